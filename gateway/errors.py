@@ -108,7 +108,9 @@ class Unavailable(GatewayError):
 
     default_code = "unavailable"
 
-    def __init__(self, text: str, *, code: str | None = None, detail: str = "", retry_after_s: int = 5) -> None:
+    def __init__(
+        self, text: str, *, code: str | None = None, detail: str = "", retry_after_s: int = 5
+    ) -> None:
         super().__init__(text, code=code, detail=detail)
         self.retry_after_s = retry_after_s
 

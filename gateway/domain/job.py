@@ -1,0 +1,151 @@
+"""A job and its images, as values.
+
+    image:  pending ──first publish, or first download try──> processing ──> completed | failed | cancelled
+    job:    pending ──its first image is processing──> processing ──every image has ended──> completed | failed
+                                                                                             | cancelled
+
+Counts, progress and status of a job are computed from its images and stored nowhere else, so they can't drift.
+How one value becomes the next is decided in `transitions.py`.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from attrs import frozen
+
+from gateway.metadata import Metadata
+
+
+class Status(StrEnum):
+    """Where an image or a job stands. Final means final: nothing leaves the last three."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (Status.PENDING, Status.PROCESSING)
+
+
+class Stage(StrEnum):
+    """What an image waits for; who moves it on.
+
+    FETCH: its download (fetcher). PUBLISH: its place in the broker (dispatcher). RESULT: its result (collector).
+    ENDED: nothing.
+    """
+
+    FETCH = "fetch"
+    PUBLISH = "publish"
+    RESULT = "result"
+    ENDED = "ended"
+
+
+@frozen
+class Original:
+    """An image's bytes as the object store holds them, in the bucket of originals."""
+
+    key: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@frozen
+class Failure:
+    """Why an image failed: a stable word for programs, a text for people with nothing internal in it."""
+
+    code: str
+    error: str
+
+
+@frozen(kw_only=True)
+class Image:
+    """One member of a job.
+
+    `original_filename` is the client's own name; `trace_id` names the first attempt and never changes; `attempt`
+    is the number of the newest one and `published_at` when the broker confirmed it (None: it has not yet).
+    `tries` counts the downloads begun. Nothing is done for the image before `not_before`.
+    """
+
+    index: int
+    original_filename: str
+    trace_id: str
+    source_url: str | None = None
+    original: Original | None = None
+    status: Status = Status.PENDING
+    tries: int = 0
+    attempt: int = 1
+    published_at: datetime | None = None
+    not_before: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    processed_path: str | None = None
+    metadata: Metadata | None = None
+    failure: Failure | None = None
+
+    @property
+    def stage(self) -> Stage:
+        if self.status.is_final:
+            return Stage.ENDED
+        if self.original is None:
+            return Stage.FETCH
+        return Stage.PUBLISH if self.published_at is None else Stage.RESULT
+
+
+@frozen
+class Counts:
+    """Images of a job by what became of them; the four always add up to the total."""
+
+    completed: int
+    failed: int
+    cancelled: int
+    open: int
+
+    @property
+    def total(self) -> int:
+        return self.ended + self.open
+
+    @property
+    def ended(self) -> int:
+        return self.completed + self.failed + self.cancelled
+
+    @property
+    def progress(self) -> float:
+        """Percentage of images that have ended: 0.0 to 100.0, exactly 100.0 when all have."""
+        return self.ended / self.total * 100 if self.open else 100.0
+
+
+@frozen(kw_only=True)
+class Job:
+    """What we keep of a batch. `seq` is the number of its newest event."""
+
+    job_id: str
+    created_at: datetime
+    updated_at: datetime
+    images: tuple[Image, ...]
+    seq: int = 0
+    cancelled_at: datetime | None = None
+    completed_at: datetime | None = None
+
+    @cached_property
+    def counts(self) -> Counts:
+        states = [image.status for image in self.images]
+        completed, failed, cancelled = map(states.count, (Status.COMPLETED, Status.FAILED, Status.CANCELLED))
+        return Counts(completed, failed, cancelled, len(states) - completed - failed - cancelled)
+
+    @property
+    def status(self) -> Status:
+        if self.counts.open:
+            started = any(image.start_time is not None for image in self.images)
+            return Status.PROCESSING if started else Status.PENDING
+        if self.cancelled_at is not None:
+            return Status.CANCELLED
+        return Status.COMPLETED if self.counts.completed else Status.FAILED
+
+    def image_of(self, trace_id: str) -> Image | None:
+        """The image whose first attempt is called so."""
+        return next((image for image in self.images if image.trace_id == trace_id), None)

@@ -1,0 +1,163 @@
+"""How a job changes: each function takes the job as it is and what happened, and decides what it becomes.
+
+None means that nothing changes: the news is late, repeated or out of turn, which is normal on a broker that
+delivers at least once and in any order. Results of several attempts: while the image is open, the first completed
+one of any attempt wins; a failure counts only from the newest attempt.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from attrs import evolve, frozen
+
+from gateway.domain.attempt import AttemptName
+from gateway.domain.events import Change, Event, EventType
+from gateway.domain.job import Failure, Image, Job, Original, Stage, Status
+from gateway.metadata import Metadata
+
+
+@frozen
+class AttemptPolicy:
+    """How often an image is sent through the pipeline, and how long it waits before the next time."""
+
+    max_attempts: int = 3
+    pause_s: float = 2.0
+
+    def pause_before(self, attempt: int) -> timedelta:
+        return timedelta(seconds=self.pause_s * 2 ** max(0, attempt - 2))
+
+
+def accept(job_id: str, images: Sequence[Image], now: datetime) -> Change:
+    """A new job; images whose content was refused on the way in are failed already."""
+    job = Job(job_id=job_id, created_at=now, updated_at=now, images=tuple(images))
+    refused = [image for image in images if image.status.is_final]
+    return _commit(job, refused, now, begins=True)
+
+
+def begin_fetch(job: Job, index: int, now: datetime) -> Change | None:
+    """A download is about to be tried: counted before it is made, so that a poisonous one runs out of tries."""
+    image = job.images[index]
+    if image.stage is not Stage.FETCH:
+        return None
+    return _move(job, evolve(image, tries=image.tries + 1, not_before=None), now)
+
+
+def fetch_later(job: Job, index: int, not_before: datetime) -> Change | None:
+    """A download failed in a way that may pass."""
+    image = job.images[index]
+    if image.stage is not Stage.FETCH:
+        return None
+    return Change(_with_images(job, [evolve(image, not_before=not_before)]))
+
+
+def fetched(job: Job, index: int, original: Original) -> Change | None:
+    """The original lies in the object store; the image waits for its place in the broker."""
+    image = job.images[index]
+    if image.stage is not Stage.FETCH:
+        return None
+    return Change(_with_images(job, [evolve(image, original=original, not_before=None)]))
+
+
+def published(job: Job, name: AttemptName, now: datetime) -> Change | None:
+    """The broker confirmed the newest attempt."""
+    image = job.image_of(name.trace_id)
+    if image is None or image.stage is not Stage.PUBLISH or image.attempt != name.number:
+        return None
+    return _move(job, evolve(image, published_at=now, not_before=None), now)
+
+
+def attempt_completed(
+    job: Job, name: AttemptName, processed_path: str, metadata: Metadata | None, now: datetime
+) -> Change | None:
+    """An attempt brought the tagged image; it need not be the newest, nor confirmed yet."""
+    image = _open_image(job, name)
+    if image is None:
+        return None
+    done = evolve(image, status=Status.COMPLETED, processed_path=processed_path, metadata=metadata)
+    return _end(job, done, now)
+
+
+def attempt_failed(job: Job, name: AttemptName, failure: Failure, now: datetime) -> Change | None:
+    """An attempt ended in an answer of `failed`."""
+    image = _open_image(job, name)
+    if image is None or image.attempt != name.number:
+        return None
+    return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
+
+
+def attempt_rejected(
+    job: Job, name: AttemptName, failure: Failure, policy: AttemptPolicy, now: datetime
+) -> Change | None:
+    """A dead letter ended the newest attempt: the image is sent again until its attempts are used up."""
+    image = _open_image(job, name)
+    if image is None or image.attempt != name.number:
+        return None
+    if image.attempt >= policy.max_attempts:
+        return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
+    attempt = image.attempt + 1
+    not_before = now + policy.pause_before(attempt)
+    again = evolve(image, attempt=attempt, published_at=None, not_before=not_before)
+    return Change(_with_images(job, [again]))
+
+
+def fail(job: Job, index: int, failure: Failure, now: datetime) -> Change | None:
+    """An image can't go on."""
+    image = job.images[index]
+    if image.stage is Stage.ENDED:
+        return None
+    return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
+
+
+def cancel(job: Job, now: datetime) -> Change | None:
+    """Every image that is still open ends as cancelled."""
+    waiting = [image for image in job.images if image.stage is not Stage.ENDED]
+    if not waiting:
+        return None
+    ended = [evolve(image, status=Status.CANCELLED, end_time=now) for image in waiting]
+    return _commit(evolve(_with_images(job, ended), cancelled_at=now), ended, now)
+
+
+def _open_image(job: Job, name: AttemptName) -> Image | None:
+    """The image that a result may still decide."""
+    image = job.image_of(name.trace_id)
+    return image if image is not None and image.stage in (Stage.PUBLISH, Stage.RESULT) else None
+
+
+def _move(job: Job, image: Image, now: datetime) -> Change:
+    """A step of an open image; news to subscribers only when it is its first."""
+    if image.start_time is not None:
+        return Change(_with_images(job, [image]))
+    started = evolve(image, status=Status.PROCESSING, start_time=now)
+    return _commit(_with_images(job, [started]), [], now)
+
+
+def _end(job: Job, image: Image, now: datetime) -> Change:
+    ended = evolve(image, start_time=image.start_time or now, end_time=now, not_before=None)
+    return _commit(_with_images(job, [ended]), [ended], now)
+
+
+def _commit(job: Job, ended: Sequence[Image], now: datetime, *, begins: bool = False) -> Change:
+    """Number the events that tell of the change: a progress, or each image's end, then the job's end."""
+    over = job.counts.open == 0
+    kinds: list[tuple[EventType, Image | None]] = []
+    if begins or not ended:
+        kinds.append((EventType.PROGRESS, None))
+    kinds += [(EventType.IMAGE_COMPLETE, image) for image in ended]
+    if over:
+        kinds.append((EventType.JOB_COMPLETE, None))
+    changed = evolve(
+        job, seq=job.seq + len(kinds), updated_at=max(now, job.updated_at), completed_at=now if over else None
+    )
+    events = tuple(
+        Event(
+            seq=job.seq + offset, type=kind, at=changed.updated_at, status=changed.status,
+            counts=changed.counts, image=image,
+        )
+        for offset, (kind, image) in enumerate(kinds, start=1)
+    )  # fmt: skip
+    return Change(changed, events)
+
+
+def _with_images(job: Job, changed: Sequence[Image]) -> Job:
+    by_index = {image.index: image for image in changed}
+    return evolve(job, images=tuple(by_index.get(image.index, image) for image in job.images))

@@ -1,0 +1,133 @@
+"""Jobs, their logs, what is left to do, and what an intake has put so far: four small ports, one transaction.
+
+An adapter may fulfil all of them by one object. Every write returns only when it is durable.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from attrs import frozen
+
+from gateway.domain.events import Change, Event
+from gateway.domain.job import Counts, Job, Status
+from gateway.errors import BadInput, NotFound
+
+
+class JobNotFound(NotFound):
+    """No such job, or its time is over."""
+
+    default_code = "job_not_found"
+
+
+class BadCursor(BadInput):
+    """A page's cursor that this store did not give."""
+
+    default_code = "bad_cursor"
+
+
+@frozen(kw_only=True)
+class JobSummary:
+    """A job in a list, without its images."""
+
+    job_id: str
+    status: Status
+    counts: Counts
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None = None
+
+
+@frozen
+class JobPage:
+    """Jobs newest first; `total` counts all that match; `next_cursor` is None on the last page."""
+
+    jobs: tuple[JobSummary, ...]
+    total: int
+    next_cursor: str | None = None
+
+
+class JobStore(Protocol):
+    """Jobs by id. All methods raise Unavailable when the store is down, NoRoom when its disk is full."""
+
+    async def add(self, accepted: Change, *, intake_id: str) -> None:
+        """Commit a new job with its first events, and forget its intake record, in one transaction.
+
+        Raises Conflict when that intake record is gone (overdue and cleaned): its objects are gone too.
+        """
+
+    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+        """Read the job, let `decide` (pure, not async) say what it becomes, commit job and events as one.
+
+        Decisions on one job follow one another. Returns what was committed, None when nothing changed.
+        Raises JobNotFound; what `decide` raises, with nothing changed.
+        """
+
+    async def get(self, job_id: str) -> Job:
+        """The job as committed. Raises JobNotFound."""
+
+    async def page(self, *, limit: int, cursor: str | None = None, status: Status | None = None) -> JobPage:
+        """A page of jobs, newest first. Raises BadCursor."""
+
+    async def delete(self, job_id: str) -> None:
+        """Forget the job and its log; one that is not there is fine."""
+
+    async def check(self) -> str:
+        """Ask the store whether it works: a line for readyz. Raises Unavailable, NoRoom."""
+
+
+class EventLog(Protocol):
+    """The committed events of each job, in order and without gaps."""
+
+    @property
+    def epoch(self) -> str:
+        """Names this log: another one (a new or restored store) has another epoch. [0-9a-z], at most 32."""
+
+    async def events(self, job_id: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        """The events after that sequence number, oldest first. Raises JobNotFound."""
+
+
+class Backlog(Protocol):
+    """What is left to do, over all jobs; the store itself is the outbox."""
+
+    async def to_fetch(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        """Images that wait for a download and whose time has come, by job, oldest job first.
+
+        At most `limit` jobs with at most `limit` images each.
+        """
+
+    async def to_publish(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        """Images that wait for their place in the broker, likewise."""
+
+    async def in_flight(self) -> int:
+        """Images whose newest attempt is in the broker, without a result yet."""
+
+    async def forget_publishes(self) -> int:
+        """Take every open attempt as unpublished, for a broker that forgot them; returns how many."""
+
+    async def ended_before(self, moment: datetime, *, limit: int) -> Sequence[str]:
+        """Ids of jobs that ended before then, oldest first."""
+
+
+@frozen
+class IntakeRecord:
+    """What a request may have put into the bucket of originals so far."""
+
+    intake_id: str
+    keys: tuple[str, ...]
+
+
+class IntakeRecords(Protocol):
+    """Written before the first put of a request, forgotten in its job's commit; what is left is cleaned."""
+
+    async def begin(self, intake_id: str, keys: Sequence[str], *, deadline: datetime) -> None:
+        """Commit a record of keys that are about to be put."""
+
+    async def extend(self, intake_id: str, keys: Sequence[str]) -> None:
+        """Commit further keys. Raises Conflict when the record is gone."""
+
+    async def overdue(self, now: datetime, *, limit: int) -> Sequence[IntakeRecord]:
+        """Records past their deadline, oldest first."""
+
+    async def end(self, intake_id: str) -> None:
+        """Forget the record: its objects were removed."""
