@@ -1,0 +1,37 @@
+# syntax=docker/dockerfile:1
+# The gateway, with all that `gateway serve`, `gateway worker` and the processor need. The image carries pyexiv2,
+# which is under the GPLv3: who hands the image on does so under the GPLv3.
+
+FROM python:3.13-slim AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+COPY requirements requirements
+RUN python -m venv --without-pip /opt/gateway \
+    && pip --python /opt/gateway/bin/python install --require-hashes --only-binary :all: -r requirements/run.txt \
+    && pip install --require-hashes -r requirements/build.txt
+COPY LICENSE README.md pyproject.toml setup.cfg ./
+COPY gateway gateway
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
+    && pip --python /opt/gateway/bin/python install --no-deps /wheels/*.whl
+
+FROM python:3.13-slim
+RUN groupadd --gid 10001 gateway \
+    && useradd --uid 10001 --gid gateway --no-create-home --home-dir /data --shell /usr/sbin/nologin gateway \
+    && install --directory --owner gateway --group gateway --mode 0750 /data
+COPY --from=build /opt/gateway /opt/gateway
+COPY config /etc/gateway
+ENV PATH=/opt/gateway/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
+    GATEWAY_DATA_DIR=/data \
+    GATEWAY_HTTP_HOST=0.0.0.0
+# The root may be read-only; everything that is written lies here.
+VOLUME /data
+WORKDIR /data
+USER 10001:10001
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["python", "-m", "gateway", "health"]
+ENTRYPOINT ["python", "-m", "gateway"]
+CMD ["serve"]

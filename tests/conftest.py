@@ -1,0 +1,23 @@
+"""What every test gets: free ports, patient property tests, and no quiet skips.
+
+Fixtures of one real server stand in one file of tests/servers/ each.
+"""
+
+from collections.abc import Callable
+
+import hypothesis
+import pytest
+
+from tests.free_ports import free_port
+
+pytest_plugins = ["tests.no_skips"]
+
+# On a shared machine a slow example says nothing about the code; the seed of a failure is printed.
+hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("patient")
+
+
+@pytest.fixture
+def free_ports() -> Callable[[], int]:
+    """Call it for one more port on which nothing listens."""
+    return free_port
