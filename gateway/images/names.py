@@ -1,0 +1,100 @@
+"""Names of images: what an image is called when nobody said, and a name that is safe in a key or a message.
+
+The client's own name is kept elsewhere as it was given. The safe one goes into `original_filename` of messages
+and so into object keys and file names, as the contract says; it ends as the content demands.
+"""
+
+import re
+import unicodedata
+from posixpath import splitext
+from urllib.parse import unquote, urlsplit
+
+from gateway.images.signatures import ImageType
+
+MAX_NAME_BYTES = 255
+"""What file systems allow for one name, in UTF-8."""
+
+_EXTENSIONS = {
+    ImageType.JPEG: frozenset({".jpg", ".jpeg"}),
+    ImageType.PNG: frozenset({".png"}),
+}
+
+_IMAGE_EXTENSIONS = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".jpe",
+        ".jfif",
+        ".apng",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jxl",
+    }
+)
+"""Endings that claim to be an image's: a wrong one is replaced, where any other is part of the name."""
+
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""They make a name look like another: `gpj.exe` shown backwards."""
+
+
+def safe_name(name: str, image_type: ImageType) -> str:
+    """A name like `name` that can be one part of a key: safe to store, to send, and to write to a disk.
+
+    Not empty, no slash or backslash, never `.` or `..`, no control characters, no lone surrogates, NFC, at most
+    255 bytes of UTF-8, ending .jpg, .jpeg or .png as `image_type` says. Of a path the last part is taken. A PNG
+    called `a.jpg` becomes `a.png`; other endings stay (`scan.v2` becomes `scan.v2.png`). Making a safe name safe
+    changes nothing.
+    """
+    stem, extension = splitext(_trimmed(_last_part(_readable(name))))
+    if extension.lower() in _EXTENSIONS[image_type]:
+        extension = extension.lower()
+    else:
+        stem += "" if extension.lower() in _IMAGE_EXTENSIONS else extension
+        extension = f".{image_type.extension}"
+    stem = _trimmed(_cut(_trimmed(stem), MAX_NAME_BYTES - len(extension)))
+    return (stem or "image") + extension
+
+
+def name_from_url(url: str, index: int) -> str:
+    """What a URL's image is called: the last part of its path, percent-decoded, else `default_name`."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return default_name(index)
+    name = _last_part(_readable(unquote(path)))
+    return name if _trimmed(name) else default_name(index)
+
+
+def default_name(index: int) -> str:
+    """What the image at `index` (from 0) of a batch is called when nothing names it."""
+    return f"image-{index}"
+
+
+def _readable(name: str) -> str:
+    """Without what cannot be shown or deceives; NFC last, for a dropped character may have kept two apart."""
+    return unicodedata.normalize("NFC", "".join(c for c in name if not _is_unsafe(c)))
+
+
+def _is_unsafe(character: str) -> bool:
+    return unicodedata.category(character) in _UNSAFE_CATEGORIES or character in _BIDI_CONTROLS
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _trimmed(name: str) -> str:
+    """Without blanks and dots at its ends: they hide files, mean folders, or vanish on other systems."""
+    return re.sub(r"^[\s.]+|[\s.]+$", "", name)
+
+
+def _cut(text: str, max_bytes: int) -> str:
+    return text.encode()[:max_bytes].decode(errors="ignore")

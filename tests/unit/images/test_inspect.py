@@ -1,0 +1,323 @@
+"""What an image is, by its bytes alone, wherever they are cut."""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from gateway.errors import ContentError
+from gateway.images.inspect import ImageFacts, ImageType, Inspector
+
+SKLEARN_IMAGES = Path(sklearn.__file__).parent / "datasets/images"
+MATPLOTLIB_IMAGES = Path(mpl.get_data_path()) / "sample_data"
+
+
+def encoded(
+    image_format: str, *, size: tuple[int, int] = (48, 32), mode: str = "RGB", **options: object
+) -> bytes:
+    image = Image.effect_noise(size, 80).convert(mode)
+    ImageDraw.Draw(image).ellipse((4, 4, 30, 20), fill=1)
+    out = io.BytesIO()
+    image.save(out, image_format, **options)
+    return out.getvalue()
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload
+
+
+def chunk(kind: bytes, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+
+
+def ihdr(
+    width: int = 48, height: int = 32, *, depth: int = 8, colour_type: int = 2, compression: int = 0
+) -> bytes:
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, compression, 0, 0))
+
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+IDAT, IEND = chunk(b"IDAT", zlib.compress(bytes(100))), chunk(b"IEND", b"")
+SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+SOF = segment(0xC0, struct.pack(">BHHB", 8, 32, 48, 1) + b"\1\x11\0")
+SOS = segment(0xDA, b"\1\1\0\0\x3f\0")
+JPEG = encoded("JPEG")
+PROGRESSIVE = encoded("JPEG", progressive=True)
+PNG = encoded("PNG")
+
+
+def inspect(chunks: Iterable[bytes], **options: int) -> ImageFacts:
+    inspector = Inspector(**options)
+    for each in chunks:
+        inspector.feed(each)
+    return inspector.finish()
+
+
+def verdict(chunks: Iterable[bytes]) -> ImageFacts | tuple[str, str]:
+    try:
+        return inspect(chunks)
+    except ContentError as error:
+        return error.code, error.text
+
+
+def refused(data: bytes) -> ContentError:
+    with pytest.raises(ContentError) as caught:
+        inspect([data])
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("path", "facts"),
+    [
+        (SKLEARN_IMAGES / "china.jpg", ImageFacts(ImageType.JPEG, 640, 427)),
+        (SKLEARN_IMAGES / "flower.jpg", ImageFacts(ImageType.JPEG, 640, 427)),
+        (MATPLOTLIB_IMAGES / "grace_hopper.jpg", ImageFacts(ImageType.JPEG, 512, 600)),
+        (MATPLOTLIB_IMAGES / "logo2.png", ImageFacts(ImageType.PNG, 542, 130)),
+        (MATPLOTLIB_IMAGES / "Minduka_Present_Blue_Pack.png", ImageFacts(ImageType.PNG, 1000, 600)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
+)
+def test_real_photos_are_known_by_type_and_size(path: Path, facts: ImageFacts) -> None:
+    assert inspect([path.read_bytes()]) == facts
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        JPEG,
+        PROGRESSIVE,
+        encoded("JPEG", mode="L"),
+        encoded("JPEG", mode="CMYK"),
+        encoded("JPEG", restart_marker_blocks=1),
+        encoded("JPEG", comment=b"\xff\xd9 no end"),
+        encoded("JPEG", quality=100, subsampling=0),
+        PNG,
+        encoded("PNG", mode="RGBA"),
+        encoded("PNG", mode="1"),
+        encoded("PNG", mode="I;16"),
+        encoded("PNG", mode="P"),
+    ],
+)
+def test_every_common_way_of_writing_is_taken(data: bytes) -> None:
+    facts = inspect([data])
+
+    assert (facts.width, facts.height) == (48, 32)
+
+
+def test_a_type_knows_its_media_type_and_its_extension() -> None:
+    assert (ImageType.JPEG, ImageType.JPEG.media_type, ImageType.JPEG.extension) == (
+        "jpeg",
+        "image/jpeg",
+        "jpg",
+    )
+    assert (ImageType.PNG, ImageType.PNG.media_type, ImageType.PNG.extension) == ("png", "image/png", "png")
+
+
+@pytest.mark.parametrize(("data", "image_type"), [(JPEG, ImageType.JPEG), (PNG, ImageType.PNG)])
+def test_the_type_is_known_after_the_first_bytes(data: bytes, image_type: ImageType) -> None:
+    inspector = Inspector()
+    assert inspector.type is None
+
+    inspector.feed(data[:16])
+
+    assert inspector.type is image_type
+
+
+def test_bytes_after_the_end_are_tolerated() -> None:
+    for data in (JPEG, PNG):
+        assert inspect([data, b"one more picture", JPEG[:100]]) == inspect([data])
+
+
+def test_the_end_mark_of_a_thumbnail_is_not_the_end_of_the_image() -> None:
+    app1 = segment(0xE1, b"Exif\0\0" + JPEG)
+    cut_off = SOI + app1 + SOF + SOS + b"12345"
+
+    assert refused(cut_off).code == "damaged"
+    assert inspect([cut_off + EOI]).width == 48
+
+
+def test_stuffed_bytes_restart_marks_and_fill_bytes_do_not_end_the_image() -> None:
+    scan = b"\1\xff\0\xd9\xff\xd0\2\xff\xd7\3\xff\xff\xff\xd9"
+
+    assert inspect([SOI, b"\xff\xff" + SOF, SOS, scan]).height == 32
+
+
+@pytest.mark.parametrize("data", [JPEG, PROGRESSIVE, PNG], ids=["jpeg", "progressive", "png"])
+def test_an_image_cut_off_anywhere_is_damaged(data: bytes) -> None:
+    for length in range(3, len(data)):
+        assert refused(data[:length]).code == "damaged", length
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SOI + SOF + EOI,
+        SOI + SOS + b"12345" + EOI,
+        SOI + segment(0xE0, b"JFIF") + EOI,
+        SOI + b"\xff\xe0\0\1" + SOF + SOS + b"12345" + EOI,
+        SOI + b"\xff\xe0\0\7JFIF" + SOF + SOS + b"12345" + EOI,
+        SOI + SOI + SOF + SOS + b"12345" + EOI,
+        SOI + SOF + SOF + SOS + b"12345" + EOI,
+        SOI + segment(0xC0, b"\x08\0") + SOS + b"12345" + EOI,
+        SOI + segment(0xC0, struct.pack(">BHHB", 8, 0, 48, 1)) + SOS + b"12345" + EOI,
+        SOI + segment(0xC0, struct.pack(">BHHB", 8, 32, 0, 1)) + SOS + b"12345" + EOI,
+        SOI + SOF + SOS + b"12345" + SOI + SOF + SOS + b"12345" + EOI,
+        SOI + SOF + SOS + b"12345" + b"\xff\xc4\0\1" + EOI,
+        PNG_SIGNATURE + ihdr() + IEND,
+        PNG_SIGNATURE + ihdr() + chunk(b"IDAT", b"") + IEND,
+        PNG_SIGNATURE + IDAT + IEND,
+        PNG_SIGNATURE + ihdr(width=0) + IDAT + IEND,
+        PNG_SIGNATURE + ihdr(height=0) + IDAT + IEND,
+        PNG_SIGNATURE + ihdr(width=2**31) + IDAT + IEND,
+        PNG_SIGNATURE + ihdr(colour_type=5) + IDAT + IEND,
+        PNG_SIGNATURE + ihdr(depth=3) + IDAT + IEND,
+        PNG_SIGNATURE + ihdr(compression=1) + IDAT + IEND,
+        PNG_SIGNATURE + ihdr()[:-1] + b"!" + IDAT + IEND,
+        PNG_SIGNATURE + ihdr() + ihdr() + IDAT + IEND,
+        PNG_SIGNATURE + ihdr() + b"\0\0\0\2" + IDAT[4:] + IEND,
+        PNG_SIGNATURE + ihdr() + b"\xff\xff\xff\xff" + IDAT[4:] + IEND,
+        PNG.replace(b"\r\n", b"\n", 1),
+        b"\xff\xd8 and nothing that follows",
+        b"\xff\xd8",
+        b"\x89PN",
+    ],
+)
+def test_a_broken_structure_is_damaged(data: bytes) -> None:
+    assert refused(data).code == "damaged"
+
+
+@pytest.mark.parametrize(
+    "endless", [SOI + b"\xff\xfe\0\2" * 200_000, PNG_SIGNATURE + ihdr() + chunk(b"tEXt", b"") * 200_000]
+)
+def test_an_image_of_countless_parts_is_refused_before_they_are_all_read(endless: bytes) -> None:
+    assert "too many" in refused(endless).text
+
+
+@pytest.mark.parametrize(
+    ("data", "looks_like"),
+    [
+        (b"", "empty"),
+        (b"Hello, this is a text file called .jpg\n", "text"),
+        (b"hi", "text"),
+        ("fünfzehn Bytesä dann".encode(), "text"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "HTML"),
+        (b"\xef\xbb\xbf\n <html lang=en><body>", "HTML"),
+        (b'<?xml version="1.0"?><error/>', "XML"),
+        (b'{"error": "not found", "status": 404}', "JSON"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3 and so on", "PDF"),
+        (b"PK\3\4\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0", "ZIP"),
+        (b"data:image/jpeg;base64,/9j/4AAQ", "data URI"),
+        (b"/9j/4AAQSkZJRgABAQEASABIAAD", "base64"),
+        (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", "film"),
+        (bytes(100), "unknown"),
+        (b"\xfe\xdc\xba\x98 and so on, for long", "unknown"),
+    ],
+)
+def test_what_is_not_an_image_is_told_what_it_looks_like(data: bytes, looks_like: str) -> None:
+    error = refused(data)
+
+    assert error.code == "not_an_image"
+    assert looks_like in error.text
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (encoded("GIF", mode="P"), "GIF"),
+        (encoded("WEBP"), "WebP"),
+        (encoded("TIFF"), "TIFF"),
+        (encoded("BMP"), "BMP"),
+        (encoded("ICO"), "ICO"),
+        (encoded("JPEG2000"), "JPEG 2000"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "AVIF"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14", "JPEG XL"),
+        (b"MM\0*\0\0\0\x08\0\0\0\0\0\0\0\0", "TIFF"),
+        (b"8BPS\0\1\0\0\0\0\0\0\0\3\0\0\2\0", "PSD"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+    ],
+)
+def test_another_kind_of_image_is_named_with_what_is_taken(data: bytes, name: str) -> None:
+    error = refused(data)
+
+    assert error.code == "unsupported_type"
+    assert name in error.text
+    assert "JPEG or PNG" in error.text
+
+
+@pytest.mark.parametrize("data", [JPEG, PNG])
+def test_a_picture_of_too_many_pixels_is_refused(data: bytes) -> None:
+    with pytest.raises(ContentError, match="48 x 32") as caught:
+        inspect([data], max_pixels=48 * 32 - 1)
+
+    assert caught.value.code == "too_many_pixels"
+    assert inspect([data], max_pixels=48 * 32).width == 48
+
+
+def test_too_many_pixels_show_before_the_image_has_come() -> None:
+    inspector = Inspector()
+
+    with pytest.raises(ContentError):
+        inspector.feed(PNG_SIGNATURE + ihdr(10_001, 10_000))
+
+
+def test_a_refused_image_stays_refused() -> None:
+    inspector = Inspector()
+    for attempt in (
+        lambda: inspector.feed(b"GIF89a and so on, for long"),
+        lambda: inspector.feed(JPEG),
+        inspector.finish,
+    ):
+        with pytest.raises(ContentError, match="GIF"):
+            attempt()
+
+
+good_bytes = st.sampled_from([JPEG, PROGRESSIVE, PNG, encoded("JPEG", restart_marker_blocks=1)])
+broken_bytes = st.one_of(
+    st.binary(max_size=60),
+    st.builds(
+        lambda start, rest: start + rest, st.sampled_from([SOI, SOI + SOF + SOS, PNG_SIGNATURE]), st.binary()
+    ),
+    st.builds(
+        lambda data, at, new: data[: at % len(data)] + new + data[at % len(data) + len(new) :],
+        good_bytes,
+        st.integers(min_value=0),
+        st.binary(min_size=1, max_size=6)
+        | st.sampled_from([b"\xff", b"\xff\xd9", b"\xff\xc4\0\0", b"\xff\xff"]),
+    ),
+)
+
+
+@given(good_bytes | broken_bytes, st.lists(st.integers(0, 700), max_size=12), st.booleans())
+@settings(max_examples=300)
+def test_the_verdict_does_not_depend_on_where_the_bytes_are_cut(
+    data: bytes, cuts: list[int], byte_by_byte: bool
+) -> None:
+    borders = list(range(len(data) + 1)) if byte_by_byte else [0, *sorted(cuts), len(data)]
+    chunks = [data[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+    chunks.append(data[borders[-1] :])
+
+    assert verdict(chunks) == verdict([data])
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"\xff", b"\xff\0", b"\xff\xd3", bytes(1000), b"\xff\xfe\0\x04ab"]), max_size=60
+    )
+)
+def test_little_is_held_however_much_comes(pieces: list[bytes]) -> None:
+    inspector = Inspector()
+    inspector.feed(SOI + SOF + SOS)
+
+    for piece in pieces:
+        inspector.feed(piece)
+
+    assert len(inspector._data.peek()) < 100
