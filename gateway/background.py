@@ -1,0 +1,76 @@
+"""Owns every long-running service of the process: start, what a crash means, and the order of the stop.
+
+A bare TaskGroup in an exit stack would wait for loops that never end; here the stop cancels each task and awaits it,
+last started first. A service that ends by itself has a bug: the process becomes unready and is asked to end, with
+the error kept for its exit code.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+from attrs import define, field
+
+log = structlog.get_logger(__name__)
+
+
+class Service(Protocol):
+    """A doer with a loop of its own."""
+
+    @property
+    def name(self) -> str:
+        """Names its task, and itself in logs and in readyz."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+
+
+@define(eq=False)
+class Background:
+    """The running services. `stopping` and `crashed` tell the doors whether new work is welcome."""
+
+    stop_timeout_s: float = 5.0
+    stopping: asyncio.Event = field(factory=asyncio.Event)
+    crashed: str | None = None
+    _tasks: list[asyncio.Task[None]] = field(factory=list)
+
+    @asynccontextmanager
+    async def running(self, service: Service) -> AsyncIterator[None]:
+        """The service runs as long as this context lasts."""
+        task = asyncio.create_task(self._watch(service), name=service.name)
+        self._tasks.append(task)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task], timeout=self.stop_timeout_s)
+            if not task.done():
+                log.error("service does not stop", service=service.name)
+
+    def ask_to_stop(self) -> None:
+        """Make the process unready and let its main loop end it."""
+        self.stopping.set()
+
+    async def _watch(self, service: Service) -> None:
+        try:
+            await service.run()
+            self._crash(service, None)
+        except asyncio.CancelledError:
+            if self._is_cancelled():
+                raise
+            # A client library ended its own wait by a bare CancelledError: a crash, not our stop.
+            self._crash(service, None)
+        except Exception as error:
+            self._crash(service, error)
+
+    @staticmethod
+    def _is_cancelled() -> bool:
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+
+    def _crash(self, service: Service, error: Exception | None) -> None:
+        log.error("service died", service=service.name, exc_info=error)
+        self.crashed = self.crashed or service.name
+        self.ask_to_stop()

@@ -1,0 +1,35 @@
+"""Everything the doors need, in one place.
+
+`app.py` builds it; `api/` reads it from the application under `CONTEXT`. Nobody else knows it: use cases and
+services are given the ports they need, for whoever receives the whole context could use anything.
+"""
+
+from aiohttp import web
+from attrs import frozen
+
+from gateway.background import Background
+from gateway.events.latest import LatestJobs
+from gateway.events.stream import EventStream
+from gateway.jobs.submit import Submit
+from gateway.ports.broker import Broker
+from gateway.ports.clock import Clock
+from gateway.ports.job_store import JobStore
+from gateway.ports.object_store import ObjectStore
+from gateway.settings import Settings
+
+
+@frozen(eq=False, kw_only=True)
+class AppContext:
+    settings: Settings
+    clock: Clock
+    background: Background
+    job_store: JobStore
+    object_store: ObjectStore
+    broker: Broker
+    latest: LatestJobs
+    stream: EventStream
+    submit: Submit
+    warnings: tuple[str, ...] = ()
+
+
+CONTEXT = web.AppKey("context", AppContext)

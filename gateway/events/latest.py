@@ -1,0 +1,62 @@
+"""The newest state of jobs that somebody asked for, at hand.
+
+One process owns all state, so what the hub announces is the truth: a job kept here is never older than the last
+announced change. A change that is announced while the job is being read wins over what was read.
+"""
+
+from collections import OrderedDict
+
+from attrs import define, field
+
+from gateway.domain.events import Change
+from gateway.domain.job import Job
+from gateway.ports.job_store import JobStore
+
+
+@define(eq=False)
+class LatestJobs:
+    """Jobs by id from memory, else from the store; at most `capacity` are kept."""
+
+    _store: JobStore
+    capacity: int = 1000
+    _kept: OrderedDict[str, Job] = field(factory=OrderedDict)
+    _loading: dict[str, int] = field(factory=dict)
+
+    async def get(self, job_id: str) -> Job:
+        """The job as last committed. Raises JobNotFound."""
+        return self.at_hand(job_id) or await self._load(job_id)
+
+    def at_hand(self, job_id: str) -> Job | None:
+        """The job if it is in memory."""
+        job = self._kept.get(job_id)
+        if job is not None:
+            self._kept.move_to_end(job_id)
+        return job
+
+    def observe(self, change: Change) -> None:
+        """Take a committed change, for the hub to call."""
+        job_id = change.job.job_id
+        if job_id in self._kept or job_id in self._loading:
+            self._keep(change.job)
+
+    def forget(self, job_id: str) -> None:
+        """The job was deleted."""
+        self._kept.pop(job_id, None)
+
+    async def _load(self, job_id: str) -> Job:
+        self._loading[job_id] = self._loading.get(job_id, 0) + 1
+        try:
+            read = await self._store.get(job_id)
+        finally:
+            self._loading[job_id] -= 1
+            if not self._loading[job_id]:
+                del self._loading[job_id]
+        announced = self._kept.get(job_id)
+        return announced if announced is not None else self._keep(read)
+
+    def _keep(self, job: Job) -> Job:
+        self._kept[job.job_id] = job
+        self._kept.move_to_end(job.job_id)
+        while len(self._kept) > self.capacity:
+            self._kept.popitem(last=False)
+        return job

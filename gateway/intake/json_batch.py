@@ -1,0 +1,158 @@
+"""A JSON body: `{"images": [{"url" | "base64", "name"?}, ...], "options"?}`.
+
+The shape of all of it is checked before the first image is given, and every fault is told, with its JSON pointer.
+The body is read whole, within a bound.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from gateway.errors import BadInput, Fault, TooLarge
+from gateway.intake.base64_body import decode_base64
+from gateway.intake.batch import IncomingImage, IncomingImages
+from gateway.intake.settings import IntakeSettings
+
+_MAX_FAULTS: Final = 20
+_MAX_URL: Final = 8192
+_MAX_NAME: Final = 4096
+
+
+async def json_images(body: AsyncIterator[bytes], settings: IntakeSettings) -> IncomingImages:
+    """The images of a JSON body. Raises BadInput, TooLarge, what `body` raises."""
+    for image in parse_batch(await _read(body, settings.max_json_bytes), settings.max_images):
+        yield image
+
+
+def parse_batch(document: bytes, max_images: int) -> list[IncomingImage]:
+    """The batch that the document describes. Raises BadInput."""
+    try:
+        batch = orjson.loads(document)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"the body is not JSON: {error}", code="not_json") from None
+    if not isinstance(batch, dict):
+        raise _refusal([Fault("", "wrong_type", f"the body must be an object, not {_kind(batch)}")])
+    faults = _unknown(batch, "", ("images", "options"))
+    check_options(batch.get("options", {}), faults)
+    images = _read_images(batch, max_images, faults)
+    if faults:
+        raise _refusal(faults)
+    return images
+
+
+def check_options(options: Any, faults: list[Fault]) -> None:
+    """Options of a batch: none is known yet, so any is unknown."""
+    if not isinstance(options, dict):
+        faults.append(Fault("/options", "wrong_type", f"options must be an object, not {_kind(options)}"))
+        return
+    faults += _unknown(options, "/options", ())
+
+
+def _refusal(faults: list[Fault]) -> BadInput:
+    first = faults[0]
+    where = f"{first.pointer}: " if first.pointer else ""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return BadInput(f"{where}{first.detail}{more}", code=first.code, faults=faults[:_MAX_FAULTS])
+
+
+def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) -> list[IncomingImage]:
+    if "images" not in batch:
+        faults.append(Fault("/images", "missing", "images is missing"))
+        return []
+    images = batch["images"]
+    if not isinstance(images, list):
+        faults.append(Fault("/images", "wrong_type", f"images must be an array, not {_kind(images)}"))
+        return []
+    if not 1 <= len(images) <= max_images:
+        code = "too_many_images" if images else "no_images"
+        faults.append(Fault("/images", code, f"a batch has 1 to {max_images} images, not {len(images)}"))
+        return []
+    return [_read_image(image, f"/images/{index}", faults) for index, image in enumerate(images)]
+
+
+def _read_image(image: Any, at: str, faults: list[Fault]) -> IncomingImage:
+    if not isinstance(image, dict):
+        faults.append(Fault(at, "wrong_type", f"an image must be an object, not {_kind(image)}"))
+        return IncomingImage()
+    faults += _unknown(image, at, ("url", "base64", "name"))
+    name = _text(image, "name", at, faults, _MAX_NAME)
+    sources = [source for source in ("url", "base64") if image.get(source) is not None]
+    if len(sources) != 1:
+        which = "both url and base64" if sources else "neither url nor base64"
+        faults.append(Fault(at, "one_source", f"an image has exactly one of url and base64; here is {which}"))
+        return IncomingImage()
+    if sources == ["url"]:
+        return IncomingImage(name=name, url=_url(image, at, faults))
+    encoded = _text(image, "base64", at, faults) or ""
+    return IncomingImage(name=name, body=decode_base64(encoded))
+
+
+def _url(image: dict[str, Any], at: str, faults: list[Fault]) -> str:
+    url = _text(image, "url", at, faults, _MAX_URL)
+    if url is None:
+        return ""
+    at += "/url"
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError:
+        faults.append(Fault(at, "bad_url", "url can't be read as a URL"))
+        return url
+    if scheme not in ("http", "https"):
+        faults.append(
+            Fault(at, "bad_scheme", f"url must be http or https, not {scheme[:20] or 'without scheme'}")
+        )
+    elif not host:
+        faults.append(Fault(at, "bad_url", "url has no host"))
+    return url
+
+
+def _text(
+    image: dict[str, Any], field: str, at: str, faults: list[Fault], max_length: int | None = None
+) -> str | None:
+    value = image.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        faults.append(Fault(f"{at}/{field}", "wrong_type", f"{field} must be a string, not {_kind(value)}"))
+        return None
+    if max_length is not None and len(value) > max_length:
+        faults.append(Fault(f"{at}/{field}", "too_long", f"{field} is longer than {max_length} characters"))
+    return value
+
+
+def _unknown(value: dict[str, Any], at: str, known: tuple[str, ...]) -> list[Fault]:
+    return [
+        Fault(f"{at}/{_escape(key)}", "unknown_field", f"unknown field {key[:100]!r}")
+        for key in value
+        if key not in known
+    ][:_MAX_FAULTS]
+
+
+def _escape(key: str) -> str:
+    """A key as a part of a JSON pointer (RFC 6901, section 3)."""
+    return key[:100].replace("~", "~0").replace("/", "~1")
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "an array",
+        str: "a string",
+        bool: "a boolean",
+        type(None): "null",
+    }
+    return names.get(type(value), "a number")
+
+
+async def _read(body: AsyncIterator[bytes], max_bytes: int) -> bytes:
+    document = bytearray()
+    async for chunk in body:
+        document += chunk
+        if len(document) > max_bytes:
+            raise TooLarge(
+                f"a JSON body may have {max_bytes} bytes; send larger batches as multipart/form-data"
+            )
+    return bytes(document)

@@ -1,0 +1,111 @@
+"""A multipart/form-data body (RFC 7578): every part with a file name is an image, in order, whatever its field is
+called; a part called `options` holds JSON. Parts pass as they arrive, nothing is kept."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import orjson
+from attrs import define, field
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
+
+from gateway.errors import BadInput, Fault
+from gateway.intake.batch import IncomingImage, IncomingImages
+from gateway.intake.json_batch import check_options
+from gateway.intake.settings import IntakeSettings
+
+_MAX_OPTIONS_BYTES: Final = 64 * 1024
+_OTHER_PARTS: Final = 8
+
+# What the parser tells: a part begins, a piece of its body, its end.
+_Event = MultipartSegment | bytes | bytearray | None
+
+
+async def multipart_images(
+    body: AsyncIterator[bytes], boundary: str, settings: IntakeSettings
+) -> IncomingImages:
+    """The images of a multipart body. Raises BadInput, what `body` raises."""
+    if not boundary:
+        raise BadInput("multipart/form-data without a boundary", code="bad_multipart")
+    parts = _Parts(body, _parser(boundary, settings.max_images + _OTHER_PARTS))
+    try:
+        while (part := await parts.next_part()) is not None:
+            if part.filename:
+                yield IncomingImage(name=part.filename, body=parts.content())
+            elif part.name == "options":
+                _check_options(await parts.small_content(_MAX_OPTIONS_BYTES))
+            elif part.filename is None or await parts.small_content(0):
+                raise BadInput(
+                    f"unknown field {part.name[:100]!r}: a part is an image with a file name, or options",
+                    code="unknown_field",
+                )
+    except MultipartError as error:
+        raise BadInput(f"broken multipart body: {error}", code="bad_multipart") from None
+
+
+def _parser(boundary: str, max_parts: int) -> PushMultipartParser:
+    try:
+        return PushMultipartParser(boundary, max_segment_count=max_parts)
+    except MultipartError as error:
+        raise BadInput(f"broken multipart boundary: {error}", code="bad_multipart") from None
+
+
+def _check_options(document: bytes) -> None:
+    try:
+        options = orjson.loads(document)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"options is not JSON: {error}", code="not_json") from None
+    faults: list[Fault] = []
+    check_options(options, faults)
+    if faults:
+        raise BadInput(f"{faults[0].pointer}: {faults[0].detail}", code=faults[0].code, faults=faults)
+
+
+@define(eq=False)
+class _Parts:
+    """The parser's events, pulled from the body as they are asked for."""
+
+    _body: AsyncIterator[bytes]
+    _parser: PushMultipartParser
+    _events: list[_Event] = field(factory=list)
+    _in_part: bool = False
+
+    async def next_part(self) -> MultipartSegment | None:
+        """The next part, after what is left of the present one; None when there is no further one."""
+        async for _ in self.content():
+            pass
+        event = await self._next_event()
+        if isinstance(event, MultipartSegment):
+            self._in_part = True
+            return event
+        return None
+
+    async def content(self) -> AsyncIterator[bytes]:
+        """The present part's bytes; once."""
+        while self._in_part:
+            event = await self._next_event()
+            if isinstance(event, bytes | bytearray):
+                yield bytes(event)
+            else:
+                self._in_part = False
+
+    async def small_content(self, max_bytes: int) -> bytes:
+        """All of the present part. Raises BadInput past the bound."""
+        content = bytearray()
+        async for piece in self.content():
+            content += piece
+            if len(content) > max_bytes:
+                raise BadInput(f"a part that is no image may have {max_bytes} bytes", code="part_too_large")
+        return bytes(content)
+
+    async def _next_event(self) -> _Event:
+        """The next event; None is the end of a part, and between parts the end of the body."""
+        while not self._events:
+            if self._parser.closed:
+                return None
+            # An empty chunk tells the parser that the body ended; it raises when that is too early.
+            chunk = await anext(self._body, b"")
+            self._events = list(self._parser.parse(chunk))
+            self._events.reverse()
+            if not chunk:
+                return None if not self._events else self._events.pop()
+        return self._events.pop()

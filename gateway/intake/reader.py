@@ -1,0 +1,48 @@
+"""Which reader a body needs, by its media type."""
+
+from collections.abc import AsyncIterator
+
+from multipart import parse_options_header
+
+from gateway.errors import TooLarge, UnsupportedMedia
+from gateway.intake.batch import IncomingImage, IncomingImages
+from gateway.intake.json_batch import json_images
+from gateway.intake.multipart_batch import multipart_images
+from gateway.intake.settings import IntakeSettings
+
+IMAGE_TYPES = ("image/jpeg", "image/png")
+
+
+def read_images(
+    body: AsyncIterator[bytes], *, content_type: str, name: str | None, settings: IntakeSettings
+) -> IncomingImages:
+    """The images of a body, in order; their bytes pass as they arrive.
+
+    `name` is for a body that is one raw image. Iterating raises BadInput (faults by JSON pointer), TooLarge, and
+    what `body` raises; a wrong media type raises UnsupportedMedia at once.
+    """
+    media_type, parameters = parse_options_header(content_type)
+    media_type = media_type.lower()
+    if media_type == "application/json":
+        return json_images(body, settings)
+    if media_type == "multipart/form-data":
+        return multipart_images(
+            _bounded(body, settings.max_body_bytes), parameters.get("boundary", ""), settings
+        )
+    if media_type in IMAGE_TYPES:
+        return _one_image(_bounded(body, settings.max_body_bytes), name)
+    wanted = ", ".join(("application/json", "multipart/form-data", *IMAGE_TYPES))
+    raise UnsupportedMedia(f"media type {media_type[:100] or '(none)'} is not taken; send one of {wanted}")
+
+
+async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingImages:
+    yield IncomingImage(name=name, body=body)
+
+
+async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in body:
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLarge(f"the body is larger than {max_bytes} bytes")
+        yield chunk

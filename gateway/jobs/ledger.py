@@ -1,0 +1,64 @@
+"""The one way in which jobs change: commit, then tell.
+
+Whoever changes a job goes through here, so no committed change is left untold, and none is told before it is
+committed. `work` rings when there may be something to fetch or to publish.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from attrs import define, field
+
+from gateway.domain.events import Change
+from gateway.domain.job import Job
+from gateway.events.hub import Hub
+from gateway.events.latest import LatestJobs
+from gateway.ports.job_store import JobStore
+
+
+@define(eq=False)
+class Work:
+    """A bell for services that wait for something to do."""
+
+    _bells: list[asyncio.Event] = field(factory=list)
+
+    def bell(self) -> asyncio.Event:
+        """A new bell, which each ring sets."""
+        event = asyncio.Event()
+        self._bells.append(event)
+        return event
+
+    def ring(self) -> None:
+        for bell in self._bells:
+            bell.set()
+
+
+@define(eq=False)
+class Ledger:
+    """Commits changes of jobs and announces them."""
+
+    _store: JobStore
+    _hub: Hub
+    _latest: LatestJobs
+    work: Work = field(factory=Work)
+
+    async def add(self, accepted: Change, *, intake_id: str) -> None:
+        """As JobStore.add."""
+        await self._store.add(accepted, intake_id=intake_id)
+        self._tell(accepted)
+
+    async def change(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+        """As JobStore.update."""
+        change = await self._store.update(job_id, decide)
+        if change is not None:
+            self._tell(change)
+        return change
+
+    async def delete(self, job_id: str) -> None:
+        """As JobStore.delete."""
+        await self._store.delete(job_id)
+        self._latest.forget(job_id)
+
+    def _tell(self, change: Change) -> None:
+        self._hub.announce(change)
+        self.work.ring()

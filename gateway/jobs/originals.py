@@ -1,0 +1,90 @@
+"""An image's bytes on their way into the bucket of originals: counted, inspected and hashed as they pass.
+
+Shared by what is sent along (submit) and what is downloaded (fetcher). Nothing is stored unless all of it is good.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator
+
+from attrs import define, field
+
+from gateway.domain.job import Original
+from gateway.errors import ContentError
+from gateway.images.inspect import ImageType, Inspector
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
+
+
+def original_key(trace_id: str, kind: ImageType) -> str:
+    return f"{trace_id}/original.{kind.extension}"
+
+
+def possible_keys(trace_id: str) -> tuple[str, ...]:
+    """All keys that an original of that trace_id may have; its type is known only from its bytes."""
+    return tuple(original_key(trace_id, kind) for kind in ImageType)
+
+
+@define(eq=False)
+class Originals:
+    """Checked puts into the bucket of originals."""
+
+    _objects: ObjectStore
+    _max_bytes: int
+    _max_pixels: int
+
+    async def store(self, trace_id: str, body: AsyncIterator[bytes]) -> Original:
+        """Store the image under its key, or nothing.
+
+        Raises ContentError for bytes that are no good image; what the store and `body` raise.
+        """
+        passage = _Passage(body, Inspector(max_pixels=self._max_pixels), self._max_bytes)
+        kind = await passage.recognise()
+        key = original_key(trace_id, kind)
+        stored = await self._objects.put(
+            ObjectKey(Bucket.ORIGINAL, key),
+            passage.chunks(),
+            media_type=kind.media_type,
+            max_bytes=self._max_bytes,
+        )
+        return Original(key, kind.media_type, stored.size, passage.sha256)
+
+
+@define(eq=False)
+class _Passage:
+    """The bytes of one image, looked at as they pass."""
+
+    _body: AsyncIterator[bytes]
+    _inspector: Inspector
+    _max_bytes: int
+    _size: int = 0
+    _head: list[bytes] = field(factory=list)
+    _digest: "hashlib._Hash" = field(factory=hashlib.sha256)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    async def recognise(self) -> ImageType:
+        """Read as far as the type needs. Raises ContentError."""
+        while self._inspector.type is None:
+            chunk = await anext(self._body, None)
+            if chunk is None:
+                self._inspector.finish()
+                raise ContentError("not an image", code="not_an_image")
+            self._head.append(self._look_at(chunk))
+        return self._inspector.type
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """All bytes, those read already included. Raises ContentError once they turn out bad."""
+        for chunk in self._head:
+            yield chunk
+        async for chunk in self._body:
+            yield self._look_at(chunk)
+        self._inspector.finish()
+
+    def _look_at(self, chunk: bytes) -> bytes:
+        self._size += len(chunk)
+        if self._size > self._max_bytes:
+            raise ContentError(f"larger than {self._max_bytes} bytes", code="too_large")
+        self._inspector.feed(chunk)
+        self._digest.update(chunk)
+        return chunk

@@ -1,0 +1,27 @@
+"""How jobs are worked on and how long they are kept."""
+
+from attrs import field, frozen, validators
+
+from gateway.domain.transitions import AttemptPolicy
+
+
+@frozen
+class JobsSettings:
+    """Times in seconds.
+
+    `trace_prefix` marks our messages among others'. `window` is how many of our images lie in the broker at once.
+    An ended job is kept for `keep_s`, then deleted, with its objects if `delete_objects`.
+    """
+
+    trace_prefix: str = field(default="b", validator=validators.matches_re(r"[A-Za-z0-9_.]{1,40}"))
+    window: int = field(default=16, validator=validators.ge(1))
+    max_attempts: int = field(default=3, validator=validators.ge(1))
+    attempt_pause_s: float = field(default=2.0, validator=validators.ge(0))
+    keep_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
+    delete_objects: bool = True
+    clean_every_s: float = field(default=60.0, validator=validators.gt(0))
+    poll_s: float = field(default=1.0, validator=validators.gt(0))
+
+    @property
+    def attempts(self) -> AttemptPolicy:
+        return AttemptPolicy(self.max_attempts, self.attempt_pause_s)
