@@ -1,8 +1,9 @@
 """The messages on the wire, as gateway, analyzer and processor write and read them.
 
 Seven or so flat fields, one JSON object a body. Reading is as strict and as tolerant as the running services are:
-unknown fields are ignored, missing ones are empty, a wrong type of a known field is refused, `null` for a string is
-as if missing. Timestamps are written in RFC 3339 with zone and read with 0 to 9 digits of fraction and any offset.
+unknown fields are ignored, missing ones are empty, a wrong type of a known field is refused, `null` is as if missing.
+Only a result must have its `status`: nothing can be told from it without. Timestamps are written in RFC 3339, UTC,
+with zone, and read with 0 to 9 digits of fraction and any offset.
 """
 
 import re
@@ -10,14 +11,16 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, Literal, TypeVar
 
 import orjson
-from attrs import fields, frozen
+from attrs import NOTHING, fields, frozen
 
 from gateway.errors import GatewayError
 from gateway.metadata import Metadata
 
 CONTENT_TYPE: Final = "application/json"
 
-_NOTHING: Final = Metadata()
+_NO_WORDS: Final = Metadata()
+_NO_TIME: Final = datetime.fromtimestamp(0, UTC)
+_INT64: Final = range(-(2**63), 2**63)
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -50,7 +53,7 @@ class MetadataGenerated:
     group_id: str = ""
     original_filename: str = ""
     original_path: str = ""
-    metadata: Metadata = _NOTHING
+    metadata: Metadata = _NO_WORDS
     telegram_id: int = 0
 
 
@@ -64,7 +67,7 @@ class ImageProcessed:
     telegram_username: str = ""
     original_filename: str = ""
     processed_path: str = ""
-    status: Literal["completed", "failed"] = "failed"
+    status: Literal["completed", "failed"]
     error: str = ""
     telegram_id: int = 0
 
@@ -73,15 +76,11 @@ Message = TypeVar("Message", ImageUpload, MetadataGenerated, ImageProcessed)
 
 
 def encode(message: ImageUpload | MetadataGenerated | ImageProcessed) -> bytes:
-    """The message as one JSON object; an empty `error` is left out."""
+    """The message as one JSON object; an empty `error` is left out. Its timestamp must have a zone."""
     body = {field.name: getattr(message, field.name) for field in fields(type(message))}
-    if body["timestamp"] is None:
-        body["timestamp"] = datetime.fromtimestamp(0, UTC)
+    body["timestamp"] = _in_utc(message.timestamp or _NO_TIME)
     if isinstance(message, MetadataGenerated):
-        words = message.metadata
-        body["metadata"] = {
-            "title": words.title, "description": words.description, "keywords": list(words.keywords),
-        }  # fmt: skip
+        body["metadata"] = _metadata_body(message.metadata)
     if body.get("error") == "":
         del body["error"]
     return orjson.dumps(body, option=orjson.OPT_UTC_Z)
@@ -95,8 +94,13 @@ def decode(kind: type[Message], body: bytes) -> Message:
         raise Malformed("not JSON", detail=str(error)) from error
     if not isinstance(raw, dict):
         raise Malformed(f"a JSON {_json_name(raw)} instead of an object")
-    known = {field.name: raw[field.name] for field in fields(kind) if raw.get(field.name) is not None}
-    return kind(**{name: _read_field(name, value) for name, value in known.items()})
+    known = {}
+    for field in fields(kind):
+        if raw.get(field.name) is not None:
+            known[field.name] = _read_field(field.name, raw[field.name])
+        elif field.default is NOTHING:
+            raise Malformed(f"{field.name} is missing")
+    return kind(**known)
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -115,15 +119,28 @@ def parse_timestamp(text: str) -> datetime:
 def _zone(text: str) -> timezone:
     if text == "Z":
         return UTC
-    offset = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    if minutes > 59:
+        raise ValueError("minutes of the offset")
+    offset = timedelta(hours=hours, minutes=minutes)
     return timezone(-offset if text[0] == "-" else offset)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a timestamp without zone")
+    return moment.astimezone(UTC)
+
+
+def _metadata_body(words: Metadata) -> dict[str, object]:
+    return {"title": words.title, "description": words.description, "keywords": list(words.keywords)}
 
 
 def _read_field(name: str, value: Any) -> Any:
     if name == "metadata":
         return _read_metadata(value)
     if name == "telegram_id":
-        return _typed(name, value, int)
+        return _read_int64(name, value)
     text = _typed(name, value, str)
     if name == "timestamp":
         return parse_timestamp(text)
@@ -132,14 +149,25 @@ def _read_field(name: str, value: Any) -> Any:
     return text
 
 
+def _read_int64(name: str, value: Any) -> int:
+    number: int = _typed(name, value, int)
+    if number not in _INT64:
+        raise Malformed(f"{name} is over 64 bits")
+    return number
+
+
 def _read_metadata(value: Any) -> Metadata:
     words = _typed("metadata", value, dict)
-    keywords = _typed("metadata.keywords", words.get("keywords") or [], list)
+    keywords = _typed("metadata.keywords", _or(words.get("keywords"), []), list)
     return Metadata(
-        title=_typed("metadata.title", words.get("title") or "", str),
-        description=_typed("metadata.description", words.get("description") or "", str),
-        keywords=tuple(_typed("metadata.keywords", keyword, str) for keyword in keywords),
+        title=_typed("metadata.title", _or(words.get("title"), ""), str),
+        description=_typed("metadata.description", _or(words.get("description"), ""), str),
+        keywords=tuple(_typed("metadata.keywords", _or(keyword, ""), str) for keyword in keywords),
     )
+
+
+def _or(value: Any, empty: Any) -> Any:
+    return empty if value is None else value
 
 
 def _typed(name: str, value: Any, wanted: type) -> Any:
