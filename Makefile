@@ -53,7 +53,7 @@ types: $(TEST)
 	$(PYTHON_ENV) -m mypy
 
 layers: $(TEST)
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 
 .PHONY: bench
 bench: $(TEST)  ## Measure against the goals, into build/bench.json; ONLY=name runs one
