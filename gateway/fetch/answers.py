@@ -1,0 +1,76 @@
+"""What a site's answer is worth, judged by its status and headers before any of its body is read. Pure."""
+
+import re
+from collections.abc import Collection, Mapping
+from email.utils import parsedate_to_datetime
+
+from gateway.fetch.failures import DownloadFailed
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GONE = frozenset({404, 410})
+_MAY_GO_BETTER = frozenset({408, 425, 429})
+_TYPE_CHARS = 100
+_MAX_DIGITS = 18
+
+
+def redirect_target(status: int, headers: Mapping[str, str]) -> str | None:
+    return headers.get("Location") if status in _REDIRECTS else None
+
+
+def demand_an_image(
+    url: str, status: int, headers: Mapping[str, str], *, max_bytes: int, extra_types: Collection[str] = ()
+) -> None:
+    """Raises DownloadFailed unless the body may be the image that `url` was asked for."""
+    if status != 200:
+        raise _failed_with(url, status, headers)
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise DownloadFailed(url, "sent a compressed body, which was not asked for", detail=encoding)
+    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not media_type.startswith("image/") and media_type not in extra_types:
+        raise DownloadFailed(url, f"sent {_shown(media_type)} instead of an image")
+    declared_bytes = _digits(headers.get("Content-Length", ""))
+    if declared_bytes == 0:
+        raise sent_nothing(url)
+    if declared_bytes is not None and declared_bytes > max_bytes:
+        raise sent_too_much(url, max_bytes)
+
+
+def sent_nothing(url: str) -> DownloadFailed:
+    return DownloadFailed(url, "sent nothing")
+
+
+def sent_too_much(url: str, max_bytes: int) -> DownloadFailed:
+    return DownloadFailed(url, f"sent more than {max_bytes} bytes", code="too_large")
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """RFC 9110, section 10.2.3: seconds, or a date, which is compared with the sender's own clock."""
+    value = headers.get("Retry-After", "").strip()
+    seconds = _digits(value)
+    if seconds is not None:
+        return float(seconds)
+    try:
+        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, wait.total_seconds())
+
+
+def _failed_with(url: str, status: int, headers: Mapping[str, str]) -> DownloadFailed:
+    retryable = status in _MAY_GO_BETTER or status >= 500
+    return DownloadFailed(
+        url,
+        f"answered {status}",
+        code="not_found" if status in _GONE else None,
+        retryable=retryable,
+        retry_after_s=retry_after_s(headers) if retryable else None,
+    )
+
+
+def _shown(media_type: str) -> str:
+    return re.sub(r"[^\w/.+-]", "?", media_type, flags=re.ASCII)[:_TYPE_CHARS] or "no content type"
+
+
+def _digits(text: str) -> int | None:
+    return int(text) if re.fullmatch(rf"[0-9]{{1,{_MAX_DIGITS}}}", text) else None

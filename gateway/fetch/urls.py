@@ -1,0 +1,49 @@
+"""URLs of images: how they are read and how redirects are followed. Pure.
+
+What is asked never holds userinfo: nobody's password goes out by way of the gateway.
+"""
+
+import re
+
+from yarl import URL
+
+from gateway.fetch.addresses import literal_address
+
+_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
+
+
+class UrlUnreadable(ValueError):
+    """Not a URL, or one without a host that can be looked up."""
+
+
+class UrlRefused(ValueError):
+    """Understood, and not followed; the text is the rest of the sentence that begins with the URL."""
+
+
+def readable(url: str) -> URL:
+    """`url` as it is asked: http or https, a host that can be looked up, no userinfo, no fragment."""
+    return _askable(_parsed(url))
+
+
+def next_hop(hop: URL, location: str) -> URL:
+    """Where `location` in an answer from `hop` leads (RFC 9110, section 10.2.2); never from https to http."""
+    target = _askable(hop.join(_parsed(location)))
+    if hop.scheme == "https" and target.scheme == "http":
+        raise UrlRefused("redirects from https to http")
+    return target
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return URL(url)
+    except ValueError as error:
+        raise UrlUnreadable(str(error)) from error
+
+
+def _askable(url: URL) -> URL:
+    if url.scheme not in ("http", "https"):
+        raise UrlRefused("leads to a URL that is neither http nor https")
+    host = url.raw_host or ""
+    if literal_address(host) is None and not _NAME.fullmatch(host):
+        raise UrlUnreadable("no host that can be looked up")
+    return url.with_user(None).with_fragment(None)
