@@ -1,21 +1,29 @@
 """What a body is read into: the images of a batch, one after the other, each with its bytes as a stream."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from attrs import frozen
 
 
 @frozen(eq=False)
-class IncomingImage:
-    """One image as the client sent it: `url`, or `body`, which must be read or left before the next one comes.
+class LinkedImage:
+    """An image that the client names by its URL."""
+
+    url: str
+    name: str | None = None
+
+
+@frozen(eq=False)
+class SentImage:
+    """An image that was sent along; `body` must be read or left before the next image comes.
 
     `body` raises ContentError where the bytes can't be had (broken base64), and what the request's own stream
     raises (TooSlow, ConnectionResetError).
     """
 
+    body: AsyncIterator[bytes]
     name: str | None = None
-    url: str | None = None
-    body: AsyncIterator[bytes] | None = None
 
 
-IncomingImages = AsyncIterator[IncomingImage]
+IncomingImage = LinkedImage | SentImage
+IncomingImages = AsyncGenerator[IncomingImage, None]

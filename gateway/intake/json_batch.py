@@ -12,7 +12,7 @@ import orjson
 
 from gateway.errors import BadInput, Fault, TooLarge
 from gateway.intake.base64_body import decode_base64
-from gateway.intake.batch import IncomingImage, IncomingImages
+from gateway.intake.batch import IncomingImage, IncomingImages, LinkedImage, SentImage
 from gateway.intake.settings import IntakeSettings
 
 _MAX_FAULTS: Final = 20
@@ -69,24 +69,25 @@ def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) ->
         code = "too_many_images" if images else "no_images"
         faults.append(Fault("/images", code, f"a batch has 1 to {max_images} images, not {len(images)}"))
         return []
-    return [_read_image(image, f"/images/{index}", faults) for index, image in enumerate(images)]
+    read = [_read_image(image, f"/images/{index}", faults) for index, image in enumerate(images)]
+    return [image for image in read if image is not None]
 
 
-def _read_image(image: Any, at: str, faults: list[Fault]) -> IncomingImage:
+def _read_image(image: Any, at: str, faults: list[Fault]) -> IncomingImage | None:
     if not isinstance(image, dict):
         faults.append(Fault(at, "wrong_type", f"an image must be an object, not {_kind(image)}"))
-        return IncomingImage()
+        return None
     faults += _unknown(image, at, ("url", "base64", "name"))
     name = _text(image, "name", at, faults, _MAX_NAME)
     sources = [source for source in ("url", "base64") if image.get(source) is not None]
     if len(sources) != 1:
         which = "both url and base64" if sources else "neither url nor base64"
         faults.append(Fault(at, "one_source", f"an image has exactly one of url and base64; here is {which}"))
-        return IncomingImage()
+        return None
     if sources == ["url"]:
-        return IncomingImage(name=name, url=_url(image, at, faults))
+        return LinkedImage(_url(image, at, faults), name)
     encoded = _text(image, "base64", at, faults) or ""
-    return IncomingImage(name=name, body=decode_base64(encoded))
+    return SentImage(decode_base64(encoded), name)
 
 
 def _url(image: dict[str, Any], at: str, faults: list[Fault]) -> str:

@@ -9,7 +9,7 @@ from attrs import define, field
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from gateway.errors import BadInput, Fault
-from gateway.intake.batch import IncomingImage, IncomingImages
+from gateway.intake.batch import IncomingImages, SentImage
 from gateway.intake.json_batch import check_options
 from gateway.intake.settings import IntakeSettings
 
@@ -30,7 +30,7 @@ async def multipart_images(
     try:
         while (part := await parts.next_part()) is not None:
             if part.filename:
-                yield IncomingImage(name=part.filename, body=parts.content())
+                yield SentImage(parts.content(), part.filename)
             elif part.name == "options":
                 _check_options(await parts.small_content(_MAX_OPTIONS_BYTES))
             elif part.filename is None or await parts.small_content(0):

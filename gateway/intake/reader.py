@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from multipart import parse_options_header
 
 from gateway.errors import TooLarge, UnsupportedMedia
-from gateway.intake.batch import IncomingImage, IncomingImages
+from gateway.intake.batch import IncomingImages, SentImage
 from gateway.intake.json_batch import json_images
 from gateway.intake.multipart_batch import multipart_images
 from gateway.intake.settings import IntakeSettings
@@ -36,7 +36,7 @@ def read_images(
 
 
 async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingImages:
-    yield IncomingImage(name=name, body=body)
+    yield SentImage(body, name)
 
 
 async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:

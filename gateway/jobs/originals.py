@@ -10,12 +10,17 @@ from attrs import define, field
 
 from gateway.domain.job import Original
 from gateway.errors import ContentError
-from gateway.images.inspect import ImageType, Inspector
+from gateway.images.inspect import Inspector
+from gateway.images.signatures import ImageType
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 
 
 def original_key(trace_id: str, kind: ImageType) -> str:
     return f"{trace_id}/original.{kind.extension}"
+
+
+def type_of(original: Original) -> ImageType:
+    return ImageType(original.media_type.removeprefix("image/"))
 
 
 def possible_keys(trace_id: str) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ from gateway.domain.attempt import new_trace_id
 from gateway.domain.job import Failure, Image, Job, Status
 from gateway.domain.transitions import accept
 from gateway.errors import BadInput, ContentError, Fault, GatewayError, Unprocessable
-from gateway.fetch.addresses import AddressPolicy, forbidden_as_it_stands
+from gateway.fetch.policy import FetchPolicy
 from gateway.images.names import default_name, name_from_url
-from gateway.intake.batch import IncomingImage, IncomingImages
+from gateway.intake.batch import IncomingImage, IncomingImages, LinkedImage
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals, possible_keys
@@ -44,7 +44,7 @@ class Submit:
     _originals: Originals
     _clock: Clock
     _settings: IntakeSettings
-    _addresses: AddressPolicy
+    _urls: FetchPolicy
     _prefix: str
 
     async def __call__(self, images: IncomingImages, *, strict: bool = False) -> Job:
@@ -54,10 +54,10 @@ class Submit:
         """
         intake = _Intake(self._records, self._clock, self._settings.total_s, self._prefix)
         try:
-            async with aclosing(images):  # type: ignore[type-var]
+            async with aclosing(images):
                 accepted = await self._take(images, intake)
             if strict:
-                _refuse_any(accepted, self._addresses)
+                _refuse_any(accepted, self._urls)
             change = accept(intake.job_id, accepted, self._clock.now())
             await intake.begin()
             await self._ledger.add(change, intake_id=intake.job_id)
@@ -78,7 +78,7 @@ class Submit:
         return taken
 
     async def _take_one(self, incoming: IncomingImage, index: int, intake: "_Intake") -> Image:
-        if incoming.url is not None:
+        if isinstance(incoming, LinkedImage):
             name = incoming.name or name_from_url(incoming.url, index)
             trace_id = new_trace_id(self._prefix)
             return Image(index=index, original_filename=name, trace_id=trace_id, source_url=incoming.url)
@@ -88,7 +88,6 @@ class Submit:
             trace_id=await intake.reserve(),
         )
         try:
-            assert incoming.body is not None
             return evolve(image, original=await self._originals.store(image.trace_id, incoming.body))
         except ContentError as error:
             failure = Failure(error.code, error.text)
@@ -147,17 +146,18 @@ class _Intake:
         await self._records.begin(self.job_id, keys, deadline=deadline)
 
 
-def _refuse_any(images: Sequence[Image], addresses: AddressPolicy) -> None:
+def _refuse_any(images: Sequence[Image], urls: FetchPolicy) -> None:
     """What can be known before the answer refuses the whole batch. Raises Unprocessable."""
-    faults = [fault for image in images for fault in _faults(image, addresses)]
+    faults = [fault for image in images for fault in _faults(image, urls)]
     if faults:
         raise Unprocessable(
             f"{len(faults)} of {len(images)} images refused; first: {faults[0].detail}", faults=faults
         )
 
 
-def _faults(image: Image, addresses: AddressPolicy) -> list[Fault]:
+def _faults(image: Image, urls: FetchPolicy) -> list[Fault]:
+    at = f"/images/{image.index}"
     if image.failure is not None:
-        return [Fault(f"/images/{image.index}", image.failure.code, image.failure.error)]
-    reason = forbidden_as_it_stands(image.source_url, addresses) if image.source_url else None
-    return [Fault(f"/images/{image.index}/url", "download_refused", reason)] if reason else []
+        return [Fault(at, image.failure.code, image.failure.error)]
+    reason = urls.forbidden_as_it_stands(image.source_url) if image.source_url else None
+    return [Fault(f"{at}/url", "download_refused", f"the URL {reason}")] if reason else []

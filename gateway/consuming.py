@@ -1,0 +1,67 @@
+"""Workers that take one message after the other from a queue, as analyzer and processor do.
+
+Each worker has a subscription of its own with prefetch 1, so that a slow image holds up no other. What becomes of a
+message is the handler's verdict; a handler that meets foreseen trouble gives its message back and pauses.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum
+
+import structlog
+from attrs import define
+
+from gateway.errors import GatewayError
+from gateway.pacing import keep_doing, pause_after
+from gateway.ports.broker import Broker, Delivery, Queue, Subscription
+
+log = structlog.get_logger(__name__)
+
+
+class Verdict(Enum):
+    """What becomes of a message: done with, or hopeless (to the dead letters, where the queue has an address)."""
+
+    ACK = "ack"
+    REJECT = "reject"
+
+
+Handler = Callable[[Delivery], Awaitable[Verdict]]
+
+
+@define(eq=False)
+class Workers:
+    """`count` workers on one queue; a Service."""
+
+    name: str
+    _broker: Broker
+    _queue: Queue
+    _handler: Handler
+    _count: int
+
+    async def run(self) -> None:
+        """Work until cancelled; what is in hand then is delivered again."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._count):
+                group.create_task(keep_doing(self.name, self._session), name=f"{self.name}-{number}")
+
+    async def _session(self) -> None:
+        trouble = 0
+        async with self._broker.subscribe(self._queue, prefetch=1) as subscription:
+            while True:
+                for delivery in await subscription.next_batch(1):
+                    trouble = 0 if await self._handle(subscription, delivery) else trouble + 1
+                    if trouble:
+                        await asyncio.sleep(pause_after(trouble))
+                        await subscription.requeue(delivery)
+
+    async def _handle(self, subscription: Subscription, delivery: Delivery) -> bool:
+        try:
+            verdict = await self._handler(delivery)
+        except GatewayError as error:
+            log.warning("message given back", service=self.name, reason=str(error))
+            return False
+        if verdict is Verdict.REJECT:
+            await subscription.reject(delivery)
+        else:
+            await subscription.ack([delivery])
+        return True

@@ -1,0 +1,89 @@
+"""Sends images into the pipeline: publishes each with a confirm, fairly between jobs, within a window.
+
+The job store is the outbox: what is stored and not confirmed is published, also after a crash between the two. A
+message may so be published twice; the pipeline is at least once anyway.
+"""
+
+import asyncio
+
+import structlog
+from attrs import define, field
+
+from gateway.domain.attempt import AttemptName
+from gateway.domain.job import Original, Stage
+from gateway.domain.schedule import Waiting, take_turns
+from gateway.domain.transitions import published
+from gateway.events.latest import LatestJobs
+from gateway.images.names import safe_name
+from gateway.jobs.ledger import Ledger
+from gateway.jobs.originals import type_of
+from gateway.messages import ImageUpload, encode
+from gateway.pacing import keep_doing
+from gateway.ports.broker import Broker, Queue
+from gateway.ports.clock import Clock
+from gateway.ports.job_store import Backlog, JobNotFound
+
+log = structlog.get_logger(__name__)
+
+
+@define(eq=False)
+class Dispatcher:
+    """A Service: keeps at most `window` of our images in the broker, the rest in the job store."""
+
+    _ledger: Ledger
+    _latest: LatestJobs
+    _backlog: Backlog
+    _broker: Broker
+    _clock: Clock
+    _window: int
+    _poll_s: float
+    name: str = "dispatcher"
+    _bell: asyncio.Event = field(init=False)
+
+    @_bell.default
+    def _at_work(self) -> asyncio.Event:
+        return self._ledger.work.bell()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        if not self._broker.remembers:
+            forgotten = await self._backlog.forget_publishes()
+            log.info("open attempts are published again", images=forgotten)
+        await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._poll_s)
+
+    async def run_once(self) -> None:
+        """Fill the window with what waits. Raises Unavailable when the broker or the store is down."""
+        room = self._window - await self._backlog.in_flight()
+        if room <= 0:
+            return
+        waiting = await self._backlog.to_publish(self._clock.now(), limit=room)
+        plan = take_turns(waiting, room)
+        outcomes = await asyncio.gather(*map(self._publish, plan), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _publish(self, waiting: Waiting) -> None:
+        try:
+            job = await self._latest.get(waiting.job_id)
+        except JobNotFound:
+            return
+        image = job.images[waiting.index]
+        if image.original is None or image.stage is not Stage.PUBLISH:
+            return
+        name = AttemptName(image.trace_id, image.attempt)
+        message = self._message(job.job_id, name, image.original, image.original_filename)
+        await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message))
+        await self._ledger.change(job.job_id, lambda now_job: published(now_job, name, self._clock.now()))
+        log.debug("image published", job_id=job.job_id, trace_id=str(name))
+
+    def _message(self, job_id: str, name: AttemptName, original: Original, filename: str) -> ImageUpload:
+        return ImageUpload(
+            timestamp=self._clock.now(),
+            trace_id=str(name),
+            group_id=job_id,
+            telegram_username=f"batch_{job_id}",
+            original_filename=safe_name(filename, type_of(original)),
+            original_path=original.key,
+            telegram_id=0,
+        )

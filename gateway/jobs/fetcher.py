@@ -1,0 +1,126 @@
+"""Gets the originals of images that were accepted as a URL.
+
+Each try is committed before it is made: an image whose download kills the process runs out of tries. Downloads run
+side by side within a bound, jobs taking turns.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from attrs import define, field
+
+from gateway.domain.events import Change
+from gateway.domain.job import Failure, Image, Job, Original
+from gateway.domain.schedule import Waiting, take_turns
+from gateway.domain.transitions import begin_fetch, fail, fetch_later, fetched
+from gateway.errors import ContentError, GatewayError
+from gateway.fetch.downloader import Downloader
+from gateway.fetch.failures import DownloadError
+from gateway.jobs.ledger import Ledger
+from gateway.jobs.originals import Originals
+from gateway.pacing import keep_doing
+from gateway.ports.clock import Clock
+from gateway.ports.job_store import Backlog, JobNotFound
+
+log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 60.0
+
+
+@define(eq=False)
+class Fetcher:
+    """A Service: at most `concurrency` downloads at once, at most `tries` for an image."""
+
+    _ledger: Ledger
+    _backlog: Backlog
+    _downloader: Downloader
+    _originals: Originals
+    _clock: Clock
+    _tries: int
+    _concurrency: int
+    _poll_s: float
+    name: str = "fetcher"
+    _bell: asyncio.Event = field(init=False)
+    _running: dict[Waiting, asyncio.Task[None]] = field(factory=dict)
+
+    @_bell.default
+    def _at_work(self) -> asyncio.Event:
+        return self._ledger.work.bell()
+
+    async def run(self) -> None:
+        """Work until cancelled; downloads in hand are given up and tried again at the next start."""
+        try:
+            await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._poll_s)
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def run_once(self) -> None:
+        """Start the downloads that wait, as far as there is room."""
+        room = self._concurrency - len(self._running)
+        if room <= 0:
+            return
+        waiting = await self._backlog.to_fetch(self._clock.now(), limit=self._concurrency)
+        plan = [image for image in take_turns(waiting, self._concurrency * 2) if image not in self._running]
+        for image in plan[:room]:
+            task = asyncio.create_task(self._fetch(image), name=f"fetch-{image.job_id}-{image.index}")
+            self._running[image] = task
+            task.add_done_callback(lambda _, image=image: self._ended(image))  # type: ignore[misc]
+
+    async def wait_for_downloads(self) -> None:
+        """Until those that were started have ended."""
+        await asyncio.gather(*self._running.values())
+
+    def _ended(self, image: Waiting) -> None:
+        self._running.pop(image, None)
+        self._bell.set()
+
+    async def _fetch(self, waiting: Waiting) -> None:
+        with structlog.contextvars.bound_contextvars(job_id=waiting.job_id, index=waiting.index):
+            try:
+                await self._try_once(waiting)
+            except JobNotFound:
+                log.info("job of a download is gone")
+            except GatewayError as error:
+                # The store is down: the try counts, the image stays as it is and comes again.
+                log.warning("download not recorded", reason=str(error))
+
+    async def _try_once(self, waiting: Waiting) -> None:
+        begun = await self._change(waiting, lambda job, index: begin_fetch(job, index, self._clock.now()))
+        image = begun.job.images[waiting.index] if begun else None
+        if image is None or image.source_url is None:
+            return
+        if image.tries > self._tries:
+            await self._give_up(waiting, Failure("download_failed", "the download was tried too often"))
+            return
+        try:
+            original = await self._download(image.source_url, image.trace_id)
+        except ContentError as error:
+            await self._after(error, waiting, image)
+            return
+        await self._change(waiting, lambda job, index: fetched(job, index, original))
+        log.info("image fetched", trace_id=image.trace_id, bytes=original.size)
+
+    async def _download(self, url: str, trace_id: str) -> Original:
+        async with self._downloader.open(url) as chunks:
+            return await self._originals.store(trace_id, chunks)
+
+    async def _after(self, error: ContentError, waiting: Waiting, image: Image) -> None:
+        if isinstance(error, DownloadError) and error.retryable and image.tries < self._tries:
+            pause = min(error.retry_after_s or _FIRST_PAUSE_S * 2 ** (image.tries - 1), _LONGEST_PAUSE_S)
+            not_before = self._clock.now() + timedelta(seconds=pause)
+            await self._change(waiting, lambda job, index: fetch_later(job, index, not_before))
+            log.info("download comes again", trace_id=image.trace_id, reason=str(error), pause_s=pause)
+            return
+        log.info("download failed", trace_id=image.trace_id, reason=str(error), code=error.code)
+        await self._give_up(waiting, Failure(error.code, error.text))
+
+    async def _give_up(self, waiting: Waiting, failure: Failure) -> None:
+        await self._change(waiting, lambda job, index: fail(job, index, failure, self._clock.now()))
+
+    async def _change(self, waiting: Waiting, decide: Callable[[Job, int], Change | None]) -> Change | None:
+        return await self._ledger.change(waiting.job_id, lambda job: decide(job, waiting.index))

@@ -1,0 +1,26 @@
+# The part of PyPI's `multipart` that intake/ uses; the package carries no types.
+from collections.abc import Iterator
+
+class MultipartError(ValueError): ...
+
+class MultipartSegment:
+    name: str
+    filename: str | None
+    headerlist: list[tuple[str, str]]
+
+class PushMultipartParser:
+    closed: bool
+    def __init__(
+        self,
+        boundary: str,
+        content_length: int = -1,
+        max_header_size: int = ...,
+        max_header_count: int = ...,
+        max_segment_size: float = ...,
+        max_segment_count: float = ...,
+        header_charset: str = "utf8",
+        strict: bool = False,
+    ) -> None: ...
+    def parse(self, chunk: bytes) -> Iterator[MultipartSegment | bytearray | bytes | None]: ...
+
+def parse_options_header(header: str) -> tuple[str, dict[str, str]]: ...
