@@ -1,0 +1,163 @@
+"""The words that lie in an image: title, description and keywords, read from its first bytes.
+
+XMP is asked first, then IPTC, then EXIF, for each field on its own. The bytes may be anybody's: whatever they are,
+reading them ends soon, in bounded memory, with what could be read. Writing is the processor's. What stands after
+a PNG's image data (exiftool puts XMP there) is found only in an image that is smaller than the head.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+
+from attrs import define
+
+from gateway.images.characters import cleaned
+from gateway.images.exif import read_exif
+from gateway.images.iptc import read_iptc
+from gateway.images.signatures import ImageType, image_type
+from gateway.images.xmp import read_xmp
+from gateway.metadata import Metadata
+
+HEAD_BYTES = 512 * 1024
+"""How much of an image to read: EXIF and XMP take 64 KiB each in a JPEG at most, and both stand at its beginning."""
+
+MAX_EXPANDED_BYTES = 1024 * 1024
+"""What compressed text in a PNG may grow to."""
+
+MAX_PARTS = 1000
+"""Segments or chunks that are looked at."""
+
+MAX_TEXT_LENGTH = 10_000
+"""Characters of one text; longer ones are cut. An image's words travel in every status answer."""
+
+MAX_KEYWORDS = 1000
+
+
+def read_metadata(head: bytes) -> Metadata | None:
+    """What the image says whose first bytes (HEAD_BYTES, or all if it is smaller) are `head`; None if nothing."""
+    packets = _packets(head[:HEAD_BYTES])
+    sources = (read_xmp(packets.xmp), read_iptc(packets.iptc), read_exif(packets.exif))
+    found = [_cleaned(source) for source in sources]
+    metadata = Metadata(
+        title=next((each.title for each in found if each.title), ""),
+        description=next((each.description for each in found if each.description), ""),
+        keywords=next((each.keywords for each in found if each.keywords), ()),
+    )
+    return None if metadata.is_empty else metadata
+
+
+def _cleaned(metadata: Metadata) -> Metadata:
+    keywords = (_shown(keyword) for keyword in metadata.keywords[:MAX_KEYWORDS])
+    return Metadata(
+        title=_shown(metadata.title),
+        description=_shown(metadata.description),
+        keywords=tuple(keyword for keyword in keywords if keyword),
+    )
+
+
+def _shown(text: str) -> str:
+    return cleaned(text[:MAX_TEXT_LENGTH])
+
+
+@define
+class _Packets:
+    """The first packet of each kind, as it lies in the file."""
+
+    xmp: bytes = b""
+    iptc: bytes = b""
+    exif: bytes = b""
+
+
+def _packets(head: bytes) -> _Packets:
+    match image_type(head):
+        case ImageType.JPEG:
+            return _jpeg_packets(head)
+        case ImageType.PNG:
+            return _png_packets(head)
+        case None:
+            return _Packets()
+
+
+_SEGMENT_START = re.compile(rb"\xff+([\xc0-\xcf\xdb-\xfe])(..)", re.DOTALL)
+_XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+_EXIF_SEGMENT = b"Exif\0\0"
+_PHOTOSHOP_SEGMENT = b"Photoshop 3.0\0"
+
+
+def _jpeg_packets(head: bytes) -> _Packets:
+    packets = _Packets()
+    for marker, payload in islice(_jpeg_segments(head), MAX_PARTS):
+        if marker == 0xE1 and payload.startswith(_XMP_SEGMENT):
+            packets.xmp = packets.xmp or payload.removeprefix(_XMP_SEGMENT)
+        elif marker == 0xE1 and payload.startswith(_EXIF_SEGMENT):
+            packets.exif = packets.exif or payload.removeprefix(_EXIF_SEGMENT)
+        elif marker == 0xED and payload.startswith(_PHOTOSHOP_SEGMENT):
+            # Resources larger than a segment go on in the next one.
+            packets.iptc += payload.removeprefix(_PHOTOSHOP_SEGMENT)
+    return packets
+
+
+def _jpeg_segments(head: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of each whole segment before the image data."""
+    position = 2
+    while match := _SEGMENT_START.match(head, position):
+        marker, length = match[1][0], int.from_bytes(match[2])
+        position = match.end() - 2 + length
+        if length < 2 or position > len(head):
+            return
+        yield marker, head[match.end() : position]
+
+
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_IPTC_KEYWORD = b"Raw profile type iptc"
+
+
+def _png_packets(head: bytes) -> _Packets:
+    packets = _Packets()
+    for kind, content in islice(_png_chunks(head), MAX_PARTS):
+        keyword, _, rest = content.partition(b"\0")
+        if kind == b"eXIf":
+            packets.exif = packets.exif or content
+        elif kind == b"iTXt" and keyword == _XMP_KEYWORD:
+            packets.xmp = packets.xmp or _international_text(rest)
+        elif kind == b"zTXt" and keyword == _IPTC_KEYWORD:
+            packets.iptc = packets.iptc or _raw_profile(_expanded(rest[1:]))
+    return packets
+
+
+def _png_chunks(head: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each whole chunk."""
+    position = 8
+    while position + 12 <= len(head):
+        end = position + 12 + int.from_bytes(head[position : position + 4])
+        if end > len(head):
+            return
+        yield head[position + 4 : position + 8], head[position + 8 : end - 4]
+        position = end
+
+
+def _international_text(rest: bytes) -> bytes:
+    """The text of an iTXt chunk, from after its keyword: flag, method, language, translated keyword, text."""
+    is_compressed = rest[:1] == b"\1"
+    text = rest[2:].split(b"\0", 2)[-1]
+    return _expanded(text) if is_compressed else text
+
+
+def _raw_profile(text: bytes) -> bytes:
+    """ImageMagick's way to put bytes into text: a line break, kind, length, and hexadecimal lines."""
+    digits = b"".join(text.split()[2:])
+    try:
+        return bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        return b""
+
+
+def _expanded(data: bytes) -> bytes:
+    """What zlib makes of `data`; nothing when that is broken or would be too large."""
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(data, MAX_EXPANDED_BYTES)
+    except zlib.error:
+        return b""
+    return text if stream.eof else b""

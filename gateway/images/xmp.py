@@ -1,0 +1,93 @@
+"""Title, description and keywords of an XMP packet (ISO 16684-1): dc:title, dc:description, dc:subject.
+
+The packet comes from strangers. A document type, and with it every entity, is refused; any trouble with the XML
+means that there is no XMP. A packet is UTF-8, whatever it declares.
+"""
+
+from xml.parsers import expat
+
+from gateway.metadata import Metadata
+
+_DC = "http://purl.org/dc/elements/1.1/ "
+_ITEM = "http://www.w3.org/1999/02/22-rdf-syntax-ns# li"
+_LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
+_FIELDS = frozenset({_DC + "title", _DC + "description", _DC + "subject"})
+
+
+_MAX_DEPTH = 100
+"""Elements within elements; each open one costs memory, and real packets have a dozen."""
+
+
+def read_xmp(packet: bytes) -> Metadata:
+    """What the packet says; empty when it says nothing or is not sound."""
+    words = _Words()
+    try:
+        words.parse(packet.strip(b"\0\t\r\n "))
+    except (expat.ExpatError, _Refused):
+        return Metadata()
+    return Metadata(
+        title=words.in_default_language("title"),
+        description=words.in_default_language("description"),
+        keywords=tuple(words.all("subject")),
+    )
+
+
+class _Refused(Exception):
+    """XML that no XMP needs: it is there to do harm."""
+
+
+class _Words:
+    """The items of each field, with their languages, collected while the XML is read."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, list[tuple[str, str]]] = {}
+        self._field: str | None = None
+        self._depth = 0
+        self._language = ""
+        self._text: list[str] = []
+
+    def parse(self, packet: bytes) -> None:
+        parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = self._refuse_document_type
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text_came
+        parser.Parse(packet, True)
+
+    def in_default_language(self, field: str) -> str:
+        items = self._items.get(_DC + field, [])
+        return next(
+            (text for language, text in items if language == "x-default"), items[0][1] if items else ""
+        )
+
+    def all(self, field: str) -> list[str]:
+        return [text for _, text in self._items.get(_DC + field, [])]
+
+    def _refuse_document_type(self, *_declaration: object) -> None:
+        raise _Refused
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise _Refused
+        if name in _FIELDS and self._field is None and name not in self._items:
+            self._field = name
+            self._items[name] = []
+        if name == _ITEM or name == self._field:
+            self._language = attributes.get(_LANGUAGE, "").lower()
+            self._text.clear()
+
+    def _text_came(self, text: str) -> None:
+        if self._field is not None:
+            self._text.append(text)
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if self._field is None:
+            return
+        # Some writers leave the list out: then the field's own text is its one item.
+        if name == _ITEM or (name == self._field and not self._items[name]):
+            self._items[self._field].append((self._language, "".join(self._text)))
+        if name == self._field:
+            self._field = None
