@@ -5,6 +5,7 @@ no final dot), addresses as addresses, whatever their spelling. A list is no gua
 a listed name may resolve to one: that is the subject of `addresses`.
 """
 
+import re
 from collections.abc import Iterable
 
 from attrs import field, frozen
@@ -12,16 +13,22 @@ from yarl import URL
 
 from gateway.fetch.addresses import literal_address
 
+# RFC 1035, section 2.3.4, and the underscores that some names have.
+_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.ASCII)
+
 
 def normalised(domain: str) -> str:
-    """`Bücher.Example.` is `xn--bcher-kva.example`. Raises ValueError for what can't be a host."""
+    """`Bücher.Example.` is `xn--bcher-kva.example`. Raises ValueError for what is no domain or address."""
     address = literal_address(domain)
     if address is not None:
         return str(address)
-    host = URL.build(scheme="http", host=domain.strip().removesuffix(".")).raw_host
-    if not host or "." in (host[0], host[-1]) or not host.isascii():
+    try:
+        name = URL.build(scheme="http", host=domain.removesuffix(".")).raw_host or ""
+    except ValueError:
+        name = ""
+    if not _NAME.fullmatch(name):
         raise ValueError(f"{domain!r} is not a domain")
-    return host
+    return name
 
 
 def _normalised_all(domains: Iterable[str]) -> frozenset[str]:

@@ -3,13 +3,9 @@
 What is asked never holds userinfo: nobody's password goes out by way of the gateway.
 """
 
-import re
-
 from yarl import URL
 
-from gateway.fetch.addresses import literal_address
-
-_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
+from gateway.fetch.domains import normalised
 
 
 class UrlUnreadable(ValueError):
@@ -43,7 +39,8 @@ def _parsed(url: str) -> URL:
 def _askable(url: URL) -> URL:
     if url.scheme not in ("http", "https"):
         raise UrlRefused("leads to a URL that is neither http nor https")
-    host = url.raw_host or ""
-    if literal_address(host) is None and not _NAME.fullmatch(host):
-        raise UrlUnreadable("no host that can be looked up")
+    try:
+        normalised(url.raw_host or "")
+    except ValueError as error:
+        raise UrlUnreadable("no host that can be looked up") from error
     return url.with_user(None).with_fragment(None)

@@ -1,0 +1,76 @@
+import pytest
+from yarl import URL
+
+from gateway.fetch.urls import UrlRefused, UrlUnreadable, next_hop, readable
+
+
+def test_userinfo_and_fragment_are_not_asked() -> None:
+    assert str(readable("http://me:secret@example.com/a?b=c#d")) == "http://example.com/a?b=c"
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://h/a", "file:///etc/passwd", "gopher://h/", "data:,a", "javascript:1", "h/a", ""]
+)
+def test_another_scheme_is_refused(url: str) -> None:
+    with pytest.raises(UrlRefused):
+        readable(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://", "http:///a", "http:h/a", "http://[::1", "http://h:99999/", "http://h:x/", "http://a b/",
+        "http://a..b/", "http://.a/", f"http://{'a' * 64}.de/", f"http://{'a.' * 130}de/", "http://h\0/",
+        "http://h%0d%0aX/", "http://a\\@127.0.0.1/", "http://*.de/", "http://\udc80/",
+    ],
+)  # fmt: skip
+def test_what_has_no_host_to_look_up_is_unreadable(url: str) -> None:
+    with pytest.raises(UrlUnreadable):
+        readable(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com",
+        "HTTPS://Example.COM./",
+        "http://a_b.c-d.e1/",
+        "http://[2001:4860::1]:80/",
+        "http://8.8.8.8",
+    ],
+)
+def test_a_host_to_look_up_is_read(url: str) -> None:
+    assert readable(url).raw_host
+
+
+def test_line_breaks_do_not_reach_the_wire() -> None:
+    assert readable("http://h/a\r\nX: y").raw_path == "/aX:%20y"
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("/b", "https://h/b"),
+        ("b?c#d", "https://h/x/b?c"),
+        ("//other/b", "https://other/b"),
+        ("https://me:secret@other:8443/b", "https://other:8443/b"),
+        ("", "https://h/x/y"),
+    ],
+)
+def test_a_redirect_leads_where_its_location_says(location: str, target: str) -> None:
+    assert next_hop(URL("https://h/x/y"), location) == URL(target)
+
+
+def test_a_redirect_from_http_to_https_is_followed() -> None:
+    assert next_hop(URL("http://h/"), "https://h/").scheme == "https"
+
+
+def test_a_redirect_from_https_to_http_is_refused() -> None:
+    with pytest.raises(UrlRefused, match="redirects from https to http"):
+        next_hop(URL("https://h/"), "http://h/")
+
+
+@pytest.mark.parametrize("location", ["ftp://h/", "file:///etc/passwd", "data:image/png,x"])
+def test_a_redirect_to_another_scheme_is_refused(location: str) -> None:
+    with pytest.raises(UrlRefused):
+        next_hop(URL("https://h/"), location)
