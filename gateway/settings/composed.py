@@ -1,0 +1,64 @@
+"""All settings as one value, each section defined beside the code that it is about."""
+
+import os
+from pathlib import Path
+
+from attrs import field, frozen, validators
+
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.fetch.settings import FetchSettings
+from gateway.intake.settings import IntakeSettings
+from gateway.jobs.settings import JobsSettings
+from gateway.processes import HelperSettings
+from gateway.telemetry.logs import LogSettings
+
+
+@frozen
+class HttpSettings:
+    """Where the gateway listens, and how long it bears with its clients."""
+
+    host: str = ""
+    """Address to listen on; empty: this machine alone (127.0.0.1)."""
+    port: int = field(default=8080, validator=[validators.ge(0), validators.le(65535)])
+    """0: any free one."""
+    socket: str = ""
+    """Path of a Unix socket to listen on as well; empty: none."""
+    tcp: bool = field(default=True)
+    """Off: nothing but the Unix socket."""
+    cors_origins: tuple[str, ...] = ("*",)
+    """Origins whose pages may use the API; `*`: all."""
+    max_connections: int = field(default=10_000, validator=validators.ge(1))
+    keepalive_timeout_s: float = field(default=30.0, validator=validators.gt(0))
+    """How long a connection may be idle, or its headers take."""
+    shutdown_timeout_s: float = field(default=4.0, validator=validators.ge(0))
+    """How long requests in hand may take at a stop."""
+
+    @tcp.validator
+    def _listens_somewhere(self, _: object, value: bool) -> None:
+        if not value and not self.socket:
+            raise ValueError("without TCP a path is needed in http.socket")
+
+
+def default_data_dir() -> Path:
+    """By the XDG Base Directory Specification, which has relative paths ignored."""
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (base if base.is_absolute() else Path("~/.local/share").expanduser()) / "gateway"
+
+
+@frozen
+class Settings:
+    """Everything that can be set. Each class is a section, `data_dir` stands before them."""
+
+    data_dir: Path = field(factory=default_data_dir)
+    """Folder of jobs and images, made when it is missing."""
+    http: HttpSettings = field(factory=HttpSettings)
+    intake: IntakeSettings = field(factory=IntakeSettings)
+    fetch: FetchSettings = field(factory=FetchSettings)
+    broker: BrokerSettings = field(factory=BrokerSettings)
+    jobs: JobsSettings = field(factory=JobsSettings)
+    helpers: HelperSettings = field(factory=HelperSettings)
+    log: LogSettings = field(factory=LogSettings)
+
+    @property
+    def listen_host(self) -> str:
+        return self.http.host or "127.0.0.1"

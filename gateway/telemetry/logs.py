@@ -1,0 +1,147 @@
+"""Logs: one line an event, JSON or for people, to standard error; the libraries' logging goes the same way.
+
+`structlog.contextvars.bound_contextvars(job_id=..., trace_id=...)` puts the ids on every line of what runs inside.
+No line holds a secret, or the query string or password of a URL; none is long without end. A client that left is
+not an error and has no traceback.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO, get_args
+
+import structlog
+from attrs import field, frozen, validators
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from gateway.telemetry.log_writer import LineWriter
+
+MAX_VALUE_CHARACTERS = 2_000
+MAX_TRACEBACK_CHARACTERS = 20_000
+MASK = "***"
+
+_URL = re.compile(
+    r"\b([a-z][a-z0-9+.-]{1,15}://)(?:[^\s/?#@\"'<>]*@)?([^\s?#\"'<>]*)([?#][^\s\"'<>]*)?", re.IGNORECASE
+)
+_DATA_URI = re.compile(r"(\bdata:[\w/+.;=-]{0,100},)[^\s\"'<>]*", re.IGNORECASE)
+_SECRET_KEY = re.compile(
+    r"(.*[_-])?(secret|password|token|authorization|cookie|api[_-]?key|(secret|access)[_-]key)"
+)
+_LOUD_LOGGERS = {"asyncio": logging.WARNING, "aiormq": logging.CRITICAL}
+"""aiormq logs a traceback at each lost connection, and whole bodies of returned messages."""
+
+Level = Literal["debug", "info", "warning", "error", "critical"]
+Format = Literal["auto", "json", "console"]
+
+
+@frozen
+class LogSettings:
+    """`auto`: for people on a terminal, else JSON."""
+
+    level: Level = field(default="info", validator=validators.in_(get_args(Level)))
+    format: Format = field(default="auto", validator=validators.in_(get_args(Format)))
+
+
+def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> logging.Handler:
+    """From now on all logging of the process goes here. Returns the handler, whose `flush` waits for its lines."""
+    stream = stream or sys.stderr
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = LineWriter(stream)
+    handler.addFilter(_is_worth_a_line)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                *_rendering(settings, is_terminal=stream.isatty()),
+            ],
+        )
+    )
+    _install(handler, logging.getLevelNamesMapping()[settings.level.upper()])
+    return handler
+
+
+def _install(handler: logging.Handler, level: int) -> None:
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        if isinstance(old, LineWriter):
+            old.close()
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name, least in _LOUD_LOGGERS.items():
+        logging.getLogger(name).setLevel(max(level, least))
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """A client that left in the middle is its own affair: one line without traceback, for debugging alone."""
+    if not record.name.startswith("aiohttp.") or not record.exc_info:
+        return True
+    if not isinstance(record.exc_info[1], ConnectionError):
+        return True
+    record.exc_info = None
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+def redact(_: object, __: str, event: EventDict) -> EventDict:
+    """Secrets masked, URLs without password and query string, long values cut."""
+    return {key: _told(str(key), value) for key, value in event.items()}
+
+
+def _told(key: str, value: Any) -> Any:
+    if _SECRET_KEY.fullmatch(key.lower()):
+        return MASK
+    return _clean(value, MAX_TRACEBACK_CHARACTERS if key == "exception" else MAX_VALUE_CHARACTERS)
+
+
+def without_query(text: str) -> str:
+    """The text with every URL in it cut before its query string, and without user and password."""
+    return _URL.sub(lambda url: url[1] + url[2] + ("?..." if url[3] else ""), text)
+
+
+def _clean(value: Any, most: int = MAX_VALUE_CHARACTERS) -> Any:
+    if isinstance(value, str):
+        shown = without_query(_DATA_URI.sub(r"\1...", value[: 2 * most]))
+        return shown if len(shown) <= most else shown[:most] + "..."
+    if isinstance(value, Mapping):
+        return redact(None, "", dict(value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(member, most) for member in value]
+    return value if isinstance(value, bool | int | float | None) else _clean(str(value), most)
+
+
+def _rendering(settings: LogSettings, *, is_terminal: bool) -> list[Processor]:
+    if settings.format == "console" or (settings.format == "auto" and is_terminal):
+        return [_printable, structlog.dev.ConsoleRenderer(colors=is_terminal, pad_event_to=0)]
+    return [structlog.processors.JSONRenderer()]
+
+
+def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """No control character reaches a terminal, and no value looks like a line of its own."""
+    return {key: value if key == "exception" else _escaped(value) for key, value in event.items()}
+
+
+def _escaped(value: Any) -> Any:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in value)

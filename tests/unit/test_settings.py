@@ -1,0 +1,272 @@
+"""Settings: the order of their sources, and what a wrong one is told."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import LoadedSettings, SettingsError, describe, load
+
+
+def loaded(tmp_path: Path, toml: str = "", **environ: str) -> LoadedSettings:
+    file = tmp_path / "gateway.toml"
+    file.write_text(toml, encoding="utf-8")
+    return load(file, environ)
+
+
+def refusal(tmp_path: Path, toml: str = "", **environ: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        loaded(tmp_path, toml, **environ)
+    return str(caught.value).replace(str(tmp_path) + "/", "")
+
+
+# --- order of sources
+
+
+def test_without_any_source_the_defaults_hold():
+    settings = load(None, {}).settings
+    assert (settings.http.port, settings.listen_host, settings.intake.max_images) == (8080, "127.0.0.1", 100)
+
+
+def test_the_file_overrides_the_default(tmp_path):
+    assert loaded(tmp_path, "[http]\nport = 1").settings.http.port == 1
+
+
+def test_a_gateway_variable_overrides_the_file(tmp_path):
+    assert loaded(tmp_path, "[http]\nport = 1", GATEWAY_HTTP_PORT="2").settings.http.port == 2
+
+
+def test_an_existing_name_overrides_all(tmp_path):
+    found = loaded(tmp_path, "[http]\nport = 1", GATEWAY_HTTP_PORT="2", SERVER_PORT="3")
+    assert (found.settings.http.port, found.origins["http.port"]) == (3, "SERVER_PORT")
+
+
+def test_an_empty_existing_name_says_nothing(tmp_path):
+    assert loaded(tmp_path, "[http]\nport = 1", SERVER_PORT="").settings.http.port == 1
+
+
+def test_a_value_remembers_the_file_it_came_from(tmp_path):
+    found = loaded(tmp_path, "[http]\nport = 1")
+    assert found.origins == {"http.port": str(tmp_path / "gateway.toml")}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["RABBITMQ_URL", "MINIO_ENDPOINT", "MINIO_SECRET_KEY", "DD_AGENT_HOST", "TELEGRAM_TOKEN", "GATEWAY_URL"],
+)
+def test_a_name_of_a_part_that_embedded_mode_has_not_is_no_error(name):
+    assert load(None, {name: "anything"}).origins == {}
+
+
+def test_what_kubernetes_sets_beside_a_service_called_gateway_is_no_error():
+    names = "GATEWAY_SERVICE_HOST", "GATEWAY_SERVICE_PORT_HTTP", "GATEWAY_PORT", "GATEWAY_PORT_8080_TCP_ADDR"
+    assert load(None, dict.fromkeys(names, "tcp://10.0.0.1:8080")).origins == {}
+
+
+# --- values
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5s", 5),
+        ("500ms", 0.5),
+        ("10m", 600),
+        ("24h", 86400),
+        ("1d", 86400),
+        ("1.5h", 5400),
+        ("7", 7),
+        ("2.5", 2.5),
+    ],
+)
+def test_a_duration_is_written_with_its_unit_or_in_seconds(text, seconds):
+    assert load(None, {"GATEWAY_JOBS_KEEP_S": text}).settings.jobs.keep_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2MB", 2 * 1024**2),
+        ("2 MiB", 2 * 1024**2),
+        ("64kb", 65536),
+        ("1.5GB", 1536 * 1024**2),
+        ("9B", 9),
+        ("9", 9),
+    ],
+)
+def test_a_size_is_written_with_its_unit_or_in_bytes(text, size):
+    assert load(None, {"GATEWAY_INTAKE_MAX_IMAGE_BYTES": text}).settings.intake.max_image_bytes == size
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("1", True), ("ON", True), ("no", False), ("0", False)]
+)
+def test_a_boolean_has_many_spellings_in_a_variable(text, value):
+    found = load(None, {"GATEWAY_HTTP_TCP": text, "GATEWAY_HTTP_SOCKET": "/run/gateway.sock"})
+    assert found.settings.http.tcp is value
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"), [("80, 8080", (80, 8080)), ("80", (80,)), ("", ()), ("80,", (80,))]
+)
+def test_a_list_is_separated_by_commas_in_a_variable(text, ports):
+    assert load(None, {"GATEWAY_FETCH_ALLOWED_PORTS": text}).settings.fetch.allowed_ports == ports
+
+
+def test_a_duration_may_be_text_in_the_file(tmp_path):
+    assert loaded(tmp_path, '[jobs]\nkeep_s = "24h"').settings.jobs.keep_s == 86400
+
+
+def test_the_data_folder_may_start_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert load(None, {"GATEWAY_DATA_DIR": "~/photos"}).settings.data_dir == Path("/home/ada/photos")
+
+
+def test_the_data_folder_follows_xdg(monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
+    assert load(None, {}).settings.data_dir == Path("/srv/data/gateway")
+
+
+def test_a_relative_xdg_folder_is_ignored(monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", "data")
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert load(None, {}).settings.data_dir == Path("/home/ada/.local/share/gateway")
+
+
+@pytest.mark.parametrize(("older", "level"), [("warn", "warning"), ("INFO", "info"), ("fatal", "critical")])
+def test_the_older_words_for_a_log_level_are_understood(older, level):
+    assert load(None, {"LOG_LEVEL": older}).settings.log.level == level
+
+
+# --- what is wrong is told
+
+WRONG_IN_FILE = [
+    ("[htp]\nport = 1", "gateway.toml: there is no table 'htp'; did you mean http?"),
+    ("[http]\nprt = 1", "gateway.toml, [http]: there is no setting 'prt'; did you mean port?"),
+    ("port = 1", "gateway.toml: there is no setting 'port'"),
+    ("[http.port]\na = 1", 'http.port = {"a": 1} (from gateway.toml): expected a whole number'),
+    ("http = 1", "gateway.toml: http is a table of settings, not a value"),
+    ('[http]\nport = "x"', 'http.port = "x" (from gateway.toml): expected a whole number'),
+    ("[http]\nport = true", "http.port = true (from gateway.toml): expected a whole number"),
+    ("[http]\nport = 80.0", "http.port = 80.0 (from gateway.toml): expected a whole number"),
+    ("[http]\nport = -1", "http.port = -1 (from gateway.toml): must be >= 0"),
+    ("[http]\nhost = 1", "http.host = 1 (from gateway.toml): expected text"),
+    ('[http]\ntcp = "no"', 'http.tcp = "no" (from gateway.toml): expected true or false'),
+    (
+        "[http]\ntcp = false",
+        "http.tcp = false (from gateway.toml): without TCP a path is needed in http.socket",
+    ),
+    ('[http]\ncors_origins = "*"', 'http.cors_origins = "*" (from gateway.toml): expected a list, each text'),
+    (
+        "[http]\ncors_origins = [1]",
+        "http.cors_origins = [1] (from gateway.toml): expected a list, each text",
+    ),
+    (
+        '[jobs]\nkeep_s = "24 hours"',
+        'jobs.keep_s = "24 hours" (from gateway.toml): expected a duration like 5s, 500ms, 10m or 24h',
+    ),
+    (
+        "[jobs]\nkeep_s = inf",
+        "jobs.keep_s = Infinity (from gateway.toml): expected a duration like 5s, 500ms, 10m or 24h",
+    ),
+    (
+        '[log]\nlevel = "loud"',
+        'log.level = "loud" (from gateway.toml): expected one of debug, info, warning, error, critical',
+    ),
+    (
+        '[fetch]\nallowed_networks = ["10.0.0.0/8", "lan"]',
+        (
+            'fetch.allowed_networks = ["10.0.0.0/8", "lan"] (from gateway.toml): '
+            "'lan' does not appear to be an IPv4 or IPv6 network"
+        ),
+    ),
+    ("data_dir = 1", "data_dir = 1 (from gateway.toml): expected a path"),
+]
+
+
+@pytest.mark.parametrize(("toml", "message"), WRONG_IN_FILE)
+def test_a_wrong_file_is_told_what_where_and_why(tmp_path, toml, message):
+    assert refusal(tmp_path, toml) == message
+
+
+WRONG_IN_ENVIRONMENT = [
+    ("GATEWAY_HTTP_PROT", "1", "GATEWAY_HTTP_PROT: there is no such setting; did you mean GATEWAY_HTTP_PORT?"),
+    ("GATEWAY_XYZ", "1", "GATEWAY_XYZ: there is no such setting"),
+    ("GATEWAY_HTTP_PORT", "", 'http.port = "" (from GATEWAY_HTTP_PORT): expected a whole number'),
+    ("GATEWAY_HTTP_PORT", "8_0", 'http.port = "8_0" (from GATEWAY_HTTP_PORT): expected a whole number'),
+    ("SERVER_PORT", "70000", "http.port = 70000 (from SERVER_PORT): must be <= 65535"),
+    ("GATEWAY_HTTP_TCP", "maybe", 'http.tcp = "maybe" (from GATEWAY_HTTP_TCP): expected true or false'),
+    (
+        "GATEWAY_INTAKE_MAX_IMAGE_BYTES",
+        "10 MBit",
+        ('intake.max_image_bytes = "10 MBit" (from GATEWAY_INTAKE_MAX_IMAGE_BYTES): '
+        "expected a size like 64MB, or bytes as a number"),
+    ),
+    (
+        "GATEWAY_FETCH_ALLOWED_PORTS",
+        "80,http",
+        'fetch.allowed_ports = [80, "http"] (from GATEWAY_FETCH_ALLOWED_PORTS): expected a list, each a whole number',
+    ),
+    ("LOG_LEVEL", "x" * 200, (f'log.level = "{"x" * 79}... (from LOG_LEVEL): expected one of debug, info, '
+                             "warning, error, critical")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "text", "message"), WRONG_IN_ENVIRONMENT)
+def test_a_wrong_variable_is_told_what_where_and_why(tmp_path, name, text, message):
+    assert refusal(tmp_path, **{name: text}) == message
+
+
+def test_the_first_wrong_value_is_named_when_another_is_wrong_too(tmp_path):
+    toml = '[http]\ntcp = false\nsocket = "/run/gateway.sock"\nport = -1'
+    assert refusal(tmp_path, toml) == "http.port = -1 (from gateway.toml): must be >= 0"
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"absent\.toml: can't be read: No such file or directory"):
+        load(tmp_path / "absent.toml", {})
+
+
+def test_a_file_that_is_no_toml_is_told_where(tmp_path):
+    assert refusal(tmp_path, "[http\n").startswith("gateway.toml: not TOML: ")
+
+
+def test_a_file_that_is_no_text_is_told_so(tmp_path):
+    file = tmp_path / "gateway.toml"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not UTF-8 text"):
+        load(file, {})
+
+
+def test_production_mode_is_refused_by_name():
+    with pytest.raises(
+        SettingsError, match="RABBITMQ_URL and MINIO_ENDPOINT are set, which asks for production mode"
+    ):
+        load(None, {"RABBITMQ_URL": "amqp://mq", "MINIO_ENDPOINT": "minio:9000"})
+
+
+def test_a_file_decides_the_mode_whatever_else_is_set(tmp_path):
+    loaded(tmp_path, "", RABBITMQ_URL="amqp://mq", MINIO_ENDPOINT="minio:9000")
+
+
+# --- printed
+
+
+def test_what_is_printed_can_be_loaded_again(tmp_path):
+    toml = '[http]\nhost = "::1"\nsocket = "a \\"b\\" \\\\ \\u007f ü"\n[jobs]\nkeep_s = "90m"'
+    first = loaded(
+        tmp_path, toml, GATEWAY_FETCH_ALLOWED_DOMAINS="a.example,b.example", GATEWAY_DATA_DIR="/srv/x"
+    )
+    assert loaded(tmp_path, describe(first)).settings == first.settings
+
+
+def test_each_printed_setting_says_where_it_came_from(tmp_path):
+    lines = describe(loaded(tmp_path, "[http]\nport = 1", LOG_LEVEL="debug")).splitlines()
+    assert f"port = 1  # {tmp_path / 'gateway.toml'}" in lines
+    assert 'level = "debug"  # LOG_LEVEL' in lines
+    assert "tcp = true  # default" in lines
+
+
+def test_a_password_in_a_url_is_neither_printed_nor_loaded_again(tmp_path):
+    printed = describe(loaded(tmp_path, '[fetch]\nuser_agent = "bot (https://me:hidden@example.com/)"'))
+    assert '# user_agent = "bot (https://***@example.com/)"' in printed
+    assert "hidden" not in printed
