@@ -1,0 +1,1 @@
+"""Brokers: adapters of `gateway.ports.broker`."""
