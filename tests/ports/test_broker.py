@@ -164,10 +164,14 @@ async def test_what_arrived_but_was_never_taken_comes_again(broker: Broker) -> N
 
 async def test_a_subscription_that_ends_in_an_error_gives_back_what_it_had(broker: Broker) -> None:
     await publish(broker, Queue.IMAGE_UPLOAD, "a")
-    with pytest.raises(RuntimeError, match="bug"):
+
+    async def crash() -> None:
         async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=10) as subscription:
             await take(subscription, 1)
             raise RuntimeError("bug")
+
+    with pytest.raises(RuntimeError, match="bug"):
+        await crash()
     assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["a"]
 
 
@@ -313,10 +317,14 @@ async def test_a_sweep_gives_back_what_it_did_not_ack_in_order(broker: Broker) -
 
 async def test_a_sweep_that_ends_in_an_error_gives_back_too(broker: Broker) -> None:
     await publish(broker, Queue.DEAD_LETTER, "a", "b")
-    with pytest.raises(RuntimeError, match="bug"):
+
+    async def crash() -> None:
         async with broker.sweep(Queue.DEAD_LETTER, limit=10) as sweep:
             await sweep.ack(sweep.deliveries[0])
             raise RuntimeError("bug")
+
+    with pytest.raises(RuntimeError, match="bug"):
+        await crash()
     assert await lying_in(broker, Queue.DEAD_LETTER) == ["b"]
 
 
