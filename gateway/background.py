@@ -62,7 +62,7 @@ class Background:
                 raise
             # A client library ended its own wait by a bare CancelledError: a crash, not our stop.
             self._crash(service, None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 whatever the bug is, it must end the process, not hide
             self._crash(service, error)
 
     @staticmethod

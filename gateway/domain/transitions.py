@@ -50,6 +50,14 @@ def fetch_later(job: Job, index: int, not_before: datetime) -> Change | None:
     return Change(_with_images(job, [evolve(image, not_before=not_before)]))
 
 
+def put_off_fetch(job: Job, index: int, not_before: datetime) -> Change | None:
+    """A download came to nothing by our own trouble (the store is down): the try does not count."""
+    image = job.images[index]
+    if image.stage is not Stage.FETCH:
+        return None
+    return Change(_with_images(job, [evolve(image, tries=max(0, image.tries - 1), not_before=not_before)]))
+
+
 def fetched(job: Job, index: int, original: Original) -> Change | None:
     """The original lies in the object store; the image waits for its place in the broker."""
     image = job.images[index]

@@ -27,8 +27,6 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, Object
 
 log = structlog.get_logger(__name__)
 
-_PREFETCH = 100
-
 
 @define(eq=False)
 class Collector:
@@ -40,6 +38,7 @@ class Collector:
     _objects: ObjectStore
     _clock: Clock
     _prefix: str
+    _prefetch: int
     name: str = "collector"
     _trouble: int = field(default=0)
 
@@ -48,13 +47,13 @@ class Collector:
         await keep_doing(self.name, self._session)
 
     async def _session(self) -> None:
-        async with self._broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=_PREFETCH) as results:
+        async with self._broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=self._prefetch) as results:
             while True:
                 await self.run_once(results)
 
     async def run_once(self, results: Subscription) -> None:
         """Take what has arrived, as one group."""
-        deliveries = await results.next_batch(_PREFETCH)
+        deliveries = await results.next_batch(self._prefetch)
         taken = await asyncio.gather(*map(self._take, deliveries))
         await results.ack([delivery for delivery, done in zip(deliveries, taken, strict=True) if done])
         self._trouble = 0 if all(taken) else self._trouble + 1

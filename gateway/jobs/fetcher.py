@@ -6,6 +6,7 @@ side by side within a bound, jobs taking turns.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -14,7 +15,7 @@ from attrs import define, field
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Original
 from gateway.domain.schedule import Waiting, take_turns
-from gateway.domain.transitions import begin_fetch, fail, fetch_later, fetched
+from gateway.domain.transitions import begin_fetch, fail, fetch_later, fetched, put_off_fetch
 from gateway.errors import ContentError, GatewayError
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadError
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
+_OWN_TROUBLE_PAUSE_S = 5.0
 
 
 @define(eq=False)
@@ -86,8 +88,14 @@ class Fetcher:
             except JobNotFound:
                 log.info("job of a download is gone")
             except GatewayError as error:
-                # The store is down: the try counts, the image stays as it is and comes again.
-                log.warning("download not recorded", reason=str(error))
+                log.warning("download put off", reason=str(error))
+                await self._put_off(waiting)
+
+    async def _put_off(self, waiting: Waiting) -> None:
+        """Our own trouble costs the image no try, unless even that can't be written down."""
+        not_before = self._clock.now() + timedelta(seconds=_OWN_TROUBLE_PAUSE_S)
+        with suppress(GatewayError):
+            await self._change(waiting, lambda job, index: put_off_fetch(job, index, not_before))
 
     async def _try_once(self, waiting: Waiting) -> None:
         begun = await self._change(waiting, lambda job, index: begin_fetch(job, index, self._clock.now()))

@@ -1,0 +1,75 @@
+"""The analyzer: takes originals from `image_upload`, says what it knows of them on `metadata_generated`.
+
+What it can't do it rejects, as the service does that it stands in for: a dead letter ends the attempt, and the
+gateway decides what comes next.
+"""
+
+from datetime import UTC, datetime
+
+import structlog
+from attrs import define
+
+from gateway.analyzer.local import describe
+from gateway.analyzer.settings import AnalyzerSettings
+from gateway.consuming import Verdict, Workers
+from gateway.errors import BadInput, ContentError
+from gateway.messages import ImageUpload, Malformed, MetadataGenerated, decode, encode
+from gateway.metadata import Metadata
+from gateway.ports.broker import Broker, Delivery, Queue
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
+from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
+
+log = structlog.get_logger(__name__)
+
+
+@define(eq=False)
+class Analyzer:
+    """One message at a time, in a helper process."""
+
+    _broker: Broker
+    _objects: ObjectStore
+    _helpers: HelperProcesses
+    _settings: AnalyzerSettings
+
+    def workers(self) -> Workers:
+        """The service that feeds this analyzer."""
+        return Workers("analyzer", self._broker, Queue.IMAGE_UPLOAD, self.handle, self._settings.concurrency)
+
+    async def handle(self, delivery: Delivery) -> Verdict:
+        """Analyse the image of one message. Raises Unavailable when store or broker is down."""
+        try:
+            message = decode(ImageUpload, delivery.body)
+        except Malformed as error:
+            log.warning("malformed message rejected", reason=str(error))
+            return Verdict.REJECT
+        with structlog.contextvars.bound_contextvars(job_id=message.group_id, trace_id=message.trace_id):
+            return await self._analyse(message)
+
+    async def _analyse(self, message: ImageUpload) -> Verdict:
+        try:
+            words = await self._words(message)
+        except (ContentError, ObjectNotFound, BadInput, HelperDied, HelperTimeout) as error:
+            log.warning("image rejected", reason=str(error))
+            return Verdict.REJECT
+        await self._broker.publish(Queue.METADATA_GENERATED, encode(_answer(message, words)))
+        log.debug("image analysed", keywords=len(words.keywords))
+        return Verdict.ACK
+
+    async def _words(self, message: ImageUpload) -> Metadata:
+        async with self._objects.open(ObjectKey(Bucket.ORIGINAL, message.original_path)) as reader:
+            image = b"".join([chunk async for chunk in reader.chunks])
+        return await self._helpers.run(
+            describe, image, message.original_filename, timeout_s=self._settings.timeout_s
+        )
+
+
+def _answer(message: ImageUpload, words: Metadata) -> MetadataGenerated:
+    return MetadataGenerated(
+        timestamp=datetime.now(UTC),
+        trace_id=message.trace_id,
+        group_id=message.group_id,
+        original_filename=message.original_filename,
+        original_path=message.original_path,
+        metadata=words,
+        telegram_id=message.telegram_id,
+    )

@@ -1,0 +1,242 @@
+"""The composition root: settings in, a running gateway out.
+
+`assembled` reads from top to bottom as the order of the start; the stop is the reverse.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.adapters.object_store.folder import FolderObjectStore
+from gateway.analyzer.service import Analyzer
+from gateway.api.application import build_application
+from gateway.background import Background, Service
+from gateway.context import AppContext
+from gateway.errors import GatewayError
+from gateway.events.hub import Hub
+from gateway.events.latest import LatestJobs
+from gateway.events.stream import EventStream
+from gateway.fetch.downloader import Downloader
+from gateway.fetch.policy import FetchPolicy
+from gateway.jobs.cleaner import Cleaner
+from gateway.jobs.collector import Collector
+from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.dispatcher import Dispatcher
+from gateway.jobs.fetcher import Fetcher
+from gateway.jobs.ledger import Ledger
+from gateway.jobs.originals import Originals
+from gateway.jobs.submit import Submit
+from gateway.ports.clock import SystemClock
+from gateway.processes import HelperProcesses
+from gateway.processor.service import Processor
+from gateway.processor.tags import INSTALL_COMMAND, processor_available
+from gateway.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class CanNotStart(GatewayError):
+    """The gateway can't run so; the text says what to change."""
+
+    default_code = "can_not_start"
+
+
+@asynccontextmanager
+async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
+    """A gateway at work, without its doors. Raises CanNotStart, Unavailable."""
+    check(settings)
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        background = Background()
+        jobs = await stack.enter_async_context(SqliteJobStore.open(settings.job_store, settings.data_dir))
+        objects = await stack.enter_async_context(
+            FolderObjectStore.open(settings.object_store, settings.data_dir)
+        )
+        broker = await stack.enter_async_context(InProcessBroker.open(settings.broker))
+        helpers = HelperProcesses(settings.helpers)
+        stack.push_async_callback(helpers.close)
+
+        hub = Hub()
+        latest = LatestJobs(jobs)
+        hub.observe(latest.observe)
+        ledger = Ledger(jobs, hub, latest)
+        originals = Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels)
+        submit = Submit(
+            ledger,
+            jobs,
+            objects,
+            originals,
+            clock,
+            settings.intake,
+            FetchPolicy.of(settings.fetch),
+            settings.jobs.trace_prefix,
+        )
+        downloader = await stack.enter_async_context(
+            Downloader.create(settings.fetch, max_bytes=settings.intake.max_image_bytes)
+        )
+        cleaner = Cleaner(
+            ledger,
+            jobs,
+            jobs,
+            jobs,
+            objects,
+            clock,
+            settings.jobs.keep_s,
+            settings.jobs.delete_objects,
+            settings.jobs.clean_every_s,
+        )
+        await cleaner.remove_leftovers_of_a_crash()
+        services: list[Service] = [
+            Collector(
+                ledger, latest, broker, objects, clock, settings.jobs.trace_prefix, settings.broker.prefetch
+            ),
+            DeadLetters(
+                ledger,
+                broker,
+                clock,
+                settings.jobs.trace_prefix,
+                settings.jobs.attempts,
+                settings.jobs.poll_s,
+            ),
+            Processor(broker, objects, helpers, settings.processor).workers(),
+            Analyzer(broker, objects, helpers, settings.analyzer).workers(),
+            Dispatcher(ledger, latest, jobs, broker, clock, settings.jobs.window, settings.jobs.poll_s),
+            Fetcher(
+                ledger,
+                jobs,
+                downloader,
+                originals,
+                clock,
+                settings.fetch.tries,
+                settings.fetch.concurrency,
+                settings.jobs.poll_s,
+            ),
+            cleaner,
+        ]
+        for service in services:
+            await stack.enter_async_context(background.running(service))
+        yield AppContext(
+            settings=settings,
+            clock=clock,
+            background=background,
+            job_store=jobs,
+            object_store=objects,
+            broker=broker,
+            latest=latest,
+            stream=EventStream(latest, jobs, hub),
+            submit=submit,
+        )
+
+
+def check(settings: Settings) -> None:
+    """Whether the parts fit together and are installed. Raises CanNotStart."""
+    for part, kind in (("analyzer", settings.analyzer.kind), ("processor", settings.processor.kind)):
+        if kind == "external":
+            raise CanNotStart(f"{part}.kind = external needs a broker that other processes reach")
+    if not processor_available():
+        raise CanNotStart(f"the built-in processor needs pyexiv2: {INSTALL_COMMAND}")
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the process's exit code: 0, or 1 when a service died."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(_serve(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    async with assembled(settings) as context:
+        _stop_on_signals(context.background)
+        async with _listening(context) as addresses:
+            _greet(addresses, settings.data_dir)
+            await context.background.stopping.wait()
+            log.info("stopping")
+    return 1 if context.background.crashed else 0
+
+
+@asynccontextmanager
+async def _listening(context: AppContext) -> AsyncIterator[list[str]]:
+    """The doors are open; leaving closes them and lets requests in hand end."""
+    http = context.settings.http
+    runner = web.AppRunner(
+        build_application(context),
+        access_log=None,
+        auto_decompress=False,
+        handle_signals=False,
+        keepalive_timeout=http.keepalive_timeout_s,
+        shutdown_timeout=http.shutdown_timeout_s,
+    )
+    await runner.setup()
+    try:
+        for site in _sites(runner, context.settings):
+            try:
+                await site.start()
+            except OSError as error:
+                raise CanNotStart(f"can't listen on {site.name}: {error.strerror or error}") from error
+        yield _addresses(runner)
+    finally:
+        context.background.ask_to_stop()
+        await runner.cleanup()
+
+
+def _sites(runner: web.AppRunner, settings: Settings) -> list[web.BaseSite]:
+    http = settings.http
+    sites: list[web.BaseSite] = []
+    if http.tcp:
+        sites.append(web.TCPSite(runner, settings.listen_host, http.port, backlog=1024))
+    if http.socket:
+        sites.append(web.UnixSite(runner, http.socket, backlog=1024))
+    return sites
+
+
+def _addresses(runner: web.AppRunner) -> list[str]:
+    return [
+        f"unix://{address}" if isinstance(address, str) else f"http://{_host(address[0])}:{address[1]}"
+        for address in runner.addresses
+    ]
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _stop_on_signals(background: Background) -> None:
+    """The first signal asks for a stop, the second ends at once."""
+
+    def on_signal(number: int) -> None:
+        if background.stopping.is_set():
+            sys.stderr.write("stopped at once\n")
+            sys.stderr.flush()
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        background.ask_to_stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+
+
+def _greet(addresses: list[str], data_dir: Path) -> None:
+    """Where it listens, where its data lies, and a line to try."""
+    log.info("listening", addresses=addresses, data_dir=str(data_dir))
+    at, via = addresses[0], ""
+    if at.startswith("unix://"):
+        at, via = "http://localhost", f"--unix-socket {at.removeprefix('unix://')} "
+    sys.stdout.write(
+        f"Gateway at {' and '.join(addresses)}\n"
+        f"Data in    {data_dir}\n"
+        f"Docs at    {at}/docs\n"
+        f"Try        curl {via}-F images=@photo.jpg {at}/api/v1/batch\n"
+    )
+    sys.stdout.flush()
