@@ -27,19 +27,16 @@ async def multipart_images(
     if not boundary:
         raise BadInput("multipart/form-data without a boundary", code="bad_multipart")
     parts = _Parts(body, _parser(boundary, settings.max_images + _OTHER_PARTS))
-    try:
-        while (part := await parts.next_part()) is not None:
-            if part.filename:
-                yield SentImage(parts.content(), part.filename)
-            elif part.name == "options":
-                _check_options(await parts.small_content(_MAX_OPTIONS_BYTES))
-            elif part.filename is None or await parts.small_content(0):
-                raise BadInput(
-                    f"unknown field {part.name[:100]!r}: a part is an image with a file name, or options",
-                    code="unknown_field",
-                )
-    except MultipartError as error:
-        raise BadInput(f"broken multipart body: {error}", code="bad_multipart") from None
+    while (part := await parts.next_part()) is not None:
+        if part.filename:
+            yield SentImage(parts.content(), part.filename)
+        elif part.name == "options":
+            _check_options(await parts.small_content(_MAX_OPTIONS_BYTES))
+        elif part.filename is None or await parts.small_content(0):
+            raise BadInput(
+                f"unknown field {part.name[:100]!r}: a part is an image with a file name, or options",
+                code="unknown_field",
+            )
 
 
 def _parser(boundary: str, max_parts: int) -> PushMultipartParser:
@@ -104,8 +101,14 @@ class _Parts:
                 return None
             # An empty chunk tells the parser that the body ended; it raises when that is too early.
             chunk = await anext(self._body, b"")
-            self._events = list(self._parser.parse(chunk))
-            self._events.reverse()
-            if not chunk:
-                return None if not self._events else self._events.pop()
+            self._events = self._parsed(chunk)
+            if not chunk and not self._events:
+                return None
         return self._events.pop()
+
+    def _parsed(self, chunk: bytes) -> list[_Event]:
+        """What the chunk tells, last event first."""
+        try:
+            return list(self._parser.parse(chunk))[::-1]
+        except MultipartError as error:
+            raise BadInput(f"broken multipart body: {error}", code="bad_multipart") from None

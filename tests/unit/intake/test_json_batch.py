@@ -1,0 +1,102 @@
+import base64
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.errors import BadInput, TooLarge
+from gateway.intake.batch import LinkedImage, SentImage
+from gateway.intake.json_batch import json_images, parse_batch
+from gateway.intake.settings import IntakeSettings
+
+A_URL = "https://example.com/photo1.jpg"
+
+
+def refused(document: Any) -> BadInput:
+    body = document if isinstance(document, bytes) else orjson.dumps(document)
+    with pytest.raises(BadInput) as caught:
+        parse_batch(body, max_images=100)
+    return caught.value
+
+
+def pointers(error: BadInput) -> list[str]:
+    return [fault.pointer for fault in error.faults]
+
+
+async def test_urls_and_base64_come_in_their_order():
+    document = {
+        "images": [
+            {"url": A_URL, "name": "photo1.jpg"},
+            {"base64": base64.b64encode(b"bytes").decode()},
+        ]
+    }
+    first, second = parse_batch(orjson.dumps(document), max_images=100)
+    assert first == first
+    assert isinstance(first, LinkedImage)
+    assert (first.url, first.name) == (A_URL, "photo1.jpg")
+    assert isinstance(second, SentImage)
+    assert second.name is None
+    assert b"".join([chunk async for chunk in second.body]) == b"bytes"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nope", b'{"images": NaN}', b"\xff\xfe", b'{"images": []} x'])
+def test_what_is_not_json_is_said_to_be_so(body):
+    assert refused(body).code == "not_json"
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "word"),
+    [
+        ([], "", "an array"),
+        (None, "", "null"),
+        ({}, "/images", "missing"),
+        ({"images": {}}, "/images", "an object"),
+        ({"images": []}, "/images", "not 0"),
+        ({"images": [{"url": A_URL}] * 101}, "/images", "not 101"),
+        ({"images": ["x"]}, "/images/0", "a string"),
+        ({"images": [{}]}, "/images/0", "neither"),
+        ({"images": [{"url": None}]}, "/images/0", "neither"),
+        ({"images": [{"url": A_URL, "base64": "AAAA"}]}, "/images/0", "both"),
+        ({"images": [{"url": 7}]}, "/images/0/url", "a number"),
+        ({"images": [{"base64": ["AAAA"]}]}, "/images/0/base64", "an array"),
+        ({"images": [{"url": A_URL, "name": True}]}, "/images/0/name", "a boolean"),
+        ({"images": [{"url": A_URL, "name": "x" * 5000}]}, "/images/0/name", "longer"),
+        ({"images": [{"url": A_URL, "a/b~": 1}]}, "/images/0/a~1b~0", "unknown"),
+        ({"images": [{"url": A_URL}], "image": 1}, "/image", "unknown"),
+        ({"images": [{"url": A_URL}], "options": 1}, "/options", "a number"),
+        ({"images": [{"url": A_URL}], "options": {"x": 1}}, "/options/x", "unknown"),
+        ({"images": [{"url": "ftp://example.com/a.jpg"}]}, "/images/0/url", "ftp"),
+        ({"images": [{"url": "file:///etc/passwd"}]}, "/images/0/url", "file"),
+        ({"images": [{"url": "photo.jpg"}]}, "/images/0/url", "without scheme"),
+        ({"images": [{"url": "http://"}]}, "/images/0/url", "no host"),
+        ({"images": [{"url": "http://[::1/a.jpg"}]}, "/images/0/url", "can't be read"),
+        ({"images": [{"url": "http://example.com:99999/"}]}, "/images/0/url", "can't be read"),
+    ],
+)
+def test_a_wrong_shape_is_told_with_its_place(document, pointer, word):
+    error = refused(document)
+    assert pointers(error) == [pointer]
+    assert word in error.text
+
+
+def test_every_fault_is_told():
+    error = refused({"images": [{"url": 7}, {"url": A_URL}, {}], "extra": 1})
+    assert pointers(error) == ["/extra", "/images/0/url", "/images/2"]
+    assert "2 more" in error.text
+
+
+def test_a_thousand_faults_are_told_as_twenty():
+    assert len(refused({"images": [{}] * 100, **{f"key{n}": 1 for n in range(900)}}).faults) == 20
+
+
+def test_an_empty_options_object_is_taken():
+    assert len(parse_batch(orjson.dumps({"images": [{"url": A_URL}], "options": {}}), max_images=100)) == 1
+
+
+async def test_a_body_over_the_bound_is_too_large():
+    async def body():
+        for _ in range(3):
+            yield b" " * 1000
+
+    with pytest.raises(TooLarge, match="2048 bytes"):
+        await anext(json_images(body(), IntakeSettings(max_json_bytes=2048)))

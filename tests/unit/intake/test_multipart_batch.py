@@ -1,0 +1,100 @@
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import BadInput
+from gateway.intake.batch import SentImage
+from gateway.intake.multipart_batch import multipart_images
+from gateway.intake.settings import IntakeSettings
+
+BORDER = "XborderX"
+
+
+def part(headers: str, content: bytes) -> bytes:
+    return f"--{BORDER}\r\nContent-Disposition: form-data; {headers}\r\n\r\n".encode() + content + b"\r\n"
+
+
+def an_image_part(content: bytes, filename: str = "a.jpg", field: str = "images") -> bytes:
+    return part(f'name="{field}"; filename="{filename}"', content)
+
+
+END = f"--{BORDER}--\r\n".encode()
+
+
+async def in_pieces(body: bytes, cuts: Sequence[int]):
+    start = 0
+    for cut in sorted(min(cut, len(body)) for cut in cuts):
+        if cut > start:
+            yield body[start:cut]
+            start = cut
+    if start < len(body):
+        yield body[start:]
+
+
+async def read(
+    body: bytes, *, cuts: Sequence[int] = (), max_images: int = 100
+) -> list[tuple[str | None, bytes]]:
+    images = []
+    async for image in multipart_images(in_pieces(body, cuts), BORDER, IntakeSettings(max_images=max_images)):
+        assert isinstance(image, SentImage)
+        images.append((image.name, b"".join([piece async for piece in image.body])))
+    return images
+
+
+async def test_parts_with_a_file_name_are_images_in_order_whatever_their_field_is_called():
+    body = an_image_part(b"one", "a.jpg") + an_image_part(b"two", "b.png", field="photo") + END
+    assert await read(body) == [("a.jpg", b"one"), ("b.png", b"two")]
+
+
+@given(
+    st.lists(st.binary(max_size=300), min_size=1, max_size=4),
+    st.lists(st.integers(0, 2000), max_size=12),
+)
+async def test_any_cutting_gives_the_same_images(contents, cuts):
+    body = b"".join(an_image_part(content, f"{n}.jpg") for n, content in enumerate(contents)) + END
+    if any(b"--" + BORDER.encode() in content for content in contents):
+        return
+    assert await read(body, cuts=cuts) == [(f"{n}.jpg", content) for n, content in enumerate(contents)]
+
+
+async def test_a_body_that_is_left_unread_is_passed_over():
+    body = an_image_part(b"x" * 5000, "a.jpg") + an_image_part(b"two", "b.jpg") + END
+    images = multipart_images(in_pieces(body, range(0, 6000, 500)), BORDER, IntakeSettings())
+    assert [image.name async for image in images] == ["a.jpg", "b.jpg"]
+
+
+async def test_an_options_part_holds_json():
+    assert len(await read(part('name="options"', b"{}") + an_image_part(b"one") + END)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (part('name="options"', b"{") + END, "not_json"),
+        (part('name="options"', b'{"x": 1}') + END, "unknown_field"),
+        (part('name="options"', b" " * 100_000) + END, "part_too_large"),
+        (part('name="title"', b"hello") + END, "unknown_field"),
+        (part('name="images"; filename=""', b"hello") + END, "part_too_large"),
+        (an_image_part(b"one"), "bad_multipart"),
+        (an_image_part(b"one")[:-2], "bad_multipart"),
+        (b"no multipart at all", "bad_multipart"),
+        (b"", "bad_multipart"),
+    ],
+)
+async def test_a_wrong_part_or_a_broken_body_is_refused(body, code):
+    with pytest.raises(BadInput) as caught:
+        await read(body)
+    assert caught.value.code == code
+
+
+async def test_a_file_field_that_was_left_empty_in_a_form_is_passed_over():
+    assert await read(part('name="images"; filename=""', b"") + an_image_part(b"one") + END) == [
+        ("a.jpg", b"one")
+    ]
+
+
+async def test_without_a_boundary_the_body_is_refused():
+    with pytest.raises(BadInput, match="boundary"):
+        await anext(multipart_images(in_pieces(b"", ()), "", IntakeSettings()))
