@@ -152,6 +152,10 @@ def test_stuffed_bytes_restart_marks_and_fill_bytes_do_not_end_the_image() -> No
     assert inspect([SOI, b"\xff\xff" + SOF, SOS, scan]).height == 32
 
 
+def test_a_large_scan_may_have_any_number_of_stuffed_bytes_and_restart_marks() -> None:
+    assert inspect([SOI, SOF, SOS, b"\1\xff\0\2\xff\xd3" * 200_000, EOI]).height == 32
+
+
 @pytest.mark.parametrize("data", [JPEG, PROGRESSIVE, PNG], ids=["jpeg", "progressive", "png"])
 def test_an_image_cut_off_anywhere_is_damaged(data: bytes) -> None:
     for length in range(3, len(data)):
@@ -172,6 +176,7 @@ def test_an_image_cut_off_anywhere_is_damaged(data: bytes) -> None:
         SOI + segment(0xC0, struct.pack(">BHHB", 8, 0, 48, 1)) + SOS + b"12345" + EOI,
         SOI + segment(0xC0, struct.pack(">BHHB", 8, 32, 0, 1)) + SOS + b"12345" + EOI,
         SOI + SOF + SOS + b"12345" + SOI + SOF + SOS + b"12345" + EOI,
+        SOI + SOF + SOS + b"12345" + SOI + EOI,
         SOI + SOF + SOS + b"12345" + b"\xff\xc4\0\1" + EOI,
         PNG_SIGNATURE + ihdr() + IEND,
         PNG_SIGNATURE + ihdr() + chunk(b"IDAT", b"") + IEND,
@@ -194,6 +199,11 @@ def test_an_image_cut_off_anywhere_is_damaged(data: bytes) -> None:
 )
 def test_a_broken_structure_is_damaged(data: bytes) -> None:
     assert refused(data).code == "damaged"
+
+
+def test_an_impossible_length_is_refused_without_waiting_for_the_rest() -> None:
+    with pytest.raises(ContentError, match="length"):
+        Inspector().feed(PNG_SIGNATURE + ihdr() + b"\xff\xff\xff\xffIDAT")
 
 
 @pytest.mark.parametrize(
