@@ -7,7 +7,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -56,13 +56,14 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         background = Background()
-        jobs = await stack.enter_async_context(SqliteJobStore.open(settings.job_store, settings.data_dir))
-        objects = await stack.enter_async_context(
-            FolderObjectStore.open(settings.object_store, settings.data_dir)
-        )
-        broker = await stack.enter_async_context(InProcessBroker.open(settings.broker))
+        jobs = await stack.enter_async_context(_job_store(settings))
+        objects = await stack.enter_async_context(_object_store(settings))
+        broker = await stack.enter_async_context(_broker(settings, clock))
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
+        downloader = await stack.enter_async_context(
+            Downloader.create(settings.fetch, max_bytes=settings.intake.max_image_bytes)
+        )
 
         hub = Hub()
         latest = LatestJobs(jobs)
@@ -70,54 +71,49 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         ledger = Ledger(jobs, hub, latest)
         originals = Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels)
         submit = Submit(
-            ledger,
-            jobs,
-            objects,
-            originals,
-            clock,
-            settings.intake,
-            FetchPolicy.of(settings.fetch),
-            settings.jobs.trace_prefix,
-        )
-        downloader = await stack.enter_async_context(
-            Downloader.create(settings.fetch, max_bytes=settings.intake.max_image_bytes)
+            ledger=ledger,
+            records=jobs,
+            objects=objects,
+            originals=originals,
+            clock=clock,
+            settings=settings.intake,
+            urls=FetchPolicy.of(settings.fetch),
+            prefix=settings.jobs.trace_prefix,
         )
         cleaner = Cleaner(
-            ledger,
-            jobs,
-            jobs,
-            jobs,
-            objects,
-            clock,
-            settings.jobs.keep_s,
-            settings.jobs.delete_objects,
-            settings.jobs.clean_every_s,
+            ledger=ledger,
+            jobs=jobs,
+            backlog=jobs,
+            records=jobs,
+            objects=objects,
+            clock=clock,
+            settings=settings.jobs,
         )
         await cleaner.remove_leftovers_of_a_crash()
         services: list[Service] = [
             Collector(
-                ledger, latest, broker, objects, clock, settings.jobs.trace_prefix, settings.broker.prefetch
+                ledger=ledger,
+                latest=latest,
+                broker=broker,
+                objects=objects,
+                clock=clock,
+                prefix=settings.jobs.trace_prefix,
+                prefetch=settings.broker.prefetch,
             ),
-            DeadLetters(
-                ledger,
-                broker,
-                clock,
-                settings.jobs.trace_prefix,
-                settings.jobs.attempts,
-                settings.jobs.poll_s,
-            ),
+            DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs),
             Processor(broker, objects, helpers, settings.processor).workers(),
             Analyzer(broker, objects, helpers, settings.analyzer).workers(),
-            Dispatcher(ledger, latest, jobs, broker, clock, settings.jobs.window, settings.jobs.poll_s),
+            Dispatcher(
+                ledger=ledger, latest=latest, backlog=jobs, broker=broker, clock=clock, settings=settings.jobs
+            ),
             Fetcher(
-                ledger,
-                jobs,
-                downloader,
-                originals,
-                clock,
-                settings.fetch.tries,
-                settings.fetch.concurrency,
-                settings.jobs.poll_s,
+                ledger=ledger,
+                backlog=jobs,
+                downloader=downloader,
+                originals=originals,
+                clock=clock,
+                settings=settings.fetch,
+                poll_s=settings.jobs.poll_s,
             ),
             cleaner,
         ]
@@ -134,6 +130,11 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             stream=EventStream(latest, jobs, hub),
             submit=submit,
         )
+
+
+def _job_store(settings: Settings) -> AbstractAsyncContextManager[SqliteJobStore]:
+    path = Path(settings.job_store.path or settings.data_dir / "jobs.sqlite")
+    return SqliteJobStore.open(path, synchronous=settings.job_store.synchronous)
 
 
 def check(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from gateway.domain.job import Image, Job
 from gateway.errors import BadInput
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import possible_keys
+from gateway.jobs.settings import JobsSettings
 from gateway.pacing import keep_doing
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import Backlog, IntakeRecords, JobNotFound, JobStore
@@ -34,14 +35,12 @@ class Cleaner:
     _records: IntakeRecords
     _objects: ObjectStore
     _clock: Clock
-    _keep_s: float
-    _delete_objects: bool
-    _pause_s: float
+    _settings: JobsSettings
     name: str = "cleaner"
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await keep_doing(self.name, self.run_once, pause_s=self._pause_s)
+        await keep_doing(self.name, self.run_once, pause_s=self._settings.clean_every_s)
 
     async def run_once(self) -> None:
         """Remove what is due now. Raises Unavailable when a store is down."""
@@ -60,7 +59,7 @@ class Cleaner:
                 log.info("leftovers of a request removed", job_id=record.intake_id, keys=len(record.keys))
 
     async def _remove_old_jobs(self) -> None:
-        moment = self._clock.now() - timedelta(seconds=self._keep_s)
+        moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)
         while job_ids := await self._backlog.ended_before(moment, limit=_AT_ONCE):
             for job_id in job_ids:
                 await self._remove_job(job_id)
@@ -70,7 +69,7 @@ class Cleaner:
             job = await self._jobs.get(job_id)
         except JobNotFound:
             return
-        if self._delete_objects:
+        if self._settings.delete_objects:
             await self._delete(_objects_of(job))
         await self._ledger.delete(job_id)
         log.info("old job removed", job_id=job_id)

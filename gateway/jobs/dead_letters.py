@@ -8,8 +8,9 @@ from attrs import define
 
 from gateway.domain.attempt import parse_attempt
 from gateway.domain.job import Failure
-from gateway.domain.transitions import AttemptPolicy, attempt_rejected
+from gateway.domain.transitions import attempt_rejected
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.settings import JobsSettings
 from gateway.messages import ImageUpload, Malformed, decode
 from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Delivery, Queue
@@ -28,14 +29,12 @@ class DeadLetters:
     _ledger: Ledger
     _broker: Broker
     _clock: Clock
-    _prefix: str
-    _policy: AttemptPolicy
-    _poll_s: float
+    _settings: JobsSettings
     name: str = "dead-letters"
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await keep_doing(self.name, self.run_once, pause_s=self._poll_s)
+        await keep_doing(self.name, self.run_once, pause_s=self._settings.poll_s)
 
     async def run_once(self) -> None:
         """Look at what lies there now. Raises Unavailable when the broker or the store is down."""
@@ -52,14 +51,15 @@ class DeadLetters:
             message = decode(ImageUpload, delivery.body)
         except Malformed:
             return False
-        name = parse_attempt(message.trace_id, self._prefix)
+        name = parse_attempt(message.trace_id, self._settings.trace_prefix)
         if name is None:
             return False
         now = self._clock.now()
         failure = Failure("analysis_failed", f"the analyzer rejected the image {_times(name.number)}")
         try:
             change = await self._ledger.change(
-                message.group_id, lambda job: attempt_rejected(job, name, failure, self._policy, now)
+                message.group_id,
+                lambda job: attempt_rejected(job, name, failure, self._settings.attempts, now),
             )
         except JobNotFound:
             change = None

@@ -17,6 +17,7 @@ from gateway.events.latest import LatestJobs
 from gateway.images.names import safe_name
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import type_of
+from gateway.jobs.settings import JobsSettings
 from gateway.messages import ImageUpload, encode
 from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Queue
@@ -35,8 +36,7 @@ class Dispatcher:
     _backlog: Backlog
     _broker: Broker
     _clock: Clock
-    _window: int
-    _poll_s: float
+    _settings: JobsSettings
     name: str = "dispatcher"
     _bell: asyncio.Event = field(init=False)
 
@@ -49,11 +49,11 @@ class Dispatcher:
         if not self._broker.remembers:
             forgotten = await self._backlog.forget_publishes()
             log.info("open attempts are published again", images=forgotten)
-        await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._poll_s)
+        await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._settings.poll_s)
 
     async def run_once(self) -> None:
         """Fill the window with what waits. Raises Unavailable when the broker or the store is down."""
-        room = self._window - await self._backlog.in_flight()
+        room = self._settings.window - await self._backlog.in_flight()
         if room <= 0:
             return
         waiting = await self._backlog.to_publish(self._clock.now(), limit=room)

@@ -19,6 +19,7 @@ from gateway.domain.transitions import begin_fetch, fail, fetch_later, fetched, 
 from gateway.errors import ContentError, GatewayError
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadError
+from gateway.fetch.settings import FetchSettings
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.pacing import keep_doing
@@ -41,8 +42,7 @@ class Fetcher:
     _downloader: Downloader
     _originals: Originals
     _clock: Clock
-    _tries: int
-    _concurrency: int
+    _settings: FetchSettings
     _poll_s: float
     name: str = "fetcher"
     _bell: asyncio.Event = field(init=False)
@@ -63,11 +63,15 @@ class Fetcher:
 
     async def run_once(self) -> None:
         """Start the downloads that wait, as far as there is room."""
-        room = self._concurrency - len(self._running)
+        room = self._settings.concurrency - len(self._running)
         if room <= 0:
             return
-        waiting = await self._backlog.to_fetch(self._clock.now(), limit=self._concurrency)
-        plan = [image for image in take_turns(waiting, self._concurrency * 2) if image not in self._running]
+        waiting = await self._backlog.to_fetch(self._clock.now(), limit=self._settings.concurrency)
+        plan = [
+            image
+            for image in take_turns(waiting, self._settings.concurrency * 2)
+            if image not in self._running
+        ]
         for image in plan[:room]:
             task = asyncio.create_task(self._fetch(image), name=f"fetch-{image.job_id}-{image.index}")
             self._running[image] = task
@@ -102,7 +106,7 @@ class Fetcher:
         image = begun.job.images[waiting.index] if begun else None
         if image is None or image.source_url is None:
             return
-        if image.tries > self._tries:
+        if image.tries > self._settings.tries:
             await self._give_up(waiting, Failure("download_failed", "the download was tried too often"))
             return
         try:
@@ -118,7 +122,7 @@ class Fetcher:
             return await self._originals.store(trace_id, chunks)
 
     async def _after(self, error: ContentError, waiting: Waiting, image: Image) -> None:
-        if isinstance(error, DownloadError) and error.retryable and image.tries < self._tries:
+        if isinstance(error, DownloadError) and error.retryable and image.tries < self._settings.tries:
             pause = min(error.retry_after_s or _FIRST_PAUSE_S * 2 ** (image.tries - 1), _LONGEST_PAUSE_S)
             not_before = self._clock.now() + timedelta(seconds=pause)
             await self._change(waiting, lambda job, index: fetch_later(job, index, not_before))

