@@ -1,0 +1,128 @@
+"""Values to JSON and back.
+
+Times are whole microseconds since 1970 in UTC, so that their order and equality are exact.
+
+Rows travel between Python and SQLite as one JSON text a statement, read and built by SQLite's own JSON functions.
+The sqlite3 module lets go of the interpreter's lock at every row; beside a busy event loop each row then waits up
+to 5 ms to get it back (100 rows: 124 ms one by one, 10 ms as one text).
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from attrs import frozen
+from cattrs.preconf.orjson import make_converter
+
+from gateway.domain.events import Event
+from gateway.domain.job import Counts, Image, Job, Status
+from gateway.ports.job_store import JobSummary
+
+Row = Sequence[object]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(number: int) -> datetime:
+    return _EPOCH + number * _MICROSECOND
+
+
+_converter = make_converter(detailed_validation=False)
+_converter.register_unstructure_hook(datetime, microseconds)
+_converter.register_structure_hook(datetime, lambda number, _: moment(number))
+
+
+@frozen
+class KeptJob:
+    """A job and the integer key of its rows."""
+
+    key: int
+    job: Job
+
+
+def to_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def data_of(value: Image | Event) -> str:
+    return to_json(_converter.unstructure(value))
+
+
+def job_row(kept: KeptJob) -> Row:
+    job, counts = kept.job, kept.job.counts
+    return (
+        kept.key,
+        job.job_id,
+        microseconds(job.created_at),
+        microseconds(job.updated_at),
+        _maybe_microseconds(job.completed_at),
+        _maybe_microseconds(job.cancelled_at),
+        job.seq,
+        job.status,
+        counts.completed,
+        counts.failed,
+        counts.cancelled,
+        counts.open,
+    )
+
+
+def image_row(key: int, image: Image) -> Row:
+    return key, image.index, image.stage, _maybe_microseconds(image.not_before), data_of(image)
+
+
+def event_row(key: int, event: Event) -> Row:
+    return key, event.seq, data_of(event)
+
+
+def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
+    """A job from the columns key, job_id, created, updated, completed, cancelled at, seq."""
+    key, job_id, created_at, updated_at, completed_at, cancelled_at, seq = row
+    members = [_converter.structure(image, Image) for image in images]
+    job = Job(
+        job_id=job_id,
+        created_at=moment(created_at),
+        updated_at=moment(updated_at),
+        completed_at=_maybe_moment(completed_at),
+        cancelled_at=_maybe_moment(cancelled_at),
+        seq=seq,
+        images=tuple(sorted(members, key=lambda image: image.index)),
+    )
+    return KeptJob(key, job)
+
+
+def job_summary(row: Sequence[Any]) -> JobSummary:
+    """A job in a list from job_id, created, updated, completed at, status and the four counts."""
+    job_id, created_at, updated_at, completed_at, status, *counts = row
+    return JobSummary(
+        job_id=job_id,
+        status=Status(status),
+        counts=Counts(*counts),
+        created_at=moment(created_at),
+        updated_at=moment(updated_at),
+        completed_at=_maybe_moment(completed_at),
+    )
+
+
+def event_of(value: object) -> Event:
+    return _converter.structure(value, Event)
+
+
+def fetch_json(connection: sqlite3.Connection, query: str, parameters: dict[str, object]) -> Any:
+    """The value of a query that answers with one row of one JSON text; None when there is no row."""
+    row = connection.execute(query, parameters).fetchone()
+    return None if row is None or row[0] is None else orjson.loads(row[0])
+
+
+def _maybe_microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else microseconds(moment)
+
+
+def _maybe_moment(number: int | None) -> datetime | None:
+    return None if number is None else moment(number)

@@ -1,0 +1,142 @@
+"""Jobs in one SQLite file, for one gateway: WAL, synchronous FULL, so what returned survives a power cut.
+
+Writes go through one thread with group commit (`writer.py`), questions through a few read-only connections
+(`readers.py`). Jobs that were used last are kept in memory as committed (`recent.py`).
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from gateway.adapters.job_store import queries
+from gateway.adapters.job_store.database import Database, open_database
+from gateway.adapters.job_store.readers import Readers
+from gateway.adapters.job_store.recent import RecentJobs
+from gateway.adapters.job_store.settings import Synchronous
+from gateway.adapters.job_store.unit_of_work import UnitOfWork
+from gateway.adapters.job_store.writer import Writer, closed
+from gateway.domain.events import Change, Event
+from gateway.domain.job import Job, Stage, Status
+from gateway.ports.job_store import IntakeRecord, JobPage
+
+
+class SqliteJobStore:
+    """Fulfils JobStore, EventLog, Backlog and IntakeRecords."""
+
+    def __init__(self, database: Database, synchronous: Synchronous) -> None:
+        self._database = database
+        self._synchronous = synchronous
+        self._recent = RecentJobs()
+        self._readers = Readers(database.readers)
+        keys = itertools.count(database.next_key)
+        self._writer = Writer(database.writer, lambda: UnitOfWork(database.writer, self._recent, keys))
+        self._is_open = True
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path, *, synchronous: Synchronous = "full") -> AsyncIterator["SqliteJobStore"]:
+        """The store in that file, made when it is not there. Raises UnusableJobStore."""
+        store = cls(await _open_in_thread(path, synchronous), synchronous)
+        store._writer.start()
+        try:
+            yield store
+        finally:
+            await store._close()
+
+    async def _close(self) -> None:
+        self._is_open = False
+        try:
+            await self._readers.close()
+        finally:
+            try:
+                await self._writer.close()  # the last connection to go checkpoints the WAL
+            finally:
+                self._database.lock.close()
+
+    # JobStore
+
+    async def add(self, accepted: Change, *, intake_id: str) -> None:
+        await self._writer.run(lambda unit: unit.add(accepted, intake_id))
+
+    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+        return await self._writer.run(lambda unit: unit.update(job_id, decide))
+
+    async def get(self, job_id: str) -> Job:
+        if not self._is_open:
+            raise closed()
+        kept = self._recent.get(job_id)
+        if kept is not None:
+            return kept.job
+        commits = self._recent.commits
+        kept = await self._readers.run(partial(queries.job, job_id=job_id))
+        if kept is None:
+            raise queries.no_such_job(job_id)
+        self._recent.was_read(kept, commits_before=commits)
+        return kept.job
+
+    async def page(self, *, limit: int, cursor: str | None = None, status: Status | None = None) -> JobPage:
+        return await self._readers.run(partial(queries.page, limit=limit, cursor=cursor, status=status))
+
+    async def delete(self, job_id: str) -> None:
+        await self._writer.run(lambda unit: unit.delete(job_id))
+
+    async def check(self) -> str:
+        """Commits something small, for a disk that reads may no longer write."""
+        await self._writer.run(lambda unit: unit.touch())
+        return f"sqlite, WAL, synchronous {self._synchronous.upper()}"
+
+    # EventLog
+
+    @property
+    def epoch(self) -> str:
+        return self._database.epoch
+
+    async def events(self, job_id: str, *, after: int, limit: int) -> tuple[Event, ...]:
+        return await self._readers.run(partial(queries.events, job_id=job_id, after=after, limit=limit))
+
+    # Backlog
+
+    async def to_fetch(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        return await self._readers.run(partial(queries.due, stage=Stage.FETCH, now=now, limit=limit))
+
+    async def to_publish(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        return await self._readers.run(partial(queries.due, stage=Stage.PUBLISH, now=now, limit=limit))
+
+    async def in_flight(self) -> int:
+        return await self._readers.run(queries.in_flight)
+
+    async def forget_publishes(self) -> int:
+        return await self._writer.run(lambda unit: unit.forget_publishes())
+
+    async def ended_before(self, moment: datetime, *, limit: int) -> Sequence[str]:
+        return await self._readers.run(partial(queries.ended_before, moment=moment, limit=limit))
+
+    # IntakeRecords
+
+    async def begin(self, intake_id: str, keys: Sequence[str], *, deadline: datetime) -> None:
+        await self._writer.run(lambda unit: unit.begin_intake(intake_id, tuple(keys), deadline))
+
+    async def extend(self, intake_id: str, keys: Sequence[str]) -> None:
+        await self._writer.run(lambda unit: unit.extend_intake(intake_id, tuple(keys)))
+
+    async def overdue(self, now: datetime, *, limit: int) -> Sequence[IntakeRecord]:
+        return await self._readers.run(partial(queries.overdue, now=now, limit=limit))
+
+    async def end(self, intake_id: str) -> None:
+        await self._writer.run(lambda unit: unit.end_intake(intake_id))
+
+
+async def _open_in_thread(path: Path, synchronous: Synchronous) -> Database:
+    """Opening is never left half done: when it is cancelled, the file is closed again first."""
+    opening = asyncio.ensure_future(asyncio.to_thread(open_database, path, synchronous))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait((opening,))
+        if opening.exception() is None:
+            opening.result().close()
+        raise

@@ -1,0 +1,175 @@
+"""The changes of one transaction: seen at once by its later operations, written together at its end.
+
+An operation stages its change as its last step, when nothing can raise any more, so one that raises leaves nothing
+behind. However many operations there are, `write` costs one statement a table.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+import orjson
+from attrs import Factory, define, frozen
+
+from gateway.adapters.job_store import queries
+from gateway.adapters.job_store.recent import RecentJobs
+from gateway.adapters.job_store.rows import (
+    KeptJob,
+    Row,
+    event_row,
+    image_row,
+    job_row,
+    microseconds,
+    to_json,
+)
+from gateway.domain.events import Change
+from gateway.domain.job import Job
+from gateway.errors import Conflict
+
+_WRITE_JOBS = """
+INSERT INTO jobs SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
+    value->>8, value->>9, value->>10, value->>11 FROM json_each(?) WHERE true
+ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at, completed_at = excluded.completed_at,
+    cancelled_at = excluded.cancelled_at, seq = excluded.seq, status = excluded.status,
+    completed = excluded.completed, failed = excluded.failed, cancelled = excluded.cancelled, open = excluded.open
+"""
+_WRITE_IMAGES = """
+REPLACE INTO images SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)
+"""
+_WRITE_EVENTS = "INSERT INTO events SELECT value->>0, value->>1, value->>2 FROM json_each(?)"
+_WRITE_INTAKE = "REPLACE INTO intake SELECT value->>0, value->>1, value->>2 FROM json_each(?)"
+_DELETE_INTAKE = "DELETE FROM intake WHERE intake_id IN (SELECT value FROM json_each(?))"
+_DELETE_JOBS = (
+    """DELETE FROM events WHERE job IN (
+        SELECT key FROM jobs WHERE job_id IN (SELECT value FROM json_each(?)))""",
+    """DELETE FROM images WHERE job IN (
+        SELECT key FROM jobs WHERE job_id IN (SELECT value FROM json_each(?)))""",
+    "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))",
+)
+_FORGET_PUBLISHES = """
+UPDATE images SET stage = 'publish', data = json_remove(data, '$.published_at')
+WHERE stage = 'result' AND stage <> 'ended'
+"""
+
+
+@frozen
+class _Intake:
+    deadline: int
+    keys: tuple[str, ...]
+
+
+@define
+class UnitOfWork:
+    """One transaction on the writer's connection. Jobs and intake records that are None here are deleted."""
+
+    _connection: sqlite3.Connection
+    _recent: RecentJobs
+    _keys: Iterator[int]
+    _jobs: dict[str, KeptJob | None] = Factory(dict)
+    _job_rows: dict[int, Row] = Factory(dict)
+    _image_rows: dict[tuple[int, int], Row] = Factory(dict)
+    _event_rows: list[Row] = Factory(list)
+    _intake: dict[str, _Intake | None] = Factory(dict)
+    _forgets: bool = False
+
+    def add(self, accepted: Change, intake_id: str) -> None:
+        self._intake_of(intake_id)
+        self._stage(KeptJob(next(self._keys), accepted.job), accepted, None)
+        self._intake[intake_id] = None
+
+    def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+        kept = self._job_of(job_id)
+        change = decide(kept.job)
+        if change is not None:
+            self._stage(KeptJob(kept.key, change.job), change, kept.job)
+        return change
+
+    def delete(self, job_id: str) -> None:
+        self._jobs[job_id] = None
+
+    def forget_publishes(self) -> int:
+        """Changes the images where they lie, so all that was staged before is written first."""
+        self.write()
+        self._jobs.clear()
+        self._forgets = True
+        return self._connection.execute(_FORGET_PUBLISHES).rowcount
+
+    def begin_intake(self, intake_id: str, keys: tuple[str, ...], deadline: datetime) -> None:
+        self._intake[intake_id] = _Intake(microseconds(deadline), keys)
+
+    def extend_intake(self, intake_id: str, keys: tuple[str, ...]) -> None:
+        known = self._intake_of(intake_id)
+        self._intake[intake_id] = _Intake(known.deadline, known.keys + keys)
+
+    def end_intake(self, intake_id: str) -> None:
+        self._intake[intake_id] = None
+
+    def touch(self) -> None:
+        """Write something that changes nothing."""
+        self._connection.execute("REPLACE INTO meta VALUES ('checked', datetime('now'))")
+
+    def write(self) -> None:
+        """Hand everything staged to SQLite, within the transaction."""
+        deleted = [job_id for job_id, kept in self._jobs.items() if kept is None]
+        ended = [intake_id for intake_id, record in self._intake.items() if record is None]
+        begun = [(i, r.deadline, to_json(r.keys)) for i, r in self._intake.items() if r is not None]
+        self._execute(_WRITE_JOBS, list(self._job_rows.values()))
+        self._execute(_WRITE_IMAGES, list(self._image_rows.values()))
+        self._execute(_WRITE_EVENTS, self._event_rows)
+        self._execute(_WRITE_INTAKE, begun)
+        self._execute(_DELETE_INTAKE, ended)
+        for statement in _DELETE_JOBS:
+            self._execute(statement, deleted)
+        self._job_rows.clear()
+        self._image_rows.clear()
+        self._event_rows.clear()
+        self._intake.clear()
+
+    def committed(self) -> None:
+        """The transaction stands: everybody may see it."""
+        if self._forgets:
+            self._recent.forget_all()
+        if self._jobs:
+            self._recent.committed(self._jobs)
+
+    def _stage(self, kept: KeptJob, change: Change, before: Job | None) -> None:
+        known = {} if before is None else {image.index: image for image in before.images}
+        images = [image for image in change.job.images if image is not known.get(image.index)]
+        # Everything that may raise stands before the first assignment.
+        row = job_row(kept)
+        image_rows = {(kept.key, image.index): image_row(kept.key, image) for image in images}
+        event_rows = [event_row(kept.key, event) for event in change.events]
+        self._jobs[kept.job.job_id] = kept
+        self._job_rows[kept.key] = row
+        self._image_rows.update(image_rows)
+        self._event_rows += event_rows
+
+    def _job_of(self, job_id: str) -> KeptJob:
+        kept = self._jobs[job_id] if job_id in self._jobs else self._committed_job(job_id)
+        if kept is None:
+            raise queries.no_such_job(job_id)
+        return kept
+
+    def _committed_job(self, job_id: str) -> KeptJob | None:
+        if self._forgets:
+            return queries.job(self._connection, job_id)
+        commits = self._recent.commits
+        kept = self._recent.get(job_id) or queries.job(self._connection, job_id)
+        if kept is not None:
+            self._recent.was_read(kept, commits_before=commits)
+        return kept
+
+    def _intake_of(self, intake_id: str) -> _Intake:
+        if intake_id in self._intake:
+            record = self._intake[intake_id]
+        else:
+            query = "SELECT deadline, keys FROM intake WHERE intake_id = ?"
+            row = self._connection.execute(query, (intake_id,)).fetchone()
+            record = None if row is None else _Intake(row[0], tuple(orjson.loads(row[1])))
+        if record is None:
+            raise Conflict("The upload took too long and was given up.", detail=f"intake {intake_id} is gone")
+        return record
+
+    def _execute(self, statement: str, rows: Sequence[Row] | Sequence[str]) -> None:
+        if rows:
+            self._connection.execute(statement, (to_json(rows),))
