@@ -14,35 +14,18 @@ from gateway.images.signatures import ImageType
 MAX_NAME_BYTES = 255
 """What file systems allow for one name, in UTF-8."""
 
-_EXTENSIONS = {
-    ImageType.JPEG: frozenset({".jpg", ".jpeg"}),
-    ImageType.PNG: frozenset({".png"}),
-}
+_EXTENSIONS = {ImageType.JPEG: (".jpg", ".jpeg"), ImageType.PNG: (".png",)}
 
 _IMAGE_EXTENSIONS = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".jpe",
-        ".jfif",
-        ".apng",
-        ".gif",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".jxl",
-    }
-)
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".webp"}
+) | frozenset({".tif", ".tiff", ".bmp", ".heic", ".heif", ".avif", ".jxl"})
 """Endings that claim to be an image's: a wrong one is replaced, where any other is part of the name."""
 
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They make a name look like another: `gpj.exe` shown backwards."""
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"  # control characters, line ends, lone surrogates
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # right-to-left tricks: `gpj.exe` shown backwards
+)
+_BLANKS_AND_DOTS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "."
 
 
 def safe_name(name: str, image_type: ImageType) -> str:
@@ -80,11 +63,7 @@ def default_name(index: int) -> str:
 
 def _readable(name: str) -> str:
     """Without what cannot be shown or deceives; NFC last, for a dropped character may have kept two apart."""
-    return unicodedata.normalize("NFC", "".join(c for c in name if not _is_unsafe(c)))
-
-
-def _is_unsafe(character: str) -> bool:
-    return unicodedata.category(character) in _UNSAFE_CATEGORIES or character in _BIDI_CONTROLS
+    return unicodedata.normalize("NFC", _UNSAFE.sub("", name))
 
 
 def _last_part(path: str) -> str:
@@ -93,7 +72,7 @@ def _last_part(path: str) -> str:
 
 def _trimmed(name: str) -> str:
     """Without blanks and dots at its ends: they hide files, mean folders, or vanish on other systems."""
-    return re.sub(r"^[\s.]+|[\s.]+$", "", name)
+    return name.strip(_BLANKS_AND_DOTS)
 
 
 def _cut(text: str, max_bytes: int) -> str:

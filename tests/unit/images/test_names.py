@@ -1,5 +1,7 @@
 """What an image is called: names that are safe for keys and messages, names from URLs."""
 
+import sys
+import time
 import unicodedata
 
 import pytest
@@ -104,6 +106,20 @@ def test_tricks_in_a_name_are_taken_out(name: str, safe: str) -> None:
 def test_a_long_name_is_cut_between_characters_and_keeps_its_ending() -> None:
     assert safe_name("é" * 200 + ".jpeg", JPEG) == "é" * 125 + ".jpeg"
     assert safe_name("a" + "é" * 200 + ".jpeg", JPEG) == "a" + "é" * 124 + ".jpeg"
+
+
+@pytest.mark.parametrize("name", ["." * 500_000 + "x", " ." * 250_000 + "x", "\0" * 500_000, "é/" * 250_000])
+def test_a_hostile_name_is_made_safe_soon(name: str) -> None:
+    began = time.process_time()
+    safe_name(name, JPEG)
+
+    assert time.process_time() - began < 0.5
+
+
+def test_all_blanks_are_taken_from_the_ends() -> None:
+    blanks = "".join(chr(code) for code in range(sys.maxunicode) if chr(code).isspace())
+
+    assert safe_name(f"{blanks}a b{blanks}.jpg{blanks}", JPEG) == "a b.jpg"
 
 
 @pytest.mark.parametrize(
