@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.job_store.sqlite import SqliteJobStore
-from gateway.adapters.object_store.folder import FolderObjectStore
+from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_store
 from gateway.analyzer.service import Analyzer
 from gateway.api.application import build_application
 from gateway.background import Background, Service
@@ -58,7 +58,8 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         background = Background()
         jobs = await stack.enter_async_context(_job_store(settings))
         objects = await stack.enter_async_context(_object_store(settings))
-        broker = await stack.enter_async_context(_broker(settings, clock))
+        broker = InProcessBroker(settings.broker, clock)
+        stack.callback(broker.close)
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
         downloader = await stack.enter_async_context(
@@ -135,6 +136,11 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
 def _job_store(settings: Settings) -> AbstractAsyncContextManager[SqliteJobStore]:
     path = Path(settings.job_store.path or settings.data_dir / "jobs.sqlite")
     return SqliteJobStore.open(path, synchronous=settings.job_store.synchronous)
+
+
+def _object_store(settings: Settings) -> AbstractAsyncContextManager[FolderObjectStore]:
+    folder = Path(settings.object_store.path or settings.data_dir / "objects")
+    return open_folder_store(settings.object_store, folder)
 
 
 def check(settings: Settings) -> None:
