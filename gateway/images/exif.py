@@ -14,8 +14,6 @@ _BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\
 _ONE_BYTE_TYPES = frozenset({1, 2, 7, 129})
 """BYTE, ASCII, UNDEFINED, UTF-8."""
 
-_MAX_ENTRIES = 1000
-
 
 def read_exif(tiff: bytes) -> Metadata:
     """What the first directory says; empty when it says nothing."""
@@ -38,13 +36,14 @@ def _wanted_tags(tiff: bytes) -> dict[int, bytes]:
 
     tags: dict[int, bytes] = {}
     directory = number(4, 4)
-    entries = min(number(directory, 2), _MAX_ENTRIES)
-    for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
+    for entry in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
         if entry + 12 > len(tiff):
             break
+        tag = number(entry, 2)
+        if tag not in _WANTED or tag in tags:
+            continue
         size = number(entry + 4, 4)
         value = entry + 8 if size <= 4 else number(entry + 8, 4)
-        tag, is_bytes = number(entry, 2), number(entry + 2, 2) in _ONE_BYTE_TYPES
-        if tag in _WANTED and tag not in tags and is_bytes and value + size <= len(tiff):
+        if number(entry + 2, 2) in _ONE_BYTE_TYPES and value + size <= len(tiff):
             tags[tag] = tiff[value : value + size]
     return tags

@@ -195,6 +195,12 @@ def test_iptc_that_declares_nothing_is_latin_1() -> None:
     assert read_metadata(with_iptc(records)) == Metadata("Größe “M” –", keywords=("café",))
 
 
+def test_declared_utf_8_that_was_cut_within_a_character_loses_only_that() -> None:
+    records = iim((1, 90, b"\x1b%G"), (2, 105, "Größe".encode()), (2, 25, "Straß".encode()[:-1]))
+
+    assert read_metadata(with_iptc(records)) == Metadata("Größe", keywords=("Stra",))
+
+
 def test_iptc_is_found_among_other_resources_and_over_several_segments() -> None:
     resources = resource(0x03ED, b"odd", b"name") + resource(0x0404, iim((2, 105, b"Headline")))
     halves = [(0xED, b"Photoshop 3.0\0" + half) for half in (resources[:40], resources[40:])]
@@ -217,6 +223,10 @@ def test_broken_iptc_gives_what_stands_before_the_break() -> None:
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_exif_is_read_in_both_byte_orders(order: str) -> None:
     assert read_metadata(with_exif(tiff(0x010E, 2, b"The sea\0", order=order))) == Metadata("", "The sea")
+
+
+def test_an_exif_value_that_lies_beyond_the_end_is_none() -> None:
+    assert read_metadata(with_exif(tiff(0x010E, 2, b"The sea\0", count=9))) is None
 
 
 @pytest.mark.parametrize("data", [b"caf\xe9\0", "café\0".encode()])
