@@ -1,0 +1,76 @@
+"""The segments of a JPEG before its image data: what stands where, and the little that Exiv2 leaves to do there.
+
+Photoshop's resources (APP13) may hold the MD5 of the IPTC block. Readers take one that is not current as a
+sign that the XMP is out of step, and prefer one over the other by it: who writes IPTC has to keep it current,
+and Exiv2 does not. Pure; ITU T.81 annex B rules segments, Adobe's "Photoshop File Formats" the resources.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterator
+
+JPEG_START = b"\xff\xd8"
+SEGMENT_HEAD_BYTES = 4  # marker and length
+START_OF_SCAN = 0xDA
+APP0, APP1, APP13 = 0xE0, 0xE1, 0xED
+PHOTOSHOP = b"Photoshop 3.0\0"
+IPTC_BLOCK, IPTC_DIGEST = 0x0404, 0x0425
+DIGEST_BYTES = 16
+
+
+def with_current_digest(jpeg: bytes) -> bytes:
+    """`jpeg` with the digest, if it has one, made that of its IPTC block. All else, and a PNG, stays as it is."""
+    blocks: dict[int, tuple[int, int]] = {}
+    for marker, start, end in segments(jpeg):
+        if marker == APP13 and jpeg.startswith(PHOTOSHOP, start):
+            blocks |= {
+                kind: (first, last) for kind, first, last in _resources(jpeg, start + len(PHOTOSHOP), end)
+            }
+    if IPTC_BLOCK not in blocks or IPTC_DIGEST not in blocks:
+        return jpeg
+    first, last = blocks[IPTC_DIGEST]
+    if last - first != DIGEST_BYTES:
+        return jpeg
+    digest = hashlib.md5(jpeg[slice(*blocks[IPTC_BLOCK])], usedforsecurity=False).digest()
+    return jpeg[:first] + digest + jpeg[last:]
+
+
+def jfif_density(jpeg: bytes) -> tuple[int, int, int] | None:
+    """(x, y, unit) as JFIF says it: pixels per inch (unit 1) or centimetre (unit 2). None: not said."""
+    for marker, start, _ in segments(jpeg):
+        if marker == APP0 and jpeg.startswith(b"JFIF\0", start):
+            if len(jpeg) < start + 12:
+                return None
+            unit, x, y = struct.unpack_from(">BHH", jpeg, start + 7)
+            return (x, y, unit) if unit in {1, 2} and x and y else None
+    return None
+
+
+def segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of the content of each segment before the image data."""
+    if not jpeg.startswith(JPEG_START):
+        return
+    position = len(JPEG_START)
+    while position + SEGMENT_HEAD_BYTES <= len(jpeg) and jpeg[position] == 0xFF:
+        marker = jpeg[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        if marker == START_OF_SCAN:
+            return
+        end = position + 2 + int.from_bytes(jpeg[position + 2 : position + 4])
+        yield marker, position + SEGMENT_HEAD_BYTES, min(end, len(jpeg))
+        position = end
+
+
+def _resources(jpeg: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """(kind, start, end) of each resource: "8BIM", kind, Pascal string, length, content, padded to even."""
+    while position + 12 <= end and jpeg.startswith(b"8BIM", position):
+        kind = int.from_bytes(jpeg[position + 4 : position + 6])
+        name_bytes = jpeg[position + 6] + 1
+        start = position + 6 + name_bytes + name_bytes % 2 + 4
+        length = int.from_bytes(jpeg[start - 4 : start])
+        if start + length > end:
+            return
+        yield kind, start, start + length
+        position = start + length + length % 2
