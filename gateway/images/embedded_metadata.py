@@ -114,16 +114,18 @@ _IPTC_KEYWORD = b"Raw profile type iptc"
 
 
 def _png_packets(head: bytes) -> _Packets:
-    packets = _Packets()
+    first: dict[bytes, bytes] = {}
     for kind, content in islice(_png_chunks(head), MAX_PARTS):
-        keyword, _, rest = content.partition(b"\0")
         if kind == b"eXIf":
-            packets.exif = packets.exif or content
-        elif kind == b"iTXt" and keyword == _XMP_KEYWORD:
-            packets.xmp = packets.xmp or _international_text(rest)
-        elif kind == b"zTXt" and keyword == _IPTC_KEYWORD:
-            packets.iptc = packets.iptc or _raw_profile(_expanded(rest[1:]))
-    return packets
+            first.setdefault(kind, content)
+        elif kind in (b"iTXt", b"zTXt"):
+            keyword, _, rest = content.partition(b"\0")
+            first.setdefault(kind + keyword, rest)
+    return _Packets(
+        xmp=_international_text(first.get(b"iTXt" + _XMP_KEYWORD, b"")),
+        iptc=_raw_profile(_expanded(first.get(b"zTXt" + _IPTC_KEYWORD, b"")[1:])),
+        exif=first.get(b"eXIf", b""),
+    )
 
 
 def _png_chunks(head: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -292,7 +292,8 @@ def test_long_texts_and_long_lists_are_cut() -> None:
     assert (len(metadata.title), len(metadata.keywords)) == (10_000, MAX_KEYWORDS)
 
 
-zeros = zlib.compress(bytes(400_000_000 // 8))
+zeros = zlib.compress(bytes(50_000_000))
+small_zeros = zlib.compress(bytes(1_100_000))
 entries = struct.pack("<HHII", 0x9C9B, 1, 400_000, 8) * 40_000
 HOSTILE = {
     "nothing": b"",
@@ -300,6 +301,7 @@ HOSTILE = {
     "empty segments": b"\xff\xd8" + b"\xff\xfe\0\2" * (HEAD_BYTES // 4),
     "empty chunks": png(*[(b"tEXt", b"")] * (HEAD_BYTES // 12)),
     "zip bombs": png(*[(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zeros)] * 10),
+    "many zip bombs": png(*[(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + small_zeros)] * 400),
     "iptc bombs": png(*[(b"zTXt", b"Raw profile type iptc\0\0" + zeros)] * 10),
     "one value for all": png((b"eXIf", b"II*\0\x08\0\0\0" + struct.pack("<H", 40_000) + entries)),
     "deep nesting": png((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"<a>" * 170_000)),
