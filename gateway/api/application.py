@@ -1,0 +1,36 @@
+"""The web application: which handler answers which address, and what stands around all of them."""
+
+from aiohttp import web
+
+from gateway.api.batches import Batches
+from gateway.api.cors import CrossOrigin, answer_preflights
+from gateway.api.health import Health
+from gateway.api.images import Images
+from gateway.api.pages import page_routes
+from gateway.api.problems import answer_errors
+from gateway.api.requests import Admission
+from gateway.api.views import Frames, StatusViews
+from gateway.api.websocket import Subscriptions
+from gateway.context import CONTEXT, AppContext
+
+
+def build_application(context: AppContext) -> web.Application:
+    """The door of an assembled gateway. Its runner must not unpack bodies (`auto_decompress=False`)."""
+    intake = context.settings.intake
+    cross_origin = CrossOrigin(context.settings.http.cors_origins)
+    views = StatusViews(context.stream)
+    subscriptions = Subscriptions(context, Frames(context.stream), cross_origin)
+    application = web.Application(middlewares=[answer_preflights, answer_errors])
+    application[CONTEXT] = context
+    application.on_response_prepare.append(cross_origin.add_headers)
+    application.on_shutdown.append(subscriptions.leave_all)
+    application.add_routes(
+        [
+            *Batches(context, views, Admission(intake, context.background)).routes(),
+            *Images(context, views).routes(),
+            *subscriptions.routes(),
+            *Health(context).routes(),
+            *page_routes(intake),
+        ]
+    )
+    return application

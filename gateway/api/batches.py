@@ -1,0 +1,89 @@
+"""Batches by HTTP: submit one, ask how it stands, list them."""
+
+from typing import Final
+
+import orjson
+from aiohttp import web
+from attrs import define
+
+from gateway.api.answers import json_answer, versioned_answer
+from gateway.api.parameters import choice, flag, job_id_of, number
+from gateway.api.requests import Admission
+from gateway.api.views import (
+    Fields,
+    StatusViews,
+    created_fields,
+    job_fields,
+    page_fields,
+    to_json,
+)
+from gateway.context import AppContext
+from gateway.domain.job import Status
+from gateway.intake.reader import read_images
+from gateway.ports.job_store import JobNotFound, JobSummary
+
+PREFIX: Final = "/api/v1"
+
+DEFAULT_PAGE: Final = 50
+LONGEST_PAGE: Final = 500
+LONGEST_PAGE_WITH_IMAGES: Final = 50
+"""A job may have a hundred images: longer pages would take the loop for too long."""
+
+
+@define(eq=False)
+class Batches:
+    """The routes about whole batches."""
+
+    _context: AppContext
+    _views: StatusViews
+    _admission: Admission
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post(f"{PREFIX}/batch", self.submit, expect_handler=self._admission.expect),
+            web.get(f"{PREFIX}/batch", self.page),
+            web.get(f"{PREFIX}/batch/{{job_id}}", self.status),
+        ]
+
+    async def submit(self, request: web.Request) -> web.Response:
+        strict = flag(request, "strict")
+        with self._admission.admit(request) as body:
+            images = read_images(
+                body,
+                content_type=request.headers.get("Content-Type", ""),
+                name=request.query.get("name"),
+                settings=self._context.settings.intake,
+            )
+            job = await self._context.submit(images, strict=strict)
+        location = f"{PREFIX}/batch/{job.job_id}"
+        return json_answer(to_json(created_fields(job)), status=201, headers={"Location": location})
+
+    async def status(self, request: web.Request) -> web.Response:
+        # What is in memory needs no check of its id, and no await.
+        job = self._context.latest.at_hand(request.match_info["job_id"])
+        if job is None:
+            job = await self._context.latest.get(job_id_of(request))
+        view = self._views.of(job)
+        return versioned_answer(request, view.body, view.etag)
+
+    async def page(self, request: web.Request) -> web.Response:
+        with_images = flag(request, "images")
+        limit = number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE)
+        found = await self._context.job_store.page(
+            limit=min(limit, LONGEST_PAGE_WITH_IMAGES) if with_images else limit,
+            cursor=request.query.get("cursor"),
+            status=choice(request, "status", Status),
+        )
+        jobs = await self._with_images(found.jobs) if with_images else map(job_fields, found.jobs)
+        return json_answer(to_json(page_fields(jobs, found.total, found.next_cursor)))
+
+    async def _with_images(self, summaries: tuple[JobSummary, ...]) -> list[orjson.Fragment | Fields]:
+        """The listed jobs in full, but for those that were deleted meanwhile."""
+        jobs: list[orjson.Fragment | Fields] = []
+        for summary in summaries:
+            try:
+                job = await self._context.latest.get(summary.job_id)
+            except JobNotFound:
+                continue
+            jobs.append(orjson.Fragment(self._views.of(job).body))
+        return jobs

@@ -1,0 +1,105 @@
+"""Whether the gateway is alive, and whether it can work: for process supervisors and load balancers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from aiohttp import web
+from attrs import define, field, frozen
+
+from gateway.api.answers import json_answer
+from gateway.api.views import to_json
+from gateway.context import AppContext
+from gateway.errors import GatewayError
+
+log = structlog.get_logger(__name__)
+
+CHECK_S: Final = 2.0
+"""How long one part may take to answer."""
+FRESH_S: Final = 1.0
+"""How long an answer serves later probes, so that they are no load."""
+
+Check = Callable[[], Awaitable[str]]
+
+
+@frozen
+class CheckResult:
+    """What came of asking one part."""
+
+    is_ok: bool
+    detail: str
+
+
+@define(eq=False)
+class Health:
+    """The routes for probes."""
+
+    _context: AppContext
+    _asking: asyncio.Lock = field(factory=asyncio.Lock)
+    _results: Mapping[str, CheckResult] = field(factory=dict)
+    _fresh_until: float = float("-inf")
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/healthz", self.alive), web.get("/readyz", self.ready)]
+
+    async def alive(self, _request: web.Request) -> web.Response:
+        """The loop turns."""
+        return json_answer(b'{"status":"ok"}', headers=_UNCACHED)
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        results = await self._fresh_results()
+        troubles = self._troubles()
+        is_ready = not troubles and all(result.is_ok for result in results.values())
+        body = to_json(
+            {
+                "status": "ready" if is_ready else "not_ready",
+                "checks": {
+                    name: {"status": "ok" if result.is_ok else "failing", "detail": result.detail}
+                    for name, result in results.items()
+                },
+                "warnings": [*troubles, *self._context.warnings],
+            }
+        )
+        return json_answer(body, status=200 if is_ready else 503, headers=_UNCACHED)
+
+    def _troubles(self) -> list[str]:
+        """What makes the process unready, however well its parts are."""
+        background = self._context.background
+        if background.crashed is not None:
+            return [f"the service {background.crashed} died"]
+        return ["the gateway is stopping"] if background.stopping.is_set() else []
+
+    async def _fresh_results(self) -> Mapping[str, CheckResult]:
+        async with self._asking:
+            now = self._context.clock.monotonic()
+            if now >= self._fresh_until:
+                self._results = await self._ask_all()
+                self._fresh_until = self._context.clock.monotonic() + FRESH_S
+            return self._results
+
+    async def _ask_all(self) -> Mapping[str, CheckResult]:
+        checks: Mapping[str, Check] = {
+            "object_store": self._context.object_store.check,
+            "broker": self._context.broker.check,
+            "job_store": self._context.job_store.check,
+        }
+        results = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
+        return dict(zip(checks, results, strict=True))
+
+
+_UNCACHED: Final = {"Cache-Control": "no-store"}
+
+
+async def _ask(name: str, check: Check) -> CheckResult:
+    try:
+        async with asyncio.timeout(CHECK_S):
+            return CheckResult(True, await check())
+    except TimeoutError:
+        return CheckResult(False, f"no answer within {CHECK_S:g} seconds")
+    except GatewayError as error:
+        log.warning("not ready", part=name, reason=str(error))
+        return CheckResult(False, error.text)
+    except Exception:
+        log.exception("a check crashed", part=name)
+        return CheckResult(False, "the check itself failed; see the log")

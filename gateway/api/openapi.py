@@ -1,0 +1,295 @@
+"""The API as an OpenAPI 3.1 document. A test holds it to the routes and to real answers."""
+
+from importlib.metadata import version
+from typing import Any
+
+from gateway.api.schemas import Schema, ref, schemas
+from gateway.domain.job import Status
+from gateway.intake.settings import IntakeSettings
+
+_INTRODUCTION = """\
+Send a batch of JPEG or PNG images, follow how each is analysed and tagged, and fetch the tagged copies.
+
+Every error is `application/problem+json` (RFC 9457) with a stable `code`. An image whose content is bad fails alone;
+a request of a wrong shape is refused as a whole. All origins may call the API unless the gateway lists some.
+Unknown query parameters are ignored, and fields may be added to answers.
+"""
+
+
+def document(intake: IntakeSettings) -> dict[str, Any]:
+    """The whole document, with the bounds of this gateway."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Batch gateway",
+            "version": version("batch-gateway"),
+            "description": _INTRODUCTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": "batches"}, {"name": "images"}, {"name": "health"}, {"name": "documentation"}],
+        "paths": {
+            "/api/v1/batch": {"post": _submit(), "get": _list()},
+            "/api/v1/batch/{job_id}": {"parameters": [_JOB_ID], "get": _status()},
+            "/api/v1/batch/{job_id}/ws": {"parameters": [_JOB_ID], "get": _follow()},
+            "/api/v1/batch/{job_id}/images/{index}": {"parameters": [_JOB_ID, _INDEX], "get": _image()},
+            "/api/v1/batch/{job_id}/images/{index}/original": {
+                "parameters": [_JOB_ID, _INDEX],
+                "get": _bytes("The image as it was sent", "getOriginal"),
+            },
+            "/api/v1/batch/{job_id}/images/{index}/processed": {
+                "parameters": [_JOB_ID, _INDEX],
+                "get": _bytes("The image with its tags written into it", "getProcessed"),
+            },
+            "/healthz": {"get": _alive()},
+            "/readyz": {"get": _ready()},
+            "/api/v1/openapi.json": {"get": _page("This document", "getOpenApi", "application/json")},
+            "/docs": {"get": _page("The documentation, to read and to try", "getDocs", "text/html")},
+            "/docs/docs.css": {"get": _page("Its style sheet", "getDocsStyle", "text/css")},
+            "/docs/docs.js": {"get": _page("Its script", "getDocsScript", "text/javascript")},
+        },
+        "components": {"schemas": schemas(intake)},
+    }
+
+
+def _operation(tag: str, name: str, summary: str, responses: Schema, **more: Any) -> Schema:
+    default = _problem("Any other error.")
+    return {
+        "tags": [tag],
+        "operationId": name,
+        "summary": summary,
+        **more,
+        "responses": {**responses, "default": default},
+    }
+
+
+def _json(description: str, name: str, headers: Schema | None = None) -> Schema:
+    answer: Schema = {"description": description, "content": {"application/json": {"schema": ref(name)}}}
+    return {**answer, "headers": headers} if headers else answer
+
+
+def _problem(description: str, headers: Schema | None = None) -> Schema:
+    answer = {"description": description, "content": {"application/problem+json": {"schema": ref("Problem")}}}
+    return {**answer, "headers": headers} if headers else answer
+
+
+def _header(description: str, kind: str = "string") -> Schema:
+    return {"description": description, "required": True, "schema": {"type": kind}}
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _path_part(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
+
+
+_JOB_ID = _path_part("job_id", "The job, as the answer to the new batch names it.", {"type": "string"})
+_INDEX = _path_part("index", "The image's place in the batch, from 0.", {"type": "string"})
+_IF_NONE_MATCH: Schema = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of the version that you have.",
+    "schema": {"type": "string"},
+}
+_ETAG = {"ETag": _header("Names this version.")}
+_UNCHANGED = {"description": "You have this version already.", "headers": _ETAG}
+_UNAVAILABLE = _problem(
+    "A needed part is down, or the gateway is stopping or full.",
+    {"Retry-After": _header("Seconds after which to try again.", "integer")},
+)
+_BOOLEAN = {"type": "boolean", "default": False}
+
+
+def _submit() -> Schema:
+    files = {
+        "type": "object",
+        "properties": {"options": {"type": "string", "description": "JSON."}},
+        "additionalProperties": {"type": "string", "format": "binary"},
+        "description": "Every part with a file name is an image, in order, whatever its field is called.",
+    }
+    raw: Schema = {"schema": {"type": "string", "format": "binary"}}
+    content = {
+        "application/json": {
+            "schema": ref("NewBatch"),
+            "example": {"images": [{"url": "https://example.com/photo1.jpg", "name": "photo1.jpg"}]},
+        },
+        "multipart/form-data": {"schema": files},
+        "image/jpeg": raw,
+        "image/png": raw,
+    }
+    return _operation(
+        "batches",
+        "createBatch",
+        "Send a batch of images",
+        {
+            "201": _json(
+                "Accepted for good.", "CreatedBatch", {"Location": _header("The status of the new batch.")}
+            ),
+            "400": _problem("The request has a wrong shape; nothing of it is kept."),
+            "408": _problem("The body came too slowly."),
+            "413": _problem("The whole body is over its bound."),
+            "415": _problem("A media type or content encoding that is not taken."),
+            "422": _problem("With strict=true: an image's content was refused; nothing is kept."),
+            "503": _UNAVAILABLE,
+            "507": _problem("No room is left to store the images."),
+        },
+        parameters=[
+            _query("strict", "Refuse the whole batch if the content of any image is bad.", _BOOLEAN),
+            _query("name", "The image's name, when the body is one image.", {"type": "string"}),
+        ],
+        requestBody={"required": True, "content": content},
+    )
+
+
+def _list() -> Schema:
+    limit = {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
+    return _operation(
+        "batches",
+        "listBatches",
+        "List batches, newest first",
+        {
+            "200": _json("A page.", "BatchPage"),
+            "400": _problem("A parameter is wrong."),
+            "503": _UNAVAILABLE,
+        },
+        parameters=[
+            _query("limit", "Batches on a page; with images at most 50 come.", limit),
+            _query("cursor", "next_cursor of the page before.", {"type": "string"}),
+            _query("status", "Only batches with this status.", {"type": "string", "enum": list(Status)}),
+            _query("images", "Whether to show the images of each batch.", _BOOLEAN),
+        ],
+    )
+
+
+def _status() -> Schema:
+    return _operation(
+        "batches",
+        "getBatch",
+        "How a batch stands",
+        {
+            "200": _json("The batch with all its images.", "Batch", _ETAG),
+            "304": _UNCHANGED,
+            "404": _problem("No such batch, or its time is over."),
+            "503": _UNAVAILABLE,
+        },
+        parameters=[_IF_NONE_MATCH],
+    )
+
+
+def _follow() -> Schema:
+    return _operation(
+        "batches",
+        "followBatch",
+        "Follow a batch by WebSocket",
+        {
+            "101": {
+                "description": "The connection speaks WebSocket; each text frame is one Frame.",
+                "content": {"application/json": {"schema": ref("Frame")}},
+            },
+            "403": _problem("Pages of this origin may not."),
+            "404": _problem("No such batch, or its time is over."),
+            "426": _problem("The request is no WebSocket handshake.", {"Upgrade": _header("websocket")}),
+            "503": _UNAVAILABLE,
+        },
+        description=(
+            "The current state comes first, then every change; after job_complete the gateway closes with 1000. "
+            "1001: it stops, 1011: it can't read the log; come back with after."
+        ),
+        parameters=[
+            _query(
+                "after",
+                "id of the last frame that you have seen, to go on from there; 0 for everything from the start. "
+                "An unknown one gets the current state.",
+                {"type": "string"},
+            )
+        ],
+    )
+
+
+def _image() -> Schema:
+    return _operation(
+        "images",
+        "getImage",
+        "How an image stands",
+        {
+            "200": _json("The image.", "Image", _ETAG),
+            "304": _UNCHANGED,
+            "404": _problem("No such batch or image."),
+            "503": _UNAVAILABLE,
+        },
+        parameters=[_IF_NONE_MATCH],
+    )
+
+
+def _bytes(summary: str, name: str) -> Schema:
+    image: Schema = {"schema": {"type": "string", "format": "binary"}}
+    content = {"image/jpeg": image, "image/png": image}
+    headers = {
+        **_ETAG,
+        "Content-Disposition": _header("The image's file name (RFC 6266)."),
+        "Accept-Ranges": _header("bytes"),
+    }
+    part = {**headers, "Content-Range": _header("Which bytes of how many.")}
+    return _operation(
+        "images",
+        name,
+        summary,
+        {
+            "200": {"description": "The image.", "headers": headers, "content": content},
+            "206": {"description": "The part that Range asks for.", "headers": part, "content": content},
+            "304": _UNCHANGED,
+            "404": _problem("No such batch or image, or it was refused or failed and so not kept."),
+            "409": _problem("Not yet (code not_ready): the image is still open."),
+            "416": _problem("The image has no such bytes.", {"Content-Range": _header("bytes */size")}),
+            "503": _UNAVAILABLE,
+        },
+        parameters=[
+            _IF_NONE_MATCH,
+            {
+                "name": "Range",
+                "in": "header",
+                "description": "One range of bytes, such as bytes=0-1023.",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": "If-Range",
+                "in": "header",
+                "description": "The ETag that the rest belongs to; of another version all is sent.",
+                "schema": {"type": "string"},
+            },
+        ],
+    )
+
+
+def _alive() -> Schema:
+    return _operation(
+        "health", "getHealth", "Whether the process is alive", {"200": _json("It is.", "Health")}
+    )
+
+
+def _ready() -> Schema:
+    return _operation(
+        "health",
+        "getReadiness",
+        "Whether the gateway can work",
+        {
+            "200": _json("All parts that it needs work.", "Readiness"),
+            "503": _json("Some part fails, or the gateway is stopping.", "Readiness"),
+        },
+    )
+
+
+def _page(summary: str, name: str, media_type: str) -> Schema:
+    content = {media_type: {"schema": {"type": "object" if media_type == "application/json" else "string"}}}
+    return _operation(
+        "documentation",
+        name,
+        summary,
+        {
+            "200": {"description": "Here it is.", "headers": _ETAG, "content": content},
+            "304": _UNCHANGED,
+        },
+        parameters=[_IF_NONE_MATCH],
+    )

@@ -1,0 +1,75 @@
+"""Query parameters and path parts, read strictly: a value that is not understood is refused, never guessed.
+
+Parameters that are not known are ignored, so that newer clients can talk to older gateways.
+"""
+
+import re
+from enum import StrEnum
+from typing import TypeVar
+
+from aiohttp import web
+
+from gateway.errors import BadInput, NotFound
+from gateway.ports.job_store import JobNotFound
+
+E = TypeVar("E", bound=StrEnum)
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+
+
+class BadParameter(BadInput):
+    """A query parameter has a value that is not understood."""
+
+    default_code = "bad_parameter"
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """`?name=true` or `?name=false`; without it false."""
+    value = request.query.get(name, "false")
+    if value not in ("true", "false"):
+        raise BadParameter(f"{name} must be true or false, not {_shown(value)}")
+    return value == "true"
+
+
+def number(request: web.Request, name: str, *, default: int, at_most: int) -> int:
+    """A whole number from 1 to `at_most`."""
+    value = request.query.get(name)
+    if value is None:
+        return default
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= at_most):
+        raise BadParameter(f"{name} must be a whole number from 1 to {at_most}, not {_shown(value)}")
+    return int(value)
+
+
+def choice(request: web.Request, name: str, words: type[E]) -> E | None:
+    """One of the words, or None without the parameter."""
+    value = request.query.get(name)
+    if value is None:
+        return None
+    try:
+        return words(value)
+    except ValueError:
+        raise BadParameter(f"{name} must be one of {', '.join(words)}, not {_shown(value)}") from None
+
+
+def job_id_of(request: web.Request) -> str:
+    """The job that the path names. Raises JobNotFound for what can't be the id of a job."""
+    job_id = request.match_info["job_id"].lower()
+    if not _UUID.fullmatch(job_id):
+        raise JobNotFound("There is no such job.")
+    return job_id
+
+
+def index_of(request: web.Request) -> int:
+    """The index that the path names. Raises NotFound for what is none."""
+    index = request.match_info["index"]
+    if not _INDEX.fullmatch(index):
+        raise NotFound(
+            "There is no such image: its index must be a whole number from 0.", code="image_not_found"
+        )
+    return int(index)
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 40 else value[:40] + "...")

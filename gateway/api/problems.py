@@ -1,0 +1,158 @@
+"""Errors as HTTP answers: the one place that maps kinds of error to status codes.
+
+Every error answer is `application/problem+json` (RFC 9457) and also carries `error`, the text that older clients
+read. What was not foreseen becomes a 500 that says nothing but an id, under which the log has the traceback.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+from uuid import uuid4
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway import errors
+from gateway.errors import BadInput, GatewayError, RangeRefused, Unavailable
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+STATUS_OF_KIND: Final[Mapping[type[GatewayError], HTTPStatus]] = {
+    errors.BadInput: HTTPStatus.BAD_REQUEST,
+    errors.Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ContentError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.RangeRefused: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    errors.TooSlow: HTTPStatus.REQUEST_TIMEOUT,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NoRoom: HTTPStatus.INSUFFICIENT_STORAGE,
+}
+
+_OF_SERVER: Final = {
+    403: ("forbidden", "This is not allowed."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This method is not allowed here."),
+    413: ("too_large", "The request is too large."),
+    417: ("expectation_failed", "The only expectation that is met is 100-continue."),
+    426: ("upgrade_required", "This address speaks WebSocket."),
+}
+"""Code and text for what the HTTP server itself refuses."""
+
+_GONE: Final = 499
+"""Status of an answer that nobody hears: the client has left."""
+
+
+def problem(
+    status: int,
+    text: str,
+    code: str,
+    *,
+    members: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """An answer of RFC 9457; `members` are further ones."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": text,
+        "error": text,
+        "code": code,
+        **(members or {}),
+    }
+    return web.Response(
+        status=status, body=orjson.dumps(body), content_type=MEDIA_TYPE, headers={**(headers or {})}
+    )
+
+
+def of_error(error: GatewayError) -> web.Response:
+    """The answer to a foreseen error."""
+    status = status_of(type(error))
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return of_crash(error)
+    return problem(status, error.text, error.code, members=_members(error), headers=_headers(error))
+
+
+def status_of(kind: type[GatewayError]) -> HTTPStatus:
+    """The status of the nearest kind; a kind that is not meant for clients is a crash."""
+    known = (STATUS_OF_KIND[base] for base in kind.__mro__ if base in STATUS_OF_KIND)
+    return next(known, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def of_server(refusal: web.HTTPException) -> web.Response:
+    """The answer to what aiohttp refuses, with the headers that it wants (Allow, Upgrade)."""
+    code, text = _OF_SERVER.get(refusal.status, ("refused", refusal.reason))
+    if refusal.text and refusal.text != f"{refusal.status}: {refusal.reason}":
+        text = refusal.text
+    headers = {name: value for name, value in refusal.headers.items() if not name.startswith("Content-")}
+    return problem(refusal.status, text, code, headers=headers)
+
+
+def of_crash(error: BaseException) -> web.Response:
+    """The answer to a bug: an id for the log, where the rest stands."""
+    request_id = uuid4().hex
+    log.error("request crashed", request_id=request_id, exc_info=error)
+    text = "Something went wrong inside; the log of the gateway knows more under this request_id."
+    return problem(500, text, "internal", members={"request_id": request_id})
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Around every handler: whatever it raises becomes an answer."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        answer = of_server(refusal)
+    except GatewayError as error:
+        _tell(request, error)
+        answer = of_error(error)
+    except ConnectionResetError as error:
+        # The builtin one means the client, when its connection is gone; a server of ours is Unavailable.
+        answer = of_crash(error) if _is_connected(request) else web.Response(status=_GONE)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # A client library ended its own wait by a bare CancelledError.
+        answer = of_crash(error)
+    except Exception as error:  # noqa: BLE001
+        answer = of_crash(error)
+    if not request.content.is_eof():
+        # The rest of the body is not read: another request can't follow it on this connection.
+        answer.force_close()
+    return answer
+
+
+def _tell(request: web.Request, error: GatewayError) -> None:
+    """The log has what the client is not told."""
+    if error.detail or isinstance(error, Unavailable | errors.NoRoom):
+        log.warning("request refused", method=request.method, path=request.path, reason=str(error))
+
+
+def _is_connected(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
+
+
+def _members(error: GatewayError) -> dict[str, object]:
+    if not isinstance(error, BadInput) or not error.faults:
+        return {}
+    faults = [
+        {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail} for fault in error.faults
+    ]
+    return {"errors": faults}
+
+
+def _headers(error: GatewayError) -> dict[str, str]:
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, RangeRefused):
+        return {"Content-Range": f"bytes */{error.size}"}
+    return {}

@@ -1,0 +1,221 @@
+"""The shapes of the API in JSON Schema (OpenAPI 3.1), by name: what `views.py` and `problems.py` write.
+
+A test holds them to real answers, field by field.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.domain.events import EventType
+from gateway.domain.job import Status
+from gateway.intake.settings import IntakeSettings
+
+Schema = dict[str, Any]
+
+FAILURE_CODES = (
+    "too_large", "not_an_image", "unsupported_type", "damaged", "bad_base64", "too_many_pixels",
+    "download_failed", "download_refused", "not_found", "analysis_failed", "tagging_failed", "no_result",
+    "storage_failed",
+)  # fmt: skip
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def schemas(intake: IntakeSettings) -> Schema:
+    """All of them; the bounds are those of this gateway."""
+    return {
+        "Status": {
+            "type": "string",
+            "enum": list(Status),
+            "description": "The last three are final. A job is completed when every image has ended and at least one "
+            "is completed, failed when every image failed.",
+        },
+        "NewBatch": _new_batch(intake),
+        "NewImage": _new_image(intake),
+        "CreatedBatch": _created_batch(),
+        "BatchSummary": _summary(),
+        "Batch": _batch(),
+        "BatchPage": _page(),
+        "Image": _image(),
+        "Metadata": _metadata(),
+        "Frame": _frame(),
+        "Health": _object({"status": {"const": "ok"}}),
+        "Readiness": _readiness(),
+        "Problem": _problem(),
+        "Fault": _fault(),
+    }
+
+
+def _object(required: Schema, optional: Mapping[str, Schema] | None = None, description: str = "") -> Schema:
+    schema: Schema = {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": list(required),
+    }
+    return {**schema, "description": description} if description else schema
+
+
+def _text(description: str = "", **more: Any) -> Schema:
+    return {"type": "string", **({"description": description} if description else {}), **more}
+
+
+def _count(description: str) -> Schema:
+    return {"type": "integer", "minimum": 0, "description": description}
+
+
+def _time(description: str) -> Schema:
+    return _text(f"{description} RFC 3339, UTC.", format="date-time")
+
+
+def _list_of(name: str, **more: Any) -> Schema:
+    return {"type": "array", "items": ref(name), **more}
+
+
+_JOB_ID = _text("The job.", format="uuid")
+_PROGRESS: Schema = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": 100,
+    "description": "Percentage of images that have ended; exactly 100 when all have.",
+}
+_COUNTS: Schema = {
+    "total_images": _count("Images of the batch."),
+    "completed": _count("Images that were tagged."),
+    "failed": _count("Images that failed."),
+}
+_CANCELLED: Schema = {"cancelled": _count("Images that were cancelled; left out when there are none.")}
+_JOB_HEAD: Schema = {"job_id": _JOB_ID, "status": ref("Status"), **_COUNTS, "progress": _PROGRESS}
+_JOB_TIMES: Schema = {
+    "created_at": _time("When the batch was accepted."),
+    "updated_at": _time("When it last changed."),
+}
+_JOB_END: Schema = {**_CANCELLED, "completed_at": _time("When its last image ended.")}
+
+
+def _new_batch(intake: IntakeSettings) -> Schema:
+    images = _list_of("NewImage", minItems=1, maxItems=intake.max_images)
+    options = {"type": "object", "additionalProperties": False, "description": "None are known yet."}
+    return {**_object({"images": images}, {"options": options}), "additionalProperties": False}
+
+
+def _new_image(intake: IntakeSettings) -> Schema:
+    properties = {
+        "url": _text("Where to download the image: http or https, a public address.", format="uri"),
+        "base64": _text(
+            "The image's bytes as base64, with or without a data URI prefix; "
+            f"at most {intake.max_image_bytes} bytes once decoded."
+        ),
+        "name": _text("What the image is called; by default the last part of the URL, else image-<index>."),
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "oneOf": [{"required": ["url"]}, {"required": ["base64"]}],
+        "description": "One image, JPEG or PNG by content: either url or base64.",
+    }
+
+
+def _created_batch() -> Schema:
+    return _object(
+        {
+            "job_id": _JOB_ID,
+            "status": ref("Status"),
+            "created_at": _time("When the batch was accepted."),
+            "message": _text("For a person.", examples=["Batch job created with 2 images"]),
+        }
+    )
+
+
+def _summary() -> Schema:
+    return _object({**_JOB_HEAD, **_JOB_TIMES}, _JOB_END, "A batch without its images.")
+
+
+def _batch() -> Schema:
+    images = _list_of("Image", description="All images, in the order in which they were sent.")
+    return _object({**_JOB_HEAD, "images": images, **_JOB_TIMES}, _JOB_END, "A batch with its images.")
+
+
+def _page() -> Schema:
+    jobs = {"type": "array", "items": {"anyOf": [ref("Batch"), ref("BatchSummary")]}}
+    return _object(
+        {"jobs": {**jobs, "description": "Newest first."}, "total": _count("All that match, on all pages.")},
+        {"next_cursor": _text("For the next page; left out on the last one.")},
+    )
+
+
+def _image() -> Schema:
+    required = {
+        "index": _count("Its place in the batch, from 0."),
+        "original_filename": _text("What it is called, as the client gave it."),
+        "status": ref("Status"),
+        "trace_id": _text("Its name in messages and logs; never changes."),
+    }
+    codes = ", ".join(FAILURE_CODES)
+    optional = {
+        "processed_path": _text("Key of the tagged image in the bucket of processed images."),
+        "start_time": _time("When work on it began."),
+        "end_time": _time("When it ended."),
+        "error": _text("Why it failed, for a person."),
+        "code": _text(f"Why it failed, as a stable word: {codes}; more may come."),
+        "metadata": ref("Metadata"),
+        "sha256": _text("Of the original's bytes.", pattern="^[0-9a-f]{64}$"),
+    }
+    return _object(required, optional, "A field with no value is left out.")
+
+
+def _metadata() -> Schema:
+    keywords = {"type": "array", "items": {"type": "string"}}
+    return _object(
+        {"title": _text(), "description": _text(), "keywords": keywords},
+        description="What was written into the image.",
+    )
+
+
+def _frame() -> Schema:
+    required = {
+        "type": {
+            "type": "string",
+            "enum": list(EventType),
+            "description": "image_complete: an image ended. job_complete: the last frame.",
+        },
+        **_JOB_HEAD,
+        "timestamp": _time("When it happened."),
+        "id": _text("The event's position, for ?after= when you come back."),
+    }
+    return _object(required, {**_CANCELLED, "image": ref("Image")}, "One text frame of the WebSocket.")
+
+
+def _readiness() -> Schema:
+    check = _object({"status": {"enum": ["ok", "failing"]}, "detail": _text()})
+    return _object(
+        {
+            "status": {"enum": ["ready", "not_ready"]},
+            "checks": _object({"object_store": check, "broker": check, "job_store": check}),
+            "warnings": {"type": "array", "items": {"type": "string"}},
+        }
+    )
+
+
+def _problem() -> Schema:
+    required = {
+        "type": _text("Always about:blank: see code.", format="uri-reference"),
+        "title": _text("The status code in words."),
+        "status": {"type": "integer", "description": "The status code."},
+        "detail": _text("What was wrong, and where."),
+        "error": _text("The same, as older clients read it."),
+        "code": _text("What was wrong, as a stable word."),
+    }
+    optional = {
+        "errors": _list_of("Fault", description="Everything that was wrong, with its place."),
+        "request_id": _text("On 500: under which the log has more."),
+    }
+    return _object(required, optional, "RFC 9457.")
+
+
+def _fault() -> Schema:
+    return _object(
+        {"pointer": _text("JSON pointer (RFC 6901) into the request."), "code": _text(), "detail": _text()}
+    )

@@ -1,0 +1,217 @@
+// Renders the OpenAPI document and lets one try its GETs. Text goes into the page as text, never as markup.
+
+const DOCUMENT = "/api/v1/openapi.json";
+const METHODS = ["get", "post", "put", "patch", "delete"];
+const LONGEST_SHOWN = 200_000;
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children.filter((child) => child !== null && child !== ""));
+  return made;
+}
+
+function operationsOf(api) {
+  return Object.entries(api.paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method]).map((method) => ({
+      path,
+      method,
+      ...item[method],
+      parameters: [...(item.parameters ?? []), ...(item[method].parameters ?? [])],
+    })),
+  );
+}
+
+function nameOf(schema) {
+  return schema.$ref?.split("/").at(-1);
+}
+
+function typeOf(schema) {
+  const name = nameOf(schema);
+  if (name) return element("a", { href: `#schema-${name}` }, name);
+  if (schema.const !== undefined) return element("code", {}, JSON.stringify(schema.const));
+  if (schema.enum) return element("span", {}, schema.enum.join(" | "));
+  const either = schema.anyOf ?? schema.oneOf;
+  if (either && !schema.type) {
+    return element("span", {}, ...either.flatMap((one, i) => (i ? [" or ", typeOf(one)] : [typeOf(one)])));
+  }
+  if (schema.type === "array") return element("span", {}, "list of ", typeOf(schema.items));
+  return element("span", {}, [schema.type, schema.format && `(${schema.format})`].filter(Boolean).join(" "));
+}
+
+function boundsOf(schema) {
+  const words = { minimum: "at least", maximum: "at most", minItems: "at least", maxItems: "at most" };
+  const bounds = Object.keys(words).filter((key) => key in schema).map((key) => `${words[key]} ${schema[key]}`);
+  if ("default" in schema) bounds.push(`default ${schema.default}`);
+  return bounds.length ? ` (${bounds.join(", ")})` : "";
+}
+
+function row(...cells) {
+  return element("tr", {}, ...cells.map((cell) => element("td", {}, cell)));
+}
+
+function fieldsTable(schema) {
+  const required = schema.required ?? [];
+  const rows = Object.entries(schema.properties ?? {}).map(([name, field]) =>
+    row(
+      element("code", {}, name),
+      typeOf(field),
+      element("span", {}, field.description ?? "", boundsOf(field)),
+      required.includes(name) ? "always" : "optional",
+    ),
+  );
+  return element("table", {}, ...rows);
+}
+
+function parametersTable(parameters) {
+  const rows = parameters.map((parameter) =>
+    row(
+      element("code", {}, parameter.name),
+      parameter.in,
+      typeOf(parameter.schema),
+      element("span", {}, parameter.description ?? "", boundsOf(parameter.schema)),
+    ),
+  );
+  return element("table", {}, ...rows);
+}
+
+function contentOf(content) {
+  const parts = Object.entries(content ?? {}).flatMap(([mediaType, { schema }], i) => [
+    i ? ", " : "",
+    element("code", {}, mediaType),
+    " ",
+    typeOf(schema),
+  ]);
+  return element("span", {}, ...parts);
+}
+
+function responsesTable(responses) {
+  const rows = Object.entries(responses).map(([status, response]) =>
+    row(element("code", {}, status), response.description, contentOf(response.content)),
+  );
+  return element("table", {}, ...rows);
+}
+
+function addressOf(operation, values) {
+  const path = operation.path.replace(/{(\w+)}/g, (_, name) => encodeURIComponent(values.get(name) ?? ""));
+  const query = new URLSearchParams();
+  for (const { name } of operation.parameters.filter((parameter) => parameter.in === "query")) {
+    if (values.get(name)) query.set(name, values.get(name));
+  }
+  return query.size ? `${path}?${query}` : path;
+}
+
+async function shown(response) {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (type.startsWith("image/")) {
+    const image = element("img", { alt: "The image that was answered" });
+    image.src = URL.createObjectURL(await response.blob());
+    image.addEventListener("load", () => URL.revokeObjectURL(image.src));
+    return image;
+  }
+  const text = (await response.text()).slice(0, LONGEST_SHOWN);
+  try {
+    return element("pre", {}, JSON.stringify(JSON.parse(text), null, 2));
+  } catch {
+    return element("pre", {}, text);
+  }
+}
+
+function tryForm(operation) {
+  const asked = operation.parameters.filter((parameter) => parameter.in !== "header");
+  const fields = asked.map((parameter) =>
+    element("label", {}, element("span", {}, parameter.name), element("input", { name: parameter.name })),
+  );
+  const output = element("output");
+  const form = element("form", {}, ...fields, element("button", {}, "Try it"), output);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const address = addressOf(operation, new FormData(form));
+    const command = element("pre", {}, `curl '${location.origin}${address.replaceAll("'", "%27")}'`);
+    output.replaceChildren(command);
+    try {
+      const response = await fetch(address);
+      output.append(element("p", {}, `${response.status} ${response.statusText}`), await shown(response));
+    } catch (error) {
+      output.append(element("p", {}, `No answer: ${error.message}`));
+    }
+  });
+  return form;
+}
+
+function requestOf(body) {
+  const example = body.content["application/json"]?.example;
+  return [
+    element("h4", {}, "Body"),
+    element("p", {}, contentOf(body.content)),
+    example ? element("pre", {}, JSON.stringify(example, null, 2)) : "",
+  ];
+}
+
+function operationSection(operation) {
+  const isTryable = operation.method === "get" && !operation.responses["101"];
+  return element(
+    "section",
+    { class: "operation", id: operation.operationId },
+    element("h3", {}, operation.summary),
+    element(
+      "p",
+      { class: "path" },
+      element("span", { class: "method" }, operation.method),
+      element("span", {}, operation.path),
+    ),
+    operation.description ? element("p", {}, operation.description) : "",
+    ...(operation.parameters.length ? [element("h4", {}, "Parameters"), parametersTable(operation.parameters)] : []),
+    ...(operation.requestBody ? requestOf(operation.requestBody) : []),
+    element("h4", {}, "Answers"),
+    responsesTable(operation.responses),
+    isTryable ? tryForm(operation) : "",
+  );
+}
+
+function schemaSection([name, schema]) {
+  return element(
+    "section",
+    { id: `schema-${name}` },
+    element("h3", {}, name),
+    schema.description ? element("p", {}, schema.description) : "",
+    schema.properties ? fieldsTable(schema) : element("p", {}, typeOf(schema)),
+  );
+}
+
+function contents(tags, operations) {
+  return tags.flatMap(({ name }) => [
+    element("h2", {}, name),
+    ...operations
+      .filter((operation) => operation.tags.includes(name))
+      .map((operation) => element("a", { href: `#${operation.operationId}` }, operation.summary)),
+  ]);
+}
+
+function render(api) {
+  const operations = operationsOf(api);
+  document.getElementById("title").textContent = api.info.title;
+  document.getElementById("version").textContent = `Version ${api.info.version}, OpenAPI ${api.openapi}`;
+  document.getElementById("contents").replaceChildren(
+    ...contents(api.tags, operations),
+    element("h2", {}, "shapes"),
+    ...Object.keys(api.components.schemas).map((name) => element("a", { href: `#schema-${name}` }, name)),
+  );
+  document.getElementById("main").replaceChildren(
+    ...api.info.description.trim().split("\n\n").map((paragraph) => element("p", {}, paragraph)),
+    element("p", {}, "The document itself: ", element("a", { href: DOCUMENT }, DOCUMENT)),
+    ...api.tags.flatMap(({ name }) => [
+      element("h2", {}, name),
+      ...operations.filter((operation) => operation.tags.includes(name)).map(operationSection),
+    ]),
+    element("h2", {}, "shapes"),
+    ...Object.entries(api.components.schemas).map(schemaSection),
+  );
+}
+
+try {
+  const response = await fetch(DOCUMENT);
+  render(await response.json());
+} catch (error) {
+  document.getElementById("main").replaceChildren(element("p", {}, `The document can't be shown: ${error.message}`));
+}

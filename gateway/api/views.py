@@ -1,0 +1,191 @@
+"""Jobs, images and events as JSON, exactly as the contract shows them: a field with no value is left out.
+
+The status of a job that has not changed is the same bytes again; of one that has, only the images that changed are
+written anew. A frame is written once, whoever gets it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import orjson
+from attrs import define, field, frozen
+
+from gateway.domain.events import Event, EventType, snapshot_event
+from gateway.domain.job import Image, Job
+from gateway.events.stream import EventStream
+from gateway.ports.job_store import JobSummary
+
+STATUS_CACHE_BYTES: Final = 16 * 1024 * 1024
+FRAME_CACHE_SIZE: Final = 1024
+
+Fields = Mapping[str, object]
+
+
+def to_json(fields: Fields) -> bytes:
+    """Times in RFC 3339 with `Z`."""
+    return orjson.dumps(fields, option=orjson.OPT_UTC_Z)
+
+
+def image_fields(image: Image) -> Fields:
+    metadata, failure = image.metadata, image.failure
+    return _present(
+        {
+            "index": image.index,
+            "original_filename": image.original_filename,
+            "status": image.status,
+            "trace_id": image.trace_id,
+            "processed_path": image.processed_path,
+            "start_time": image.start_time,
+            "end_time": image.end_time,
+            "error": failure and failure.error,
+            "code": failure and failure.code,
+            "metadata": metadata
+            and {
+                "title": metadata.title,
+                "description": metadata.description,
+                "keywords": metadata.keywords,
+            },
+            "sha256": image.original and image.original.sha256,
+        }
+    )
+
+
+def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) -> Fields:
+    """A job, with its images if they are given."""
+    counts = job.counts
+    return _present(
+        {
+            "job_id": job.job_id,
+            "status": job.status,
+            "total_images": counts.total,
+            "completed": counts.completed,
+            "failed": counts.failed,
+            "cancelled": counts.cancelled or None,
+            "progress": counts.progress,
+            "images": images,
+            "created_at": job.created_at,
+            "updated_at": job.updated_at,
+            "completed_at": job.completed_at,
+        }
+    )
+
+
+def created_fields(job: Job) -> Fields:
+    """What answers a new batch."""
+    total = job.counts.total
+    return {
+        "job_id": job.job_id,
+        "status": job.status,
+        "created_at": job.created_at,
+        "message": f"Batch job created with {total} image{'' if total == 1 else 's'}",
+    }
+
+
+def page_fields(jobs: Iterable[object], total: int, next_cursor: str | None) -> Fields:
+    return _present({"jobs": list(jobs), "total": total, "next_cursor": next_cursor})
+
+
+def event_fields(job_id: str, event: Event, position: str) -> Fields:
+    counts = event.counts
+    return _present(
+        {
+            "type": event.type,
+            "job_id": job_id,
+            "status": event.status,
+            "progress": counts.progress,
+            "completed": counts.completed,
+            "failed": counts.failed,
+            "cancelled": counts.cancelled or None,
+            "total_images": counts.total,
+            "timestamp": event.at,
+            "id": position,
+            "image": event.image and image_fields(event.image),
+        }
+    )
+
+
+def _present(fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+@frozen(eq=False)
+class StatusView:
+    """The status answer of one version of a job; `etag` is quoted."""
+
+    job: Job
+    etag: str
+    body: bytes
+    images: Sequence[orjson.Fragment]
+
+    @property
+    def held_bytes(self) -> int:
+        """Roughly: the images are held twice, in the body and apart."""
+        return 2 * len(self.body)
+
+
+@define(eq=False)
+class StatusViews:
+    """Status answers, those last asked for kept in at most `capacity_bytes`."""
+
+    _stream: EventStream
+    capacity_bytes: int = STATUS_CACHE_BYTES
+    _kept: OrderedDict[str, StatusView] = field(factory=OrderedDict)
+    _held_bytes: int = 0
+
+    def of(self, job: Job) -> StatusView:
+        """The view of this very job."""
+        kept = self._kept.get(job.job_id)
+        if kept is not None and kept.job is job:
+            self._kept.move_to_end(job.job_id)
+            return kept
+        view = self._written(job, kept)
+        self._keep(view)
+        return view
+
+    def etag(self, job: Job) -> str:
+        """Names this version of the job: its position, quoted."""
+        return f'"{self._stream.position(snapshot_event(job))}"'
+
+    def _written(self, job: Job, before: StatusView | None) -> StatusView:
+        images = _fragments(job, before)
+        return StatusView(job, self.etag(job), to_json(job_fields(job, images)), images)
+
+    def _keep(self, view: StatusView) -> None:
+        replaced = self._kept.pop(view.job.job_id, None)
+        self._held_bytes += view.held_bytes - (replaced.held_bytes if replaced else 0)
+        self._kept[view.job.job_id] = view
+        while self._held_bytes > self.capacity_bytes:
+            _, dropped = self._kept.popitem(last=False)
+            self._held_bytes -= dropped.held_bytes
+
+
+def _fragments(job: Job, before: StatusView | None) -> list[orjson.Fragment]:
+    """Each image's JSON; values never change, so what is the same object has the same JSON."""
+    if before is None or len(before.images) != len(job.images):
+        return [_fragment(image) for image in job.images]
+    return [
+        written if image is old else _fragment(image)
+        for image, old, written in zip(job.images, before.job.images, before.images, strict=True)
+    ]
+
+
+def _fragment(image: Image) -> orjson.Fragment:
+    return orjson.Fragment(to_json(image_fields(image)))
+
+
+@define(eq=False)
+class Frames:
+    """Events as frames: written once and shared by all who follow the job."""
+
+    _stream: EventStream
+    _kept: OrderedDict[tuple[str, int, EventType], bytes] = field(factory=OrderedDict)
+
+    def of(self, job_id: str, event: Event) -> bytes:
+        key = (job_id, event.seq, event.type)
+        frame = self._kept.get(key)
+        if frame is None:
+            frame = self._kept[key] = to_json(event_fields(job_id, event, str(self._stream.position(event))))
+            if len(self._kept) > FRAME_CACHE_SIZE:
+                self._kept.popitem(last=False)
+        return frame
