@@ -6,10 +6,14 @@ from pathlib import Path
 from attrs import field, frozen, validators
 
 from gateway.adapters.broker.settings import BrokerSettings
+from gateway.adapters.job_store.settings import JobStoreSettings
+from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.analyzer.settings import AnalyzerSettings
 from gateway.fetch.settings import FetchSettings
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.settings import JobsSettings
 from gateway.processes import HelperSettings
+from gateway.processor.settings import ProcessorSettings
 from gateway.telemetry.logs import LogSettings
 
 
@@ -27,7 +31,6 @@ class HttpSettings:
     """Off: nothing but the Unix socket."""
     cors_origins: tuple[str, ...] = ("*",)
     """Origins whose pages may use the API; `*`: all."""
-    max_connections: int = field(default=10_000, validator=validators.ge(1))
     keepalive_timeout_s: float = field(default=30.0, validator=validators.gt(0))
     """How long a connection may be idle, or its headers take."""
     shutdown_timeout_s: float = field(default=4.0, validator=validators.ge(0))
@@ -54,8 +57,12 @@ class Settings:
     http: HttpSettings = field(factory=HttpSettings)
     intake: IntakeSettings = field(factory=IntakeSettings)
     fetch: FetchSettings = field(factory=FetchSettings)
-    broker: BrokerSettings = field(factory=BrokerSettings)
     jobs: JobsSettings = field(factory=JobsSettings)
+    job_store: JobStoreSettings = field(factory=JobStoreSettings)
+    object_store: ObjectStoreSettings = field(factory=ObjectStoreSettings)
+    broker: BrokerSettings = field(factory=BrokerSettings)
+    analyzer: AnalyzerSettings = field(factory=AnalyzerSettings)
+    processor: ProcessorSettings = field(factory=ProcessorSettings)
     helpers: HelperSettings = field(factory=HelperSettings)
     log: LogSettings = field(factory=LogSettings)
 

@@ -1,0 +1,27 @@
+"""The Python client of a gateway: submit images, follow a job, fetch the results.
+
+    async with GatewayClient("http://127.0.0.1:8080") as gateway:
+        batch = await gateway.submit([Path("photo.jpg"), "https://example.com/other.jpg"])
+        async for event in gateway.follow(batch.job_id):
+            print(event.progress)
+        await gateway.download(batch.job_id, 0, to=Path("tagged.jpg"))
+
+It imports nothing of the service.
+"""
+
+from gateway.client.answers import Event, Image, Job, Metadata, Submitted
+from gateway.client.client import GatewayClient, ImageSource
+from gateway.client.errors import ClientError, Refused, Unreachable
+
+__all__ = [
+    "ClientError",
+    "Event",
+    "GatewayClient",
+    "Image",
+    "ImageSource",
+    "Job",
+    "Metadata",
+    "Refused",
+    "Submitted",
+    "Unreachable",
+]

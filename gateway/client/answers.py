@@ -1,0 +1,137 @@
+"""The gateway's answers as typed values. Fields that a newer gateway adds are left aside."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+FINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+@frozen
+class Metadata:
+    """What was found in an image and written into it."""
+
+    title: str = ""
+    description: str = ""
+    keywords: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Submitted:
+    """The gateway has taken the batch for good."""
+
+    job_id: str
+    status: str
+    created_at: datetime
+    message: str
+
+
+@frozen(kw_only=True)
+class Image:
+    """One image of a job. `error` and `code` say why it failed."""
+
+    index: int
+    original_filename: str
+    status: str
+    trace_id: str = ""
+    processed_path: str = ""
+    sha256: str = ""
+    error: str = ""
+    code: str = ""
+    metadata: Metadata | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+@frozen(kw_only=True)
+class Job:
+    """A job; `images` is empty in a list of jobs."""
+
+    job_id: str
+    status: str
+    total_images: int
+    completed: int
+    failed: int
+    progress: float
+    created_at: datetime
+    updated_at: datetime
+    cancelled: int = 0
+    completed_at: datetime | None = None
+    images: tuple[Image, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+@frozen(kw_only=True)
+class Event:
+    """One piece of news. `type` is progress, image_complete (with `image`) or job_complete, the last one."""
+
+    id: str
+    type: str
+    job_id: str
+    status: str
+    progress: float
+    completed: int
+    failed: int
+    total_images: int
+    timestamp: datetime
+    cancelled: int = 0
+    image: Image | None = None
+
+    @property
+    def is_last(self) -> bool:
+        return self.type == "job_complete"
+
+
+def read_submitted(answer: Mapping[str, Any]) -> Submitted:
+    return Submitted(**_known(Submitted, answer) | {"created_at": _moment(answer["created_at"])})
+
+
+def read_job(answer: Mapping[str, Any]) -> Job:
+    images = tuple(map(read_image, answer.get("images", ())))
+    return Job(
+        **_known(Job, answer)
+        | _moments(answer, "created_at", "updated_at", "completed_at")
+        | {"images": images}
+    )
+
+
+def read_image(answer: Mapping[str, Any]) -> Image:
+    words = answer.get("metadata")
+    metadata = read_metadata(words) if words else None
+    return Image(
+        **_known(Image, answer) | _moments(answer, "start_time", "end_time") | {"metadata": metadata}
+    )
+
+
+def read_metadata(words: Mapping[str, Any]) -> Metadata:
+    return Metadata(
+        title=words.get("title") or "",
+        description=words.get("description") or "",
+        keywords=tuple(words.get("keywords") or ()),
+    )
+
+
+def read_event(frame: Mapping[str, Any]) -> Event:
+    image = read_image(frame["image"]) if frame.get("image") else None
+    return Event(**_known(Event, frame) | _moments(frame, "timestamp") | {"image": image})
+
+
+def _known(cls: Any, answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: answer[name] for name in cls.__annotations__ if name in answer}
+
+
+def _moments(answer: Mapping[str, Any], *names: str) -> dict[str, datetime]:
+    return {name: _moment(answer[name]) for name in names if answer.get(name)}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

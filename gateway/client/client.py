@@ -1,0 +1,258 @@
+"""Talks to a gateway over HTTP and WebSocket, by TCP or a Unix socket."""
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import random
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Self, TypeGuard, TypeVar
+
+import aiohttp
+from attrs import define, field
+from yarl import URL
+
+from gateway.client.answers import (
+    Event,
+    Image,
+    Job,
+    Submitted,
+    read_event,
+    read_image,
+    read_job,
+    read_submitted,
+)
+from gateway.client.errors import ClientError, Refused, Unreachable
+from gateway.client.upload import Multipart, Part
+
+T = TypeVar("T")
+ImageSource = Path | tuple[str, bytes] | str
+"""A file, a name with its bytes, or a URL that the gateway downloads."""
+
+CONNECT_S = 10.0
+SILENCE_S = 60.0
+HEARTBEAT_S = 20.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+PIECE_BYTES = 256 * 1024
+TRY_AGAIN = frozenset({429, 502, 503, 504})
+
+
+@define(eq=False)
+class GatewayClient:
+    """A gateway at `base_url`: http://host:port, https://host/prefix or unix:///path/of/socket.
+
+    Use it as an async context manager. Calls raise Refused when the gateway says no, Unreachable when it says
+    nothing. `patience_s` is how long `follow` goes on trying while no gateway answers.
+    """
+
+    base_url: str
+    patience_s: float = 60.0
+    _session: aiohttp.ClientSession | None = field(init=False, default=None)
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
+        self._session = aiohttp.ClientSession(connector=self._connector(), timeout=timeout)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def submit(self, images: Sequence[ImageSource]) -> Submitted:
+        """Send a batch. Files stream from disk; beside URLs, files and bytes are held in memory as base64.
+
+        Not tried again after Unreachable: the gateway may have taken it. Raises OSError for a file that can't be
+        read.
+        """
+        if _are_local(images):
+            body = Multipart(await asyncio.to_thread(lambda: [Part.of(image) for image in images]))
+            try:
+                answer = await self._json("POST", "batch", data=body.stream(), headers=body.headers)
+            except Unreachable as error:
+                raise body.failure or error from error
+        else:
+            described = await asyncio.to_thread(lambda: [_described(image) for image in images])
+            answer = await self._json("POST", "batch", json={"images": described})
+        return self._read(read_submitted, answer)
+
+    async def status(self, job_id: str) -> Job:
+        """The job with all its images."""
+        return self._read(read_job, await self._json("GET", f"batch/{job_id}"))
+
+    async def jobs(self, *, status: str | None = None) -> AsyncIterator[Job]:
+        """All jobs, newest first, without their images."""
+        query = {"status": status} if status else {}
+        while True:
+            page = await self._json("GET", "batch", params=query)
+            for job in page.get("jobs", ()):
+                yield self._read(read_job, job)
+            if not page.get("next_cursor"):
+                return
+            query["cursor"] = page["next_cursor"]
+
+    async def image(self, job_id: str, index: int) -> Image:
+        """One image of a job."""
+        return self._read(read_image, await self._json("GET", f"batch/{job_id}/images/{index}"))
+
+    async def download(self, job_id: str, index: int, to: Path, *, which: str = "processed") -> None:
+        """Write the processed (or `original`) image to that file, whole or not at all."""
+        async with self._answer("GET", f"batch/{job_id}/images/{index}/{which}") as response:
+            await _save(response.content.iter_chunked(PIECE_BYTES), to)
+
+    async def follow(self, job_id: str, after: str | None = None) -> AsyncIterator[Event]:
+        """The job's present state, then its news until its end, over as many connections as it takes.
+
+        After a lost connection it goes on behind the last event; `after`, an event's id, does so from the start.
+        """
+        loop = asyncio.get_running_loop()
+        pause_s, answered_at = FIRST_PAUSE_S, loop.time()
+        while True:
+            try:
+                async for event in self._news(job_id, after):
+                    yield event
+                    if event.is_last:
+                        return
+                    after, pause_s, answered_at = event.id, FIRST_PAUSE_S, loop.time()
+            except Refused as error:
+                if error.status not in TRY_AGAIN:
+                    raise
+                answered_at = loop.time()
+            except Unreachable:
+                if loop.time() - answered_at > self.patience_s:
+                    raise
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients, keeps no secret
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def check(self) -> None:
+        """Returns when a gateway answers there."""
+        async with self._answer("GET", "/healthz"):
+            pass
+
+    async def _news(self, job_id: str, after: str | None) -> AsyncIterator[Event]:
+        """The events of one connection, which may end at any time."""
+        url = self._url(f"batch/{job_id}/ws").update_query({"after": after} if after else {})
+        with self._talking():
+            try:
+                socket = await self._open_session.ws_connect(url, heartbeat=HEARTBEAT_S, max_msg_size=0)
+            except aiohttp.WSServerHandshakeError as error:
+                if error.status == 404:
+                    raise Refused(404, f"There is no job {job_id}.", code="job_not_found") from error
+                raise Refused.by(error.status, None, error.headers or {}) from error
+        async with contextlib.aclosing(_frames(socket)) as frames:
+            while True:
+                with self._talking():
+                    frame = await anext(frames, None)
+                if frame is None:
+                    return
+                yield self._read(read_event, _parsed(frame))
+
+    async def _json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
+        async with self._answer(method, path, **options) as response:
+            answer = _parsed(await response.text())
+        if not isinstance(answer, dict):
+            raise ClientError(f"what answers at {self.base_url} is no gateway")
+        return answer
+
+    @contextlib.asynccontextmanager
+    async def _answer(self, method: str, path: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        with self._talking():
+            async with self._open_session.request(method, self._url(path), **options) as response:
+                if response.status >= 400:
+                    problem = _parsed(await response.text(errors="replace"))
+                    raise Refused.by(response.status, problem, response.headers)
+                yield response
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[None]:
+        """aiohttp's ways to say that the connection failed become Unreachable.
+
+        A bare CancelledError is one of them: it is no cancellation unless someone asked this task to stop.
+        """
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task is None or task.cancelling() > before:
+                raise
+            raise Unreachable(f"the gateway at {self.base_url} closed the connection") from None
+        except aiohttp.ClientConnectorError as error:
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
+            raise Unreachable(f"no gateway answers at {self.base_url}: {reason}") from error
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise Unreachable(f"the gateway at {self.base_url} does not answer: {_reason(error)}") from error
+
+    def _read(self, reader: Callable[[Mapping[str, Any]], T], answer: Any) -> T:
+        try:
+            return reader(answer)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ClientError(f"what answers at {self.base_url} is no gateway") from error
+
+    def _url(self, path: str) -> URL:
+        is_socket = self.base_url.startswith("unix:")
+        base = "http://localhost" if is_socket else self.base_url.rstrip("/")
+        return URL(base + (path if path.startswith("/") else f"/api/v1/{path}"))
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        if self.base_url.startswith("unix:"):
+            return aiohttp.UnixConnector(self.base_url.removeprefix("unix:").removeprefix("//"))
+        return aiohttp.TCPConnector()
+
+    @property
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("GatewayClient is used outside of its `async with`")
+        return self._session
+
+
+def _are_local(images: Sequence[ImageSource]) -> TypeGuard[Sequence[Path | tuple[str, bytes]]]:
+    return not any(isinstance(image, str) for image in images)
+
+
+def _described(image: ImageSource) -> dict[str, str]:
+    if isinstance(image, str):
+        return {"url": image}
+    name, content = (image.name, image.read_bytes()) if isinstance(image, Path) else image
+    return {"base64": base64.b64encode(content).decode(), "name": name}
+
+
+async def _frames(socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[str, None]:
+    async with socket:
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                yield message.data
+
+
+async def _save(pieces: AsyncIterator[bytes], to: Path) -> None:
+    """A file beside it takes the bytes, then its place."""
+    part = to.with_name(f".{to.name[:40]}.{secrets.token_hex(4)}.part")
+    file = await asyncio.to_thread(part.open, "xb")
+    try:
+        with file:
+            async for piece in pieces:
+                await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(_settle, file)
+        await asyncio.to_thread(part.replace, to)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _settle(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

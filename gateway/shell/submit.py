@@ -1,0 +1,159 @@
+"""Sends photos to a gateway in batches, follows them to their ends and saves the tagged copies.
+
+A few batches are under way at once; the gateway's own pace is the brake. What fails, fails alone, and is reported.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import click
+from attrs import define, field
+
+from gateway.client import ClientError, GatewayClient, Image, Refused, Submitted
+from gateway.shell.output import OutputFolder
+from gateway.shell.plan import Photo, batches
+from gateway.shell.report import Failure, Report, live_report
+
+BATCHES_AT_ONCE = 4
+UPLOADS_AT_ONCE = 2
+DOWNLOADS_AT_ONCE = 4
+BUSY_TRIES = 8
+BUSY_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 60.0
+
+
+async def send_photos(
+    url: str, photos: Sequence[Photo], *, follow: bool, output: Path | None, batch_size: int
+) -> "Submission":
+    """Send them and report on the way. Raises Unreachable when no gateway answers at the beginning."""
+    async with GatewayClient(url) as gateway:
+        await gateway.check()
+        with live_report(len(photos)) as report:
+            submission = Submission(gateway, report, OutputFolder(output) if output else None, follow)
+            try:
+                await submission.send(batches(photos, batch_size))
+            except asyncio.CancelledError:
+                accepted = ", ".join(submission.job_ids) or "none"
+                click.echo(f"Stopped. Jobs that were accepted go on without us: {accepted}", err=True)
+                raise
+    return submission
+
+
+@define(eq=False)
+class Submission:
+    """One run of `gateway submit`. `failures` and `job_ids` tell what became of it."""
+
+    gateway: GatewayClient
+    report: Report
+    output: OutputFolder | None = None
+    follow: bool = True
+    failures: list[Failure] = field(factory=list)
+    job_ids: list[str] = field(factory=list)
+    _uploads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(UPLOADS_AT_ONCE))
+    _downloads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(DOWNLOADS_AT_ONCE))
+
+    async def send(self, batches: Iterable[Sequence[Photo]]) -> None:
+        """Send all of them; returns when the last image has ended, or is accepted if nobody follows."""
+        waiting = iter(batches)
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(BATCHES_AT_ONCE):
+                workers.create_task(self._work(waiting))
+
+    async def _work(self, waiting: Iterator[Sequence[Photo]]) -> None:
+        for batch in waiting:
+            await self._send_batch(batch)
+
+    async def _send_batch(self, batch: Sequence[Photo]) -> None:
+        photos = [photo for photo in batch if self._can_be_read(photo)]
+        if not photos:
+            return
+        try:
+            async with self._uploads:
+                submitted = await self._submit(photos)
+        except (ClientError, OSError) as error:
+            self._fail_all(photos, str(error))
+            return
+        self.job_ids.append(submitted.job_id)
+        self.report.accepted(submitted.job_id, len(photos))
+        if self.follow:
+            await self._follow(submitted.job_id, dict(enumerate(photos)))
+
+    async def _submit(self, photos: Sequence[Photo]) -> Submitted:
+        """Waits and tries again while the gateway says that it is busy."""
+        for tries_left in reversed(range(BUSY_TRIES)):
+            try:
+                return await self.gateway.submit([photo.path for photo in photos])
+            except Refused as error:
+                if error.status not in (429, 503) or not tries_left:
+                    raise
+                await asyncio.sleep(min(error.retry_after_s or BUSY_PAUSE_S, LONGEST_PAUSE_S))
+        raise AssertionError("the last try returns or raises")
+
+    async def _follow(self, job_id: str, open_photos: dict[int, Photo]) -> None:
+        """Until every photo of the job has left `open_photos`."""
+        total = len(open_photos)
+        try:
+            async with asyncio.TaskGroup() as endings:
+                async for event in self.gateway.follow(job_id):
+                    if event.image:
+                        self._end(endings, job_id, event.image, open_photos)
+                    missed = event.completed + event.failed + event.cancelled > total - len(open_photos)
+                    if open_photos and (missed or event.is_last):
+                        for image in (await self.gateway.status(job_id)).images:
+                            self._end(endings, job_id, image, open_photos)
+            self._fail_all(list(open_photos.values()), f"job {job_id} ended without a word about it")
+        except* ClientError as errors:
+            reason = str(errors.exceptions[0])
+            self._fail_all(list(open_photos.values()), f"{reason}; job {job_id} may go on")
+
+    def _end(
+        self, endings: asyncio.TaskGroup, job_id: str, image: Image, open_photos: dict[int, Photo]
+    ) -> None:
+        if image.is_final and (photo := open_photos.pop(image.index, None)):
+            endings.create_task(self._finish(job_id, photo, image))
+
+    async def _finish(self, job_id: str, photo: Photo, image: Image) -> None:
+        if image.status != "completed":
+            self._fail(photo, _why(image))
+            return
+        try:
+            saved = await self._save(job_id, photo, image.index)
+        except (ClientError, OSError) as error:
+            self._fail(photo, f"tagged, but its copy could not be saved: {error}")
+            return
+        self.report.completed(photo.name, image, saved)
+
+    async def _save(self, job_id: str, photo: Photo, index: int) -> Path | None:
+        if self.output is None:
+            return None
+        async with self._downloads:
+            return await self.output.save(
+                photo.name, lambda place: self.gateway.download(job_id, index, place)
+            )
+
+    def _can_be_read(self, photo: Photo) -> bool:
+        is_readable = os.access(photo.path, os.R_OK)
+        if not is_readable:
+            self._fail(photo, "can't be read")
+        return is_readable
+
+    def _fail_all(self, photos: Sequence[Photo], why: str) -> None:
+        for photo in photos:
+            self._fail(photo, why)
+
+    def _fail(self, photo: Photo, why: str) -> None:
+        failure = Failure(photo.name, why)
+        self.failures.append(failure)
+        self.report.failed(failure)
+
+
+def _why(image: Image) -> str:
+    if image.status == "cancelled":
+        return "cancelled"
+    return (
+        f"{image.error or 'no reason given'} ({image.code})"
+        if image.code
+        else image.error or "no reason given"
+    )
