@@ -13,7 +13,7 @@ from typing import IO
 from attrs import frozen
 
 from gateway.adapters.job_store.faults import UnusableJobStore
-from gateway.adapters.job_store.schema import epoch_of, migrate
+from gateway.adapters.job_store.schema import epoch_of, migrate, version_of
 from gateway.adapters.job_store.settings import Synchronous
 from gateway.errors import GatewayError
 
@@ -56,6 +56,7 @@ def _open(path: Path, synchronous: Synchronous) -> Database:
     with ExitStack() as undo:
         lock = undo.enter_context(_lock(path))
         writer = undo.enter_context(closing(_connect(f"{path.absolute().as_uri()}?mode=rwc")))
+        version_of(writer)  # before anything is written to a file that is not ours
         _prepare(writer, synchronous)
         migrate(writer)
         epoch = epoch_of(writer, path)

@@ -76,7 +76,7 @@ MIGRATIONS: Sequence[Migration] = (_FIRST,)
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring the file to the newest version, each step whole or not at all. Raises UnusableJobStore."""
-    version = _version_of(connection, newest=len(migrations))
+    version = version_of(connection, newest=len(migrations))
     for number, migration in enumerate(migrations[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -88,6 +88,21 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def version_of(connection: sqlite3.Connection, *, newest: int = len(MIGRATIONS)) -> int:
+    """How many migrations the file has had; writes nothing. Raises UnusableJobStore for one that is not ours."""
+    version, application = (
+        int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("user_version", "application_id")
+    )
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if application != _APPLICATION_ID and (tables or version or application):
+        raise UnusableJobStore("The job store's file belongs to another program.")
+    if version > newest:
+        raise UnusableJobStore(
+            f"The job store's file is of version {version}, made by a newer gateway; this one knows {newest}."
+        )
+    return version
 
 
 def epoch_of(connection: sqlite3.Connection, path: Path) -> str:
@@ -102,18 +117,3 @@ def epoch_of(connection: sqlite3.Connection, path: Path) -> str:
     epoch = secrets.token_hex(8)
     connection.execute("REPLACE INTO meta VALUES ('epoch', ?), ('inode', ?)", (epoch, inode))
     return epoch
-
-
-def _version_of(connection: sqlite3.Connection, *, newest: int) -> int:
-    """How many migrations the file has had."""
-    version, application = (
-        int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("user_version", "application_id")
-    )
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if application != _APPLICATION_ID and (tables or version or application):
-        raise UnusableJobStore("The job store's file belongs to another program.")
-    if version > newest:
-        raise UnusableJobStore(
-            f"The job store's file is of version {version}, made by a newer gateway; this one knows {newest}."
-        )
-    return version

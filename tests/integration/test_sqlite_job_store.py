@@ -1,0 +1,388 @@
+"""What is SQLite's own: the file, its death and its birth, full disks, and what waits for what."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway.adapters.job_store.database import open_database
+from gateway.adapters.job_store.faults import UnusableJobStore
+from gateway.adapters.job_store.recent import RecentJobs
+from gateway.adapters.job_store.rows import KeptJob
+from gateway.adapters.job_store.schema import MIGRATIONS, migrate
+from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.domain.events import Change
+from gateway.domain.job import Job
+from gateway.errors import NoRoom, Unavailable
+from gateway.ports.job_store import JobNotFound
+from tests.builders import NOW, a_job, an_accepted_job, publish
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "jobs.sqlite"
+
+
+@pytest.fixture
+async def store(path) -> AsyncIterator[SqliteJobStore]:
+    async with SqliteJobStore.open(path) as store:
+        yield store
+
+
+async def add(store: SqliteJobStore, accepted: Change | None = None) -> Job:
+    accepted = accepted or an_accepted_job(images=2)
+    await store.begin(accepted.job.job_id, [], deadline=NOW)
+    await store.add(accepted, intake_id=accepted.job.job_id)
+    return accepted.job
+
+
+@asynccontextmanager
+async def held_writer(store: SqliteJobStore, job: Job) -> AsyncIterator[None]:
+    """The writer is in the middle of a decision for as long as the context lasts."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def decide(job: Job) -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    update = asyncio.ensure_future(store.update(job.job_id, decide))
+    try:
+        assert await asyncio.to_thread(begun.wait, 30)
+        yield
+    finally:
+        go_on.set()
+        await update
+
+
+async def until_it_waits(task: asyncio.Future) -> None:
+    """Let the task run up to where only the writer can help it."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not task.done()
+
+
+def commits_in(wal: Path) -> int:
+    """Commits that the write-ahead log holds (sqlite.org/fileformat.html#the_write_ahead_log)."""
+    log = wal.read_bytes()
+    page_size, salts = struct.unpack_from(">8xI4x8s", log)
+    frames = range(32, len(log), 24 + page_size)
+    headers = (struct.unpack_from(">II8s", log, offset) for offset in frames)
+    return sum(1 for _, size_after_commit, salt in headers if salt == salts and size_after_commit)
+
+
+# Group commit
+
+
+async def test_writes_that_wait_together_share_a_commit(store, path):
+    job = await add(store)
+    wal = path.with_name("jobs.sqlite-wal")
+    before = commits_in(wal)
+    async with held_writer(store, job):
+        begun = [asyncio.ensure_future(store.begin(str(n), [], deadline=NOW)) for n in range(100)]
+        await until_it_waits(begun[-1])
+    await asyncio.gather(*begun)
+    assert commits_in(wal) - before in (1, 2)
+
+
+async def test_any_number_of_writers_gets_its_turn(store):
+    await asyncio.gather(*(store.begin(str(number), [], deadline=NOW) for number in range(3_000)))
+    assert len(await store.overdue(NOW.replace(year=2030), limit=5_000)) == 3_000
+
+
+async def test_reads_do_not_wait_for_the_writer(store):
+    job = await add(store)
+    async with held_writer(store, job):
+        async with asyncio.timeout(5):
+            assert await store.get(job.job_id) == job
+            assert (await store.page(limit=10)).total == 1
+            assert len(await store.to_publish(NOW, limit=10)) == 1
+            assert await store.events(job.job_id, after=0, limit=10)
+
+
+async def test_a_write_whose_waiter_left_before_its_turn_is_not_made(store):
+    job = await add(store)
+    async with held_writer(store, job):
+        leaving = asyncio.ensure_future(store.update(job.job_id, publish))
+        staying = asyncio.ensure_future(store.update(job.job_id, partial(publish, index=1)))
+        await until_it_waits(leaving)
+        leaving.cancel()
+        await asyncio.wait((leaving,))
+    await staying
+    stored = await store.get(job.job_id)
+    assert [image.published_at is None for image in stored.images] == [True, False]
+
+
+# A full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 2 MB; mounting it needs root, as CI has it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return ballast
+
+
+async def test_a_full_disk_fails_all_that_wait_and_a_freed_one_works_again(small_disk):
+    async with SqliteJobStore.open(small_disk / "jobs.sqlite") as store:
+        job = await add(store)
+        ballast = fill(small_disk)
+        new = [an_accepted_job(images=100) for _ in range(20)]
+        outcomes = await asyncio.gather(*(add(store, accepted) for accepted in new), return_exceptions=True)
+        with pytest.raises(NoRoom):
+            await asyncio.gather(*(store.check() for _ in range(200)))
+        assert {type(outcome) for outcome in outcomes} == {NoRoom}
+        assert await store.get(job.job_id) == job
+        assert (await store.page(limit=10)).total == 1
+
+        ballast.unlink()
+        assert await store.update(job.job_id, publish)
+        await add(store)
+        assert (await store.page(limit=10)).total == 2
+
+
+FILE_TOO_LARGE = """
+import asyncio, resource, sys
+from pathlib import Path
+from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.errors import Unavailable
+from tests.builders import NOW
+
+async def main():
+    async with SqliteJobStore.open(Path(sys.argv[1])) as store:
+        await store.begin("before", [], deadline=NOW)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        outcomes = await asyncio.gather(
+            *(store.begin(str(n), ["k" * 10_000], deadline=NOW) for n in range(100)), return_exceptions=True
+        )
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}, outcomes
+        assert [r.intake_id for r in await store.overdue(NOW.replace(year=2030), limit=9)] == ["before"]
+
+asyncio.run(main())
+"""
+
+
+async def test_a_write_that_the_system_refuses_fails_all_that_wait(path):
+    done = subprocess.run(
+        [sys.executable, "-c", FILE_TOO_LARGE, str(path)],
+        cwd=ROOT,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# Death and return
+
+
+def run_under_load(path: Path, writes: int) -> dict[str, int]:
+    """Start a process that writes, SIGKILL it after so many writes: the newest seq of each job it told of."""
+    program = [sys.executable, str(Path(__file__).with_name("sqlite_job_store_child.py")), str(path)]
+    told: dict[str, int] = {}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdout is not None
+        for number, line in enumerate(child.stdout):
+            if number == writes:
+                child.kill()
+            if line.endswith("\n"):
+                job_id, seq = line.split()
+                told[job_id] = int(seq)
+    return told
+
+
+async def test_a_kill_in_mid_load_loses_nothing_that_returned(path):
+    told: dict[str, int] = {}
+    for writes in (1, 150, 333, 700):
+        told |= run_under_load(path, writes)
+    async with SqliteJobStore.open(path) as store:
+        for job_id, seq in told.items():
+            job = await store.get(job_id)
+            log = await store.events(job_id, after=0, limit=100)
+            assert job.seq >= seq
+            assert [event.seq for event in log] == list(range(1, job.seq + 1))
+        listed = await store.page(limit=100_000)
+        assert listed.total == len(listed.jobs) >= len(told) > 100
+
+
+async def test_a_closed_store_opens_as_it_was(path):
+    async with SqliteJobStore.open(path) as store:
+        job = await add(store)
+        change = await store.update(job.job_id, publish)
+        log, epoch = await store.events(job.job_id, after=0, limit=10), store.epoch
+    async with SqliteJobStore.open(path) as store:
+        assert change is not None
+        assert await store.get(job.job_id) == change.job
+        assert (await store.events(job.job_id, after=0, limit=10), store.epoch) == (log, epoch)
+        await add(store)
+
+
+async def test_a_copy_of_the_file_is_another_log(path):
+    """A restored copy counts on from an older event: its positions must not pass for those given since."""
+    async with SqliteJobStore.open(path) as store:
+        epoch = store.epoch
+    copy = path.with_name("restored.sqlite")
+    shutil.copy(path, copy)
+    async with SqliteJobStore.open(copy) as store:
+        assert store.epoch != epoch
+
+
+async def test_closing_makes_the_writes_that_wait(path):
+    """More of them than one group takes."""
+    async with SqliteJobStore.open(path) as store:
+        waiting = [asyncio.ensure_future(store.begin(str(n), [], deadline=NOW)) for n in range(800)]
+        await until_it_waits(waiting[-1])
+    await asyncio.gather(*waiting)
+    async with SqliteJobStore.open(path) as store:
+        assert len(await store.overdue(NOW.replace(year=2030), limit=1_000)) == 800
+
+
+async def test_a_closed_store_is_unavailable(path):
+    async with SqliteJobStore.open(path) as store:
+        job = await add(store)
+    for use in (store.get(job.job_id), store.page(limit=1), store.update(job.job_id, publish), store.check()):
+        with pytest.raises(Unavailable):
+            await use
+
+
+async def test_a_commit_reaches_the_disk_before_it_returns(path):
+    database = open_database(path, "full")
+    assert database.writer.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert database.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    database.close()
+
+
+# The file
+
+
+async def test_a_second_gateway_is_refused(store, path):
+    with pytest.raises(UnusableJobStore, match="in use by another gateway"):
+        async with SqliteJobStore.open(path):
+            pass
+    second = [sys.executable, str(Path(__file__).with_name("sqlite_job_store_child.py")), str(path)]
+    done = subprocess.run(second, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert "in use by another gateway" in done.stderr
+    await add(store)
+
+
+def write_garbage(path: Path) -> None:
+    path.write_bytes(b"not a database at all " * 1_000)
+
+
+def write_foreign(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (title)")
+    connection.close()
+
+
+def write_newer(path: Path) -> None:
+    open_database(path, "full").close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+
+
+def write_damaged(path: Path) -> None:
+    open_database(path, "full").close()
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(os.urandom(30_000))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (write_garbage, "damaged"),
+        (write_damaged, "damaged"),
+        (write_foreign, "another program"),
+        (write_newer, "newer gateway"),
+        (Path.mkdir, "can't be"),
+    ],
+)
+async def test_a_file_that_is_not_ours_is_refused_and_named(path, spoil, reason):
+    spoil(path)
+    with pytest.raises(UnusableJobStore, match=reason) as refused:
+        async with SqliteJobStore.open(path):
+            pass
+    assert str(path) in str(refused.value)
+
+
+async def test_a_foreign_file_is_left_as_it_was(path):
+    write_foreign(path)
+    before = path.read_bytes()
+    with pytest.raises(UnusableJobStore):
+        async with SqliteJobStore.open(path):
+            pass
+    assert path.read_bytes() == before
+
+
+async def test_an_older_file_is_migrated_with_all_it_holds(path):
+    async with SqliteJobStore.open(path) as store:
+        job = await add(store)
+    older = open_database(path, "full")
+    migrate(older.writer, [*MIGRATIONS, ["ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 5"]])
+    assert older.writer.execute("SELECT job_id, priority FROM jobs").fetchall() == [(job.job_id, 5)]
+    assert older.writer.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+    older.close()
+
+
+async def test_a_migration_that_fails_leaves_the_file_as_it_was(path):
+    async with SqliteJobStore.open(path) as store:
+        job = await add(store)
+    older = open_database(path, "full")
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(older.writer, [*MIGRATIONS, ["DROP TABLE events", "DROP TABLE nothing"]])
+    older.close()
+    async with SqliteJobStore.open(path) as store:
+        assert await store.events(job.job_id, after=0, limit=10)
+
+
+# Jobs in memory
+
+
+def test_recent_jobs_are_bounded_by_their_images():
+    recent = RecentJobs(max_images=10)
+    jobs = [a_job(images=3) for _ in range(5)]
+    recent.committed({job.job_id: KeptJob(n, job) for n, job in enumerate(jobs)})
+    assert [recent.get(job.job_id) is not None for job in jobs] == [False, False, True, True, True]
+
+
+def test_a_job_read_beside_a_commit_is_not_kept():
+    recent = RecentJobs()
+    old, new = KeptJob(1, an_accepted_job(job_id="a").job), KeptJob(1, a_job(job_id="a", published=1))
+    commits = recent.commits
+    recent.committed({"a": new})
+    recent.was_read(old, commits_before=commits)
+    assert recent.get("a") is new
+
+
+async def test_a_deleted_job_is_not_remembered(store):
+    job = await add(store)
+    reading = asyncio.ensure_future(store.get(job.job_id))
+    await store.delete(job.job_id)
+    await asyncio.wait((reading,))
+    with pytest.raises(JobNotFound):
+        await store.get(job.job_id)
