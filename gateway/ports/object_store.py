@@ -69,9 +69,9 @@ class ObjectStore(Protocol):
     ) -> AbstractAsyncContextManager[ObjectReader]:
         """The bytes from `start` up to `end` (exclusive; None: the end), as a stream.
 
-        `end` past the object's size means its end; `end` at or before `start` means nothing. Raises ObjectNotFound,
-        also for a key that is no key; RangeRefused when a non-empty range starts at or past the object's end (0 is
-        always fine); Unavailable, also from `chunks`, which never end early in silence.
+        `end` past the object's size means its end; `end` at or before `start` means nothing. Raises
+        ObjectNotFound, also for a key that is no key; RangeRefused when a non-empty range starts at or past the
+        object's end (0 is always fine); Unavailable, also from `chunks`, which never end early in silence.
         """
 
     async def head(self, key: ObjectKey) -> StoredObject:
