@@ -30,14 +30,8 @@ def demand_an_image(
     if not media_type.startswith("image/") and media_type not in extra_types:
         raise DownloadFailed(url, f"sent {_shown(media_type)} instead of an image")
     declared_bytes = _digits(headers.get("Content-Length", ""))
-    if declared_bytes == 0:
-        raise sent_nothing(url)
     if declared_bytes is not None and declared_bytes > max_bytes:
         raise sent_too_much(url, max_bytes)
-
-
-def sent_nothing(url: str) -> DownloadFailed:
-    return DownloadFailed(url, "sent nothing")
 
 
 def sent_too_much(url: str, max_bytes: int) -> DownloadFailed:

@@ -16,10 +16,10 @@ from attrs import frozen
 from yarl import URL
 
 from gateway.fetch.addresses import AddressPolicy
-from gateway.fetch.answers import demand_an_image, redirect_target, sent_nothing, sent_too_much
+from gateway.fetch.answers import demand_an_image, redirect_target, sent_too_much
 from gateway.fetch.failures import DownloadFailed, DownloadRefused, masked
 from gateway.fetch.guard import socket_factory
-from gateway.fetch.patience import UNREADABLE, Patience
+from gateway.fetch.patience import Patience
 from gateway.fetch.policy import FetchPolicy
 from gateway.fetch.settings import FetchSettings
 from gateway.fetch.urls import UrlRefused, UrlUnreadable, next_hop, readable
@@ -80,7 +80,7 @@ class Downloader:
         except UrlRefused as error:
             raise DownloadRefused(url, str(error)) from error
         except UrlUnreadable as error:
-            raise DownloadFailed(url, UNREADABLE) from error
+            raise DownloadFailed(url, str(error)) from error
         raise DownloadFailed(url, f"redirects more than {self._settings.max_redirects} times")
 
     async def _ask(self, url: str, hop: URL, patience: Patience) -> aiohttp.ClientResponse:
@@ -100,7 +100,7 @@ class Downloader:
                 raise sent_too_much(url, self._max_bytes)
             yield chunk
         if not received:
-            raise sent_nothing(url)
+            raise DownloadFailed(url, "sent nothing")
 
 
 async def _next_chunk(response: aiohttp.ClientResponse, patience: Patience) -> bytes:

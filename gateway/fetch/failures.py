@@ -21,9 +21,9 @@ def masked(url: str) -> str:
         host = parts.netloc.rpartition("@")[2]
         _ = parts.port
     except ValueError:
-        return "an unreadable URL"
+        return "this text"
     if not parts.scheme or not host:
-        return "an unreadable URL"
+        return "this text"
     userinfo = "***@" if "@" in parts.netloc else ""
     query = "?***" if parts.query else ""
     shown = f"{parts.scheme}://{userinfo}{host}{parts.path}"

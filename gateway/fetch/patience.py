@@ -11,8 +11,8 @@ from gateway.fetch.failures import DownloadError, DownloadFailed, DownloadRefuse
 from gateway.fetch.guard import ForbiddenAddress
 from gateway.fetch.policy import FORBIDDEN_ADDRESS
 from gateway.fetch.settings import FetchSettings
+from gateway.fetch.urls import INVALID
 
-UNREADABLE = "is not a URL that can be asked"
 _BROKEN = "broke the connection"
 
 
@@ -34,8 +34,8 @@ _MEANINGS = (
     _Meaning(aiohttp.ClientSSLError, "did not agree on TLS", retryable=False),
     _Meaning(aiohttp.ClientConnectorDNSError, "has a host whose name was not found"),
     _Meaning(aiohttp.ClientConnectorError, "did not accept a connection"),
-    _Meaning(aiohttp.InvalidURL, UNREADABLE, retryable=False),
-    _Meaning(UnicodeError, UNREADABLE, retryable=False),
+    _Meaning(aiohttp.InvalidURL, INVALID, retryable=False),
+    _Meaning(UnicodeError, INVALID, retryable=False),
     _Meaning(aiohttp.ClientResponseError, "did not answer in proper HTTP", retryable=False),
     _Meaning(Exception, _BROKEN),
 )

@@ -7,9 +7,11 @@ from yarl import URL
 
 from gateway.fetch.domains import normalised
 
+INVALID = "is not a valid URL"
+
 
 class UrlUnreadable(ValueError):
-    """Not a URL, or one without a host that can be looked up."""
+    """Not a URL, or without a host to look up; the text is the rest of the sentence that begins with the URL."""
 
 
 class UrlRefused(ValueError):
@@ -23,7 +25,10 @@ def readable(url: str) -> URL:
 
 def next_hop(hop: URL, location: str) -> URL:
     """Where `location` in an answer from `hop` leads (RFC 9110, section 10.2.2); never from https to http."""
-    target = _askable(hop.join(_parsed(location)))
+    try:
+        target = _askable(hop.join(_parsed(location)))
+    except UrlUnreadable as error:
+        raise UrlUnreadable("redirects to what can't be read as a URL") from error
     if hop.scheme == "https" and target.scheme == "http":
         raise UrlRefused("redirects from https to http")
     return target
@@ -33,7 +38,7 @@ def _parsed(url: str) -> URL:
     try:
         return URL(url)
     except ValueError as error:
-        raise UrlUnreadable(str(error)) from error
+        raise UrlUnreadable(INVALID) from error
 
 
 def _askable(url: URL) -> URL:
@@ -42,5 +47,5 @@ def _askable(url: URL) -> URL:
     try:
         normalised(url.raw_host or "")
     except ValueError as error:
-        raise UrlUnreadable("no host that can be looked up") from error
+        raise UrlUnreadable("names no host that can be looked up") from error
     return url.with_user(None).with_fragment(None)

@@ -314,7 +314,30 @@ async def test_a_redirect_to_another_scheme_is_refused(target: str) -> None:
 
 @pytest.mark.parametrize("target", ["http://[::1", "http://a b/", "//a..b/", "http://h:99999/"])
 async def test_a_redirect_to_nonsense_fails(target: str) -> None:
-    assert (await error_of(redirect(target))).text == "is not a URL that can be asked"
+    error = await error_of(redirect(target))
+    assert (error.text, error.code) == ("redirects to what can't be read as a URL", "download_failed")
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("http://[::1", "this text is not a valid URL"),
+        ("http://a..b/", "http://a..b/ names no host that can be looked up"),
+    ],
+)
+async def test_a_url_that_is_none_fails(url: str, text: str) -> None:
+    async with Downloader.create(FetchSettings(), max_bytes=1) as downloader:
+        with pytest.raises(DownloadFailed) as caught:
+            await read(downloader, url)
+    assert (caught.value.text, caught.value.retryable) == (text, False)
+
+
+@pytest.mark.parametrize("zone", ["a" * 300, "\udc80"])
+async def test_a_host_that_the_system_cannot_take_fails(zone: str) -> None:
+    settings = FetchSettings(allowed_networks=("::1/128",))
+    async with Downloader.create(settings, max_bytes=1) as downloader:
+        with pytest.raises(DownloadFailed, match="is not a valid URL"):
+            await read(downloader, f"http://[::1%25{zone}]/")
 
 
 async def test_a_redirect_without_a_target_is_just_an_answer() -> None:
