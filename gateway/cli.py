@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FAILED, WRONG = 1, 2
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -34,17 +33,19 @@ config_option = click.option(
 )
 
 
-class Stop(click.ClickException):
-    """Ends the command with one line and an exit code."""
+class Failed(click.ClickException):
+    """Something failed: one line, exit code 1."""
 
-    exit_code: int  # click reads it of the instance
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"gateway: {self.message}", err=True)
+
+
+class Wrong(Failed):
+    """A wrong call, wrong settings or a gateway that does not answer: one line, exit code 2."""
+
+    exit_code = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -66,7 +67,7 @@ def serve(config: Path | None) -> None:
     try:
         status = run(settings)
     except GatewayError as error:
-        raise Stop(str(error), FAILED) from error
+        raise Failed(str(error)) from error
     raise SystemExit(status)
 
 
@@ -90,7 +91,7 @@ def health(config: Path | None) -> None:
     try:
         ask(settings.http)
     except OSError as error:
-        raise Stop(f"not healthy: {error}", FAILED) from error
+        raise Failed(f"not healthy: {error}") from error
 
 
 @main.command()
@@ -115,7 +116,7 @@ def submit(paths: Sequence[Path], url: str, follow: bool, output: Path | None, b
 
     submission = _run(send_photos(url, photos, follow=follow, output=output, batch_size=batch_size))
     click.echo(summary(len(photos), submission.failures), err=bool(submission.failures))
-    raise SystemExit(FAILED if submission.failures else 0)
+    raise SystemExit(Failed.exit_code if submission.failures else 0)
 
 
 @main.command()
@@ -126,7 +127,7 @@ def demo(folder: Path) -> None:
     photos = _photos([folder])
     from gateway.shell.demo import run_demo
 
-    raise SystemExit(0 if _run(run_demo(photos)) else FAILED)
+    raise SystemExit(0 if _run(run_demo(photos)) else Failed.exit_code)
 
 
 def _load(config: Path | None) -> "LoadedSettings":
@@ -135,7 +136,7 @@ def _load(config: Path | None) -> "LoadedSettings":
     try:
         return load(config, os.environ)
     except SettingsError as error:
-        raise Stop(str(error), WRONG) from error
+        raise Wrong(str(error)) from error
 
 
 def _photos(paths: Sequence[Path], leave_out: Path | None = None) -> "list[Photo]":
@@ -144,9 +145,9 @@ def _photos(paths: Sequence[Path], leave_out: Path | None = None) -> "list[Photo
     try:
         photos = find_photos(paths, leave_out=leave_out)
     except OSError as error:
-        raise Stop(f"{error.filename}: {error.strerror}", WRONG) from error
+        raise Wrong(f"{error.filename}: {error.strerror}") from error
     if not photos:
-        raise Stop("no JPEG or PNG files there", WRONG)
+        raise Wrong("no JPEG or PNG files there")
     return photos
 
 
@@ -158,8 +159,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except Unreachable as error:
-        raise Stop(str(error), WRONG) from error
+        raise Wrong(str(error)) from error
     except (ClientError, DemoFailed, OSError) as error:
-        raise Stop(str(error), FAILED) from error
+        raise Failed(str(error)) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise SystemExit(INTERRUPTED) from None

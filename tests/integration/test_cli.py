@@ -1,0 +1,254 @@
+"""The shell's commands as a user runs them: real processes, against a stand-in gateway."""
+
+import asyncio
+import os
+import pty
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+from tests.free_ports import free_port
+from tests.servers.stand_in_gateway import StandIn, stand_in_gateway
+
+PATIENCE_S = 30
+
+
+@frozen
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+async def start(*args: object, env: Mapping[str, str] = {}) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *map(str, args), env=clean_environment() | dict(env),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def run(*args: object, env: Mapping[str, str] = {}) -> Ended:
+    process = await start(*args, env=env)
+    async with asyncio.timeout(PATIENCE_S):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+def clean_environment() -> dict[str, str]:
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("GATEWAY_", "SERVER_", "LOG_"))
+    }
+
+
+@pytest.fixture
+async def stand_in():
+    async with stand_in_gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for name in ("a.jpg", "bad.jpg", "sub/c.png", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def without_bad(photos: Path) -> Path:
+    (photos / "bad.jpg").unlink()
+    return photos
+
+
+# --- submit
+
+
+async def test_a_folder_is_sent_followed_and_reported_line_by_line(stand_in: StandIn, photos):
+    ended = await run("submit", without_bad(photos), "--gateway", stand_in.base_url)
+    assert (ended.code, ended.err) == (0, "")
+    assert sorted(line.partition("] ")[2] for line in ended.lines[1:3]) == [
+        "a.jpg Title of a.jpg",
+        "sub/c.png Title of c.png",
+    ]
+    assert ended.lines[-1] == "2 images sent, nothing failed."
+
+
+async def test_what_failed_is_listed_at_the_end_with_its_reason(stand_in, photos):
+    ended = await run("submit", photos, "--gateway", stand_in.base_url)
+    assert ended.code == 1
+    assert ended.err.splitlines() == [
+        "1 of 3 images failed:",
+        "  bad.jpg: This is not an image. (not_an_image)",
+    ]
+
+
+async def test_the_gateway_may_be_named_by_the_environment(stand_in, photos):
+    ended = await run("submit", photos / "a.jpg", env={"GATEWAY_URL": stand_in.base_url})
+    assert ended.code == 0
+
+
+async def test_the_tagged_copies_are_written_with_their_sub_folders(stand_in, photos, tmp_path):
+    await run("submit", photos, "--gateway", stand_in.base_url, "--output", tmp_path / "out")
+    written = {
+        str(path.relative_to(tmp_path / "out")): path.read_bytes() for path in (tmp_path / "out").rglob("*.*")
+    }
+    assert written == {"a.jpg": b"tagged a.jpg", "sub/c.png": b"tagged sub/c.png"}
+
+
+async def test_the_source_is_never_overwritten(stand_in, photos):
+    ended = await run("submit", photos / "a.jpg", "--gateway", stand_in.base_url, "--output", photos)
+    assert ended.code == 0
+    assert ((photos / "a.jpg").read_bytes(), (photos / "a-2.jpg").read_bytes()) == (b"a.jpg", b"tagged a.jpg")
+
+
+async def test_a_copy_that_can_not_be_had_is_a_failure(stand_in, photos, tmp_path):
+    stand_in.lose_processed = True
+    ended = await run(
+        "submit", photos / "a.jpg", "--gateway", stand_in.base_url, "--output", tmp_path / "out"
+    )
+    assert ended.code == 1
+    assert "a.jpg: tagged, but its copy could not be saved: It is gone." in ended.err
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+async def test_as_many_batches_are_sent_as_are_needed(stand_in, tmp_path):
+    for number in range(7):
+        (tmp_path / f"{number}.jpg").write_bytes(b"x")
+    ended = await run("submit", tmp_path, "--gateway", stand_in.base_url, "--batch-size", 3)
+    assert ended.lines[-1] == "7 images sent, nothing failed."
+    assert sorted(len(batch) for batch in stand_in.batches) == [1, 3, 3]
+
+
+async def test_without_following_only_the_jobs_are_told(stand_in, photos):
+    ended = await run("submit", photos, "--gateway", stand_in.base_url, "--no-follow")
+    (job_id,) = stand_in.jobs
+    assert (ended.code, ended.lines) == (
+        0,
+        [f"job {job_id}: 3 images accepted", "3 images sent, nothing failed."],
+    )
+
+
+async def test_a_busy_gateway_is_asked_again(stand_in, photos):
+    stand_in.busy_answers = 2
+    ended = await run("submit", photos / "a.jpg", "--gateway", stand_in.base_url)
+    assert (ended.code, len(stand_in.batches)) == (0, 1)
+
+
+async def test_a_refused_batch_fails_its_photos_with_the_reason(stand_in, photos):
+    stand_in.refuse_batches = True
+    ended = await run("submit", photos, "--gateway", stand_in.base_url)
+    assert ended.code == 1
+    assert ended.err.count("images: more than 3.") == 3
+
+
+@pytest.mark.parametrize("sends_images", [True, False])
+async def test_lost_connections_and_frames_left_out_lose_no_image(stand_in, photos, sends_images):
+    stand_in.frames_per_connection = 1
+    stand_in.sends_images = sends_images
+    ended = await run("submit", without_bad(photos), "--gateway", stand_in.base_url)
+    assert ended.lines[-1] == "2 images sent, nothing failed."
+    assert len(ended.lines) == 4
+
+
+async def test_no_gateway_at_the_address_is_one_line_and_code_2(photos):
+    url = f"http://127.0.0.1:{free_port()}"
+    ended = await run("submit", photos, "--gateway", url)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"gateway: no gateway answers at {url}: Connection refused\n"
+
+
+async def test_nothing_to_send_is_code_2(tmp_path):
+    ended = await run("submit", tmp_path)
+    assert (ended.code, ended.err) == (2, "gateway: no JPEG or PNG files there\n")
+
+
+@pytest.mark.parametrize("args", [(), ("/absent",), (".", "--no-follow", "--output", "x"), (".", "--colour")])
+async def test_a_wrong_call_is_code_2(args):
+    ended = await run("submit", *args)
+    assert (ended.code, ended.out) == (2, "")
+
+
+async def test_a_terminal_shows_a_bar(stand_in, photos):
+    reader, writer = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "submit", str(photos), "--gateway", stand_in.base_url,
+        stdout=writer, stderr=writer, stdin=writer, env=clean_environment() | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(writer)
+    shown = await asyncio.to_thread(_all_of, reader)
+    assert await process.wait() == 1
+    assert "3/3" in shown
+    assert "bad.jpg failed: This is not an image. (not_an_image)" in shown
+
+
+def _all_of(descriptor: int) -> str:
+    shown = b""
+    try:
+        while piece := os.read(descriptor, 65536):
+            shown += piece
+    except OSError:
+        pass  # the other side is closed
+    os.close(descriptor)
+    return shown.decode()
+
+
+async def test_ctrl_c_ends_it_quietly_and_tells_the_jobs(stand_in, photos):
+    stand_in.hang_after_frames = True
+    process = await start("submit", photos / "a.jpg", "--gateway", stand_in.base_url)
+    async with asyncio.timeout(PATIENCE_S):
+        assert process.stdout
+        assert process.stderr
+        await process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 130
+        err = (await process.stderr.read()).decode()
+    (job_id,) = stand_in.jobs
+    assert err == f"Stopped. Jobs that were accepted go on without us: {job_id}\n"
+
+
+# --- settings, health, version
+
+
+async def test_config_prints_the_settings_in_force():
+    ended = await run("config", env={"SERVER_PORT": "9000"})
+    assert "port = 9000  # SERVER_PORT" in ended.lines
+
+
+@pytest.mark.parametrize("command", ["serve", "config", "health"])
+async def test_a_wrong_setting_is_one_line_and_code_2(command):
+    ended = await run(command, env={"GATEWAY_HTTP_PROT": "1"})
+    assert (ended.code, ended.out) == (2, "")
+    assert (
+        ended.err == "gateway: GATEWAY_HTTP_PROT: there is no such setting; did you mean GATEWAY_HTTP_PORT?\n"
+    )
+
+
+async def test_health_is_good_while_the_gateway_answers(stand_in):
+    port = stand_in.base_url.rpartition(":")[2]
+    assert (await run("health", env={"SERVER_PORT": port})).code == 0
+
+
+async def test_health_is_bad_when_nobody_answers():
+    ended = await run("health", env={"SERVER_PORT": str(free_port())})
+    assert (ended.code, ended.err) == (1, "gateway: not healthy: [Errno 111] Connection refused\n")
+
+
+async def test_health_asks_the_unix_socket_when_there_is_no_tcp(tmp_path):
+    async with stand_in_gateway(tmp_path / "s"):
+        ended = await run("health", env={"GATEWAY_HTTP_TCP": "no", "GATEWAY_HTTP_SOCKET": f"{tmp_path}/s"})
+        assert ended.code == 0
+
+
+async def test_the_version_is_told():
+    assert (await run("--version")).out.startswith("gateway, version ")

@@ -1,0 +1,152 @@
+"""The Python client against a stand-in gateway over real connections."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.client import ClientError, GatewayClient, Metadata, Refused, Unreachable
+from tests.free_ports import free_port
+from tests.servers.stand_in_gateway import StandIn, stand_in_gateway
+from tests.servers.web import answer, web_server
+
+
+@pytest.fixture
+async def stand_in():
+    async with stand_in_gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def client(stand_in: StandIn):
+    async with GatewayClient(stand_in.base_url) as client:
+        yield client
+
+
+async def test_files_and_bytes_are_sent_in_order_with_their_names(stand_in, client, tmp_path):
+    photo = tmp_path / 'größe "a"; b%20.jpg'
+    photo.write_bytes(b"x" * 700_000)
+    submitted = await client.submit([photo, ("b.png", b"bytes")])
+    assert stand_in.batches == [[(photo.name, b"x" * 700_000), ("b.png", b"bytes")]]
+    assert submitted.job_id in stand_in.jobs
+
+
+async def test_a_batch_with_a_url_goes_as_json(stand_in, client, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"file")
+    await client.submit(["https://a.example/b.jpg", tmp_path / "a.jpg", ("c.png", b"bytes")])
+    assert stand_in.bodies == [
+        {
+            "images": [
+                {"url": "https://a.example/b.jpg"},
+                {"base64": "ZmlsZQ==", "name": "a.jpg"},
+                {"base64": "Ynl0ZXM=", "name": "c.png"},
+            ]
+        }
+    ]
+
+
+async def test_a_file_that_is_not_there_sends_nothing(stand_in, client, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        await client.submit([tmp_path / "absent.jpg"])
+    assert stand_in.batches == []
+
+
+async def test_a_status_is_typed(client):
+    job = await client.status((await client.submit([("a.jpg", b"a"), ("bad.jpg", b"b")])).job_id)
+    good, bad = job.images
+    assert (job.total_images, job.completed, job.failed, job.is_final) == (2, 1, 1, True)
+    assert good.metadata == Metadata("Title of a.jpg", "", ("one", "two"))
+    assert (bad.status, bad.code, bad.error) == ("failed", "not_an_image", "This is not an image.")
+
+
+async def test_all_jobs_are_listed_over_all_pages(client):
+    ids = [(await client.submit([("a.jpg", b"a")])).job_id for _ in range(3)]
+    assert [job.job_id async for job in client.jobs()] == list(reversed(ids))
+
+
+async def test_one_image_is_asked_for_by_its_index(client):
+    job_id = (await client.submit([("a.jpg", b"a"), ("b.jpg", b"b")])).job_id
+    assert (await client.image(job_id, 1)).original_filename == "b.jpg"
+
+
+async def test_a_download_writes_the_whole_file_and_nothing_else(client, tmp_path):
+    job_id = (await client.submit([("a.jpg", b"a")])).job_id
+    await client.download(job_id, 0, tmp_path / "copy.jpg")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"copy.jpg": b"tagged a"}
+
+
+async def test_a_download_that_breaks_off_leaves_nothing(tmp_path):
+    pages = {"/api/v1/batch/j/images/0/processed": answer(200, body=b"half", length=1000)}
+    async with web_server(pages) as site, GatewayClient(site.url("/")) as client:
+        with pytest.raises(Unreachable):
+            await client.download("j", 0, tmp_path / "copy.jpg")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_refusal_carries_the_text_of_the_problem(client):
+    with pytest.raises(Refused, match="There is no such job") as caught:
+        await client.status("absent")
+    assert (caught.value.status, caught.value.code) == (404, "job_not_found")
+
+
+async def test_nobody_at_the_address_is_told_with_the_address():
+    url = f"http://127.0.0.1:{free_port()}"
+    async with GatewayClient(url) as client:
+        with pytest.raises(Unreachable, match=f"no gateway answers at {url}: Connection refused"):
+            await client.check()
+
+
+async def test_another_kind_of_server_is_told_so():
+    pages = {"/api/v1/batch/j": answer(200, body=b"[1, 2]")}
+    async with web_server(pages) as site, GatewayClient(site.url("/")) as client:
+        with pytest.raises(ClientError, match="is no gateway"):
+            await client.status("j")
+
+
+async def test_following_gives_every_event_and_ends_with_the_job(client):
+    job_id = (await client.submit([("a.jpg", b"a"), ("bad.jpg", b"b")])).job_id
+    events = [event async for event in client.follow(job_id)]
+    assert [event.type for event in events] == [
+        "progress",
+        "image_complete",
+        "image_complete",
+        "job_complete",
+    ]
+    assert [event.image.status for event in events if event.image] == ["completed", "failed"]
+
+
+async def test_following_goes_on_behind_the_last_event_after_each_lost_connection(stand_in, client):
+    stand_in.frames_per_connection = 1
+    job_id = (await client.submit([("a.jpg", b"a"), ("b.jpg", b"b")])).job_id
+    ids = [event.id async for event in client.follow(job_id)]
+    assert ids == ["e:1", "e:2", "e:3", "e:4"]
+    assert stand_in.positions == [None, "e:1", "e:2", "e:3"]
+
+
+async def test_following_may_start_behind_an_event(stand_in, client):
+    job_id = (await client.submit([("a.jpg", b"a")])).job_id
+    assert [event.id async for event in client.follow(job_id, after="e:1")] == ["e:2", "e:3"]
+
+
+async def test_following_an_unknown_job_is_refused(client):
+    with pytest.raises(Refused, match="There is no job absent"):
+        [event async for event in client.follow("absent")]
+
+
+async def test_following_gives_up_when_no_gateway_comes_back():
+    async with GatewayClient(f"http://127.0.0.1:{free_port()}", patience_s=0.3) as client:
+        with pytest.raises(Unreachable):
+            async with asyncio.timeout(10):
+                [event async for event in client.follow("j")]
+
+
+async def test_a_gateway_answers_on_a_unix_socket(tmp_path: Path):
+    async with stand_in_gateway(tmp_path / "s") as stand_in, GatewayClient(stand_in.base_url) as client:
+        job_id = (await client.submit([("a.jpg", b"a")])).job_id
+        assert [event.type async for event in client.follow(job_id)][-1] == "job_complete"
+
+
+async def test_a_unix_socket_that_is_not_there_is_told(tmp_path: Path):
+    async with GatewayClient(f"unix://{tmp_path}/absent") as client:
+        with pytest.raises(Unreachable, match="No such file or directory"):
+            await client.check()

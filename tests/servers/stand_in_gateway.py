@@ -1,0 +1,199 @@
+"""A stand-in that speaks the contract of a gateway, so that clients can be tested against one that misbehaves on cue.
+
+    async with stand_in_gateway() as gateway:
+        gateway.busy_answers = 2  # so many POSTs get 503 first
+        gateway.frames_per_connection = 1  # each WebSocket is cut after so many frames
+        gateway.hang_after_frames = True  # after its first frame a WebSocket says nothing more
+
+Images end as soon as their job is asked for; those whose name begins with `bad` fail. Real HTTP, nothing of ours.
+"""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import WSCloseCode, web
+from attrs import define, field
+
+from tests.free_ports import free_port
+
+HOST = "127.0.0.1"
+
+
+@define(eq=False)
+class StandIn:
+    base_url: str
+    batches: list[list[tuple[str, bytes]]] = field(factory=list)
+    bodies: list[dict[str, Any]] = field(factory=list)
+    positions: list[str | None] = field(factory=list)
+    busy_answers: int = 0
+    refuse_batches: bool = False
+    frames_per_connection: int = 1000
+    sends_images: bool = True
+    lose_processed: bool = False
+    hang_after_frames: bool = False
+    jobs: dict[str, list[str]] = field(factory=dict)
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=1024**3)
+        app.add_routes(
+            [
+                web.get("/healthz", self.healthz),
+                web.post("/api/v1/batch", self.post),
+                web.get("/api/v1/batch", self.list_jobs),
+                web.get("/api/v1/batch/{job}", self.status),
+                web.get("/api/v1/batch/{job}/ws", self.news),
+                web.get("/api/v1/batch/{job}/images/{index}", self.image),
+                web.get("/api/v1/batch/{job}/images/{index}/processed", self.processed),
+            ]
+        )
+        return app
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def post(self, request: web.Request) -> web.Response:
+        if self.busy_answers:
+            self.busy_answers -= 1
+            await request.read()
+            return problem(503, "Too much to do.", "unavailable", {"Retry-After": "0"})
+        if self.refuse_batches:
+            await request.read()
+            return problem(400, "images: more than 3.", "too_many_images")
+        batch = await self._batch(request)
+        job_id = str(uuid4())
+        self.batches.append(batch)
+        self.jobs[job_id] = [name for name, _ in batch]
+        return web.json_response(
+            {"job_id": job_id, "status": "pending", "created_at": now(), "message": f"{len(batch)} images"},
+            status=201,
+        )
+
+    async def _batch(self, request: web.Request) -> list[tuple[str, bytes]]:
+        if request.content_type == "multipart/form-data":
+            assert request.content_length is not None
+            parts: Any = await request.multipart()
+            return [(_name(part), bytes(await part.read())) async for part in parts]
+        body = await request.json()
+        self.bodies.append(body)
+        return [
+            (image.get("name", image.get("url")), base64.b64decode(image.get("base64", "")))
+            for image in body["images"]
+        ]
+
+    async def status(self, request: web.Request) -> web.Response:
+        job_id = request.match_info["job"]
+        if job_id not in self.jobs:
+            return problem(404, "There is no such job.", "job_not_found")
+        return web.json_response(self._job(job_id) | {"images": self._images(job_id)})
+
+    async def list_jobs(self, request: web.Request) -> web.Response:
+        """Pages of one."""
+        ids = list(reversed(self.jobs))
+        place = int(request.query.get("cursor", "0"))
+        page: dict[str, Any] = {"jobs": [self._job(job) for job in ids[place : place + 1]], "total": len(ids)}
+        if place + 1 < len(ids):
+            page["next_cursor"] = str(place + 1)
+        return web.json_response(page)
+
+    async def image(self, request: web.Request) -> web.Response:
+        return web.json_response(self._images(request.match_info["job"])[int(request.match_info["index"])])
+
+    async def processed(self, request: web.Request) -> web.Response:
+        if self.lose_processed:
+            return problem(404, "It is gone.", "not_found")
+        batch = self.batches[list(self.jobs).index(request.match_info["job"])]
+        return web.Response(body=b"tagged " + batch[int(request.match_info["index"])][1])
+
+    async def news(self, request: web.Request) -> web.WebSocketResponse | web.Response:
+        job_id = request.match_info["job"]
+        if job_id not in self.jobs:
+            return problem(404, "There is no such job.", "job_not_found")
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        after = request.query.get("after")
+        self.positions.append(after)
+        log = self._log(job_id)
+        start = int(after.split(":")[1]) if after else 0
+        if self.hang_after_frames:
+            await socket.send_str(json.dumps(log[0]))
+            await socket.receive()
+            return socket
+        for frame in log[start : start + self.frames_per_connection]:
+            await socket.send_str(json.dumps(frame))
+        if start + self.frames_per_connection < len(log):
+            assert request.transport is not None
+            request.transport.abort()
+        await socket.close(code=WSCloseCode.OK)
+        return socket
+
+    def _log(self, job_id: str) -> list[dict[str, Any]]:
+        images = self._images(job_id) if self.sends_images else []
+        kinds = [("progress", None), *(("image_complete", image) for image in images), ("job_complete", None)]
+        return [
+            {"type": kind, "id": f"e:{seq}", "timestamp": now(), "unknown_field": 1}
+            | {name: value for name, value in self._job(job_id).items() if not name.endswith("_at")}
+            | ({"completed": 0, "failed": 0, "progress": 0.0} if kind == "progress" else {})
+            | ({"image": image} if image else {})
+            for seq, (kind, image) in enumerate(kinds, start=1)
+        ]
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        names = self.jobs[job_id]
+        failed = sum(name.startswith("bad") for name in names)
+        return {
+            "job_id": job_id, "status": "completed" if failed < len(names) else "failed",
+            "total_images": len(names), "completed": len(names) - failed, "failed": failed, "progress": 100.0,
+            "created_at": now(), "updated_at": now(), "completed_at": now(),
+        }  # fmt: skip
+
+    def _images(self, job_id: str) -> list[dict[str, Any]]:
+        return [_image(index, name) for index, name in enumerate(self.jobs[job_id])]
+
+
+def _image(index: int, name: str) -> dict[str, Any]:
+    image = {"index": index, "original_filename": name, "trace_id": f"b-{index}", "start_time": now()}
+    if name.startswith("bad"):
+        return image | {"status": "failed", "error": "This is not an image.", "code": "not_an_image"}
+    metadata = {"title": f"Title of {name}", "description": "", "keywords": ["one", "two"]}
+    return image | {"status": "completed", "processed_path": f"b-{index}/{name}", "metadata": metadata}
+
+
+def _name(part: Any) -> str:
+    """As browsers write it, WHATWG HTML."""
+    return str(part.filename).replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+
+
+def problem(status: int, text: str, code: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = {
+        "type": "about:blank",
+        "title": "No",
+        "status": status,
+        "detail": text,
+        "error": text,
+        "code": code,
+    }
+    return web.json_response(body, status=status, headers=headers, content_type="application/problem+json")
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+@asynccontextmanager
+async def stand_in_gateway(socket: Path | None = None) -> AsyncIterator[StandIn]:
+    port = free_port()
+    stand_in = StandIn(f"unix://{socket}" if socket else f"http://{HOST}:{port}")
+    runner = web.AppRunner(stand_in.application(), access_log=None)
+    await runner.setup()
+    try:
+        site = web.UnixSite(runner, str(socket)) if socket else web.TCPSite(runner, HOST, port)
+        await site.start()
+        yield stand_in
+    finally:
+        await runner.cleanup()
