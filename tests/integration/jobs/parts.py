@@ -1,0 +1,144 @@
+"""The real parts of one gateway without its doors, put together for one use case at a time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from attrs import define
+
+from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_store
+from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.domain.job import Job
+from gateway.events.hub import Hub
+from gateway.events.latest import LatestJobs
+from gateway.events.stream import EventStream
+from gateway.fetch.policy import FetchPolicy
+from gateway.intake.batch import IncomingImage
+from gateway.intake.settings import IntakeSettings
+from gateway.jobs.cleaner import Cleaner
+from gateway.jobs.collector import Collector
+from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.dispatcher import Dispatcher
+from gateway.jobs.ledger import Ledger
+from gateway.jobs.originals import Originals
+from gateway.jobs.settings import JobsSettings
+from gateway.jobs.submit import Submit
+from gateway.ports.object_store import Bucket, ObjectKey
+from tests.clocks import HandClock
+
+
+@define(eq=False)
+class Parts:
+    folder: Path
+    clock: HandClock
+    jobs: SqliteJobStore
+    objects: FolderObjectStore
+    broker: InProcessBroker
+    hub: Hub
+    latest: LatestJobs
+    ledger: Ledger
+    settings: JobsSettings
+    intake: IntakeSettings
+
+    @property
+    def submit(self) -> Submit:
+        return Submit(
+            ledger=self.ledger,
+            records=self.jobs,
+            objects=self.objects,
+            originals=self.originals,
+            clock=self.clock,
+            settings=self.intake,
+            urls=FetchPolicy(),
+            prefix=self.settings.trace_prefix,
+        )
+
+    @property
+    def originals(self) -> Originals:
+        return Originals(self.objects, self.intake.max_image_bytes, self.intake.max_pixels)
+
+    @property
+    def stream(self) -> EventStream:
+        return EventStream(self.latest, self.jobs, self.hub)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            ledger=self.ledger,
+            latest=self.latest,
+            backlog=self.jobs,
+            broker=self.broker,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    @property
+    def collector(self) -> Collector:
+        return Collector(
+            ledger=self.ledger,
+            latest=self.latest,
+            broker=self.broker,
+            objects=self.objects,
+            clock=self.clock,
+            prefix=self.settings.trace_prefix,
+            prefetch=100,
+        )
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(ledger=self.ledger, broker=self.broker, clock=self.clock, settings=self.settings)
+
+    @property
+    def cleaner(self) -> Cleaner:
+        return Cleaner(
+            ledger=self.ledger,
+            jobs=self.jobs,
+            backlog=self.jobs,
+            records=self.jobs,
+            objects=self.objects,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    async def submitted(self, *images: IncomingImage, strict: bool = False) -> Job:
+        async def incoming():
+            for image in images:
+                yield image
+
+        return await self.submit(incoming(), strict=strict)
+
+    async def put(self, bucket: Bucket, key: str, content: bytes) -> None:
+        async def body():
+            yield content
+
+        await self.objects.put(ObjectKey(bucket, key), body(), media_type="image/jpeg", max_bytes=1 << 24)
+
+    def files(self) -> list[str]:
+        """The objects that lie in the store, by bucket and key."""
+        root = self.folder / "objects"
+        paths = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+        return sorted(str(path) for path in paths if not str(path).startswith(".tmp"))
+
+
+@asynccontextmanager
+async def parts_in(folder: Path, **settings: object) -> AsyncIterator[Parts]:
+    clock = HandClock()
+    async with (
+        SqliteJobStore.open(folder / "jobs.sqlite") as jobs,
+        open_folder_store(ObjectStoreSettings(), folder / "objects") as objects,
+    ):
+        broker = InProcessBroker(BrokerSettings(), clock)
+        hub = Hub()
+        latest = LatestJobs(jobs)
+        hub.observe(latest.observe)
+        ledger = Ledger(jobs, hub, latest)
+        jobs_settings = JobsSettings(**settings)  # type: ignore[arg-type]
+        try:
+            yield Parts(
+                folder, clock, jobs, objects, broker, hub, latest, ledger, jobs_settings, IntakeSettings()
+            )
+        finally:
+            broker.close()

@@ -1,0 +1,85 @@
+from datetime import timedelta
+
+import pytest
+
+from gateway.domain.transitions import cancel
+from gateway.intake.batch import LinkedImage
+from gateway.ports.job_store import JobNotFound
+from gateway.ports.object_store import Bucket
+from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.test_collector import a_published_job, collect, encode, put_tagged, result
+from tests.integration.jobs.test_submit import sent
+from tests.photos import a_jpeg
+
+DAY_S = 24 * 3600
+
+
+async def an_ended_job(parts: Parts) -> str:
+    job = await a_published_job(parts)
+    await put_tagged(parts, result(job))
+    await collect(parts, encode(result(job)))
+    return job.job_id
+
+
+async def test_an_ended_job_goes_a_day_after_its_end_with_its_objects(parts: Parts):
+    job_id = await an_ended_job(parts)
+    parts.clock.turn(DAY_S - 1)
+    await parts.cleaner.run_once()
+    assert (await parts.latest.get(job_id)).job_id == job_id
+    parts.clock.turn(2)
+    await parts.cleaner.run_once()
+    with pytest.raises(JobNotFound):
+        await parts.latest.get(job_id)
+    assert parts.files() == []
+
+
+async def test_objects_stay_where_the_settings_say_so(tmp_path):
+    async with parts_in(tmp_path, delete_objects=False) as parts:
+        await an_ended_job(parts)
+        parts.clock.turn(DAY_S + 1)
+        await parts.cleaner.run_once()
+        assert len(parts.files()) == 2
+        assert (await parts.jobs.page(limit=1)).total == 0
+
+
+async def test_an_open_job_stays_however_old_it_is(parts: Parts):
+    job = await a_published_job(parts)
+    parts.clock.turn(10 * DAY_S)
+    await parts.cleaner.run_once()
+    assert (await parts.jobs.get(job.job_id)).counts.open == 1
+
+
+async def test_the_objects_of_others_are_never_touched(parts: Parts):
+    await parts.put(Bucket.ORIGINAL, "others/photo.jpg", a_jpeg())
+    await an_ended_job(parts)
+    parts.clock.turn(DAY_S + 1)
+    await parts.cleaner.run_once()
+    assert parts.files() == ["original/others/photo.jpg"]
+
+
+async def test_a_download_that_crashed_leaves_no_object_behind(parts: Parts):
+    job = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
+    await parts.put(Bucket.ORIGINAL, f"{job.images[0].trace_id}/original.png", a_jpeg())
+    await parts.ledger.change(job.job_id, lambda job: cancel(job, parts.clock.now()))
+    parts.clock.turn(DAY_S + 1)
+    await parts.cleaner.run_once()
+    assert parts.files() == []
+
+
+async def test_an_overdue_intake_record_takes_its_objects_with_it(parts: Parts):
+    await parts.put(Bucket.ORIGINAL, "b-x/original.jpg", a_jpeg())
+    deadline = parts.clock.now() + timedelta(seconds=10)
+    await parts.jobs.begin("an-intake", ["b-x/original.jpg", "b-x/original.png"], deadline=deadline)
+    await parts.cleaner.run_once()
+    assert parts.files() == ["original/b-x/original.jpg"]
+    parts.clock.turn(11)
+    await parts.cleaner.run_once()
+    assert parts.files() == []
+
+
+async def test_the_record_of_an_accepted_job_is_gone_and_its_objects_stay(parts: Parts):
+    await parts.submitted(sent(a_jpeg()))
+    parts.clock.turn(10 * DAY_S)
+    await parts.cleaner.run_once()
+    await parts.cleaner.remove_leftovers_of_a_crash()
+    assert len(parts.files()) == 1

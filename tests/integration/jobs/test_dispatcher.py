@@ -1,0 +1,84 @@
+import orjson
+
+from gateway.domain.job import Stage, Status
+from gateway.messages import ImageUpload, decode
+from gateway.ports.broker import Queue
+from tests.golden import golden
+from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.test_submit import sent
+from tests.photos import a_jpeg, a_png
+
+
+async def published_in(parts: Parts) -> list[ImageUpload]:
+    async with parts.broker.sweep(Queue.IMAGE_UPLOAD, limit=100) as sweep:
+        return [decode(ImageUpload, delivery.body) for delivery in sweep.deliveries]
+
+
+async def test_an_accepted_image_is_published_as_the_running_gateway_does(parts: Parts):
+    job = await parts.submitted(sent(a_jpeg(), "Zürich – 北京.JPG"))
+    await parts.dispatcher.run_once()
+    async with parts.broker.sweep(Queue.IMAGE_UPLOAD, limit=100) as sweep:
+        (delivery,) = sweep.deliveries
+    body = orjson.loads(delivery.body)
+    (real,) = golden("image_upload.accepted")
+    assert {name: type(value) for name, value in body.items()} == {
+        name: type(value) for name, value in orjson.loads(real["body"]).items()
+    }
+    (image,) = job.images
+    assert image.original is not None
+    assert body["trace_id"] == image.trace_id
+    assert body["trace_id"].startswith("b-")
+    assert body["group_id"] == job.job_id
+    assert body["telegram_username"] == f"batch_{job.job_id}"
+    assert body["telegram_id"] == 0
+    assert body["original_path"] == image.original.key
+    assert body["original_filename"] == "Zürich – 北京.jpg"
+
+
+async def test_an_image_is_processing_once_its_publish_is_confirmed(parts: Parts):
+    job = await parts.submitted(sent(a_jpeg()))
+    assert job.status is Status.PENDING
+    await parts.dispatcher.run_once()
+    job = await parts.jobs.get(job.job_id)
+    assert (job.status, job.images[0].status, job.images[0].stage) == (
+        Status.PROCESSING,
+        Status.PROCESSING,
+        Stage.RESULT,
+    )
+    assert job.images[0].start_time == parts.clock.now()
+
+
+async def test_no_image_is_published_twice(parts: Parts):
+    await parts.submitted(sent(a_jpeg()))
+    await parts.dispatcher.run_once()
+    await parts.dispatcher.run_once()
+    assert len(await published_in(parts)) == 1
+
+
+async def test_a_png_goes_under_a_safe_name_that_ends_in_png(parts: Parts):
+    await parts.submitted(sent(a_png(), "../../up.jpg"))
+    await parts.dispatcher.run_once()
+    (message,) = await published_in(parts)
+    assert message.original_filename == "up.png"
+
+
+async def test_no_more_than_the_window_lie_in_the_broker_and_jobs_take_turns(tmp_path):
+    async with parts_in(tmp_path, window=4) as parts:
+        big = await parts.submitted(*(sent(a_jpeg()) for _ in range(10)))
+        parts.clock.turn(1)
+        small = await parts.submitted(sent(a_jpeg()))
+        await parts.dispatcher.run_once()
+        messages = await published_in(parts)
+        assert len(messages) == 4
+        assert [message.group_id for message in messages].count(small.job_id) == 1
+        await parts.dispatcher.run_once()
+        assert len(await published_in(parts)) == 4
+    assert big.counts.total == 10
+
+
+async def test_what_was_stored_and_not_confirmed_is_published_after_a_crash(tmp_path):
+    async with parts_in(tmp_path) as parts:
+        job = await parts.submitted(sent(a_jpeg()))
+    async with parts_in(tmp_path) as parts:
+        await parts.dispatcher.run_once()
+        assert [message.group_id for message in await published_in(parts)] == [job.job_id]

@@ -1,0 +1,163 @@
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.domain.job import Status
+from gateway.errors import BadInput, Conflict, ContentError, TooSlow, Unprocessable
+from gateway.intake.batch import LinkedImage, SentImage
+from gateway.ports.job_store import JobNotFound
+from tests.integration.jobs.parts import Parts
+from tests.photos import a_jpeg, a_png, a_truncated_jpeg, padded
+
+
+async def bytes_of(content: bytes, piece: int = 1000) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), piece):
+        yield content[start : start + piece]
+
+
+def sent(content: bytes, name: str | None = "photo.jpg") -> SentImage:
+    return SentImage(bytes_of(content), name)
+
+
+async def test_what_was_sent_lies_in_the_store_when_the_job_is_committed(parts: Parts):
+    job = await parts.submitted(sent(a_jpeg()), sent(a_png(), "b.png"))
+    assert (await parts.jobs.get(job.job_id)) == job
+    first, second = job.images
+    assert first.original is not None
+    assert second.original is not None
+    assert parts.files() == sorted(f"original/{key}" for key in (first.original.key, second.original.key))
+    assert first.original.sha256 == hashlib.sha256(a_jpeg()).hexdigest()
+    assert first.original.size == len(a_jpeg())
+    assert second.original.key == f"{second.trace_id}/original.png"
+
+
+async def test_a_png_called_jpg_is_taken_as_what_it_is_under_the_name_it_was_given(parts: Parts):
+    (image,) = (await parts.submitted(sent(a_png(), "photo.jpg"))).images
+    assert image.original is not None
+    assert (image.original.media_type, image.original_filename) == ("image/png", "photo.jpg")
+
+
+async def test_images_without_a_name_are_called_by_their_url_or_their_index(parts: Parts):
+    job = await parts.submitted(LinkedImage("https://example.com/a/cat%20one.jpg?x=1"), sent(a_jpeg(), None))
+    assert [image.original_filename for image in job.images] == ["cat one.jpg", "image-1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"hello, I am a text", "not_an_image"),
+        (b"", "not_an_image"),
+        (b"GIF89a" + bytes(100), "unsupported_type"),
+        (a_truncated_jpeg(), "damaged"),
+        (padded(a_jpeg(), 10 * 1024 * 1024 + 1), "too_large"),
+    ],
+)
+async def test_bad_content_fails_that_image_and_the_others_go_on(parts: Parts, content, code):
+    job = await parts.submitted(sent(content), sent(a_jpeg()))
+    bad, good = job.images
+    assert (bad.status, bad.failure and bad.failure.code) == (Status.FAILED, code)
+    assert good.status is Status.PENDING
+    assert good.original is not None
+    assert parts.files() == [f"original/{good.original.key}"]
+
+
+async def test_an_image_of_exactly_the_bound_is_taken(parts: Parts):
+    content = padded(a_jpeg(), 10 * 1024 * 1024)
+    (image,) = (await parts.submitted(sent(content))).images
+    assert image.original is not None
+    assert image.original.size == 10 * 1024 * 1024
+
+
+async def test_a_batch_of_bad_images_alone_has_failed(parts: Parts):
+    job = await parts.submitted(sent(b"text"), sent(b"text"))
+    assert job.status is Status.FAILED
+    assert job.completed_at == parts.clock.now()
+
+
+async def test_strict_refuses_the_batch_for_one_bad_image_and_keeps_nothing(parts: Parts):
+    with pytest.raises(Unprocessable) as caught:
+        await parts.submitted(sent(a_jpeg()), sent(b"text"), strict=True)
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [("/images/1", "not_an_image")]
+    await nothing_is_left(parts)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/a.jpg", "http://2130706433/", "http://localhost/"])
+async def test_strict_refuses_a_url_whose_host_is_forbidden_as_it_stands(parts: Parts, url):
+    with pytest.raises(Unprocessable) as caught:
+        await parts.submitted(LinkedImage(url), strict=True)
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [
+        ("/images/0/url", "download_refused")
+    ]
+
+
+async def test_no_images_are_no_batch(parts: Parts):
+    with pytest.raises(BadInput, match="no images"):
+        await parts.submitted()
+    await nothing_is_left(parts)
+
+
+async def test_more_images_than_allowed_are_refused_and_leave_nothing(parts: Parts):
+    with pytest.raises(BadInput, match="more than 100"):
+        await parts.submitted(*(sent(a_jpeg()) for _ in range(101)))
+    await nothing_is_left(parts)
+
+
+@pytest.mark.parametrize("trouble", [TooSlow("too slow"), ConnectionResetError(), BadInput("broken")])
+async def test_a_body_that_ends_badly_leaves_nothing(parts: Parts, trouble):
+    async def broken():
+        yield a_jpeg()[:500]
+        raise trouble
+
+    with pytest.raises(type(trouble)):
+        await parts.submitted(sent(a_jpeg()), SentImage(broken()))
+    await nothing_is_left(parts)
+
+
+async def test_a_base64_that_breaks_in_the_middle_fails_that_image(parts: Parts):
+    async def broken():
+        yield a_jpeg()[:500]
+        raise ContentError("broken base64", code="bad_base64")
+
+    job = await parts.submitted(SentImage(broken()), sent(a_jpeg()))
+    assert [image.status for image in job.images] == [Status.FAILED, Status.PENDING]
+
+
+async def test_a_cancelled_request_leaves_nothing_for_long(parts: Parts):
+    arrived = asyncio.Event()
+
+    async def stalled():
+        yield a_jpeg()[:500]
+        arrived.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(parts.submitted(sent(a_jpeg()), SentImage(stalled())))
+    await asyncio.wait_for(arrived.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await parts.cleaner.remove_leftovers_of_a_crash()
+    await nothing_is_left(parts)
+
+
+async def test_a_request_that_outlived_its_intake_record_is_refused(parts: Parts):
+    async def slow():
+        yield a_jpeg()
+        parts.clock.turn(1_000_000)
+        await parts.cleaner.run_once()
+
+    with pytest.raises(Conflict):
+        await parts.submitted(SentImage(slow()))
+    await nothing_is_left(parts)
+
+
+async def nothing_is_left(parts: Parts) -> None:
+    assert parts.files() == []
+    assert (await parts.jobs.page(limit=10)).total == 0
+    assert await parts.jobs.overdue(parts.clock.now().replace(year=9000), limit=10) == ()
+
+
+async def test_an_unknown_job_is_not_found(parts: Parts):
+    with pytest.raises(JobNotFound):
+        await parts.latest.get("550e8400-e29b-41d4-a716-446655440000")
