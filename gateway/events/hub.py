@@ -48,6 +48,11 @@ class Hub:
     _topics: dict[str, _Topic] = field(factory=dict)
     _observers: list[Observer] = field(factory=list)
 
+    @property
+    def topics(self) -> int:
+        """How many jobs are listened to."""
+        return len(self._topics)
+
     def observe(self, observer: Observer) -> None:
         """Call it, which must not block, with every change from now on."""
         self._observers.append(observer)

@@ -4,7 +4,7 @@ A subscriber that falls behind is given what it missed in fewer events: a progre
 left out, a final state of an image never is.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from attrs import define
@@ -31,7 +31,7 @@ class EventStream:
         """The event's name for good, as frames carry it and `after` takes it."""
         return StreamPosition(self._log.epoch, event.seq)
 
-    async def follow(self, job_id: str, after: str | None = None) -> AsyncIterator[Event]:
+    async def follow(self, job_id: str, after: str | None = None) -> AsyncGenerator[Event, None]:
         """Events until the job's end, which is the last one.
 
         `after` is the position of the last event that was seen, or "0" for the whole log. Without one, or with one

@@ -4,10 +4,11 @@ import pytest
 
 from gateway.domain.transitions import cancel
 from gateway.intake.batch import LinkedImage
+from gateway.messages import encode
 from gateway.ports.job_store import JobNotFound
 from gateway.ports.object_store import Bucket
 from tests.integration.jobs.parts import Parts, parts_in
-from tests.integration.jobs.test_collector import a_published_job, collect, encode, put_tagged, result
+from tests.integration.jobs.test_collector import a_published_job, collect, put_tagged, result
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg
 
