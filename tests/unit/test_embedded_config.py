@@ -1,5 +1,6 @@
 """config/embedded.toml shows every setting with its default, and what it is for."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -41,11 +42,7 @@ def test_the_settings_stand_in_the_file_with_their_defaults(uncommented):
 
 def test_every_setting_in_the_file_has_a_line_that_explains_it():
     lines = FILE.read_text().splitlines()
-    bare = [
-        line
-        for before, line in zip(lines, lines[1:], strict=False)
-        if SETTING.match(line) and before[:2] != "# "
-    ]
+    bare = [line for before, line in itertools.pairwise(lines) if SETTING.match(line) and before[:2] != "# "]
     assert bare == []
 
 
