@@ -18,7 +18,7 @@ class LatestJobs:
     """Jobs by id from memory, else from the store; at most `capacity` are kept."""
 
     _store: JobStore
-    capacity: int = 1000
+    capacity: int = 256
     _kept: OrderedDict[str, Job] = field(factory=OrderedDict)
     _loading: dict[str, int] = field(factory=dict)
 

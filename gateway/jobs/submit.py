@@ -15,6 +15,7 @@ import structlog
 from attrs import define, evolve, field
 
 from gateway.domain.attempt import new_trace_id
+from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Status
 from gateway.domain.transitions import accept
 from gateway.errors import BadInput, ContentError, Fault, GatewayError, Unprocessable
@@ -58,14 +59,23 @@ class Submit:
                 accepted = await self._take(images, intake)
             if strict:
                 _refuse_any(accepted, self._urls)
-            change = accept(intake.job_id, accepted, self._clock.now())
             await intake.begin()
-            await self._ledger.add(change, intake_id=intake.job_id)
         except BaseException:
             await self._undo(intake)
             raise
-        log.info("job accepted", job_id=intake.job_id, images=len(accepted), failed=change.job.counts.failed)
-        return change.job
+        return await self._commit(accept(intake.job_id, accepted, self._clock.now()), intake)
+
+    async def _commit(self, change: Change, intake: "_Intake") -> Job:
+        try:
+            await self._ledger.add(change, intake_id=intake.job_id)
+        except GatewayError:
+            await self._undo(intake)
+            raise
+        # A cancelled commit may have been made: its objects are undone by nobody but the cleaner, who finds the
+        # intake record only if it was not.
+        job = change.job
+        log.info("job accepted", job_id=job.job_id, images=job.counts.total, failed=job.counts.failed)
+        return job
 
     async def _take(self, images: IncomingImages, intake: "_Intake") -> list[Image]:
         taken: list[Image] = []

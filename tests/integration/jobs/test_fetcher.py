@@ -1,0 +1,160 @@
+"""Downloads after the 201, from real servers on 127.0.0.2, which the settings allow."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from attrs import evolve
+
+from gateway.domain.job import Image, Job, Stage, Status
+from gateway.fetch.downloader import Downloader
+from gateway.fetch.settings import FetchSettings
+from gateway.intake.batch import LinkedImage
+from gateway.jobs.fetcher import Fetcher
+from tests.integration.jobs.parts import Parts, parts_in
+from tests.photos import a_jpeg, a_png, a_truncated_jpeg
+from tests.servers.web import Site, answer, image, web_server
+
+
+@asynccontextmanager
+async def fetching(parts: Parts, site: Site, **changes: object) -> AsyncIterator[Fetcher]:
+    settings = evolve(
+        FetchSettings(allowed_networks=(site.network,), allowed_ports=(site.port,)),
+        **changes,  # type: ignore[arg-type]
+    )
+    async with Downloader.create(settings, max_bytes=parts.intake.max_image_bytes) as downloader:
+        yield Fetcher(
+            ledger=parts.ledger,
+            backlog=parts.jobs,
+            downloader=downloader,
+            originals=parts.originals,
+            clock=parts.clock,
+            settings=settings,
+            poll_s=1.0,
+        )
+
+
+async def fetched_once(parts: Parts, fetcher: Fetcher, job: Job) -> tuple[Image, ...]:
+    await fetcher.run_once()
+    async with asyncio.timeout(10):
+        await fetcher.wait_for_downloads()
+    return (await parts.jobs.get(job.job_id)).images
+
+
+async def test_what_a_url_gives_is_stored_and_waits_to_be_published(parts: Parts):
+    async with (
+        web_server({"/a.jpg": image(a_jpeg()), "/b": image(a_png())}) as site,
+        fetching(parts, site) as fetcher,
+    ):
+        job = await parts.submitted(LinkedImage(site.url("/a.jpg")), LinkedImage(site.url("/b"), "b.jpg"))
+        images = await fetched_once(parts, fetcher, job)
+    assert [image.stage for image in images] == [Stage.PUBLISH, Stage.PUBLISH]
+    assert [image.original and image.original.media_type for image in images] == ["image/jpeg", "image/png"]
+    assert len(parts.files()) == 2
+
+
+async def test_a_url_image_is_processing_from_its_first_try(parts: Parts):
+    async with web_server({"/a.jpg": image(a_jpeg())}) as site, fetching(parts, site) as fetcher:
+        job = await parts.submitted(LinkedImage(site.url("/a.jpg")))
+        (fetched,) = await fetched_once(parts, fetcher, job)
+    assert (fetched.status, fetched.start_time) == (Status.PROCESSING, parts.clock.now())
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        (answer(404), "not_found"),
+        (image(b"<html></html>", "text/html"), "download_failed"),
+        (image(b""), "download_failed"),
+        (image(b"I am a text"), "not_an_image"),
+        (image(a_truncated_jpeg()), "damaged"),
+        (image(bytes(11 * 1024 * 1024)), "too_large"),
+    ],
+)
+async def test_a_download_that_gives_no_good_image_fails_that_image_alone(parts: Parts, page, code):
+    async with web_server({"/bad": page, "/good": image(a_jpeg())}) as site, fetching(parts, site) as fetcher:
+        job = await parts.submitted(LinkedImage(site.url("/bad")), LinkedImage(site.url("/good")))
+        bad, good = await fetched_once(parts, fetcher, job)
+    assert bad.failure is not None
+    assert bad.failure.code == code
+    assert good.stage is Stage.PUBLISH
+    assert good.original is not None
+    assert parts.files() == [f"original/{good.original.key}"]
+
+
+async def test_a_forbidden_address_fails_the_image_and_is_never_connected_to(parts: Parts):
+    async with (
+        web_server({"/a": image(a_jpeg())}, host="127.0.0.1") as forbidden,
+        web_server() as site,
+        fetching(parts, site, allowed_ports=(site.port, forbidden.port)) as fetcher,
+    ):
+        job = await parts.submitted(
+            LinkedImage(forbidden.url("/a")), LinkedImage(forbidden.url("/a", host="localhost"))
+        )
+        images = await fetched_once(parts, fetcher, job)
+        assert [image.failure and image.failure.code for image in images] == ["download_refused"] * 2
+        assert forbidden.accepted == 0
+
+
+async def test_a_failure_that_may_pass_is_tried_again_later_and_then_counts(parts: Parts):
+    async with web_server({"/a": answer(503)}) as site, fetching(parts, site, tries=2) as fetcher:
+        job = await parts.submitted(LinkedImage(site.url("/a")))
+        (waiting,) = await fetched_once(parts, fetcher, job)
+        assert (waiting.stage, waiting.tries) == (Stage.FETCH, 1)
+        await fetched_once(parts, fetcher, job)
+        assert len(site.requests) == 1
+        parts.clock.turn(60)
+        (failed,) = await fetched_once(parts, fetcher, job)
+    assert failed.failure is not None
+    assert failed.failure.code == "download_failed"
+    assert "503" in failed.failure.error
+
+
+async def test_a_failure_that_passed_is_forgotten(parts: Parts):
+    async with web_server({"/a": answer(503)}) as site, fetching(parts, site) as fetcher:
+        job = await parts.submitted(LinkedImage(site.url("/a")))
+        await fetched_once(parts, fetcher, job)
+        site.pages["/a"] = image(a_jpeg())
+        parts.clock.turn(60)
+        (fetched,) = await fetched_once(parts, fetcher, job)
+    assert fetched.stage is Stage.PUBLISH
+
+
+async def test_a_download_that_kills_the_process_each_time_runs_out_of_tries(tmp_path):
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with web_server({"/a": never}) as site:
+        async with parts_in(tmp_path) as parts:
+            job = await parts.submitted(LinkedImage(site.url("/a")))
+        for _ in range(3):
+            async with parts_in(tmp_path) as parts, fetching(parts, site, tries=3) as fetcher:
+                task = asyncio.create_task(fetcher.run())
+                async with asyncio.timeout(5):
+                    while not site.requests:
+                        await asyncio.sleep(0.01)
+                site.requests.clear()
+                task.cancel()
+                await asyncio.wait([task])
+        async with parts_in(tmp_path) as parts, fetching(parts, site, tries=3) as fetcher:
+            (image,) = await fetched_once(parts, fetcher, job)
+    assert image.failure is not None
+    assert image.failure.error == "the download was tried too often"
+
+
+async def test_no_more_downloads_run_at_once_than_the_bound(parts: Parts):
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with web_server({"/a": never}) as site, fetching(parts, site, concurrency=3) as fetcher:
+        await parts.submitted(*(LinkedImage(site.url("/a")) for _ in range(10)))
+        task = asyncio.create_task(fetcher.run())
+        async with asyncio.timeout(5):
+            while len(site.requests) < 3:
+                await asyncio.sleep(0.01)
+        await fetcher.run_once()
+        await asyncio.sleep(0.1)
+        assert site.accepted == 3
+        task.cancel()
+        await asyncio.wait([task])
