@@ -1,0 +1,110 @@
+"""The local analyzer: what can be said of an image without a network and without guessing.
+
+EXIF, size, colours and the file name are facts; what is seen in the picture is not among them. Runs in a
+helper process: it decodes, reduced, what somebody sent. Needs Pillow alone.
+"""
+
+import io
+import warnings
+
+from attrs import frozen
+from PIL import Image
+
+from gateway.analyzer.colours import dominant_colours
+from gateway.analyzer.facts import Facts, metadata_of
+from gateway.analyzer.file_names import title_of
+from gateway.analyzer.looks import brightness_of, shape_of, sharpness_of
+from gateway.analyzer.shot import Shot, shot_of
+from gateway.errors import ContentError
+from gateway.images.inspect import MAX_PIXELS
+from gateway.metadata import Metadata
+
+ANALYZER = "local/1"
+"""Name and version: whoever reads its text can tell who wrote it."""
+
+FORMATS = ("JPEG", "PNG")
+INDEXED = frozenset({"1", "P", "PA"})
+VIEW_PIXELS = 512
+"""What looks and colours are measured on: the longer side."""
+
+
+class AnalysisFailed(ContentError):
+    """The image could not be decoded."""
+
+    default_code = "analysis_failed"
+
+
+@frozen
+class _View:
+    """A small upright copy of the picture, RGB or RGBA, and what is known of the large one."""
+
+    picture: Image.Image
+    width: int
+    height: int
+    shot: Shot
+
+
+def describe(image: bytes, filename: str) -> Metadata:
+    """What can be said of `image`, called `filename` by who sent it. Raises AnalysisFailed."""
+    view = _view(image)
+    luminance = (
+        view.picture.convert("L") if view.picture.mode == "RGB" else None
+    )  # what shines through isn't known
+    return metadata_of(
+        Facts(
+            words=title_of(filename),
+            colours=dominant_colours(view.picture),
+            shape=shape_of(view.width, view.height),
+            brightness=brightness_of(luminance) if luminance else "",
+            sharpness=sharpness_of(luminance) if luminance else "",
+            shot=view.shot,
+        )
+    )
+
+
+def _view(image: bytes) -> _View:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _opened(image)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        text = f"The image has too many pixels to be analysed (more than {MAX_PIXELS})."
+        raise AnalysisFailed(text, detail=str(error)) from error
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error ...
+        raise AnalysisFailed("The image could not be decoded.", detail=str(error)) from error
+
+
+def _opened(image: bytes) -> _View:
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
+        shot = shot_of(opened)
+        width, height = reversed(opened.size) if shot.is_turned else opened.size
+        opened.draft("RGB", (VIEW_PIXELS, VIEW_PIXELS))
+        return _View(_small(opened), width, height, shot)
+
+
+def _small(opened: Image.Image) -> Image.Image:
+    """At most VIEW_PIXELS wide and high, in RGB or RGBA; not turned, for looks are the same from all sides."""
+    if opened.mode in INDEXED:  # numbers of colours can't be averaged
+        return _in_colour(opened.resize(_view_size(opened.size), Image.Resampling.NEAREST))
+    readable = _of_8_bits(opened) if opened.mode.startswith("I") else opened
+    return _in_colour(readable.resize(_view_size(opened.size), Image.Resampling.BOX, reducing_gap=2))
+
+
+def _view_size(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(VIEW_PIXELS / max(size), 1)
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
+def _of_8_bits(picture: Image.Image) -> Image.Image:
+    """Pillow clips 16 bits at 255 instead of scaling them."""
+    return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+
+
+def _in_colour(picture: Image.Image) -> Image.Image:
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
