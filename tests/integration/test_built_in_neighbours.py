@@ -1,0 +1,162 @@
+"""The built-in analyzer and processor, on real messages of the running ones, a real folder and real helpers."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.adapters.object_store.folder import open_folder_store
+from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.analyzer.service import Analyzer
+from gateway.analyzer.settings import AnalyzerSettings
+from gateway.consuming import Verdict
+from gateway.images.embedded_metadata import read_metadata
+from gateway.metadata import Metadata
+from gateway.ports.broker import Delivery, Queue
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
+from gateway.processes import HelperProcesses
+from gateway.processor.service import Processor
+from gateway.processor.settings import ProcessorSettings
+from tests.golden import golden
+from tests.photos import a_jpeg, a_png, a_truncated_jpeg
+
+
+@pytest.fixture
+async def objects(tmp_path: Path) -> AsyncIterator[ObjectStore]:
+    async with open_folder_store(ObjectStoreSettings(), tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+async def helpers() -> AsyncIterator[HelperProcesses]:
+    pool = HelperProcesses()
+    yield pool
+    await pool.close()
+
+
+async def put(objects: ObjectStore, key: str, content: bytes) -> None:
+    async def body():
+        yield content
+
+    await objects.put(ObjectKey(Bucket.ORIGINAL, key), body(), media_type="image/jpeg", max_bytes=1 << 24)
+
+
+async def read(objects: ObjectStore, key: str) -> bytes:
+    async with objects.open(ObjectKey(Bucket.PROCESSED, key)) as reader:
+        return b"".join([chunk async for chunk in reader.chunks])
+
+
+async def the_body_in(broker: InProcessBroker, queue: Queue) -> dict[str, Any]:
+    async with broker.sweep(queue, limit=10) as sweep:
+        (delivery,) = sweep.deliveries
+    body: dict[str, Any] = orjson.loads(delivery.body)
+    return body
+
+
+def delivered(message: dict[str, Any], queue: Queue) -> Delivery:
+    body = message["body"]
+    assert isinstance(body, str)
+    return Delivery(queue, body.encode(), tag=1)
+
+
+class TestAnalyzer:
+    @pytest.fixture
+    def broker(self) -> InProcessBroker:
+        return InProcessBroker()
+
+    @pytest.fixture
+    def analyzer(self, broker, objects, helpers) -> Analyzer:
+        return Analyzer(broker, objects, helpers, AnalyzerSettings())
+
+    @pytest.mark.parametrize("number", range(len(golden("image_upload.tolerated"))))
+    async def test_it_takes_what_the_running_one_takes_and_answers_with_its_fields(
+        self, analyzer, broker, objects, number
+    ):
+        message = golden("image_upload.tolerated")[number]
+        fields = orjson.loads(message["body"])
+        await put(objects, fields["original_path"], a_jpeg())
+        assert await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD)) is Verdict.ACK
+        answer = await the_body_in(broker, Queue.METADATA_GENERATED)
+        (real,) = golden("metadata_generated")
+        assert answer.keys() == orjson.loads(real["body"]).keys()
+        assert {
+            name: answer[name] for name in ("trace_id", "group_id", "original_filename", "original_path")
+        } == {name: fields[name] for name in ("trace_id", "group_id", "original_filename", "original_path")}
+        assert type(answer["metadata"]["keywords"]) is list
+
+    @pytest.mark.parametrize("number", range(len(golden("image_upload.rejected"))))
+    async def test_it_rejects_what_the_running_one_rejects(self, analyzer, number):
+        message = golden("image_upload.rejected")[number]
+        assert await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD)) is Verdict.REJECT
+
+    @pytest.mark.parametrize("content", [None, b"", b"text", a_truncated_jpeg(), b"GIF89a"])
+    async def test_it_rejects_an_image_that_is_missing_or_no_good(self, analyzer, broker, objects, content):
+        message = golden("image_upload.accepted")[0]
+        if content is not None:
+            await put(objects, orjson.loads(message["body"])["original_path"], content)
+        assert await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD)) is Verdict.REJECT
+        assert (await broker.depth(Queue.METADATA_GENERATED)).messages == 0
+
+
+class TestProcessor:
+    @pytest.fixture
+    def broker(self) -> InProcessBroker:
+        return InProcessBroker()
+
+    @pytest.fixture
+    def processor(self, broker, objects, helpers) -> Processor:
+        return Processor(broker, objects, helpers, ProcessorSettings())
+
+    async def test_it_tags_the_image_and_answers_with_the_fields_of_the_running_one(
+        self, processor, broker, objects
+    ):
+        (message,) = golden("metadata_generated")
+        fields = orjson.loads(message["body"])
+        await put(objects, fields["original_path"], a_jpeg())
+        assert await processor.handle(delivered(message, Queue.METADATA_GENERATED)) is Verdict.ACK
+        answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
+        (real,) = golden("image_processed.completed")
+        assert answer.keys() == orjson.loads(real["body"]).keys()
+        assert answer["telegram_username"] == ""
+        assert (answer["status"], answer["trace_id"], answer["group_id"]) == (
+            "completed",
+            fields["trace_id"],
+            fields["group_id"],
+        )
+        assert answer["processed_path"] == f"{fields['trace_id']}/china.jpg"
+        words = fields["metadata"]
+        assert read_metadata(await read(objects, str(answer["processed_path"]))) == Metadata(
+            words["title"], words["description"], tuple(words["keywords"])
+        )
+
+    async def test_it_tags_a_png_as_well(self, processor, broker, objects):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_png())
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        assert (await the_body_in(broker, Queue.IMAGE_PROCESSED))["status"] == "completed"
+
+    async def test_empty_metadata_leaves_the_image_as_it_is(self, processor, broker, objects):
+        (message,) = golden("metadata_generated.empty")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
+        assert await read(objects, str(answer["processed_path"])) == a_jpeg()
+
+    @pytest.mark.parametrize("content", [None, b"", b"text"])
+    async def test_what_it_can_not_do_it_answers_as_failed(self, processor, broker, objects, content):
+        (message,) = golden("metadata_generated")
+        if content is not None:
+            await put(objects, orjson.loads(message["body"])["original_path"], content)
+        assert await processor.handle(delivered(message, Queue.METADATA_GENERATED)) is Verdict.ACK
+        answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
+        assert (answer["status"], answer["processed_path"]) == ("failed", "")
+        assert answer["error"]
+
+    async def test_a_message_that_it_can_not_read_goes_to_the_dead_letters(self, processor, broker):
+        delivery = Delivery(Queue.METADATA_GENERATED, b"hello", tag=1)
+        assert await processor.handle(delivery) is Verdict.ACK
+        async with broker.sweep(Queue.DEAD_LETTER, limit=1) as sweep:
+            assert [letter.body for letter in sweep.deliveries] == [b"hello"]
