@@ -10,7 +10,7 @@ PANORAMA_RATIO = 2.2  # 2.39 is the widest that films are, 16:9 is 1.78
 
 COARSE_CELLS = 32
 STRONG_EDGE = 40  # of 255, from one cell to the next
-BLURRED_RATIO = 10  # a strong edge of a picture in focus falls by half within a pixel or two
+BLURRED_RATIO = 8  # a strong edge of a picture in focus falls by half within a pixel or two
 
 
 def shape_of(width: int, height: int) -> str:

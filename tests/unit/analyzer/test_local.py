@@ -321,7 +321,7 @@ def a_chessboard() -> Image.Image:
 
 
 def test_a_picture_out_of_focus_is_called_blurred() -> None:
-    assert "blurred" in described(a_chessboard().filter(ImageFilter.GaussianBlur(16))).keywords
+    assert "blurred" in described(a_chessboard().filter(ImageFilter.GaussianBlur(10))).keywords
 
 
 @pytest.mark.parametrize(
