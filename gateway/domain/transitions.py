@@ -121,7 +121,7 @@ def cancel(job: Job, now: datetime) -> Change | None:
     waiting = [image for image in job.images if image.stage is not Stage.ENDED]
     if not waiting:
         return None
-    ended = [evolve(image, status=Status.CANCELLED, end_time=now) for image in waiting]
+    ended = [_ended(evolve(image, status=Status.CANCELLED), now) for image in waiting]
     return _commit(evolve(_with_images(job, ended), cancelled_at=now), ended, now)
 
 
@@ -140,8 +140,13 @@ def _move(job: Job, image: Image, now: datetime) -> Change:
 
 
 def _end(job: Job, image: Image, now: datetime) -> Change:
-    ended = evolve(image, start_time=image.start_time or now, end_time=now, not_before=None)
+    ended = _ended(evolve(image, start_time=image.start_time or now), now)
     return _commit(_with_images(job, [ended]), [ended], now)
+
+
+def _ended(image: Image, now: datetime) -> Image:
+    """Never before its start, though a clock may be set back in between."""
+    return evolve(image, end_time=max(now, image.start_time or now), not_before=None)
 
 
 def _commit(job: Job, ended: Sequence[Image], now: datetime, *, begins: bool = False) -> Change:
@@ -153,12 +158,11 @@ def _commit(job: Job, ended: Sequence[Image], now: datetime, *, begins: bool = F
     kinds += [(EventType.IMAGE_COMPLETE, image) for image in ended]
     if over:
         kinds.append((EventType.JOB_COMPLETE, None))
-    changed = evolve(
-        job, seq=job.seq + len(kinds), updated_at=max(now, job.updated_at), completed_at=now if over else None
-    )
+    at = max(now, job.updated_at)
+    changed = evolve(job, seq=job.seq + len(kinds), updated_at=at, completed_at=at if over else None)
     events = tuple(
         Event(
-            seq=job.seq + offset, type=kind, at=changed.updated_at, status=changed.status,
+            seq=job.seq + offset, type=kind, at=at, status=changed.status,
             counts=changed.counts, image=image,
         )
         for offset, (kind, image) in enumerate(kinds, start=1)
