@@ -4,6 +4,7 @@ python -m tests.integration.folder_store_child WHAT FOLDER
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -99,6 +100,14 @@ async def watch_threads(store: FolderObjectStore) -> None:
         say({"by the loop": by_loop, "by others": sorted(set(by_others))})
 
 
+def remove_for_ever(folder: str) -> None:
+    """Remove that folder whenever it is there and empty."""
+    say("started")
+    while True:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # noqa: PTH106 - a race that needs speed
+
+
 async def main(what: str, folder: str) -> None:
     play = {"stall": stall, "put": put_for_ever, "fill": fill_the_disk, "watch": watch_threads}[what]
     async with open_folder_store(ObjectStoreSettings(), Path(folder)) as store:
@@ -106,4 +115,7 @@ async def main(what: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    what, folder = sys.argv[1:]
+    if what == "remove":
+        remove_for_ever(folder)
+    asyncio.run(main(what, folder))

@@ -226,6 +226,16 @@ async def test_a_delete_leaves_no_empty_folder_and_the_bucket(store: FolderObjec
     assert list((store.folder / "original").iterdir()) == []
 
 
+async def test_a_put_succeeds_though_its_folder_is_removed_again_and_again(store: FolderObjectStore) -> None:
+    """As deletes of its neighbours do it, in the instant between making the folder and moving the file there."""
+    folder = store.folder / "original" / "a"
+    async with a_child("remove", folder) as child:
+        assert await word_of(child) == "started"
+        for _ in range(150):
+            await put(store, "a/object")
+            await store.delete(original("a/object"))
+
+
 async def test_a_volume_that_is_gone_is_unavailable_not_empty(store: FolderObjectStore) -> None:
     await put(store, "a")
     (store.folder / "original").rename(store.folder / "elsewhere")
