@@ -94,10 +94,16 @@ def health(config: Path | None) -> None:
         raise Failed(f"not healthy: {error}") from error
 
 
+def _gateway_url(_: click.Context, __: click.Parameter, url: str) -> str:
+    if not url.startswith(("http://", "https://", "unix:/")):
+        raise click.BadParameter(f"{url!r} begins with none of http://, https://, unix:///")
+    return url
+
+
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--gateway", "url", envvar="GATEWAY_URL", default=DEFAULT_URL, show_default=True, metavar="URL",
-              help="http://..., https://... or unix:///path/of/socket; also by GATEWAY_URL.")  # fmt: skip
+              callback=_gateway_url, help="http://..., https://... or unix:///path/of/socket; also by GATEWAY_URL.")  # fmt: skip
 @click.option(
     "--follow/--no-follow", default=True, help="Wait until every image has ended (default), or only send."
 )

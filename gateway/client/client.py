@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeGuard, TypeVar
 
 import aiohttp
-from attrs import define, field
+from attrs import define, field, validators
 from yarl import URL
 
 from gateway.client.answers import (
@@ -25,12 +25,13 @@ from gateway.client.answers import (
     read_job,
     read_submitted,
 )
-from gateway.client.errors import ClientError, Refused, Unreachable
+from gateway.client.errors import ClientError, NotConnected, Refused, Unreachable
 from gateway.client.upload import Multipart, Part
 
 T = TypeVar("T")
 ImageSource = Path | tuple[str, bytes] | str
 """A file, a name with its bytes, or a URL that the gateway downloads."""
+BASE_URL = r"https?://[^/?#\s]+(/[^?#\s]*)?|unix:(//)?/.+"
 
 CONNECT_S = 10.0
 SILENCE_S = 60.0
@@ -42,13 +43,13 @@ TRY_AGAIN = frozenset({429, 502, 503, 504})
 
 @define(eq=False)
 class GatewayClient:
-    """A gateway at `base_url`: http://host:port, https://host/prefix or unix:///path/of/socket.
+    """A gateway at `base_url`: http://host:port, https://host/prefix or unix:///path/of/socket; else ValueError.
 
     Use it as an async context manager. Calls raise Refused when the gateway says no, Unreachable when it says
     nothing. `patience_s` is how long `follow` goes on trying while no gateway answers.
     """
 
-    base_url: str
+    base_url: str = field(validator=validators.matches_re(BASE_URL))
     patience_s: float = 60.0
     _session: aiohttp.ClientSession | None = field(init=False, default=None)
 
@@ -182,7 +183,7 @@ class GatewayClient:
             raise Unreachable(f"the gateway at {self.base_url} closed the connection") from None
         except aiohttp.ClientConnectorError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
-            raise Unreachable(f"no gateway answers at {self.base_url}: {reason}") from error
+            raise NotConnected(f"no gateway answers at {self.base_url}: {reason}") from error
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise Unreachable(f"the gateway at {self.base_url} does not answer: {_reason(error)}") from error
 

@@ -12,6 +12,10 @@ class Unreachable(ClientError):
     """No gateway answered, or it stopped in mid-answer. What was asked for may have been done or not."""
 
 
+class NotConnected(Unreachable):
+    """No connection was made, so nothing was asked for: it is safe to try again."""
+
+
 class Refused(ClientError):
     """The gateway answered no: its HTTP status, its stable word for it, and how long to wait before another try."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from attrs import define, field
 
-from gateway.client import ClientError, GatewayClient, Image, Refused, Submitted
+from gateway.client import ClientError, GatewayClient, Image, NotConnected, Refused, Submitted, Unreachable
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Photo, batches
 from gateway.shell.report import Failure, Report, live_report
@@ -21,7 +21,7 @@ UPLOADS_AT_ONCE = 2
 DOWNLOADS_AT_ONCE = 4
 BUSY_TRIES = 8
 BUSY_PAUSE_S = 5.0
-LONGEST_PAUSE_S = 60.0
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 60.0
 
 
 async def send_photos(
@@ -81,32 +81,38 @@ class Submission:
             await self._follow(submitted.job_id, dict(enumerate(photos)))
 
     async def _submit(self, photos: Sequence[Photo]) -> Submitted:
-        """Waits and tries again while the gateway says that it is busy."""
+        """Waits and tries again while the gateway is busy or away."""
         for tries_left in reversed(range(BUSY_TRIES)):
             try:
                 return await self.gateway.submit([photo.path for photo in photos])
-            except Refused as error:
-                if error.status not in (429, 503) or not tries_left:
+            except (Refused, NotConnected) as error:
+                if not tries_left or not _may_go_later(error):
                     raise
-                await asyncio.sleep(min(error.retry_after_s or BUSY_PAUSE_S, LONGEST_PAUSE_S))
+                await asyncio.sleep(_pause_s(error))
+            except Unreachable as error:
+                raise Unreachable(f"{error}; the batch may have been taken nevertheless") from error
         raise AssertionError("the last try returns or raises")
 
     async def _follow(self, job_id: str, open_photos: dict[int, Photo]) -> None:
-        """Until every photo of the job has left `open_photos`."""
+        """Until every photo of the job has left `open_photos` and is finished with."""
+        async with asyncio.TaskGroup() as endings:
+            try:
+                await self._watch(job_id, open_photos, endings)
+                why = f"job {job_id} ended without a word about it"
+            except ClientError as error:
+                why = f"{error} (job {job_id})"
+            self._fail_all(list(open_photos.values()), why)
+
+    async def _watch(self, job_id: str, open_photos: dict[int, Photo], endings: asyncio.TaskGroup) -> None:
+        """News may be left out after a lost connection: then the job itself is asked."""
         total = len(open_photos)
-        try:
-            async with asyncio.TaskGroup() as endings:
-                async for event in self.gateway.follow(job_id):
-                    if event.image:
-                        self._end(endings, job_id, event.image, open_photos)
-                    missed = event.completed + event.failed + event.cancelled > total - len(open_photos)
-                    if open_photos and (missed or event.is_last):
-                        for image in (await self.gateway.status(job_id)).images:
-                            self._end(endings, job_id, image, open_photos)
-            self._fail_all(list(open_photos.values()), f"job {job_id} ended without a word about it")
-        except* ClientError as errors:
-            reason = str(errors.exceptions[0])
-            self._fail_all(list(open_photos.values()), f"{reason}; job {job_id} may go on")
+        async for event in self.gateway.follow(job_id):
+            if event.image:
+                self._end(endings, job_id, event.image, open_photos)
+            ended = event.completed + event.failed + event.cancelled
+            if open_photos and (event.is_last or ended > total - len(open_photos)):
+                for image in (await self.gateway.status(job_id)).images:
+                    self._end(endings, job_id, image, open_photos)
 
     def _end(
         self, endings: asyncio.TaskGroup, job_id: str, image: Image, open_photos: dict[int, Photo]
@@ -147,6 +153,15 @@ class Submission:
         failure = Failure(photo.name, why)
         self.failures.append(failure)
         self.report.failed(failure)
+
+
+def _may_go_later(error: Refused | NotConnected) -> bool:
+    return isinstance(error, NotConnected) or error.status in (429, 503)
+
+
+def _pause_s(error: Refused | NotConnected) -> float:
+    told_s = error.retry_after_s if isinstance(error, Refused) else None
+    return min(max(told_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S) if told_s is not None else BUSY_PAUSE_S
 
 
 def _why(image: Image) -> str:

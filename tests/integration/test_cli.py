@@ -173,7 +173,16 @@ async def test_nothing_to_send_is_code_2(tmp_path):
     assert (ended.code, ended.err) == (2, "gateway: no JPEG or PNG files there\n")
 
 
-@pytest.mark.parametrize("args", [(), ("/absent",), (".", "--no-follow", "--output", "x"), (".", "--colour")])
+@pytest.mark.parametrize(
+    "args",
+    [
+        (),
+        ("/absent",),
+        (".", "--no-follow", "--output", "x"),
+        (".", "--colour"),
+        (".", "--gateway", "localhost:8080"),
+    ],
+)
 async def test_a_wrong_call_is_code_2(args):
     ended = await run("submit", *args)
     assert (ended.code, ended.out) == (2, "")

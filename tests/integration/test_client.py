@@ -150,3 +150,9 @@ async def test_a_unix_socket_that_is_not_there_is_told(tmp_path: Path):
     async with GatewayClient(f"unix://{tmp_path}/absent") as client:
         with pytest.raises(Unreachable, match="No such file or directory"):
             await client.check()
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "", "ftp://a.example", "http://", "unix:", "http://a/?q"])
+def test_an_address_that_is_none_is_refused_at_once(url):
+    with pytest.raises(ValueError, match="base_url"):
+        GatewayClient(url)

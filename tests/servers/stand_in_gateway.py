@@ -8,6 +8,7 @@
 Images end as soon as their job is asked for; those whose name begins with `bad` fail. Real HTTP, nothing of ours.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -37,7 +38,13 @@ class StandIn:
     sends_images: bool = True
     lose_processed: bool = False
     hang_after_frames: bool = False
+    forgets_after_connection: bool = False
+    may_send_processed: asyncio.Event = field(factory=asyncio.Event)
     jobs: dict[str, list[str]] = field(factory=dict)
+    batches_by_job: dict[str, list[tuple[str, bytes]]] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.may_send_processed.set()
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=1024**3)
@@ -68,6 +75,7 @@ class StandIn:
         batch = await self._batch(request)
         job_id = str(uuid4())
         self.batches.append(batch)
+        self.batches_by_job[job_id] = batch
         self.jobs[job_id] = [name for name, _ in batch]
         return web.json_response(
             {"job_id": job_id, "status": "pending", "created_at": now(), "message": f"{len(batch)} images"},
@@ -105,9 +113,10 @@ class StandIn:
         return web.json_response(self._images(request.match_info["job"])[int(request.match_info["index"])])
 
     async def processed(self, request: web.Request) -> web.Response:
+        await self.may_send_processed.wait()
         if self.lose_processed:
             return problem(404, "It is gone.", "not_found")
-        batch = self.batches[list(self.jobs).index(request.match_info["job"])]
+        batch = self.batches_by_job[request.match_info["job"]]
         return web.Response(body=b"tagged " + batch[int(request.match_info["index"])][1])
 
     async def news(self, request: web.Request) -> web.WebSocketResponse | web.Response:
@@ -127,6 +136,8 @@ class StandIn:
         for frame in log[start : start + self.frames_per_connection]:
             await socket.send_str(json.dumps(frame))
         if start + self.frames_per_connection < len(log):
+            if self.forgets_after_connection:
+                del self.jobs[job_id]
             assert request.transport is not None
             request.transport.abort()
         await socket.close(code=WSCloseCode.OK)

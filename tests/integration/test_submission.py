@@ -1,0 +1,85 @@
+"""What a run of `gateway submit` tells of its photos when the gateway fails in the middle of it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+
+from gateway.client import GatewayClient, Image
+from gateway.shell import submit
+from gateway.shell.output import OutputFolder
+from gateway.shell.plan import find_photos
+from gateway.shell.report import Failure
+from gateway.shell.submit import Submission
+from tests.servers.stand_in_gateway import StandIn, stand_in_gateway
+
+
+@define
+class Told:
+    """A report that keeps what it is told."""
+
+    done: list[str] = field(factory=list)
+    lost: dict[str, str] = field(factory=dict)
+    failing: asyncio.Event = field(factory=asyncio.Event)
+
+    def accepted(self, job_id: str, images: int) -> None:
+        """Not of interest here."""
+
+    def completed(self, name: Path, image: Image, saved: Path | None) -> None:
+        self.done.append(str(name))
+
+    def failed(self, failure: Failure) -> None:
+        self.lost[str(failure.name)] = failure.why
+        self.failing.set()
+
+
+@pytest.fixture
+def photos(tmp_path: Path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (folder / name).write_bytes(name.encode())
+    return find_photos([folder])
+
+
+@pytest.fixture
+async def stand_in():
+    async with stand_in_gateway() as gateway:
+        yield gateway
+
+
+async def test_a_job_that_is_lost_does_not_take_a_copy_that_is_being_saved_with_it(
+    stand_in: StandIn, photos, tmp_path
+):
+    stand_in.frames_per_connection = 2  # the present state and the end of a.jpg
+    stand_in.forgets_after_connection = True
+    stand_in.may_send_processed.clear()
+    told = Told()
+    async with asyncio.timeout(30), GatewayClient(stand_in.base_url) as client:
+        run = asyncio.create_task(Submission(client, told, OutputFolder(tmp_path / "out")).send([photos]))
+        await told.failing.wait()
+        stand_in.may_send_processed.set()
+        await run
+    assert told.done == ["a.jpg"]
+    assert sorted(told.lost) == ["b.jpg", "c.jpg"]
+    assert "There is no" in told.lost["b.jpg"]
+
+
+async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, monkeypatch, tmp_path):
+    monkeypatch.setattr(submit, "BUSY_PAUSE_S", 0.05)
+    told = Told()
+    async with asyncio.timeout(30), GatewayClient(f"unix://{tmp_path}/s") as client:
+        run = asyncio.create_task(Submission(client, told).send([photos]))
+        await asyncio.sleep(0.1)
+        async with stand_in_gateway(tmp_path / "s"):
+            await run
+    assert sorted(told.done) == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+async def test_a_photo_that_went_away_fails_alone(stand_in, photos):
+    photos[1].path.unlink()
+    told = Told()
+    async with asyncio.timeout(30), GatewayClient(stand_in.base_url) as client:
+        await Submission(client, told).send([photos])
+    assert (sorted(told.done), told.lost) == (["a.jpg", "c.jpg"], {"b.jpg": "can't be read"})
