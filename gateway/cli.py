@@ -23,6 +23,7 @@ T = TypeVar("T")
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 DEFAULT_URL = "http://127.0.0.1:8080"
+URL_FORMS = "http://..., https://..., unix:///path/of/socket"
 SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "photos"
 
 config_option = click.option(
@@ -95,15 +96,18 @@ def health(config: Path | None) -> None:
 
 
 def _gateway_url(_: click.Context, __: click.Parameter, url: str) -> str:
-    if not url.startswith(("http://", "https://", "unix:/")):
-        raise click.BadParameter(f"{url!r} begins with none of http://, https://, unix:///")
-    return url
+    from gateway.client import GatewayClient
+
+    try:
+        return GatewayClient(url).base_url
+    except ValueError:
+        raise click.BadParameter(f"{url!r} is none of {URL_FORMS}") from None
 
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--gateway", "url", envvar="GATEWAY_URL", default=DEFAULT_URL, show_default=True, metavar="URL",
-              callback=_gateway_url, help="http://..., https://... or unix:///path/of/socket; also by GATEWAY_URL.")  # fmt: skip
+              callback=_gateway_url, help=f"{URL_FORMS}; also by GATEWAY_URL.")  # fmt: skip
 @click.option(
     "--follow/--no-follow", default=True, help="Wait until every image has ended (default), or only send."
 )

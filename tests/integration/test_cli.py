@@ -180,7 +180,7 @@ async def test_nothing_to_send_is_code_2(tmp_path):
         ("/absent",),
         (".", "--no-follow", "--output", "x"),
         (".", "--colour"),
-        (".", "--gateway", "localhost:8080"),
+        (".", "--gateway", "http://"),
     ],
 )
 async def test_a_wrong_call_is_code_2(args):
