@@ -144,8 +144,12 @@ class StatusViews:
         return view
 
     def etag(self, job: Job) -> str:
-        """Names this version of the job: its position, quoted."""
-        return f'"{self._stream.position(snapshot_event(job))}"'
+        """Names this version of the job, quoted: its position, and how many originals are stored.
+
+        A download's end is no event, but shows the image's SHA-256.
+        """
+        stored = sum(image.original is not None for image in job.images)
+        return f'"{self._stream.position(snapshot_event(job))}.{stored}"'
 
     def _written(self, job: Job, before: StatusView | None) -> StatusView:
         images = _fragments(job, before)

@@ -1,0 +1,289 @@
+"""Following a job by WebSocket: frames, positions, close codes, and that nobody waits for a slow reader."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+
+from gateway.domain import transitions
+from gateway.domain.events import Change
+from gateway.domain.job import Failure, Job
+from gateway.settings import HttpSettings
+from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+
+UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
+
+
+def path_of(job: Job) -> str:
+    return f"/api/v1/batch/{job.job_id}/ws"
+
+
+@asynccontextmanager
+async def following(
+    quiet: QuietGateway, job: Job, after: str | None = None
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    params = {} if after is None else {"after": after}
+    async with quiet.http.ws_connect(path_of(job), params=params) as websocket:
+        yield websocket
+
+
+async def frame(websocket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    message = await websocket.receive(timeout=5)
+    assert message.type is WSMsgType.TEXT, message
+    parsed: dict[str, Any] = json.loads(message.data)
+    return parsed
+
+
+async def frames_to_the_end(websocket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
+    async with asyncio.timeout(5):
+        return [json.loads(message.data) async for message in websocket]
+
+
+async def test_the_current_state_comes_first(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    await quiet.complete(job.job_id, 0)
+    async with following(quiet, job) as websocket:
+        first = await frame(websocket)
+    assert list(first) == [
+        "type", "job_id", "status", "progress", "completed", "failed", "total_images", "timestamp", "id",
+    ]  # fmt: skip
+    assert (first["type"], first["job_id"], first["status"]) == ("progress", job.job_id, "processing")
+    assert (first["progress"], first["completed"], first["total_images"]) == (50.0, 1, 2)
+    assert first["timestamp"].endswith("Z")
+
+
+async def test_every_image_that_ends_is_told_as_the_status_shows_it(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    async with following(quiet, job) as websocket:
+        await frame(websocket)
+        await quiet.complete(job.job_id, 0)
+        told = await frame(websocket)
+    async with quiet.http.get(f"/api/v1/batch/{job.job_id}/images/0") as answer:
+        assert told["image"] == await answer.json()
+    assert told["type"] == "image_complete"
+
+
+async def test_job_complete_is_last_and_then_1000(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    async with following(quiet, job) as websocket:
+        await quiet.complete(job.job_id, 0)
+        await quiet.fail(job.job_id, 1)
+        types = [told["type"] for told in await frames_to_the_end(websocket)]
+        assert types[-3:] == ["image_complete", "image_complete", "job_complete"]
+        assert websocket.close_code == 1000
+
+
+async def test_an_ended_job_is_told_at_once(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=1)
+    await quiet.complete(job.job_id, 0)
+    async with following(quiet, job) as websocket:
+        frames = await frames_to_the_end(websocket)
+        assert [told["type"] for told in frames] == ["progress", "job_complete"]
+        assert websocket.close_code == 1000
+
+
+async def test_after_goes_on_where_it_stopped(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=3)
+    async with following(quiet, job) as websocket:
+        seen = (await frame(websocket))["id"]
+    for index in range(3):
+        await quiet.complete(job.job_id, index)
+    async with following(quiet, job, after=seen) as websocket:
+        frames = await frames_to_the_end(websocket)
+    assert [told.get("image", {}).get("index") for told in frames] == [0, 1, 2, None]
+
+
+async def test_after_0_tells_everything(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=1)
+    await quiet.complete(job.job_id, 0)
+    async with following(quiet, job, after="0") as websocket:
+        types = [told["type"] for told in await frames_to_the_end(websocket)]
+    assert types == ["image_complete", "job_complete"]
+
+
+async def test_after_goes_on_in_another_life_of_the_gateway(tmp_path: Path) -> None:
+    async with quiet_gateway(tmp_path) as gateway:
+        job = await gateway.accept(images=2)
+        async with following(gateway, job) as websocket:
+            await frame(websocket)
+            await gateway.complete(job.job_id, 0)
+            seen = (await frame(websocket))["id"]
+    async with quiet_gateway(tmp_path) as gateway, following(gateway, job, after=seen) as websocket:
+        await gateway.complete(job.job_id, 1)
+        frames = await frames_to_the_end(websocket)
+    assert [told.get("image", {}).get("index") for told in frames] == [1, None]
+
+
+@pytest.mark.parametrize("after", ["nonsense", "other:3", "", "0:", "' OR 1=1", "-1"])
+async def test_an_unknown_position_gets_the_current_state(quiet: QuietGateway, after: str) -> None:
+    job = await quiet.accept(images=1)
+    async with following(quiet, job, after=after) as websocket:
+        assert (await frame(websocket))["type"] == "progress"
+
+
+@pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense"])
+async def test_an_unknown_job_is_404_before_the_upgrade(quiet: QuietGateway, job_id: str) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        await quiet.http.ws_connect(f"/api/v1/batch/{job_id}/ws")
+    assert refusal.value.status == 404
+
+
+async def test_an_unknown_job_is_told_as_a_problem(quiet: QuietGateway) -> None:
+    async with quiet.http.get(f"/api/v1/batch/{UNKNOWN}/ws") as answer:
+        assert answer.status == 404
+        assert (await answer.json(content_type="application/problem+json"))["code"] == "job_not_found"
+
+
+async def test_a_plain_get_is_426(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    async with quiet.http.get(path_of(job)) as answer:
+        assert answer.status == 426
+        assert answer.headers["Upgrade"] == "websocket"
+        assert (await answer.json(content_type="application/problem+json"))["code"] == "upgrade_required"
+
+
+async def test_a_gateway_that_stops_sends_everybody_away_with_1001_at_once(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    async with following(quiet, job) as one, following(quiet, job) as other:
+        await frame(one)
+        await frame(other)
+        codes = asyncio.gather(*(closed(websocket) for websocket in (one, other)))
+        async with asyncio.timeout(2):
+            await quiet.stop_doors()
+            assert await codes == [1001, 1001]
+
+
+async def closed(websocket: aiohttp.ClientWebSocketResponse) -> int | None:
+    async for _ in websocket:
+        pass
+    return websocket.close_code
+
+
+async def test_a_gateway_that_stops_takes_no_subscriber(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    quiet.context.background.ask_to_stop()
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+        await quiet.http.ws_connect(path_of(job))
+    assert refusal.value.status == 503
+
+
+async def test_what_a_subscriber_says_is_not_listened_to(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=1)
+    async with following(quiet, job) as websocket:
+        await websocket.send_str("hello")
+        await websocket.send_bytes(b"\x00")
+        await quiet.complete(job.job_id, 0)
+        assert (await frames_to_the_end(websocket))[-1]["type"] == "job_complete"
+
+
+async def test_too_much_from_a_subscriber_ends_it(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    async with following(quiet, job) as websocket:
+        await websocket.send_str("x" * 10_000)
+        await frames_to_the_end(websocket)
+        assert websocket.close_code == 1009
+
+
+def listeners(quiet: QuietGateway) -> int:
+    return sum(1 for task in asyncio.all_tasks() if task.get_name().startswith("send "))
+
+
+async def test_a_subscriber_that_leaves_is_forgotten_at_once(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    async with following(quiet, job) as websocket:
+        await frame(websocket)
+        assert listeners(quiet) == 1
+    async with asyncio.timeout(2):
+        while listeners(quiet):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_subscriber_that_vanishes_is_forgotten_too(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    websocket = await quiet.http.ws_connect(path_of(job))
+    await frame(websocket)
+    transport = websocket.get_extra_info("socket")
+    transport.shutdown(socket.SHUT_RDWR)
+    async with asyncio.timeout(2):
+        while listeners(quiet):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_reader_that_does_not_read_holds_up_nobody_and_is_cut_off(quiet: QuietGateway) -> None:
+    """Its frames fill the socket's buffers; after five seconds with one frame it is gone."""
+    job = await quiet.accept(images=100)
+    deaf = await a_deaf_subscriber(quiet, job)
+    async with following(quiet, job) as websocket:
+        await frame(websocket)
+        assert listeners(quiet) == 2
+        big = "x" * 100_000
+        for index in range(99):
+            await quiet.change(job.job_id, lambda job, index=index: failed_with(job, index, big))  # type: ignore[misc]
+        async with asyncio.timeout(3):
+            told = 0
+            while told < 99:
+                told += (await frame(websocket))["type"] == "image_complete"
+        async with asyncio.timeout(10):
+            while listeners(quiet) == 2:
+                await asyncio.sleep(0.05)
+        await quiet.fail(job.job_id, 99)
+        assert (await frames_to_the_end(websocket))[-1]["type"] == "job_complete"
+    deaf.close()
+
+
+def failed_with(job: Job, index: int, text: str) -> Change | None:
+    return transitions.fail(job, index, Failure("analysis_failed", text), job.updated_at)
+
+
+async def a_deaf_subscriber(quiet: QuietGateway, job: Job) -> socket.socket:
+    """One that shakes hands and never reads again, with small buffers."""
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(deaf, ("127.0.0.1", quiet.port))
+    handshake = (
+        f"GET {path_of(job)} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    await loop.sock_sendall(deaf, handshake.encode())
+    assert b"101" in await loop.sock_recv(deaf, 100)
+    return deaf
+
+
+class TestOrigins:
+    @pytest.fixture
+    async def listing(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
+        http = HttpSettings(cors_origins=("https://app.example.com",))
+        async with quiet_gateway(tmp_path, http=http) as gateway:
+            yield gateway
+
+    async def status(self, gateway: QuietGateway, headers: dict[str, str]) -> int:
+        job = await gateway.accept()
+        try:
+            async with gateway.http.ws_connect(path_of(job), headers=headers):
+                return 101
+        except aiohttp.WSServerHandshakeError as refusal:
+            return refusal.status
+
+    async def test_by_default_any_page_may_follow(self, quiet: QuietGateway) -> None:
+        assert await self.status(quiet, {"Origin": "https://anywhere.example"}) == 101
+
+    async def test_a_page_of_the_list_may_follow(self, listing: QuietGateway) -> None:
+        assert await self.status(listing, {"Origin": "https://app.example.com"}) == 101
+
+    @pytest.mark.parametrize(
+        "origin", ["https://evil.example", "null", "https://app.example.com.evil.example"]
+    )
+    async def test_another_page_may_not(self, listing: QuietGateway, origin: str) -> None:
+        assert await self.status(listing, {"Origin": origin}) == 403
+
+    async def test_who_is_no_browser_may(self, listing: QuietGateway) -> None:
+        assert await self.status(listing, {}) == 101

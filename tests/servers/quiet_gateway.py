@@ -1,0 +1,149 @@
+"""A real gateway without its services: real stores and a real door, but jobs stand still until a test moves them.
+
+async with quiet_gateway(tmp_path) as gateway:
+    job = await gateway.accept(images=2)
+    await gateway.complete(job.job_id, 0)
+    answer = await gateway.http.get(f"/api/v1/batch/{job.job_id}")
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from attrs import define, evolve
+
+from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.adapters.object_store.folder import open_folder_store
+from gateway.api.application import build_application
+from gateway.background import Background
+from gateway.context import AppContext
+from gateway.domain import transitions
+from gateway.domain.events import Change
+from gateway.domain.job import Image, Job
+from gateway.events.hub import Hub
+from gateway.events.latest import LatestJobs
+from gateway.events.stream import EventStream
+from gateway.fetch.policy import FetchPolicy
+from gateway.jobs.ledger import Ledger
+from gateway.jobs.originals import Originals
+from gateway.jobs.submit import Submit
+from gateway.ports.clock import SystemClock
+from gateway.ports.object_store import Bucket, ObjectKey
+from gateway.settings import Settings
+from tests import builders
+
+
+@define(eq=False)
+class QuietGateway:
+    """`http` asks it; the rest moves its jobs."""
+
+    context: AppContext
+    ledger: Ledger
+    runner: web.AppRunner
+    port: int
+    http: aiohttp.ClientSession
+    objects_dir: Path
+    is_stopped: bool = False
+
+    async def accept(self, images: int | Sequence[Image] = 3) -> Job:
+        """A job as a POST would leave it, but without objects."""
+        accepted = builders.an_accepted_job(images, now=datetime.now(UTC))
+        await self.context.job_store.begin(accepted.job.job_id, (), deadline=datetime.now(UTC))  # type: ignore[attr-defined]
+        await self.ledger.add(accepted, intake_id=accepted.job.job_id)
+        return accepted.job
+
+    async def publish(self, job_id: str, index: int) -> Job:
+        return await self.change(job_id, lambda job: builders.publish(job, index, now=datetime.now(UTC)))
+
+    async def complete(self, job_id: str, index: int) -> Job:
+        return await self.change(job_id, lambda job: builders.complete(job, index, now=datetime.now(UTC)))
+
+    async def fail(self, job_id: str, index: int) -> Job:
+        failure = builders.a_failure()
+        return await self.change(job_id, lambda job: transitions.fail(job, index, failure, datetime.now(UTC)))
+
+    async def change(self, job_id: str, decide: Callable[[Job], Change | None]) -> Job:
+        change = await self.ledger.change(job_id, decide)
+        assert change is not None
+        return change.job
+
+    async def put_processed(self, key: str, content: bytes) -> None:
+        async def body() -> AsyncIterator[bytes]:
+            yield content
+
+        await self.context.object_store.put(
+            ObjectKey(Bucket.PROCESSED, key), body(), media_type="image/jpeg", max_bytes=len(content)
+        )
+
+    def stored_files(self) -> list[str]:
+        """What lies in the object store."""
+        files = (path for path in self.objects_dir.rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self.objects_dir)) for path in files)
+
+    async def stop_doors(self) -> None:
+        """As at SIGTERM: the doors close while the stores are still there."""
+        if not self.is_stopped:
+            self.is_stopped = True
+            self.context.background.ask_to_stop()
+            await self.runner.cleanup()
+
+
+@asynccontextmanager
+async def quiet_gateway(data_dir: Path, **sections: Any) -> AsyncIterator[QuietGateway]:
+    """`sections` replace those of the settings: `intake=IntakeSettings(max_requests=1)`."""
+    settings = evolve(Settings(), data_dir=data_dir, **sections)
+    async with AsyncExitStack() as stack:
+        context, ledger = await _assembled(settings, stack)
+        # A short one: a request that hangs at the stop is a fault that should show.
+        runner = web.AppRunner(
+            build_application(context), access_log=None, auto_decompress=False, shutdown_timeout=5
+        )
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        http = aiohttp.ClientSession(f"http://127.0.0.1:{port}")
+        gateway = QuietGateway(context, ledger, runner, port, http, settings.object_store.folder(data_dir))
+        stack.push_async_callback(gateway.stop_doors)
+        stack.push_async_callback(http.close)
+        yield gateway
+
+
+async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppContext, Ledger]:
+    clock = SystemClock()
+    jobs = await stack.enter_async_context(SqliteJobStore.open(settings.data_dir / "jobs.sqlite"))
+    objects = await stack.enter_async_context(
+        open_folder_store(settings.object_store, settings.object_store.folder(settings.data_dir))
+    )
+    broker = InProcessBroker(settings.broker, clock)
+    stack.callback(broker.close)
+    hub = Hub()
+    latest = LatestJobs(jobs)
+    hub.observe(latest.observe)
+    ledger = Ledger(jobs, hub, latest)
+    submit = Submit(
+        ledger=ledger,
+        records=jobs,
+        objects=objects,
+        originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels),
+        clock=clock,
+        settings=settings.intake,
+        urls=FetchPolicy.of(settings.fetch),
+        prefix=settings.jobs.trace_prefix,
+    )
+    context = AppContext(
+        settings=settings,
+        clock=clock,
+        background=Background(),
+        job_store=jobs,
+        object_store=objects,
+        broker=broker,
+        latest=latest,
+        stream=EventStream(latest, jobs, hub),
+        submit=submit,
+    )
+    return context, ledger
