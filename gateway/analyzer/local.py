@@ -23,7 +23,6 @@ ANALYZER = "local/1"
 """Name and version: whoever reads its text can tell who wrote it."""
 
 FORMATS = ("JPEG", "PNG")
-INDEXED = frozenset({"1", "P", "PA"})
 VIEW_PIXELS = 512
 """What looks and colours are measured on: the longer side."""
 
@@ -89,22 +88,22 @@ def _opened(image: bytes) -> _View:
 
 
 def _small(opened: Image.Image) -> Image.Image:
-    """At most VIEW_PIXELS wide and high, in RGB or RGBA; not turned, for looks are the same from all sides."""
-    if opened.mode in INDEXED:  # numbers of colours can't be averaged
-        return _in_colour(opened.resize(_view_size(opened.size), Image.Resampling.NEAREST))
-    readable = _of_8_bits(opened) if opened.mode.startswith("I") else opened
-    return _in_colour(readable.resize(_view_size(opened.size), Image.Resampling.BOX, reducing_gap=2))
+    """At most VIEW_PIXELS wide and high, in RGB or RGBA; not turned, for looks are the same from all sides.
+
+    Picks pixels before it averages: to convert or average all of a PNG would take several times its memory.
+    """
+    picked = opened.resize(_fitting(opened.size, 4 * VIEW_PIXELS), Image.Resampling.NEAREST)
+    if picked.mode.startswith("I"):
+        picked = _of_8_bits(picked)
+    coloured = picked.convert("RGBA" if opened.has_transparency_data else "RGB")
+    return coloured.resize(_fitting(opened.size, VIEW_PIXELS), Image.Resampling.BOX)
 
 
-def _view_size(size: tuple[int, int]) -> tuple[int, int]:
-    scale = min(VIEW_PIXELS / max(size), 1)
+def _fitting(size: tuple[int, int], longer_side: int) -> tuple[int, int]:
+    scale = min(longer_side / max(size), 1)
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
 def _of_8_bits(picture: Image.Image) -> Image.Image:
     """Pillow clips 16 bits at 255 instead of scaling them."""
     return picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-
-
-def _in_colour(picture: Image.Image) -> Image.Image:
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
