@@ -139,8 +139,7 @@ def _job_store(settings: Settings) -> AbstractAsyncContextManager[SqliteJobStore
 
 
 def _object_store(settings: Settings) -> AbstractAsyncContextManager[FolderObjectStore]:
-    folder = Path(settings.object_store.path or settings.data_dir / "objects")
-    return open_folder_store(settings.object_store, folder)
+    return open_folder_store(settings.object_store, settings.object_store.folder(settings.data_dir))
 
 
 def check(settings: Settings) -> None:

@@ -154,6 +154,6 @@ async def _read(body: AsyncIterator[bytes], max_bytes: int) -> bytes:
         document += chunk
         if len(document) > max_bytes:
             raise TooLarge(
-                f"a JSON body may have {max_bytes} bytes; send larger batches as multipart/form-data"
+                f"A JSON body may have {max_bytes} bytes; send larger batches as multipart/form-data."
             )
     return bytes(document)

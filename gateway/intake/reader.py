@@ -32,7 +32,7 @@ def read_images(
     if media_type in IMAGE_TYPES:
         return _one_image(_bounded(body, settings.max_body_bytes), name)
     wanted = ", ".join(("application/json", "multipart/form-data", *IMAGE_TYPES))
-    raise UnsupportedMedia(f"media type {media_type[:100] or '(none)'} is not taken; send one of {wanted}")
+    raise UnsupportedMedia(f"Media type {media_type[:100] or '(none)'} is not taken; send one of {wanted}")
 
 
 async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingImages:
@@ -44,5 +44,5 @@ async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[
     async for chunk in body:
         size += len(chunk)
         if size > max_bytes:
-            raise TooLarge(f"the body is larger than {max_bytes} bytes")
+            raise TooLarge(f"The body is larger than {max_bytes} bytes.")
         yield chunk
