@@ -99,6 +99,9 @@ _UNAVAILABLE = _problem(
     "A needed part is down, or the gateway is stopping or full.",
     {"Retry-After": _header("Seconds after which to try again.", "integer")},
 )
+_IMAGE_BYTES: Schema = {
+    media_type: {"schema": {"contentMediaType": media_type}} for media_type in ("image/jpeg", "image/png")
+}
 _BOOLEAN = {"type": "boolean", "default": False}
 
 
@@ -106,18 +109,16 @@ def _submit() -> Schema:
     files = {
         "type": "object",
         "properties": {"options": {"type": "string", "description": "JSON."}},
-        "additionalProperties": {"type": "string", "format": "binary"},
+        "additionalProperties": {"contentMediaType": "image/*"},
         "description": "Every part with a file name is an image, in order, whatever its field is called.",
     }
-    raw: Schema = {"schema": {"type": "string", "format": "binary"}}
     content = {
         "application/json": {
             "schema": ref("NewBatch"),
             "example": {"images": [{"url": "https://example.com/photo1.jpg", "name": "photo1.jpg"}]},
         },
         "multipart/form-data": {"schema": files},
-        "image/jpeg": raw,
-        "image/png": raw,
+        **_IMAGE_BYTES,
     }
     return _operation(
         "batches",
@@ -224,8 +225,6 @@ def _image() -> Schema:
 
 
 def _bytes(summary: str, name: str) -> Schema:
-    image: Schema = {"schema": {"type": "string", "format": "binary"}}
-    content = {"image/jpeg": image, "image/png": image}
     headers = {
         **_ETAG,
         "Content-Disposition": _header("The image's file name (RFC 6266)."),
@@ -237,8 +236,8 @@ def _bytes(summary: str, name: str) -> Schema:
         name,
         summary,
         {
-            "200": {"description": "The image.", "headers": headers, "content": content},
-            "206": {"description": "The part that Range asks for.", "headers": part, "content": content},
+            "200": {"description": "The image.", "headers": headers, "content": _IMAGE_BYTES},
+            "206": {"description": "The part that Range asks for.", "headers": part, "content": _IMAGE_BYTES},
             "304": _UNCHANGED,
             "404": _problem("No such batch or image, or it was refused or failed and so not kept."),
             "409": _problem("Not yet (code not_ready): the image is still open."),

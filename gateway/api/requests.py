@@ -96,13 +96,24 @@ async def guarded_body(content: aiohttp.StreamReader, settings: IntakeSettings) 
 
 async def _next_chunk(content: aiohttp.StreamReader, patience_s: float) -> bytes:
     """The bytes that are there, at the end of the body none."""
+    cancelled_before = _times_cancelled()
     try:
         async with asyncio.timeout(patience_s):
             return await content.readany()
     except TimeoutError:
         raise TooSlow("The body did not come in time.") from None
+    except asyncio.CancelledError:
+        if _times_cancelled() > cancelled_before:
+            raise
+        # A stop that has waited long enough makes aiohttp end the stream so, and the task is not cancelled.
+        raise Unavailable("The gateway is stopping.", code="stopping") from None
     except (PayloadEncodingError, web.RequestPayloadError) as error:
         raise BadInput("The body's transfer coding is broken.", detail=str(error)) from None
+
+
+def _times_cancelled() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
 def _bound(request: web.Request, settings: IntakeSettings) -> int:

@@ -6,7 +6,7 @@ read; the subscriber comes back with `?after=<id>`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -70,8 +70,8 @@ class Subscriptions:
         """Send everybody away, all at the same time, for the gateway stops."""
         await asyncio.gather(*(subscriber.leave(WSCloseCode.GOING_AWAY) for subscriber in self._open))
 
-    async def _frames_of(self, job_id: str, after: str | None) -> AsyncIterator[bytes]:
-        async with aclosing(self._context.stream.follow(job_id, after)) as events:  # type: ignore[type-var]
+    async def _frames_of(self, job_id: str, after: str | None) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._context.stream.follow(job_id, after)) as events:
             async for event in events:
                 yield self._frames.of(job_id, event)
 
@@ -84,7 +84,7 @@ class Subscriber:
     _socket: web.WebSocketResponse
     _transport: asyncio.Transport
 
-    async def serve(self, frames: AsyncIterator[bytes]) -> None:
+    async def serve(self, frames: AsyncGenerator[bytes, None]) -> None:
         """Send the frames, until they or the connection end."""
         sending = asyncio.create_task(self._send_all(frames), name=f"send {self._job_id}")
         receiving = asyncio.create_task(self._receive_all(), name=f"receive {self._job_id}")
@@ -108,10 +108,10 @@ class Subscriber:
         if self._socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
             self._transport.abort()
 
-    async def _send_all(self, frames: AsyncIterator[bytes]) -> int:
+    async def _send_all(self, frames: AsyncGenerator[bytes, None]) -> int:
         """The close code that the end of the frames calls for."""
         try:
-            async with aclosing(frames):  # type: ignore[type-var]
+            async with aclosing(frames):
                 async for frame in frames:
                     if not await self._send(frame):
                         return WSCloseCode.ABNORMAL_CLOSURE

@@ -270,8 +270,8 @@ class TestTooLarge:
         assert quiet.stored_files() == []
 
     async def test_raw(self, quiet: QuietGateway) -> None:
-        body = {"data": sent(jpeg_of(MAX_IMAGE + 1)), "headers": {"Content-Type": "image/jpeg"}}
-        image = await image_after(quiet, **body)
+        headers = {"Content-Type": "image/jpeg"}
+        image = await image_after(quiet, data=sent(jpeg_of(MAX_IMAGE + 1)), headers=headers)
         assert (image["status"], image["code"]) == ("failed", "too_large")
         assert quiet.stored_files() == []
 
