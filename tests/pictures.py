@@ -110,10 +110,14 @@ def with_maker_note(kind: str, *, byte_order: str) -> bytes:
     """A picture of a Canon whose MakerNote has offsets from the start of the EXIF block, as real ones do."""
     exif = _exif_of_a_canon(byte_order)
     if kind == "PNG":
-        file = io.BytesIO()
-        Image.new("RGB", (64, 48), "teal").save(file, "PNG", exif=b"Exif\0\0" + exif)
-        return file.getvalue()
+        return png_with_exif(exif)
     return jpeg_with_exif(plain("JPEG"), exif)
+
+
+def png_with_exif(exif: bytes) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), "teal").save(file, "PNG", exif=b"Exif\0\0" + exif)
+    return file.getvalue()
 
 
 def jpeg_with_exif(jpeg: bytes, exif: bytes) -> bytes:

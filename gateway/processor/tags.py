@@ -137,8 +137,8 @@ def _write_exif(opened: "ImageData", metadata: Metadata) -> None:
 
 def _has_exif(opened: "ImageData") -> bool:
     try:
-        return bool(opened.read_exif("latin-1"))
-    except ValueError:  # there is some, with text in no known encoding
+        return bool(opened.read_exif())
+    except ValueError:  # there is some, and it isn't all UTF-8
         return True
 
 
@@ -160,8 +160,7 @@ def _write_iptc(opened: "ImageData", metadata: Metadata) -> None:
     declared = fields.get(CHARACTER_SET, {}).get("value")
     old = _iptc_texts(fields, declared)
     tags: Tags = {CHARACTER_SET: UTF_8_DECLARED}
-    if declared != UTF_8_DECLARED:
-        tags |= {name: texts for name, texts in old.items() if not all(text.isascii() for text in texts)}
+    tags |= {name: texts for name, texts in old.items() if not all(text.isascii() for text in texts)}
     if "Iptc.Application2.RecordVersion" not in fields:
         tags["Iptc.Application2.RecordVersion"] = "4"
     if metadata.title:
