@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -189,7 +190,8 @@ async def _listening(context: AppContext) -> AsyncIterator[list[str]]:
             try:
                 await site.start()
             except OSError as error:
-                raise CanNotStart(f"can't listen on {site.name}: {error.strerror or error}") from error
+                reason = os.strerror(error.errno) if error.errno else str(error)
+                raise CanNotStart(f"can't listen on {site.name}: {reason}") from error
         yield _addresses(runner)
     finally:
         context.background.ask_to_stop()
