@@ -13,6 +13,7 @@ from gateway.shell.plan import find_photos
 from gateway.shell.report import Failure
 from gateway.shell.submit import Submission
 from tests.servers.stand_in_gateway import StandIn, stand_in_gateway
+from tests.servers.web import raw, web_server
 
 
 @define
@@ -83,3 +84,11 @@ async def test_a_photo_that_went_away_fails_alone(stand_in, photos):
     async with asyncio.timeout(30), GatewayClient(stand_in.base_url) as client:
         await Submission(client, told).send([photos])
     assert (sorted(told.done), told.lost) == (["a.jpg", "c.jpg"], {"b.jpg": "can't be read"})
+
+
+async def test_a_connection_that_breaks_in_mid_batch_is_told_as_such_and_not_sent_again(photos):
+    told = Told()
+    async with web_server({"/api/v1/batch": raw(b"")}) as site, GatewayClient(site.url("")) as client:
+        await Submission(client, told).send([photos])
+    assert len(site.requests) == 1
+    assert told.lost["a.jpg"].endswith("the batch may have been taken nevertheless")

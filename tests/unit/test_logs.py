@@ -174,7 +174,7 @@ def test_a_crash_in_a_handler_keeps_its_traceback():
 
 def test_a_name_from_outside_makes_no_line_of_its_own_on_a_terminal():
     log = Log(Terminal())
-    ours().info("stored", name="a\n[error] forged \x1b[2J")
+    ours().info("stored a\n[error] forged \x1b[2J", name="b\n[error] forged \x1b[2J")
     assert len(log.text.splitlines()) == 1
     assert "\x1b[2J" not in log.text
 

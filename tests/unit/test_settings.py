@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from attrs import field, frozen
 
 from gateway.settings import LoadedSettings, SettingsError, describe, load
 
@@ -270,3 +271,21 @@ def test_a_password_in_a_url_is_neither_printed_nor_loaded_again(tmp_path):
     printed = describe(loaded(tmp_path, '[fetch]\nuser_agent = "bot (https://me:hidden@example.com/)"'))
     assert '# user_agent = "bot (https://***@example.com/)"' in printed
     assert "hidden" not in printed
+
+
+@frozen
+class StoreSettings:
+    endpoint: str = "minio:9000"
+    secret_key: str = "hidden"
+    phrase: str = field(default="hidden", metadata={"secret": True})
+    user_token: str = ""
+
+
+def test_a_secret_is_masked_and_commented_out_when_it_is_set():
+    loaded_settings = LoadedSettings(StoreSettings(), {})  # type: ignore[arg-type]
+    assert describe(loaded_settings).splitlines() == [
+        'endpoint = "minio:9000"  # default',
+        '# secret_key = "***"  # default',
+        '# phrase = "***"  # default',
+        'user_token = ""  # default',
+    ]
