@@ -12,6 +12,7 @@ from gateway.errors import ContentError
 from gateway.metadata import Metadata
 from gateway.processor.segments import segments
 from gateway.processor.tags import TaggingFailed, processor_available, write_tags
+from tests.golden import golden
 from tests.pictures import (
     china,
     exiftool,
@@ -140,6 +141,15 @@ def test_all_metadata_of_others_is_kept(well_described: bytes) -> None:
         name: before[name] for name in before.keys() - WRITTEN - MOVED
     }
     assert {"XMP-me:Struct", "GPS:GPSLatitude", "IFD1:ThumbnailLength", "Photoshop:URL"} <= before.keys()
+
+
+def test_all_is_written_that_the_existing_processor_writes_and_iptc_loses_no_character() -> None:
+    existing = golden("processed_tags")[0]["plain"]
+    words = existing["metadata"]
+    metadata = Metadata(words["title"], words["description"], tuple(words["keywords"]))
+    expected = existing["tags"] | {"IPTC:Caption-Abstract": metadata.description}
+    tags = tags_of(write_tags(plain("JPEG"), metadata))
+    assert {name: tags.get(name) for name in expected} == expected
 
 
 def test_the_thumbnail_is_kept(well_described: bytes) -> None:
