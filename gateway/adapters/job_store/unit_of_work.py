@@ -26,9 +26,8 @@ from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.errors import Conflict
 
-_WRITE_JOBS = """
-INSERT INTO jobs SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7,
-    value->>8, value->>9, value->>10, value->>11 FROM json_each(?) WHERE true
+_WRITE_JOB = """
+INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at, completed_at = excluded.completed_at,
     cancelled_at = excluded.cancelled_at, seq = excluded.seq, status = excluded.status,
     completed = excluded.completed, failed = excluded.failed, cancelled = excluded.cancelled, open = excluded.open
@@ -113,7 +112,7 @@ class UnitOfWork:
         deleted = [job_id for job_id, kept in self._jobs.items() if kept is None]
         ended = [intake_id for intake_id, record in self._intake.items() if record is None]
         begun = [(i, r.deadline, to_json(r.keys)) for i, r in self._intake.items() if r is not None]
-        self._execute(_WRITE_JOBS, list(self._job_rows.values()))
+        self._connection.executemany(_WRITE_JOB, self._job_rows.values())
         self._execute(_WRITE_IMAGES, list(self._image_rows.values()))
         self._execute(_WRITE_EVENTS, self._event_rows)
         self._execute(_WRITE_INTAKE, begun)

@@ -79,6 +79,9 @@ class Writer:
                 await self._ended.wait()
 
     async def _find_room(self) -> None:
+        if not self._room.locked():
+            await self._room.acquire()  # at once: a deadline would cost more than the write
+            return
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._room.acquire()
