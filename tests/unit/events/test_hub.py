@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from gateway.domain.events import Change
 from gateway.events.hub import Hub
 from tests.builders import an_accepted_job, complete, publish
 
@@ -58,7 +59,8 @@ def test_after_a_gap_in_what_was_announced_only_the_newer_part_is_at_hand():
 
 
 def test_observers_see_every_change():
-    hub, seen = Hub(), []
+    hub = Hub()
+    seen: list[Change] = []
     hub.observe(seen.append)
     accepted = an_accepted_job(1)
     hub.announce(accepted)
