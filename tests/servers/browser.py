@@ -1,0 +1,144 @@
+"""A real browser on a page of another origin than the gateway's: headless Chromium with an empty profile.
+
+    async with browser_page(tmp_path, {"photo.jpg": PHOTO}) as page:
+        logged = await page.run("console.log(await (await fetch(url)).json())")
+
+The page has an `<input type="file">` in which the files are chosen. It fetches each script from its own server and
+tells it what the script logged, so nothing but HTTP lies between test and page.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from attrs import define, field
+
+from tests.free_ports import free_port
+
+START_S = 40
+SCRIPT_S = 30
+HOST = "127.0.0.1"
+PAGE = """<!doctype html>
+<meta charset="utf-8">
+<title>A page of another origin</title>
+<input type="file" multiple>
+<script type="module">
+const Script = (async () => {}).constructor;
+const chosen = new DataTransfer();
+for (const name of await (await fetch("/files")).json()) {
+  chosen.items.add(new File([await (await fetch(`/files/${name}`)).blob()], name));
+}
+document.querySelector("input").files = chosen.files;
+for (;;) {
+  const script = await (await fetch("/script")).text();
+  const logged = [];
+  let error = "";
+  try {
+    await new Script("console", script)({ log: (...values) => logged.push(...values) });
+  } catch (caught) {
+    error = `${caught}`;
+  }
+  await fetch("/outcome", { method: "POST", body: JSON.stringify({ logged, error }) });
+}
+</script>
+"""
+
+
+class ScriptFailed(Exception):
+    """The script threw; the text is its error's."""
+
+
+@define(eq=False)
+class Page:
+    """Runs one script at a time."""
+
+    port: int
+    files: Mapping[str, bytes]
+    _scripts: asyncio.Queue[str] = field(factory=asyncio.Queue)
+    _outcomes: asyncio.Queue[Any] = field(factory=asyncio.Queue)
+
+    @property
+    def origin(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    async def run(self, script: str) -> list[Any]:
+        """What the script logged, as JSON has it. `await` may stand at its top. Raises ScriptFailed."""
+        self._scripts.put_nowait(script)
+        async with asyncio.timeout(SCRIPT_S):
+            outcome = await self._outcomes.get()
+        if outcome["error"]:
+            raise ScriptFailed(outcome["error"])
+        logged: list[Any] = outcome["logged"]
+        return logged
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.add_routes(
+            [
+                web.get("/", self._page),
+                web.get("/files", self._names),
+                web.get("/files/{name}", self._file),
+                web.get("/script", self._script),
+                web.post("/outcome", self._outcome),
+            ]
+        )
+        return application
+
+    async def _page(self, _: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
+
+    async def _names(self, _: web.Request) -> web.Response:
+        return web.json_response(list(self.files))
+
+    async def _file(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.files[request.match_info["name"]])
+
+    async def _script(self, _: web.Request) -> web.Response:
+        return web.Response(text=await self._scripts.get())
+
+    async def _outcome(self, request: web.Request) -> web.Response:
+        self._outcomes.put_nowait(await request.json())
+        return web.Response()
+
+
+@asynccontextmanager
+async def browser_page(folder: Path, files: Mapping[str, bytes]) -> AsyncIterator[Page]:
+    """A page that is ready to run scripts; the profile lies in `folder`."""
+    page = Page(free_port(), files)
+    runner = web.AppRunner(
+        page.application(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True
+    )
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, page.port).start()
+        async with _chromium(folder, page.origin):
+            async with asyncio.timeout(START_S):
+                await page.run("")
+            yield page
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _chromium(folder: Path, address: str) -> AsyncIterator[None]:
+    """In a process group of its own, which ends with this context."""
+    profile, log = folder / "profile", folder / "chromium.log"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+    with log.open("wb") as output:
+        chromium = await asyncio.create_subprocess_exec(
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={profile}", address,
+            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(chromium.pid, signal.SIGKILL)
+        await chromium.wait()
