@@ -92,7 +92,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             settings=settings.jobs,
         )
         await cleaner.remove_leftovers_of_a_crash()
-        services: list[Service] = [
+        services: tuple[Service, ...] = (
             Collector(
                 ledger=ledger,
                 latest=latest,
@@ -118,9 +118,8 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 poll_s=settings.jobs.poll_s,
             ),
             cleaner,
-        ]
-        for service in services:
-            await stack.enter_async_context(background.running(service))
+        )
+        await stack.enter_async_context(background.running(*services))
         yield AppContext(
             settings=settings,
             clock=clock,

@@ -1,7 +1,7 @@
-"""Owns every long-running service of the process: start, what a crash means, and the order of the stop.
+"""Owns every long-running service of the process: start, what a crash means, and stop.
 
-A bare TaskGroup in an exit stack would wait for loops that never end; here the stop cancels each task and awaits it,
-last started first. A service that ends by itself has a bug: the process becomes unready and is asked to end, with
+A bare TaskGroup in an exit stack would wait for loops that never end; here the stop cancels every task and awaits it,
+with a deadline. What a service had in hand is not lost: all of them work at least once. A service that ends by itself has a bug: the process becomes unready and is asked to end, with
 the error kept for its exit code.
 """
 
@@ -31,23 +31,22 @@ class Service(Protocol):
 class Background:
     """The running services. `stopping` and `crashed` tell the doors whether new work is welcome."""
 
-    stop_timeout_s: float = 5.0
+    stop_timeout_s: float = 3.0
     stopping: asyncio.Event = field(factory=asyncio.Event)
     crashed: str | None = None
-    _tasks: list[asyncio.Task[None]] = field(factory=list)
 
     @asynccontextmanager
-    async def running(self, service: Service) -> AsyncIterator[None]:
-        """The service runs as long as this context lasts."""
-        task = asyncio.create_task(self._watch(service), name=service.name)
-        self._tasks.append(task)
+    async def running(self, *services: Service) -> AsyncIterator[None]:
+        """The services run as long as this context lasts; they are stopped together, within `stop_timeout_s`."""
+        tasks = [asyncio.create_task(self._watch(service), name=service.name) for service in services]
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait([task], timeout=self.stop_timeout_s)
-            if not task.done():
-                log.error("service does not stop", service=service.name)
+            for task in tasks:
+                task.cancel()
+            _, stubborn = await asyncio.wait(tasks, timeout=self.stop_timeout_s)
+            for task in stubborn:
+                log.error("service does not stop", service=task.get_name())
 
     def ask_to_stop(self) -> None:
         """Make the process unready and let its main loop end it."""

@@ -83,6 +83,23 @@ async def test_a_service_that_does_not_stop_holds_up_the_end_for_a_bounded_time(
     release.set()
 
 
+async def test_stubborn_services_share_one_deadline():
+    release = asyncio.Event()
+
+    async def stubborn():
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    background = Background(stop_timeout_s=0.5)
+    async with asyncio.timeout(1.2):
+        async with background.running(*(AService(stubborn, f"service-{n}") for n in range(5))):
+            await asyncio.sleep(0)
+    release.set()
+
+
 async def test_cancelling_the_owner_stops_the_service():
     stopped = asyncio.Event()
 
