@@ -1,8 +1,8 @@
 """Owns every long-running service of the process: start, what a crash means, and stop.
 
-A bare TaskGroup in an exit stack would wait for loops that never end; here the stop cancels every task and awaits it,
-with a deadline. What a service had in hand is not lost: all of them work at least once. A service that ends by itself has a bug: the process becomes unready and is asked to end, with
-the error kept for its exit code.
+A bare TaskGroup in an exit stack would wait for loops that never end; here the stop cancels every task and awaits
+it, with a deadline. What a service had in hand is not lost: all of them work at least once. A service that ends by
+itself has a bug: the process becomes unready and is asked to end, with the error kept for its exit code.
 """
 
 import asyncio
