@@ -74,7 +74,7 @@ def section(document: Path, heading: str) -> str:
 def tables(text: str) -> Iterator[Sequence[str]]:
     """Rows of all tables in the text, without their heads."""
     rows = [
-        [cell.strip() for cell in line.strip("|").split(" | ")]
+        [cell.strip() for cell in line.strip("|").split("|")]
         for line in text.splitlines()
         if line.startswith("|")
     ]

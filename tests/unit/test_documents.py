@@ -1,0 +1,151 @@
+"""The documents agree with the code: codes, statuses, fields, endpoints, settings, folders; links lead somewhere."""
+
+import ast
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from gateway.api import problems
+from gateway.api.openapi import document
+from gateway.api.schemas import FAILURE_CODES, schemas
+from gateway.intake.settings import IntakeSettings
+from gateway.settings import Settings
+from gateway.settings.sources import OTHER_GATEWAY_NAMES, known_keys, variable_name
+from tests.documents import (
+    API,
+    README,
+    ROOT,
+    anchors,
+    documents,
+    examples,
+    first_words,
+    links,
+    section,
+    tables,
+    words,
+)
+
+GATEWAY = ROOT / "gateway"
+OF_SERVER = problems._OF_SERVER  # noqa: SLF001 - read, not used
+INDEX = ROOT / "docs" / "README.md"
+INSIDE = {
+    "bad_key", "bad_settings", "can_not_start", "conflict", "helper_died", "helper_timeout", "job_store_unusable",
+    "malformed_message", "unroutable",
+}  # fmt: skip
+"""Codes that no client sees: of messages, of helpers, of the start, and kinds that are raised as leaves alone."""
+
+
+def test_the_table_of_image_codes_has_those_of_the_contract() -> None:
+    assert first_words(section(API, "Codes of images")) == set(FAILURE_CODES)
+
+
+def test_the_tables_of_codes_have_every_code_that_the_source_gives_to_clients() -> None:
+    documented = first_words(section(API, "Codes of requests")) | first_words(section(API, "Codes of images"))
+    assert set(_codes_in_source()) - INSIDE == documented - {"no_result"}
+
+
+def test_the_table_of_status_codes_has_every_one_that_the_api_gives() -> None:
+    given = {*problems.STATUS_OF_KIND.values(), *OF_SERVER, HTTPStatus.INTERNAL_SERVER_ERROR}
+    assert {int(row[0]) for row in tables(section(API, "Status codes"))} == {int(status) for status in given}
+
+
+def test_each_code_of_a_request_stands_with_a_status_of_the_table() -> None:
+    statuses = {row[0] for row in tables(section(API, "Status codes"))}
+    assert {row[1] for row in tables(section(API, "Codes of requests"))} <= statuses
+
+
+def test_the_table_of_endpoints_has_every_path_of_the_openapi_document() -> None:
+    named = {word.split()[-1] for row in tables(section(API, "Endpoints")) for word in words(" ".join(row))}
+    assert named == set(document(IntakeSettings())["paths"])
+
+
+@pytest.mark.parametrize(
+    ("heading", "schema"),
+    [
+        ("Fields of a job", "Batch"),
+        ("Fields of an image", "Image"),
+        ("Follow by WebSocket", "Frame"),
+        ("List", "BatchPage"),
+        ("Errors", "Problem"),
+    ],
+)
+def test_a_table_of_fields_has_those_of_the_schema(heading: str, schema: str) -> None:
+    fields = {word for row in tables(section(API, heading)) if len(row) == 4 for word in words(row[0])}
+    assert fields == set(schemas(IntakeSettings())[schema]["properties"])
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    assert [link for link in links(path) if not _leads_somewhere(path, link)] == []
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_settings_that_a_document_names_exist(path: Path) -> None:
+    known = {variable_name(key) for key in known_keys(Settings)} | OTHER_GATEWAY_NAMES
+    named = set(re.findall(r"\bGATEWAY_[A-Z_]+[A-Z]\b", path.read_text()))
+    assert named - known == set()
+
+
+def test_the_settings_of_limits_exist() -> None:
+    named = {word for row in tables(section(API, "Limits")) for word in words(row[2])}
+    assert named
+    assert named - set(known_keys(Settings)) == set()
+
+
+def test_the_index_leads_to_every_document() -> None:
+    found = {(INDEX.parent / link.partition("#")[0]).resolve() for link in links(INDEX)}
+    assert set(documents()) - found - {INDEX} == set()
+
+
+def test_the_readme_has_a_line_for_every_folder() -> None:
+    packages = {f"gateway/{path.parent.name}/" for path in GATEWAY.glob("*/__init__.py")}
+    folders = {
+        f"{name}/" for name in ("config", "docs", "examples", "requirements", "tests", "tools", "typings")
+    }
+    assert first_words(section(README, "Source tree")) == packages | folders | {"gateway/"}
+
+
+@pytest.mark.parametrize("language", ["bash", "javascript", "python"])
+def test_the_api_has_examples_in_every_language(language: str) -> None:
+    assert sum(example.code.language == language for example in examples(API)) > 5
+
+
+def _leads_somewhere(path: Path, link: str) -> bool:
+    if link.startswith("https://"):
+        return True
+    file, _, anchor = link.partition("#")
+    target = (path.parent / file) if file else path
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def _codes_in_source() -> Iterator[str]:
+    yield from (code for code, _ in OF_SERVER.values())
+    for path in GATEWAY.rglob("*.py"):
+        if "client" not in path.parts:
+            yield from _codes_in(ast.parse(path.read_text()))
+
+
+def _codes_in(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        for value in _values_that_are_codes(node):
+            yield from (
+                part.value
+                for part in ast.walk(value)
+                if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            )
+
+
+def _values_that_are_codes(node: ast.AST) -> Iterator[ast.expr]:
+    """`code=...`, the codes of Fault and Failure, and the `default_code` of a kind of error."""
+    if isinstance(node, ast.Call):
+        yield from (keyword.value for keyword in node.keywords if keyword.arg == "code")
+        place = {"Failure": 0, "Fault": 1}.get(getattr(node.func, "id", ""))
+        if place is not None and len(node.args) > place:
+            yield node.args[place]
+    elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(getattr(target, "id", "") == "default_code" for target in targets):
+            yield node.value
