@@ -35,7 +35,7 @@ for (const name of await (await fetch("/files")).json()) {
 }
 document.querySelector("input").files = chosen.files;
 for (;;) {
-  const script = await (await fetch("/script")).text();
+  const { number, script } = await (await fetch("/script")).json();
   const logged = [];
   let error = "";
   try {
@@ -43,7 +43,7 @@ for (;;) {
   } catch (caught) {
     error = `${caught}`;
   }
-  await fetch("/outcome", { method: "POST", body: JSON.stringify({ logged, error }) });
+  await fetch("/outcome", { method: "POST", body: JSON.stringify({ number, logged, error }) });
 }
 </script>
 """
@@ -59,8 +59,9 @@ class Page:
 
     port: int
     files: Mapping[str, bytes]
-    _scripts: asyncio.Queue[str] = field(factory=asyncio.Queue)
-    _outcomes: asyncio.Queue[Any] = field(factory=asyncio.Queue)
+    _runs: int = 0
+    _scripts: asyncio.Queue[Mapping[str, Any]] = field(factory=asyncio.Queue)
+    _outcomes: asyncio.Queue[Mapping[str, Any]] = field(factory=asyncio.Queue)
 
     @property
     def origin(self) -> str:
@@ -68,13 +69,20 @@ class Page:
 
     async def run(self, script: str) -> list[Any]:
         """What the script logged, as JSON has it. `await` may stand at its top. Raises ScriptFailed."""
-        self._scripts.put_nowait(script)
+        self._runs += 1
+        self._scripts.put_nowait({"number": self._runs, "script": script})
         async with asyncio.timeout(SCRIPT_S):
-            outcome = await self._outcomes.get()
+            outcome = await self._outcome_of(self._runs)
         if outcome["error"]:
             raise ScriptFailed(outcome["error"])
         logged: list[Any] = outcome["logged"]
         return logged
+
+    async def _outcome_of(self, number: int) -> Mapping[str, Any]:
+        """Those of scripts that were given up are passed over."""
+        while (outcome := await self._outcomes.get())["number"] != number:
+            pass
+        return outcome
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -99,7 +107,7 @@ class Page:
         return web.Response(body=self.files[request.match_info["name"]])
 
     async def _script(self, _: web.Request) -> web.Response:
-        return web.Response(text=await self._scripts.get())
+        return web.json_response(await self._scripts.get())
 
     async def _outcome(self, request: web.Request) -> web.Response:
         self._outcomes.put_nowait(await request.json())

@@ -1,6 +1,7 @@
 """The documents agree with the code: codes, statuses, fields, endpoints, settings, folders; links lead somewhere."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -21,12 +22,14 @@ from tests.documents import (
     anchors,
     documents,
     examples,
+    fences,
     first_words,
     links,
     section,
     tables,
     words,
 )
+from tests.shown_answers import HttpAnswer
 
 GATEWAY = ROOT / "gateway"
 OF_SERVER = problems._OF_SERVER  # noqa: SLF001 - read, not used
@@ -77,6 +80,22 @@ def test_a_table_of_fields_has_those_of_the_schema(heading: str, schema: str) ->
     assert fields == set(schemas(IntakeSettings())[schema]["properties"])
 
 
+def test_an_error_is_shown_for_every_status() -> None:
+    shown = {int(answer.status_line.split()[1]) for answer in _problems_shown()}
+    assert shown == {int(row[0]) for row in tables(section(API, "Status codes"))}
+
+
+def test_an_error_that_is_shown_has_the_members_of_a_problem_and_a_code_of_its_status() -> None:
+    schema = schemas(IntakeSettings())["Problem"]
+    codes = {(word, row[1]) for row in tables(section(API, "Codes of requests")) for word in words(row[0])}
+    for answer in _problems_shown():
+        body = json.loads(answer.body)
+        assert set(schema["required"]) <= set(body) <= set(schema["properties"])
+        assert answer.status_line == f"HTTP/1.1 {body['status']} {body['title']}"
+        assert HTTPStatus(body["status"]).phrase == body["title"]
+        assert (body["code"], str(body["status"])) in codes
+
+
 @pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     assert [link for link in links(path) if not _leads_somewhere(path, link)] == []
@@ -111,6 +130,11 @@ def test_the_readme_has_a_line_for_every_folder() -> None:
 @pytest.mark.parametrize("language", ["bash", "javascript", "python"])
 def test_the_api_has_examples_in_every_language(language: str) -> None:
     assert sum(example.code.language == language for example in examples(API)) > 5
+
+
+def _problems_shown() -> list[HttpAnswer]:
+    answers = [HttpAnswer.parse(fence.text) for fence in fences(API) if fence.language == "http"]
+    return [answer for answer in answers if "problem" in answer.headers.get("content-type", "")]
 
 
 def _leads_somewhere(path: Path, link: str) -> bool:
