@@ -33,6 +33,7 @@ pytestmark = pytest.mark.timeout(180)
 KILLS = 5
 CLIENTS = 6
 PATIENCE_S = 60
+QUIET_S = 5
 DOWNLOADS_AT_ONCE = 8
 BROKEN = b"this is no image"
 
@@ -282,9 +283,10 @@ WAYS = (*GOOD_WAYS, *GOOD_WAYS, *BAD_WAYS)
 # --- subscribers
 
 
-async def follow_across_kills(http: aiohttp.ClientSession, gateway: Gateway, job_id: str) -> list[Frame]:
-    """All frames up to the job's end, of as many connections as it takes, each from the last `id` on."""
-    frames: list[Frame] = []
+async def follow_across_kills(
+    http: aiohttp.ClientSession, gateway: Gateway, job_id: str, frames: list[Frame]
+) -> None:
+    """Gather frames up to the job's end, by as many connections as it takes, each from the last `id` on."""
     url, after = gateway.url(f"/api/v1/batch/{job_id}/ws"), "0"
     while not frames or frames[-1]["type"] != "job_complete":
         with suppress(aiohttp.ClientConnectionError):
@@ -293,7 +295,6 @@ async def follow_across_kills(http: aiohttp.ClientSession, gateway: Gateway, job
                     frames.append(message.json())
                     after = frames[-1]["id"]
         await asyncio.sleep(0.05)
-    return frames
 
 
 # --- the battle, and what is left of it
@@ -347,32 +348,43 @@ async def battle(
     rng: random.Random, gateway: Gateway, site: Site, http: aiohttp.ClientSession
 ) -> tuple[Records, dict[str, list[Frame]]]:
     records, enough = Records(), asyncio.Event()
-    clients = [
-        Client(number, random.Random(rng.random()), gateway, site, records) for number in range(CLIENTS)
-    ]
-    async with asyncio.timeout(2 * PATIENCE_S), asyncio.TaskGroup() as group:
-        following: dict[str, asyncio.Task[list[Frame]]] = {}
+    frames: dict[str, list[Frame]] = {}
+    subscribers: list[asyncio.Task[None]] = []
 
-        def subscribe(accepted: Accepted) -> None:
-            job_id = accepted.job_id
-            following[job_id] = group.create_task(follow_across_kills(http, gateway, job_id))
+    def subscribe(accepted: Accepted) -> None:
+        heard = frames[accepted.job_id] = []
+        following = follow_across_kills(http, gateway, accepted.job_id, heard)
+        subscribers.append(asyncio.create_task(following))
 
-        records.on_accepted = subscribe
-        for client in clients:
-            group.create_task(client.run(enough))
+    records.on_accepted = subscribe
+    async with asyncio.TaskGroup() as clients:
+        for number in range(CLIENTS):
+            client = Client(number, random.Random(rng.random()), gateway, site, records)
+            clients.create_task(client.run(enough))
         for _ in range(KILLS):
             await asyncio.sleep(rng.uniform(0.1, 2.0))
             await gateway.kill()
             await gateway.start()
         await asyncio.sleep(rng.uniform(0.1, 1.0))
         enough.set()
-    return records, {job_id: task.result() for job_id, task in following.items()}
+    await _until_done(subscribers)
+    return records, frames
+
+
+async def _until_done(subscribers: Sequence["asyncio.Task[None]"]) -> None:
+    """Or until it takes too long: then the tests show what is missing."""
+    await asyncio.wait(subscribers, timeout=PATIENCE_S)
+    for subscriber in subscribers:
+        subscriber.cancel()
+    ends = await asyncio.gather(*subscribers, return_exceptions=True)
+    crashes = [end for end in ends if isinstance(end, Exception)]
+    assert crashes == []
 
 
 async def survey(
     seed: int, gateway: Gateway, http: aiohttp.ClientSession, records: Records, frames: dict[str, list[Frame]]
 ) -> Aftermath:
-    await _until_all_have_ended(gateway, http)
+    await _until_nothing_happens(gateway, http)
     jobs = await _all_jobs(gateway, http)
     good = [
         (accepted.job_id, index)
@@ -392,24 +404,18 @@ async def survey(
     )
 
 
-async def _until_all_have_ended(gateway: Gateway, http: aiohttp.ClientSession) -> None:
-    """Jobs that nobody was told of, too; and requests that were broken off are undone."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            jobs = await _all_jobs(gateway, http)
-            is_over = all(job["status"] not in ("pending", "processing") for job in jobs.values())
-            if is_over and gateway.objects == keys_of(jobs):
-                return
-            if is_over and await _is_quiet(gateway):
-                return
-            await asyncio.sleep(0.1)
-
-
-async def _is_quiet(gateway: Gateway) -> bool:
-    """Whether nothing is put or deleted any more; what is too much now will stay."""
-    before = gateway.objects
-    await asyncio.sleep(3)
-    return before == gateway.objects
+async def _until_nothing_happens(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    """Jobs that nobody was told of end as well, and requests that were broken off are undone."""
+    loop = asyncio.get_running_loop()
+    changed_at, before = loop.time(), None
+    while loop.time() < changed_at + QUIET_S:
+        jobs = await _all_jobs(gateway, http)
+        now = (jobs, gateway.objects)
+        if now != before:
+            changed_at, before = loop.time(), now
+        if now[1] == keys_of(jobs) and all(job["progress"] == 100 for job in jobs.values()):
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _all_jobs(gateway: Gateway, http: aiohttp.ClientSession) -> dict[str, Mapping[str, Any]]:
