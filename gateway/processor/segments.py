@@ -2,7 +2,8 @@
 
 Photoshop's resources (APP13) may hold the MD5 of the IPTC block. Readers take one that is not current as a
 sign that the XMP is out of step, and prefer one over the other by it: who writes IPTC has to keep it current,
-and Exiv2 does not. Pure; ITU T.81 annex B rules segments, Adobe's "Photoshop File Formats" the resources.
+and Exiv2 does not. It also gives UTC as zone to each IPTC time that has none, which nobody had said: such times
+are put back as they were. Pure; ITU T.81 annex B rules segments, Adobe's "Photoshop File Formats" the resources.
 """
 
 import hashlib
@@ -16,16 +17,31 @@ APP0, APP1, APP13 = 0xE0, 0xE1, 0xED
 PHOTOSHOP = b"Photoshop 3.0\0"
 IPTC_BLOCK, IPTC_DIGEST = 0x0404, 0x0425
 DIGEST_BYTES = 16
+MAX_SEGMENT_LENGTH = 0xFFFF
+
+DataSetName = tuple[int, int]
+IPTC_TIMES: frozenset[DataSetName] = frozenset({(1, 80), (2, 35), (2, 38), (2, 60), (2, 63)})
+"""IPTC-IIM 4.2: sent, release, expiration, created, digitised. HHMMSS and a zone, which some programs leave out."""
+
+
+def with_times_of(original: bytes, tagged: bytes) -> bytes:
+    """`tagged` with the IPTC times as `original` has them. All else, and a PNG, stays as it is."""
+    there, here = _photoshop_resources(original), _photoshop_resources(tagged)
+    if IPTC_BLOCK not in there or IPTC_BLOCK not in here:
+        return tagged
+    times: dict[DataSetName, list[bytes]] = {}
+    for name, data_set in _data_sets(original[slice(*there[IPTC_BLOCK])]):
+        if name in IPTC_TIMES:
+            times.setdefault(name, []).insert(0, data_set)
+    block = tagged[slice(*here[IPTC_BLOCK])]
+    restored = [times[name].pop() if times.get(name) else old for name, old in _data_sets(block)]
+    rest = block[sum(len(old) for _, old in _data_sets(block)) :]
+    return _with_resource(tagged, *here[IPTC_BLOCK], b"".join([*restored, rest]))
 
 
 def with_current_digest(jpeg: bytes) -> bytes:
     """`jpeg` with the digest, if it has one, made that of its IPTC block. All else, and a PNG, stays as it is."""
-    blocks: dict[int, tuple[int, int]] = {}
-    for marker, start, end in segments(jpeg):
-        if marker == APP13 and jpeg.startswith(PHOTOSHOP, start):
-            blocks |= {
-                kind: (first, last) for kind, first, last in _resources(jpeg, start + len(PHOTOSHOP), end)
-            }
+    blocks = _photoshop_resources(jpeg)
     if IPTC_BLOCK not in blocks or IPTC_DIGEST not in blocks:
         return jpeg
     first, last = blocks[IPTC_DIGEST]
@@ -63,6 +79,16 @@ def segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
         position = end
 
 
+def _photoshop_resources(jpeg: bytes) -> dict[int, tuple[int, int]]:
+    """Where the content of each kind of resource begins and ends."""
+    return {
+        kind: (first, last)
+        for marker, start, end in segments(jpeg)
+        if marker == APP13 and jpeg.startswith(PHOTOSHOP, start)
+        for kind, first, last in _resources(jpeg, start + len(PHOTOSHOP), end)
+    }
+
+
 def _resources(jpeg: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
     """(kind, start, end) of each resource: "8BIM", kind, Pascal string, length, content, padded to even."""
     while position + 12 <= end and jpeg.startswith(b"8BIM", position):
@@ -74,3 +100,26 @@ def _resources(jpeg: bytes, position: int, end: int) -> Iterator[tuple[int, int,
             return
         yield kind, start, start + length
         position = start + length + length % 2
+
+
+def _data_sets(block: bytes) -> Iterator[tuple[DataSetName, bytes]]:
+    """Each data set whole: 0x1C, record, number, 2 bytes of size, value; up to what is damaged or oversized."""
+    position = 0
+    while block[position : position + 1] == b"\x1c" and position + 5 <= len(block):
+        end = position + 5 + int.from_bytes(block[position + 3 : position + 5])
+        if end > len(block):
+            return
+        yield (block[position + 1], block[position + 2]), block[position:end]
+        position = end
+
+
+def _with_resource(jpeg: bytes, first: int, last: int, content: bytes) -> bytes:
+    """`jpeg` with other content of the resource that lies there; as it was when its segment would be too long."""
+    padded = content + b"\0" * (len(content) % 2)
+    start, end = next((start, end) for _, start, end in segments(jpeg) if start <= first < end)
+    after = min(last + (last - first) % 2, end)
+    length = int.from_bytes(jpeg[start - 2 : start]) + len(padded) - (after - first)
+    if content == jpeg[first:last] or length > MAX_SEGMENT_LENGTH:
+        return jpeg
+    head = jpeg[: start - 2] + length.to_bytes(2) + jpeg[start : first - 4]
+    return head + len(content).to_bytes(4) + padded + jpeg[after:]

@@ -25,6 +25,7 @@ from gateway.processor.segments import (
     jfif_density,
     segments,
     with_current_digest,
+    with_times_of,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _tagged(image: bytes, metadata: Metadata, writers: Iterable[Writer]) -> byte
         tagged = bytes(opened.get_bytes())
     finally:
         opened.close()
-    return with_current_digest(tagged)
+    return with_current_digest(with_times_of(image, tagged))
 
 
 def _tagged_beside_exif(image: bytes, metadata: Metadata) -> bytes:
