@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.api.batches import Batches
-from gateway.api.cors import CrossOrigin, answer_preflights
+from gateway.api.cors import CrossOrigin
 from gateway.api.health import Health
 from gateway.api.images import Images
 from gateway.api.pages import page_routes
@@ -20,13 +20,13 @@ def build_application(context: AppContext) -> web.Application:
     cross_origin = CrossOrigin(context.settings.http.cors_origins)
     views = StatusViews(context.stream)
     subscriptions = Subscriptions(context, Frames(context.stream), cross_origin)
-    application = web.Application(middlewares=[answer_preflights, answer_errors])
+    application = web.Application(middlewares=[answer_errors])
     application[CONTEXT] = context
     application.on_response_prepare.append(cross_origin.add_headers)
     application.on_shutdown.append(subscriptions.leave_all)
     application.add_routes(
         [
-            *Batches(context, views, Admission(intake, context.background)).routes(),
+            *Batches(context, views, Admission(intake, context.background), cross_origin.allows_all).routes(),
             *Images(context, views).routes(),
             *subscriptions.routes(),
             *Health(context).routes(),

@@ -9,6 +9,7 @@ from attrs import define
 from gateway.api.answers import json_answer, versioned_answer
 from gateway.api.parameters import choice, flag, job_id_of, number
 from gateway.api.requests import Admission
+from gateway.api.stored_answer import can_be_stored, stored_answer
 from gateway.api.views import (
     Fields,
     StatusViews,
@@ -37,6 +38,7 @@ class Batches:
     _context: AppContext
     _views: StatusViews
     _admission: Admission
+    _is_open_to_all: bool
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -58,12 +60,14 @@ class Batches:
         location = f"{PREFIX}/batch/{job.job_id}"
         return json_answer(to_json(created_fields(job)), status=201, headers={"Location": location})
 
-    async def status(self, request: web.Request) -> web.Response:
+    async def status(self, request: web.Request) -> web.StreamResponse:
         # What is in memory needs no check of its id, and no await.
         job = self._context.latest.at_hand(request.match_info["job_id"])
         if job is None:
             job = await self._context.latest.get(job_id_of(request))
         view = self._views.of(job)
+        if self._is_open_to_all and can_be_stored(request):
+            return stored_answer(request, view.body, view.etag)
         return versioned_answer(request, view.body, view.etag)
 
     async def page(self, request: web.Request) -> web.Response:

@@ -7,12 +7,13 @@ then withhold, and no WebSocket, which browsers do not guard by themselves.
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from attrs import frozen
 
 _EXPOSED: Final = "Content-Disposition, Content-Range, ETag, Location, Retry-After"
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _PREFLIGHT_S: Final = "600"
+
+FOR_ALL: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": _EXPOSED}
 
 
 @frozen
@@ -23,14 +24,17 @@ class CrossOrigin:
 
     def allows(self, origin: str | None) -> bool:
         """Whether a page of that origin may; who names none is no browser."""
-        return origin is None or "*" in self.origins or origin in self.origins
+        return origin is None or self.allows_all or origin in self.origins
+
+    @property
+    def allows_all(self) -> bool:
+        return "*" in self.origins
 
     async def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Mark an answer, whichever it is, before its headers are sent."""
         headers = response.headers
-        if "*" in self.origins:
-            headers["Access-Control-Allow-Origin"] = "*"
-            headers["Access-Control-Expose-Headers"] = _EXPOSED
+        if self.allows_all:
+            headers.update(FOR_ALL)
             return
         headers["Vary"] = "Origin"
         origin = request.headers.get("Origin")
@@ -39,11 +43,13 @@ class CrossOrigin:
             headers["Access-Control-Expose-Headers"] = _EXPOSED
 
 
-@web.middleware
-async def answer_preflights(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A preflight is answered alike for all addresses, so that a page can read what the request itself gets."""
-    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
-        return await handler(request)
+def is_preflight(request: web.Request) -> bool:
+    """Whether a browser asks what it may send."""
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+
+
+def preflight_answer(request: web.Request) -> web.Response:
+    """The same for all addresses, so that a page can read what the request itself then gets."""
     return web.Response(
         status=204,
         headers={

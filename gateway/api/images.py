@@ -58,7 +58,7 @@ class Images:
 
     async def state(self, request: web.Request) -> web.Response:
         job, image = await self._find(request)
-        return versioned_answer(request, to_json(image_fields(image)), self._views.etag(job))
+        return versioned_answer(request, to_json(image_fields(image)), self._views.of(job).etag)
 
     async def original(self, request: web.Request) -> web.StreamResponse:
         _, image = await self._find(request)

@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway import errors
+from gateway.api.cors import is_preflight, preflight_answer
 from gateway.errors import BadInput, GatewayError, RangeRefused, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -110,7 +111,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except web.HTTPException as refusal:
-        answer = of_server(refusal)
+        # No route takes OPTIONS: preflights are among what the router refuses.
+        answer = preflight_answer(request) if is_preflight(request) else of_server(refusal)
     except GatewayError as error:
         _tell(request, error)
         answer = of_error(error)

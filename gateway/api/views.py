@@ -6,12 +6,14 @@ written anew. A frame is written once, whoever gets it.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from operator import is_not
 from typing import Final
 
 import orjson
-from attrs import define, field, frozen
+from attrs import define, field
 
-from gateway.domain.events import Event, EventType, snapshot_event
+from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event
 from gateway.domain.job import Image, Job
 from gateway.events.stream import EventStream
 from gateway.ports.job_store import JobSummary
@@ -109,14 +111,15 @@ def _present(fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-@frozen(eq=False)
+@define(eq=False)
 class StatusView:
-    """The status answer of one version of a job; `etag` is quoted."""
+    """The status answer of one version of a job; `etag` is quoted, `stored` counts the originals at hand."""
 
     job: Job
     etag: str
     body: bytes
-    images: Sequence[orjson.Fragment]
+    images: list[orjson.Fragment]
+    stored: int
 
     @property
     def held_bytes(self) -> int:
@@ -132,6 +135,7 @@ class StatusViews:
     capacity_bytes: int = STATUS_CACHE_BYTES
     _kept: OrderedDict[str, StatusView] = field(factory=OrderedDict)
     _held_bytes: int = 0
+    _epoch: str = ""
 
     def of(self, job: Job) -> StatusView:
         """The view of this very job."""
@@ -139,21 +143,30 @@ class StatusViews:
         if kept is not None and kept.job is job:
             self._kept.move_to_end(job.job_id)
             return kept
-        view = self._written(job, kept)
+        view = self._changed(kept, job) if kept else self._new(job)
         self._keep(view)
         return view
 
-    def etag(self, job: Job) -> str:
-        """Names this version of the job, quoted: its position, and how many originals are stored.
+    def _new(self, job: Job) -> StatusView:
+        images = [_fragment(image) for image in job.images]
+        return self._view(job, images, sum(map(_is_stored, job.images)))
 
-        A download's end is no event, but shows the image's SHA-256.
-        """
-        stored = sum(image.original is not None for image in job.images)
-        return f'"{self._stream.position(snapshot_event(job))}.{stored}"'
+    def _changed(self, before: StatusView, job: Job) -> StatusView:
+        """Images are values: what is the same object has the same JSON."""
+        images, stored = before.images.copy(), before.stored
+        differ = map(is_not, job.images, before.job.images)
+        for index in compress(range(len(images)), differ):
+            images[index] = _fragment(job.images[index])
+            stored += _is_stored(job.images[index]) - _is_stored(before.job.images[index])
+        return self._view(job, images, stored)
 
-    def _written(self, job: Job, before: StatusView | None) -> StatusView:
-        images = _fragments(job, before)
-        return StatusView(job, self.etag(job), to_json(job_fields(job, images)), images)
+    def _view(self, job: Job, images: list[orjson.Fragment], stored: int) -> StatusView:
+        return StatusView(job, self._etag(job, stored), to_json(job_fields(job, images)), images, stored)
+
+    def _etag(self, job: Job, stored: int) -> str:
+        """The job's position, and how many originals are stored: no event tells of a download's end."""
+        self._epoch = self._epoch or self._stream.position(snapshot_event(job)).epoch
+        return f'"{StreamPosition(self._epoch, job.seq)}.{stored}"'
 
     def _keep(self, view: StatusView) -> None:
         replaced = self._kept.pop(view.job.job_id, None)
@@ -164,14 +177,8 @@ class StatusViews:
             self._held_bytes -= dropped.held_bytes
 
 
-def _fragments(job: Job, before: StatusView | None) -> list[orjson.Fragment]:
-    """Each image's JSON; values never change, so what is the same object has the same JSON."""
-    if before is None or len(before.images) != len(job.images):
-        return [_fragment(image) for image in job.images]
-    return [
-        written if image is old else _fragment(image)
-        for image, old, written in zip(job.images, before.job.images, before.images, strict=True)
-    ]
+def _is_stored(image: Image) -> bool:
+    return image.original is not None
 
 
 def _fragment(image: Image) -> orjson.Fragment:
