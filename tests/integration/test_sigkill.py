@@ -33,6 +33,8 @@ pytestmark = pytest.mark.timeout(180)
 KILLS = 5
 CLIENTS = 6
 PATIENCE_S = 60
+CALM_S = 2
+"""After the last kill: what is refused then, no start cleans up."""
 QUIET_S = 5
 DOWNLOADS_AT_ONCE = 8
 BROKEN = b"this is no image"
@@ -365,7 +367,7 @@ async def battle(
             await asyncio.sleep(rng.uniform(0.1, 2.0))
             await gateway.kill()
             await gateway.start()
-        await asyncio.sleep(rng.uniform(0.1, 1.0))
+        await asyncio.sleep(CALM_S)
         enough.set()
     await _until_done(subscribers)
     return records, frames
