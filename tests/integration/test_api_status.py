@@ -4,12 +4,15 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from gateway.domain import transitions
 from gateway.domain.job import Original
 from tests import builders
 from tests.servers.quiet_gateway import QuietGateway
+
+CLOSE = {"Connection": "close"}
 
 
 async def json_of(quiet: QuietGateway, path: str, status: int = 200, **more: Any) -> Any:
@@ -247,3 +250,50 @@ async def test_one_job_that_is_read_by_many_at_once_is_the_same_for_all(quiet: Q
                 return await answer.read()
 
         assert len(set(await asyncio.gather(*(read() for _ in range(20))))) == 1
+
+
+class TestStoredAnswers:
+    """Clients that poll get their answers in one piece; nothing of them may differ from the ordinary ones."""
+
+    async def test_a_connection_that_stays_open_gets_what_one_that_closes_gets(
+        self, quiet: QuietGateway
+    ) -> None:
+        job = await quiet.accept(images=2)
+        path = f"/api/v1/batch/{job.job_id}"
+        async with quiet.http.get(path) as stored, quiet.http.get(path, headers=CLOSE) as ordinary:
+            assert await stored.read() == await ordinary.read()
+            ignored = {"Date", "Server", "Connection"}
+            assert {*stored.headers} - ignored == {*ordinary.headers} - ignored
+            assert all(stored.headers[name] == ordinary.headers[name] for name in {*stored.headers} - ignored)
+            assert "Date" in stored.headers
+            etag = {"If-None-Match": stored.headers["ETag"]}
+        async with (
+            quiet.http.get(path, headers=etag) as stored,
+            quiet.http.get(path, headers=etag | CLOSE) as ordinary,
+        ):
+            assert stored.status == ordinary.status == 304
+            assert {*stored.headers} - ignored == {*ordinary.headers} - ignored
+
+    async def test_many_requests_on_one_connection_are_answered_in_order(self, quiet: QuietGateway) -> None:
+        jobs = [await quiet.accept(images=1) for _ in range(20)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", quiet.port)
+        for job in jobs:
+            writer.write(f"GET /api/v1/batch/{job.job_id} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        for job in jobs:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+            assert orjson.loads(await reader.readexactly(length))["job_id"] == job.job_id
+        writer.close()
+
+    @pytest.mark.parametrize("request_line", ["GET {} HTTP/1.0", "HEAD {} HTTP/1.1"])
+    async def test_http_1_0_and_head_are_answered_in_the_ordinary_way(
+        self, quiet: QuietGateway, request_line: str
+    ) -> None:
+        job = await quiet.accept(images=1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", quiet.port)
+        line = request_line.format(f"/api/v1/batch/{job.job_id}")
+        writer.write(f"{line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.split()[1] == b"200"
+        assert answer.endswith(b"}") == line.startswith("GET")
+        writer.close()
