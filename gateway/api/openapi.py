@@ -10,7 +10,7 @@ from gateway.intake.settings import IntakeSettings
 _INTRODUCTION = """\
 Send a batch of JPEG or PNG images, follow how each is analysed and tagged, and fetch the tagged copies.
 
-Every error is `application/problem+json` (RFC 9457) with a stable `code`. An image whose content is bad fails alone;
+Every error is application/problem+json (RFC 9457) with a stable code. An image whose content is bad fails alone;
 a request of a wrong shape is refused as a whole. All origins may call the API unless the gateway lists some.
 Unknown query parameters are ignored, and fields may be added to answers.
 """
