@@ -34,6 +34,7 @@ from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.fetcher import Fetcher
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
+from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.submit import Submit
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
@@ -72,9 +73,17 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         hub.observe(latest.observe)
         ledger = Ledger(jobs, hub, latest)
         originals = Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels)
+        reserved = ReservedTraceIds(
+            reservations=jobs,
+            clock=clock,
+            prefix=settings.jobs.trace_prefix,
+            request_s=settings.intake.total_s,
+        )
+        stack.push_async_callback(reserved.give_back)
         submit = Submit(
             ledger=ledger,
-            records=jobs,
+            reserved=reserved,
+            reservations=jobs,
             objects=objects,
             originals=originals,
             clock=clock,
@@ -86,7 +95,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             ledger=ledger,
             jobs=jobs,
             backlog=jobs,
-            records=jobs,
+            reservations=jobs,
             objects=objects,
             clock=clock,
             settings=settings.jobs,

@@ -6,7 +6,6 @@ Jobs are brought to their state by the domain's own transitions, so they are job
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from attrs import evolve
 
@@ -14,6 +13,7 @@ from gateway.domain import transitions
 from gateway.domain.attempt import AttemptName, new_trace_id
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Original, Status
+from gateway.domain.job_id import new_job_id
 from gateway.metadata import Metadata
 
 NOW = datetime(2025, 11, 18, 10, 30, tzinfo=UTC)
@@ -59,7 +59,7 @@ def an_accepted_job(
 ) -> Change:
     """A new job with its first events, ready to be added to a job store."""
     members = [an_image(index) for index in range(images)] if isinstance(images, int) else images
-    return transitions.accept(job_id or str(uuid4()), members, now)
+    return transitions.accept(job_id or new_job_id(now), members, now)
 
 
 def a_job(

@@ -13,7 +13,7 @@ from gateway.domain.events import Event, EventType, StreamPosition, snapshot_eve
 from gateway.domain.job import Job
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
-from gateway.ports.job_store import EventLog, JobNotFound
+from gateway.ports.job_store import EventLog
 
 FROM_THE_START: Final = "0"
 _PAGE = 256
@@ -35,7 +35,8 @@ class EventStream:
         """Events until the job's end, which is the last one.
 
         `after` is the position of the last event that was seen, or "0" for the whole log. Without one, or with one
-        that is unknown or malformed, the present state comes first. Raises JobNotFound.
+        that is unknown or malformed, the present state comes first. Raises JobNotFound, also when the job is deleted
+        meanwhile.
         """
         with self._hub.listen(job_id) as listener:
             job = await self._latest.get(job_id)
@@ -69,10 +70,7 @@ class EventStream:
         recent = self._hub.recent(job_id, after=after)
         if recent:
             return recent
-        try:
-            return await self._log.events(job_id, after=after, limit=_PAGE)
-        except JobNotFound:
-            return ()
+        return await self._log.events(job_id, after=after, limit=_PAGE)
 
 
 def condensed(events: Sequence[Event]) -> list[Event]:

@@ -17,7 +17,7 @@ from gateway.jobs.originals import possible_keys
 from gateway.jobs.settings import JobsSettings
 from gateway.pacing import keep_doing
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Backlog, IntakeRecords, JobNotFound, JobStore
+from gateway.ports.job_store import Backlog, JobNotFound, JobStore, Reservations
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class Cleaner:
     _ledger: Ledger
     _jobs: JobStore
     _backlog: Backlog
-    _records: IntakeRecords
+    _reservations: Reservations
     _objects: ObjectStore
     _clock: Clock
     _settings: JobsSettings
@@ -48,15 +48,15 @@ class Cleaner:
         await self._remove_old_jobs()
 
     async def remove_leftovers_of_a_crash(self) -> None:
-        """At a start no request is under way yet: every intake record is a leftover, whatever its deadline."""
+        """At a start no request is under way yet: every reservation is a leftover, whatever its deadline."""
         await self._remove_leftovers(datetime.max.replace(tzinfo=UTC))
 
     async def _remove_leftovers(self, before: datetime) -> None:
-        while records := await self._records.overdue(before, limit=_AT_ONCE):
-            for record in records:
-                await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in record.keys)
-                await self._records.end(record.intake_id)
-                log.info("leftovers of a request removed", job_id=record.intake_id, keys=len(record.keys))
+        while trace_ids := await self._reservations.overdue(before, limit=_AT_ONCE):
+            for trace_id in trace_ids:
+                await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in possible_keys(trace_id))
+            await self._reservations.release(trace_ids)
+            log.info("leftovers of requests removed", reservations=len(trace_ids))
 
     async def _remove_old_jobs(self) -> None:
         moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)

@@ -5,7 +5,7 @@ committed. `work` rings when there may be something to fetch or to publish.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
@@ -42,9 +42,9 @@ class Ledger:
     _latest: LatestJobs
     work: Work = field(factory=Work)
 
-    async def add(self, accepted: Change, *, intake_id: str) -> None:
+    async def add(self, accepted: Change, *, reserved: Sequence[str]) -> None:
         """As JobStore.add."""
-        await self._store.add(accepted, intake_id=intake_id)
+        await self._store.add(accepted, reserved=reserved)
         self._tell(accepted)
 
     async def change(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:

@@ -1,4 +1,4 @@
-"""Jobs, their logs, what is left to do, and what an intake has put so far: four small ports, one transaction.
+"""Jobs, their logs, what is left to do, and what requests may have put: four small ports, one transaction.
 
 An adapter may fulfil all of them by one object. Every write returns only when it is durable.
 """
@@ -50,10 +50,10 @@ class JobPage:
 class JobStore(Protocol):
     """Jobs by id. All methods raise Unavailable when the store is down, NoRoom when its disk is full."""
 
-    async def add(self, accepted: Change, *, intake_id: str) -> None:
-        """Commit a new job with its first events, and forget its intake record, in one transaction.
+    async def add(self, accepted: Change, *, reserved: Sequence[str]) -> None:
+        """Commit a new job with its first events, and end the reservations it used, in one transaction.
 
-        Raises Conflict when that intake record is gone (overdue and cleaned): its objects are gone too.
+        Raises Conflict when one of them is gone (overdue and cleaned): its object is gone too.
         """
 
     async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
@@ -109,25 +109,17 @@ class Backlog(Protocol):
         """Ids of jobs that ended before then, oldest first."""
 
 
-@frozen
-class IntakeRecord:
-    """What a request may have put into the bucket of originals so far."""
+class Reservations(Protocol):
+    """Trace ids under which originals may be put: committed before any is, ended by the job's commit.
 
-    intake_id: str
-    keys: tuple[str, ...]
+    What is left of one after a crash, and past its deadline, is the cleaner's.
+    """
 
+    async def reserve(self, trace_ids: Sequence[str], *, deadline: datetime) -> None:
+        """Commit that originals may be put under these."""
 
-class IntakeRecords(Protocol):
-    """Written before the first put of a request, forgotten in its job's commit; what is left is cleaned."""
+    async def release(self, trace_ids: Sequence[str]) -> None:
+        """End them: nothing lies under them any more. Ones that are not there are fine."""
 
-    async def begin(self, intake_id: str, keys: Sequence[str], *, deadline: datetime) -> None:
-        """Commit a record of keys that are about to be put."""
-
-    async def extend(self, intake_id: str, keys: Sequence[str]) -> None:
-        """Commit further keys. Raises Conflict when the record is gone."""
-
-    async def overdue(self, now: datetime, *, limit: int) -> Sequence[IntakeRecord]:
-        """Records past their deadline, oldest first."""
-
-    async def end(self, intake_id: str) -> None:
-        """Forget the record: its objects were removed."""
+    async def overdue(self, now: datetime, *, limit: int) -> Sequence[str]:
+        """Those past their deadline, the most overdue first."""

@@ -4,7 +4,6 @@ A benchmark is a module with `run()`, plain or async, that returns its rows. Exi
 missed or a benchmark could not run.
 """
 
-import asyncio
 import importlib
 import inspect
 import json
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -29,7 +29,7 @@ def names() -> list[str]:
 
 def rows_of(name: str) -> list[Row]:
     found = importlib.import_module(f"tests.benchmarks.bench_{name}").run()
-    return list(asyncio.run(found)) if inspect.iscoroutine(found) else list(found)
+    return list(uvloop.run(found)) if inspect.iscoroutine(found) else list(found)
 
 
 def table_of(rows: Sequence[Row]) -> Table:

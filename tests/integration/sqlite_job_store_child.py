@@ -14,8 +14,8 @@ async def work(store: SqliteJobStore) -> None:
     for _ in itertools.count():
         accepted = an_accepted_job(images=2)
         job_id = accepted.job.job_id
-        await store.begin(job_id, ["a"], deadline=NOW)
-        await store.add(accepted, intake_id=job_id)
+        await store.reserve([job_id], deadline=NOW)
+        await store.add(accepted, reserved=[job_id])
         print(job_id, accepted.job.seq, flush=True)
         for decide in (publish, partial(publish, index=1), complete, partial(complete, index=1)):
             change = await store.update(job_id, decide)

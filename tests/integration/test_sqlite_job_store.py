@@ -43,8 +43,7 @@ async def store(path) -> AsyncIterator[SqliteJobStore]:
 
 async def add(store: SqliteJobStore, accepted: Change | None = None) -> Job:
     accepted = accepted or an_accepted_job(images=2)
-    await store.begin(accepted.job.job_id, [], deadline=NOW)
-    await store.add(accepted, intake_id=accepted.job.job_id)
+    await store.add(accepted, reserved=[])
     return accepted.job
 
 
@@ -90,14 +89,14 @@ async def test_writes_that_wait_together_share_a_commit(store, path):
     wal = path.with_name("jobs.sqlite-wal")
     before = commits_in(wal)
     async with held_writer(store, job):
-        begun = [asyncio.ensure_future(store.begin(str(n), [], deadline=NOW)) for n in range(100)]
+        begun = [asyncio.ensure_future(store.reserve([str(n)], deadline=NOW)) for n in range(100)]
         await until_it_waits(begun[-1])
     await asyncio.gather(*begun)
     assert commits_in(wal) - before in (1, 2)
 
 
 async def test_any_number_of_writers_gets_its_turn(store):
-    await asyncio.gather(*(store.begin(str(number), [], deadline=NOW) for number in range(3_000)))
+    await asyncio.gather(*(store.reserve([str(number)], deadline=NOW) for number in range(3_000)))
     assert len(await store.overdue(NOW.replace(year=2030), limit=5_000)) == 3_000
 
 
@@ -172,13 +171,13 @@ from tests.builders import NOW
 
 async def main():
     async with SqliteJobStore.open(Path(sys.argv[1])) as store:
-        await store.begin("before", [], deadline=NOW)
+        await store.reserve(["before"], deadline=NOW)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
         outcomes = await asyncio.gather(
-            *(store.begin(str(n), ["k" * 10_000], deadline=NOW) for n in range(100)), return_exceptions=True
+            *(store.reserve([f"{n}" + "k" * 10_000], deadline=NOW) for n in range(100)), return_exceptions=True
         )
         assert {type(outcome) for outcome in outcomes} == {Unavailable}, outcomes
-        assert [r.intake_id for r in await store.overdue(NOW.replace(year=2030), limit=9)] == ["before"]
+        assert list(await store.overdue(NOW.replace(year=2030), limit=9)) == ["before"]
 
 asyncio.run(main())
 """
@@ -253,7 +252,7 @@ async def test_a_copy_of_the_file_is_another_log(path):
 async def test_closing_makes_the_writes_that_wait(path):
     """More of them than one group takes."""
     async with SqliteJobStore.open(path) as store:
-        waiting = [asyncio.ensure_future(store.begin(str(n), [], deadline=NOW)) for n in range(800)]
+        waiting = [asyncio.ensure_future(store.reserve([str(n)], deadline=NOW)) for n in range(800)]
         await until_it_waits(waiting[-1])
     await asyncio.gather(*waiting)
     async with SqliteJobStore.open(path) as store:

@@ -13,7 +13,7 @@ from gateway.domain.events import Change, EventType, StreamPosition
 from gateway.domain.job import Job, Status
 from gateway.domain.transitions import AttemptPolicy, attempt_rejected, begin_fetch, cancel, fetch_later
 from gateway.errors import Conflict
-from gateway.ports.job_store import Backlog, BadCursor, EventLog, IntakeRecords, JobNotFound, JobStore
+from gateway.ports.job_store import Backlog, BadCursor, EventLog, JobNotFound, JobStore, Reservations
 from tests.builders import (
     NOW,
     a_failure,
@@ -30,7 +30,7 @@ SECOND = timedelta(seconds=1)
 LATER = NOW + timedelta(hours=1)
 
 
-class Store(JobStore, EventLog, Backlog, IntakeRecords, Protocol):
+class Store(JobStore, EventLog, Backlog, Reservations, Protocol):
     """All four ports in one object."""
 
 
@@ -42,9 +42,9 @@ async def store(request, tmp_path) -> AsyncIterator[Store]:
 
 async def add(store: Store, accepted: Change) -> Job:
     """Add the job the way a submit does, and give it back."""
-    intake_id = f"intake-of-{accepted.job.job_id}"
-    await store.begin(intake_id, [], deadline=LATER)
-    await store.add(accepted, intake_id=intake_id)
+    trace_ids = [image.trace_id for image in accepted.job.images]
+    await store.reserve(trace_ids, deadline=LATER)
+    await store.add(accepted, reserved=trace_ids)
     return accepted.job
 
 
@@ -388,75 +388,81 @@ async def test_ended_jobs_are_found_by_their_end_the_oldest_first(store: Store):
     assert list(await store.ended_before(NOW, limit=10)) == []
 
 
-# Intake records
+# Reservations
 
 
-async def test_a_record_is_forgotten_with_its_jobs_commit(store: Store):
-    await store.begin("one", ["a/original.jpg"], deadline=NOW)
-    await store.add(an_accepted_job(), intake_id="one")
-    assert list(await store.overdue(LATER, limit=10)) == []
+async def test_a_jobs_commit_ends_the_reservations_it_used(store: Store):
+    await store.reserve(["one", "two", "three"], deadline=NOW)
+    await store.add(an_accepted_job(), reserved=["one", "three"])
+    assert list(await store.overdue(LATER, limit=10)) == ["two"]
 
 
-async def test_a_job_whose_record_was_cleaned_is_refused_and_not_kept(store: Store):
+async def test_a_job_that_used_no_reservation_is_added(store: Store):
+    accepted = an_accepted_job([a_url_image()])
+    await store.add(accepted, reserved=[])
+    assert await store.get(accepted.job.job_id) == accepted.job
+
+
+@pytest.mark.parametrize("reserved", [["one", "two"], ["two"], ["one", "nobody"]])
+async def test_a_job_one_of_whose_reservations_is_gone_is_refused_and_not_kept(store: Store, reserved):
     accepted = an_accepted_job()
-    await store.begin("one", ["a/original.jpg"], deadline=NOW)
-    await store.end("one")
+    await store.reserve(["one", "two"], deadline=NOW)
+    await store.release(["two"])
     with pytest.raises(Conflict):
-        await store.add(accepted, intake_id="one")
+        await store.add(accepted, reserved=reserved)
     with pytest.raises(JobNotFound):
         await store.get(accepted.job.job_id)
     assert (await store.page(limit=1)).total == 0
+    assert list(await store.overdue(LATER, limit=10)) == ["one"]
 
 
-async def test_one_record_makes_one_job(store: Store):
-    await store.begin("one", [], deadline=LATER)
+async def test_one_reservation_makes_one_job(store: Store):
+    await store.reserve(["one"], deadline=LATER)
     outcomes = await asyncio.gather(
-        *(store.add(an_accepted_job(), intake_id="one") for _ in range(3)), return_exceptions=True
+        *(store.add(an_accepted_job(), reserved=["one"]) for _ in range(3)), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes].count(Conflict) == 2
     assert (await store.page(limit=1)).total == 1
 
 
+async def test_a_release_and_a_job_in_the_same_instant_never_both_succeed(store: Store):
+    await store.reserve(["one"], deadline=LATER)
+    accepted = an_accepted_job()
+    _, added = await asyncio.gather(
+        store.release(["one"]), store.add(accepted, reserved=["one"]), return_exceptions=True
+    )
+    assert isinstance(added, Conflict)
+    assert (await store.page(limit=1)).total == 0
+
+
 async def test_a_job_that_exists_already_is_not_added_twice(store: Store):
     """Whatever the error is, it harms nobody beside it."""
     job = await add(store, an_accepted_job(images=1))
-    await asyncio.gather(*(store.begin(str(number), [], deadline=LATER) for number in range(3)))
+    await store.reserve(["0", "1", "2"], deadline=LATER)
     first, again, last = await asyncio.gather(
-        store.add(an_accepted_job(), intake_id="0"),
-        store.add(an_accepted_job(job_id=job.job_id), intake_id="1"),
-        store.add(an_accepted_job(), intake_id="2"),
+        store.add(an_accepted_job(), reserved=["0"]),
+        store.add(an_accepted_job(job_id=job.job_id), reserved=["1"]),
+        store.add(an_accepted_job(), reserved=["2"]),
         return_exceptions=True,
     )
     assert (first, last) == (None, None)
     assert isinstance(again, Exception)
     assert await store.get(job.job_id) == job
     assert (await store.page(limit=1)).total == 3
+    assert list(await store.overdue(LATER + SECOND, limit=10)) == ["1"]
 
 
-async def test_a_record_names_all_keys_of_its_request(store: Store):
-    await store.begin("one", ["a", "b"], deadline=NOW)
-    await store.extend("one", ["c"])
-    await asyncio.gather(store.extend("one", ["d"]), store.extend("one", ["e", "f"]))
-    (record,) = await store.overdue(LATER, limit=10)
-    assert (record.intake_id, sorted(record.keys)) == ("one", ["a", "b", "c", "d", "e", "f"])
-
-
-async def test_a_record_that_is_gone_cannot_be_extended(store: Store):
-    with pytest.raises(Conflict):
-        await store.extend("nobody", ["a"])
-
-
-async def test_overdue_records_come_oldest_first(store: Store):
+async def test_overdue_reservations_come_most_overdue_first(store: Store):
     for number in (2, 0, 1, 3):
-        await store.begin(f"n{number}", [], deadline=NOW + number * SECOND)
-    assert [r.intake_id for r in await store.overdue(NOW + 2.5 * SECOND, limit=10)] == ["n0", "n1", "n2"]
-    assert [r.intake_id for r in await store.overdue(LATER, limit=2)] == ["n0", "n1"]
+        await store.reserve([f"n{number}"], deadline=NOW + number * SECOND)
+    assert list(await store.overdue(NOW + 2.5 * SECOND, limit=10)) == ["n0", "n1", "n2"]
+    assert list(await store.overdue(LATER, limit=2)) == ["n0", "n1"]
 
 
-async def test_a_record_is_not_overdue_before_its_deadline(store: Store):
-    await store.begin("one", [], deadline=NOW)
+async def test_a_reservation_is_not_overdue_before_its_deadline(store: Store):
+    await store.reserve(["one"], deadline=NOW)
     assert list(await store.overdue(NOW - SECOND, limit=10)) == []
 
 
-async def test_ending_a_record_that_is_not_there_is_fine(store: Store):
-    await store.end("nobody")
+async def test_releasing_what_is_not_there_is_fine(store: Store):
+    await store.release(["nobody"])

@@ -31,6 +31,7 @@ from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
+from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.submit import Submit
 from gateway.ports.clock import SystemClock
 from gateway.ports.object_store import Bucket, ObjectKey
@@ -53,8 +54,7 @@ class QuietGateway:
     async def accept(self, images: int | Sequence[Image] = 3) -> Job:
         """A job as a POST would leave it, but without objects."""
         accepted = builders.an_accepted_job(images, now=datetime.now(UTC))
-        await self.context.job_store.begin(accepted.job.job_id, (), deadline=datetime.now(UTC))  # type: ignore[attr-defined]
-        await self.ledger.add(accepted, intake_id=accepted.job.job_id)
+        await self.ledger.add(accepted, reserved=())
         return accepted.job
 
     async def publish(self, job_id: str, index: int) -> Job:
@@ -125,9 +125,17 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
     latest = LatestJobs(jobs)
     hub.observe(latest.observe)
     ledger = Ledger(jobs, hub, latest)
+    reserved = ReservedTraceIds(
+        reservations=jobs,
+        clock=clock,
+        prefix=settings.jobs.trace_prefix,
+        request_s=settings.intake.total_s,
+    )
+    stack.push_async_callback(reserved.give_back)
     submit = Submit(
         ledger=ledger,
-        records=jobs,
+        reserved=reserved,
+        reservations=jobs,
         objects=objects,
         originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels),
         clock=clock,

@@ -23,7 +23,7 @@ from gateway.adapters.job_store.rows import (
 )
 from gateway.domain.events import Event
 from gateway.domain.job import Stage, Status
-from gateway.ports.job_store import BadCursor, IntakeRecord, JobNotFound, JobPage, JobSummary
+from gateway.ports.job_store import BadCursor, JobNotFound, JobPage, JobSummary
 
 _JOB = """
 SELECT json_array(
@@ -76,8 +76,8 @@ SELECT json_group_array(json_array(job_id, json(indices))) FROM (
 """  # noqa: S608 - composed of the constant above
 
 _OVERDUE = """
-SELECT json_group_array(json_array(intake_id, json(keys))) FROM (
-    SELECT intake_id, keys FROM intake WHERE deadline < :now ORDER BY deadline, intake_id LIMIT :limit
+SELECT json_group_array(trace_id) FROM (
+    SELECT trace_id FROM reservations WHERE deadline < :now ORDER BY deadline, trace_id LIMIT :limit
 )
 """
 
@@ -126,9 +126,8 @@ def ended_before(connection: sqlite3.Connection, moment: datetime, *, limit: int
     return tuple(fetch_json(connection, _ENDED, {"moment": microseconds(moment), "limit": limit}))
 
 
-def overdue(connection: sqlite3.Connection, now: datetime, *, limit: int) -> Sequence[IntakeRecord]:
-    rows = fetch_json(connection, _OVERDUE, {"now": microseconds(now), "limit": limit})
-    return tuple(IntakeRecord(intake_id, tuple(keys)) for intake_id, keys in rows)
+def overdue(connection: sqlite3.Connection, now: datetime, *, limit: int) -> Sequence[str]:
+    return tuple(fetch_json(connection, _OVERDUE, {"now": microseconds(now), "limit": limit}))
 
 
 def no_such_job(job_id: str) -> JobNotFound:

@@ -51,10 +51,10 @@ _FIRST: Migration = (
     """CREATE TABLE events (
         job INTEGER NOT NULL, seq INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job, seq)
     ) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE intake (
-        intake_id TEXT PRIMARY KEY, deadline INTEGER NOT NULL, keys TEXT NOT NULL
+    # As many rows as requests under way may use, so that no index is worth its upkeep.
+    """CREATE TABLE reservations (
+        trace_id TEXT PRIMARY KEY, deadline INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX intake_deadlines ON intake (deadline, intake_id)",
     # A list's total is read here: counting a hundred thousand rows for each page would be a scan.
     "CREATE TABLE tallies (status TEXT PRIMARY KEY, jobs INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     """INSERT INTO tallies

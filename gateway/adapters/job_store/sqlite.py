@@ -21,11 +21,11 @@ from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.adapters.job_store.writer import Writer, closed
 from gateway.domain.events import Change, Event
 from gateway.domain.job import Job, Stage, Status
-from gateway.ports.job_store import IntakeRecord, JobPage
+from gateway.ports.job_store import JobPage
 
 
 class SqliteJobStore:
-    """Fulfils JobStore, EventLog, Backlog and IntakeRecords."""
+    """Fulfils JobStore, EventLog, Backlog and Reservations."""
 
     def __init__(self, database: Database, synchronous: Synchronous) -> None:
         self._database = database
@@ -33,7 +33,10 @@ class SqliteJobStore:
         self._recent = RecentJobs()
         self._readers = Readers(database.readers)
         keys = itertools.count(database.next_key)
-        self._writer = Writer(database.writer, lambda: UnitOfWork(database.writer, self._recent, keys))
+        standing: set[str] = set()
+        self._writer = Writer(
+            database.writer, lambda: UnitOfWork(database.writer, self._recent, standing, keys)
+        )
         self._is_open = True
 
     @classmethod
@@ -59,8 +62,8 @@ class SqliteJobStore:
 
     # JobStore
 
-    async def add(self, accepted: Change, *, intake_id: str) -> None:
-        await self._writer.run(lambda unit: unit.add(accepted, intake_id))
+    async def add(self, accepted: Change, *, reserved: Sequence[str]) -> None:
+        await self._writer.run(lambda unit: unit.add(accepted, reserved))
 
     async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
         return await self._writer.run(lambda unit: unit.update(job_id, decide))
@@ -115,19 +118,16 @@ class SqliteJobStore:
     async def ended_before(self, moment: datetime, *, limit: int) -> Sequence[str]:
         return await self._readers.run(partial(queries.ended_before, moment=moment, limit=limit))
 
-    # IntakeRecords
+    # Reservations
 
-    async def begin(self, intake_id: str, keys: Sequence[str], *, deadline: datetime) -> None:
-        await self._writer.run(lambda unit: unit.begin_intake(intake_id, tuple(keys), deadline))
+    async def reserve(self, trace_ids: Sequence[str], *, deadline: datetime) -> None:
+        await self._writer.run(lambda unit: unit.reserve(trace_ids, deadline))
 
-    async def extend(self, intake_id: str, keys: Sequence[str]) -> None:
-        await self._writer.run(lambda unit: unit.extend_intake(intake_id, tuple(keys)))
+    async def release(self, trace_ids: Sequence[str]) -> None:
+        await self._writer.run(lambda unit: unit.release(trace_ids))
 
-    async def overdue(self, now: datetime, *, limit: int) -> Sequence[IntakeRecord]:
+    async def overdue(self, now: datetime, *, limit: int) -> Sequence[str]:
         return await self._readers.run(partial(queries.overdue, now=now, limit=limit))
-
-    async def end(self, intake_id: str) -> None:
-        await self._writer.run(lambda unit: unit.end_intake(intake_id))
 
 
 async def _open_in_thread(path: Path, synchronous: Synchronous) -> Database:

@@ -8,8 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
-import orjson
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
 from gateway.adapters.job_store import queries
 from gateway.adapters.job_store.recent import RecentJobs
@@ -36,8 +35,9 @@ _WRITE_IMAGES = """
 REPLACE INTO images SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)
 """
 _WRITE_EVENTS = "INSERT INTO events SELECT value->>0, value->>1, value->>2 FROM json_each(?)"
-_WRITE_INTAKE = "REPLACE INTO intake SELECT value->>0, value->>1, value->>2 FROM json_each(?)"
-_DELETE_INTAKE = "DELETE FROM intake WHERE intake_id IN (SELECT value FROM json_each(?))"
+_WRITE_RESERVATIONS = "REPLACE INTO reservations SELECT value->>0, value->>1 FROM json_each(?)"
+_DELETE_RESERVATIONS = "DELETE FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
+_COUNT_RESERVATIONS = "SELECT count(*) FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
 _DELETE_JOBS = (
     """DELETE FROM events WHERE job IN (
         SELECT key FROM jobs WHERE job_id IN (SELECT value FROM json_each(?)))""",
@@ -51,30 +51,29 @@ WHERE stage = 'result' AND stage <> 'ended'
 """
 
 
-@frozen
-class _Intake:
-    deadline: int
-    keys: tuple[str, ...]
-
-
 @define
 class UnitOfWork:
-    """One transaction on the writer's connection. Jobs and intake records that are None here are deleted."""
+    """One transaction on the writer's connection. Jobs that are None here are deleted.
+
+    `standing` holds the reservations that were made since the file was opened and still stand, to spare a question.
+    """
 
     _connection: sqlite3.Connection
     _recent: RecentJobs
+    _standing: set[str]
     _keys: Iterator[int]
     _jobs: dict[str, KeptJob | None] = Factory(dict)
     _job_rows: dict[int, Row] = Factory(dict)
     _image_rows: dict[tuple[int, int], Row] = Factory(dict)
     _event_rows: list[Row] = Factory(list)
-    _intake: dict[str, _Intake | None] = Factory(dict)
+    _reserved: dict[str, int] = Factory(dict)
+    _released: set[str] = Factory(set)
     _forgets: bool = False
 
-    def add(self, accepted: Change, intake_id: str) -> None:
-        self._intake_of(intake_id)
+    def add(self, accepted: Change, reserved: Sequence[str]) -> None:
+        self._demand(reserved)
         self._stage(KeptJob(next(self._keys), accepted.job), accepted, None)
-        self._intake[intake_id] = None
+        self._released.update(reserved)
 
     def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
         kept = self._job_of(job_id)
@@ -93,15 +92,11 @@ class UnitOfWork:
         self._forgets = True
         return self._connection.execute(_FORGET_PUBLISHES).rowcount
 
-    def begin_intake(self, intake_id: str, keys: tuple[str, ...], deadline: datetime) -> None:
-        self._intake[intake_id] = _Intake(microseconds(deadline), keys)
+    def reserve(self, trace_ids: Sequence[str], deadline: datetime) -> None:
+        self._reserved |= dict.fromkeys(trace_ids, microseconds(deadline))
 
-    def extend_intake(self, intake_id: str, keys: tuple[str, ...]) -> None:
-        known = self._intake_of(intake_id)
-        self._intake[intake_id] = _Intake(known.deadline, known.keys + keys)
-
-    def end_intake(self, intake_id: str) -> None:
-        self._intake[intake_id] = None
+    def release(self, trace_ids: Sequence[str]) -> None:
+        self._released.update(trace_ids)
 
     def touch(self) -> None:
         """Write something that changes nothing."""
@@ -110,19 +105,16 @@ class UnitOfWork:
     def write(self) -> None:
         """Hand everything staged to SQLite, within the transaction."""
         deleted = [job_id for job_id, kept in self._jobs.items() if kept is None]
-        ended = [intake_id for intake_id, record in self._intake.items() if record is None]
-        begun = [(i, r.deadline, to_json(r.keys)) for i, r in self._intake.items() if r is not None]
         self._connection.executemany(_WRITE_JOB, self._job_rows.values())
         self._execute(_WRITE_IMAGES, list(self._image_rows.values()))
         self._execute(_WRITE_EVENTS, self._event_rows)
-        self._execute(_WRITE_INTAKE, begun)
-        self._execute(_DELETE_INTAKE, ended)
+        self._execute(_WRITE_RESERVATIONS, list(self._reserved.items()))
+        self._execute(_DELETE_RESERVATIONS, list(self._released))
         for statement in _DELETE_JOBS:
             self._execute(statement, deleted)
         self._job_rows.clear()
         self._image_rows.clear()
         self._event_rows.clear()
-        self._intake.clear()
 
     def committed(self) -> None:
         """The transaction stands: everybody may see it."""
@@ -130,6 +122,8 @@ class UnitOfWork:
             self._recent.forget_all()
         if self._jobs:
             self._recent.committed(self._jobs)
+        self._standing.update(self._reserved)
+        self._standing.difference_update(self._released)
 
     def _stage(self, kept: KeptJob, change: Change, before: Job | None) -> None:
         known = {} if before is None else {image.index: image for image in before.images}
@@ -158,16 +152,16 @@ class UnitOfWork:
             self._recent.was_read(kept, commits_before=commits)
         return kept
 
-    def _intake_of(self, intake_id: str) -> _Intake:
-        if intake_id in self._intake:
-            record = self._intake[intake_id]
-        else:
-            query = "SELECT deadline, keys FROM intake WHERE intake_id = ?"
-            row = self._connection.execute(query, (intake_id,)).fetchone()
-            record = None if row is None else _Intake(row[0], tuple(orjson.loads(row[1])))
-        if record is None:
-            raise Conflict("The upload took too long and was given up.", detail=f"intake {intake_id} is gone")
-        return record
+    def _demand(self, reserved: Sequence[str]) -> None:
+        """Raises Conflict when a reservation is gone, in this transaction or before it."""
+        if not self._released.isdisjoint(reserved) or not self._all_stand(reserved):
+            raise Conflict("The upload took too long and was given up.", detail="a reservation is gone")
+
+    def _all_stand(self, reserved: Sequence[str]) -> bool:
+        if self._standing.issuperset(reserved):
+            return True
+        (found,) = self._connection.execute(_COUNT_RESERVATIONS, (to_json(reserved),)).fetchone()
+        return bool(found == len(reserved))
 
     def _execute(self, statement: str, rows: Sequence[Row] | Sequence[str]) -> None:
         if rows:

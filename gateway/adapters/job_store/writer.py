@@ -1,8 +1,9 @@
 """The one thread that writes, with group commit.
 
-It takes everything that waits, without a timer, runs it in one transaction, commits (one sync of the disk), and
-wakes all waiters by one call into the event loop. While it syncs, the next group gathers: the more writers wait,
-the less a commit costs each.
+It takes everything that waits, runs it in one transaction, commits (one sync of the disk), and wakes all waiters by
+one call into the event loop. While it syncs, the next group gathers: the more writers wait, the less a commit costs
+each. Before it takes the next group it lets those that it woke have their turn, so that what they write next joins
+that group: without it, two halves of the writers would take turns, each paying for a sync of its own.
 
 A write whose waiter leaves before its group began is not made; afterwards it is made, and nobody is told.
 """
@@ -27,6 +28,7 @@ MAX_WAITING = 1_024  # further writers wait outside, in the order of their comin
 MAX_GROUP = 256  # bounds what a group's rows hold in memory, and how long its first waiter waits for the last
 PATIENCE_S = 20.0  # for a write's turn to come: a healthy disk takes milliseconds
 CLOSE_S = 10.0
+TURN_S = 0.002  # for those who were woken to go on; a loop that is busy for longer must not hold up the disk
 
 
 @define(eq=False)
@@ -52,6 +54,7 @@ class Writer:
         self._waiting: deque[_Write[Any]] = deque()
         self._wakes = threading.Condition()
         self._closing = False
+        self._turn_is_over = True
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="job-store-writer", daemon=True)
 
@@ -104,7 +107,8 @@ class Writer:
             if self._closing:
                 raise closed()
             self._waiting.append(write)
-            self._wakes.notify()
+            if self._turn_is_over:
+                self._wakes.notify()
 
     def _withdraw(self, write: _Write[Any]) -> bool:
         """Take it back; False when its group has begun."""
@@ -128,6 +132,7 @@ class Writer:
     def _next_group(self) -> list[_Write[Any]]:
         """All that waits, up to a bound; empty when everything is done and no more may come."""
         with self._wakes:
+            self._wakes.wait_for(lambda: self._turn_is_over, TURN_S)
             while not self._waiting and not self._closing:
                 self._wakes.wait()
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
@@ -156,8 +161,20 @@ class Writer:
         return outcomes
 
     def _wake(self, group: Sequence[_Write[Any]], outcomes: Sequence[_Outcome]) -> None:
+        self._turn_is_over = False
         with suppress(RuntimeError):  # the loop is gone, and all who waited with it
-            self._loop.call_soon_threadsafe(_tell, group, outcomes)
+            self._loop.call_soon_threadsafe(self._tell, group, outcomes)
+
+    def _tell(self, group: Sequence[_Write[Any]], outcomes: Sequence[_Outcome]) -> None:
+        for write, outcome in zip(group, outcomes, strict=True):
+            _settle_waiter(write.waiter, outcome)
+        # Behind the first steps of the tasks that have just been woken.
+        self._loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        with self._wakes:
+            self._turn_is_over = True
+            self._wakes.notify()
 
 
 def _attempt(write: _Write[Any], unit: UnitOfWork) -> _Outcome:
@@ -170,14 +187,13 @@ def _attempt(write: _Write[Any], unit: UnitOfWork) -> _Outcome:
         return _Outcome(error=error)
 
 
-def _tell(group: Sequence[_Write[Any]], outcomes: Sequence[_Outcome]) -> None:
-    for write, outcome in zip(group, outcomes, strict=True):
-        if write.waiter.done():
-            continue
-        if outcome.error is None:
-            write.waiter.set_result(outcome.value)
-        else:
-            write.waiter.set_exception(outcome.error)
+def _settle_waiter(waiter: "asyncio.Future[Any]", outcome: _Outcome) -> None:
+    if waiter.done():
+        return
+    if outcome.error is None:
+        waiter.set_result(outcome.value)
+    else:
+        waiter.set_exception(outcome.error)
 
 
 def _too_busy() -> Unavailable:

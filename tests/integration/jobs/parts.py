@@ -24,6 +24,7 @@ from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
+from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.submit import Submit
 from gateway.ports.object_store import Bucket, ObjectKey
@@ -42,12 +43,14 @@ class Parts:
     ledger: Ledger
     settings: JobsSettings
     intake: IntakeSettings
+    reserved: ReservedTraceIds
 
     @property
     def submit(self) -> Submit:
         return Submit(
             ledger=self.ledger,
-            records=self.jobs,
+            reserved=self.reserved,
+            reservations=self.jobs,
             objects=self.objects,
             originals=self.originals,
             clock=self.clock,
@@ -97,7 +100,7 @@ class Parts:
             ledger=self.ledger,
             jobs=self.jobs,
             backlog=self.jobs,
-            records=self.jobs,
+            reservations=self.jobs,
             objects=self.objects,
             clock=self.clock,
             settings=self.settings,
@@ -135,10 +138,21 @@ async def parts_in(folder: Path, **settings: object) -> AsyncIterator[Parts]:
         latest = LatestJobs(jobs)
         hub.observe(latest.observe)
         ledger = Ledger(jobs, hub, latest)
+        intake = IntakeSettings()
         jobs_settings = JobsSettings(**settings)  # type: ignore[arg-type]
         try:
             yield Parts(
-                folder, clock, jobs, objects, broker, hub, latest, ledger, jobs_settings, IntakeSettings()
+                folder,
+                clock,
+                jobs,
+                objects,
+                broker,
+                hub,
+                latest,
+                ledger,
+                jobs_settings,
+                intake,
+                ReservedTraceIds(jobs, clock, jobs_settings.trace_prefix, intake.total_s),
             )
         finally:
             broker.close()

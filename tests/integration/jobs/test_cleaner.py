@@ -67,18 +67,18 @@ async def test_a_download_that_crashed_leaves_no_object_behind(parts: Parts):
     assert parts.files() == []
 
 
-async def test_an_overdue_intake_record_takes_its_objects_with_it(parts: Parts):
-    await parts.put(Bucket.ORIGINAL, "b-x/original.jpg", a_jpeg())
-    deadline = parts.clock.now() + timedelta(seconds=10)
-    await parts.jobs.begin("an-intake", ["b-x/original.jpg", "b-x/original.png"], deadline=deadline)
+async def test_an_overdue_reservation_takes_its_objects_with_it(parts: Parts):
+    await parts.put(Bucket.ORIGINAL, "b-x/original.png", a_jpeg())
+    await parts.jobs.reserve(["b-x", "b-y"], deadline=parts.clock.now() + timedelta(seconds=10))
     await parts.cleaner.run_once()
-    assert parts.files() == ["original/b-x/original.jpg"]
+    assert parts.files() == ["original/b-x/original.png"]
     parts.clock.turn(11)
     await parts.cleaner.run_once()
     assert parts.files() == []
+    assert await parts.jobs.overdue(parts.clock.now(), limit=10) == ()
 
 
-async def test_the_record_of_an_accepted_job_is_gone_and_its_objects_stay(parts: Parts):
+async def test_the_objects_of_an_accepted_job_stay_when_reservations_are_cleaned(parts: Parts):
     await parts.submitted(sent(a_jpeg()))
     parts.clock.turn(10 * DAY_S)
     await parts.cleaner.run_once()

@@ -141,7 +141,7 @@ async def test_a_cancelled_request_leaves_nothing_for_long(parts: Parts):
     await nothing_is_left(parts)
 
 
-async def test_a_request_that_outlived_its_intake_record_is_refused(parts: Parts):
+async def test_a_request_that_outlived_its_reservation_is_refused(parts: Parts):
     async def slow():
         yield a_jpeg()
         parts.clock.turn(1_000_000)
@@ -155,9 +155,28 @@ async def test_a_request_that_outlived_its_intake_record_is_refused(parts: Parts
 async def nothing_is_left(parts: Parts) -> None:
     assert parts.files() == []
     assert (await parts.jobs.page(limit=10)).total == 0
+    await parts.reserved.give_back()
     assert await parts.jobs.overdue(parts.clock.now().replace(year=9000), limit=10) == ()
 
 
 async def test_an_unknown_job_is_not_found(parts: Parts):
     with pytest.raises(JobNotFound):
         await parts.latest.get("550e8400-e29b-41d4-a716-446655440000")
+
+
+async def test_many_requests_share_one_commit_of_reservations(parts: Parts):
+    await parts.submitted(sent(a_jpeg()))
+    reserved = await parts.jobs.overdue(parts.clock.now().replace(year=9000), limit=1000)
+    for _ in range(10):
+        await parts.submitted(sent(a_jpeg()), sent(a_jpeg()))
+    left = await parts.jobs.overdue(parts.clock.now().replace(year=9000), limit=1000)
+    assert len(reserved) > 20
+    assert set(left) < set(reserved)
+
+
+async def test_reservations_that_grew_too_old_for_a_request_are_not_used(parts: Parts):
+    await parts.submitted(sent(a_jpeg()))
+    old = set(await parts.jobs.overdue(parts.clock.now().replace(year=9000), limit=1000))
+    parts.clock.turn(parts.intake.total_s + 1)
+    job = await parts.submitted(sent(a_jpeg()))
+    assert job.images[0].trace_id not in old

@@ -1,0 +1,68 @@
+"""Trace ids under which originals may be put, reserved ahead.
+
+A reservation must be durable before the first byte is put, which costs a commit. Many are made in one, and requests
+take them from here: so a request waits for no commit but its job's own. What a crash leaves of them is cleaned at
+the next start; a stop gives them back.
+"""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+from attrs import define, field, frozen
+
+from gateway.domain.attempt import new_trace_id
+from gateway.errors import GatewayError
+from gateway.ports.clock import Clock
+from gateway.ports.job_store import Reservations
+
+AT_ONCE: Final = 64
+
+
+@frozen
+class _Reserved:
+    trace_id: str
+    usable_until: datetime
+
+
+@define(eq=False)
+class ReservedTraceIds:
+    """Each taken one is good for a request of at most `request_s` seconds."""
+
+    _reservations: Reservations
+    _clock: Clock
+    _prefix: str
+    _request_s: float
+    _ready: deque[_Reserved] = field(factory=deque)
+    _refilling: asyncio.Lock = field(factory=asyncio.Lock)
+
+    async def take(self) -> str:
+        """A trace_id that is reserved durably. Raises Unavailable, NoRoom."""
+        while True:
+            self._drop_stale()
+            if self._ready:
+                return self._ready.popleft().trace_id
+            async with self._refilling:
+                if not self._ready:
+                    await self._refill()
+
+    async def give_back(self) -> None:
+        """Release those that nobody took, for the gateway stops; if that fails, the next start does."""
+        unused = [reserved.trace_id for reserved in self._ready]
+        self._ready.clear()
+        with suppress(GatewayError):
+            await self._reservations.release(unused)
+
+    def _drop_stale(self) -> None:
+        """Too old for a request that begins now; the cleaner releases them."""
+        now = self._clock.now()
+        while self._ready and self._ready[0].usable_until < now:
+            self._ready.popleft()
+
+    async def _refill(self) -> None:
+        fresh = [new_trace_id(self._prefix) for _ in range(AT_ONCE)]
+        usable_until = self._clock.now() + timedelta(seconds=self._request_s)
+        await self._reservations.reserve(fresh, deadline=usable_until + timedelta(seconds=self._request_s))
+        self._ready.extend(_Reserved(trace_id, usable_until) for trace_id in fresh)
