@@ -8,8 +8,9 @@ from attrs import frozen
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 MAX_IMAGES = 100
-MAX_BATCH_BYTES = 56 * 1024 * 1024
-"""Below the 64 MB that a gateway takes in one body, with room for what multipart adds."""
+MAX_BATCH_BYTES = 256 * 1024 * 1024
+"""A quarter of what a gateway takes in one body by default: an upload that breaks off is lost as a whole, and work
+on it begins when all of it is in."""
 
 
 @frozen

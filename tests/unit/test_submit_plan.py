@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.intake.settings import IntakeSettings
 from gateway.shell.output import OutputFolder
-from gateway.shell.plan import Photo, batches, find_photos
+from gateway.shell.plan import MAX_BATCH_BYTES, MAX_IMAGES, Photo, batches, find_photos
+
+MB = 1024 * 1024
 
 
 def photo(number: int, size: int) -> Photo:
@@ -52,6 +55,14 @@ def test_a_batch_is_filled_to_its_bounds():
 def test_a_photo_that_is_too_large_goes_alone():
     planned = batches(sizes(1, 99, 1), 100, max_bytes=10)
     assert [[each.size for each in batch] for batch in planned] == [[1], [99], [1]]
+
+
+def test_a_hundred_ordinary_photos_go_as_one_batch():
+    assert len(batches(sizes(*[2 * MB] * MAX_IMAGES), MAX_IMAGES)) == 1
+
+
+def test_a_batch_fits_into_what_a_gateway_takes_by_default_with_room_for_what_multipart_adds():
+    assert MAX_BATCH_BYTES + MAX_IMAGES * 1024 <= IntakeSettings().max_body_bytes
 
 
 def test_nothing_makes_no_batch():
