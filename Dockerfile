@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The gateway, with all that `gateway serve`, `gateway worker` and the processor need. The image carries pyexiv2,
+# The gateway, with all that `gateway serve` and its built-in analyzer and processor need. The image carries pyexiv2,
 # which is under the GPLv3: who hands the image on does so under the GPLv3.
 
 FROM python:3.13-slim AS build
