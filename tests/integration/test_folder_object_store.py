@@ -10,7 +10,7 @@ import sys
 import tracemalloc
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +234,29 @@ async def test_a_put_succeeds_though_its_folder_is_removed_again_and_again(store
         for _ in range(150):
             await put(store, "a/object")
             await store.delete(original("a/object"))
+
+
+async def test_a_put_succeeds_though_several_remove_its_folder_all_the_time(store: FolderObjectStore) -> None:
+    """More of them than this machine has processors: every other instant is theirs."""
+    folder = store.folder / "original" / "a"
+    async with AsyncExitStack() as children:
+        for _ in range(4):
+            child = await children.enter_async_context(a_child("remove", folder))
+            assert await word_of(child) == "started"
+        for _ in range(20):
+            await put(store, "a/object")
+            await store.delete(original("a/object"))
+
+
+async def test_a_put_whose_temporary_file_was_removed_fails_at_once(store: FolderObjectStore) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x" * MB
+        for file in (store.folder / ".tmp").iterdir():
+            file.unlink()
+
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(5):
+            await store.put(original("a/object"), body(), media_type="image/jpeg", max_bytes=2 * MB)
 
 
 async def test_a_volume_that_is_gone_is_unavailable_not_empty(store: FolderObjectStore) -> None:

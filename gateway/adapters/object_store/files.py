@@ -8,6 +8,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import random
 import stat
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,8 @@ from attrs import define, field, frozen
 from gateway.adapters.object_store.folders import sync_all, walk
 from gateway.adapters.object_store.keys import BadKey
 
-PLACE_TRIES = 100
+PLACE_S = 10.0  # no run of deletes wins so long; below the store's own deadline
+LONGEST_PAUSE_S = 0.005
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 IN_THE_WAY = (errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
@@ -118,16 +120,21 @@ class NewFile(_HeldFile):
         return _facts(os.fstat(descriptor))
 
     def _move(self, bucket: Path, parts: Sequence[str]) -> None:
-        """Again from the start whenever a delete has just removed one of the folders as empty."""
-        for tries_left in reversed(range(PLACE_TRIES)):
+        """Again from the start whenever a delete has just removed one of the folders as empty.
+
+        The pause's length is left to chance, or two that go at the same pace would meet again and again.
+        """
+        give_up_at = time.monotonic() + PLACE_S
+        while True:
             try:
                 with walk(bucket, parts[:-1], make=True) as chain:
                     os.rename(self.path, parts[-1], dst_dir_fd=chain[-1])
                     sync_all(chain)
                     return
             except FileNotFoundError:
-                if not tries_left:
+                if time.monotonic() > give_up_at or not self.path.exists():
                     raise
+            time.sleep(random.uniform(0, LONGEST_PAUSE_S))  # noqa: S311 - no secret
 
 
 @define(eq=False)
