@@ -51,7 +51,7 @@ def fetch_later(job: Job, index: int, not_before: datetime) -> Change | None:
 
 
 def put_off_fetch(job: Job, index: int, not_before: datetime) -> Change | None:
-    """A download came to nothing by our own trouble (the store is down): the try does not count."""
+    """A download came to nothing by our own doing (the store is down, a stop): the try does not count."""
     image = job.images[index]
     if image.stage is not Stage.FETCH:
         return None

@@ -1,7 +1,7 @@
 """Gets the originals of images that were accepted as a URL.
 
-Each try is committed before it is made: an image whose download kills the process runs out of tries. Downloads run
-side by side within a bound, jobs taking turns.
+Each try is committed before it is made: an image whose download kills the process runs out of tries. One that is
+cut by a stop gets its try back. Downloads run side by side within a bound, jobs taking turns.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import structlog
 from attrs import define, field
 
 from gateway.domain.events import Change
-from gateway.domain.job import Failure, Image, Job, Original
+from gateway.domain.job import Failure, Image, Job
 from gateway.domain.schedule import Waiting, take_turns
 from gateway.domain.transitions import begin_fetch, fail, fetch_later, fetched, put_off_fetch
 from gateway.errors import ContentError, GatewayError
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 _OWN_TROUBLE_PAUSE_S = 5.0
+_GIVE_BACK_S = 2.0  # within what a stop allows the services
 
 
 @define(eq=False)
@@ -53,7 +54,7 @@ class Fetcher:
         return self._ledger.work.bell()
 
     async def run(self) -> None:
-        """Work until cancelled; downloads in hand are given up and tried again at the next start."""
+        """Work until cancelled; downloads in hand are given up and made by the next start."""
         try:
             await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._poll_s)
         finally:
@@ -93,11 +94,11 @@ class Fetcher:
                 log.info("job of a download is gone")
             except GatewayError as error:
                 log.warning("download put off", reason=str(error))
-                await self._put_off(waiting)
+                await self._put_off(waiting, _OWN_TROUBLE_PAUSE_S)
 
-    async def _put_off(self, waiting: Waiting) -> None:
+    async def _put_off(self, waiting: Waiting, pause_s: float) -> None:
         """Our own trouble costs the image no try, unless even that can't be written down."""
-        not_before = self._clock.now() + timedelta(seconds=_OWN_TROUBLE_PAUSE_S)
+        not_before = self._clock.now() + timedelta(seconds=pause_s)
         with suppress(GatewayError):
             await self._change(waiting, lambda job, index: put_off_fetch(job, index, not_before))
 
@@ -110,16 +111,20 @@ class Fetcher:
             await self._give_up(waiting, Failure("download_failed", "the download was tried too often"))
             return
         try:
-            original = await self._download(image.source_url, image.trace_id)
+            await self._get(image.source_url, image.trace_id, waiting)
         except ContentError as error:
             await self._after(error, waiting, image)
-            return
-        await self._change(waiting, lambda job, index: fetched(job, index, original))
-        log.info("image fetched", trace_id=image.trace_id, bytes=original.size)
+        except asyncio.CancelledError:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GIVE_BACK_S):
+                    await self._put_off(waiting, 0)
+            raise
 
-    async def _download(self, url: str, trace_id: str) -> Original:
+    async def _get(self, url: str, trace_id: str, waiting: Waiting) -> None:
         async with self._downloader.open(url) as chunks:
-            return await self._originals.store(trace_id, chunks)
+            original = await self._originals.store(trace_id, chunks)
+        await self._change(waiting, lambda job, index: fetched(job, index, original))
+        log.info("image fetched", trace_id=trace_id, bytes=original.size)
 
     async def _after(self, error: ContentError, waiting: Waiting, image: Image) -> None:
         if isinstance(error, DownloadError) and error.retryable and image.tries < self._settings.tries:

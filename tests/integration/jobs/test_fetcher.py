@@ -1,12 +1,14 @@
 """Downloads after the 201, from real servers on 127.0.0.2, which the settings allow."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 import pytest
 from attrs import evolve
 
+from gateway.background import Background
 from gateway.domain.job import Image, Job, Stage, Status
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.settings import FetchSettings
@@ -121,32 +123,76 @@ async def test_a_failure_that_passed_is_forgotten(parts: Parts):
     assert fetched.stage is Stage.PUBLISH
 
 
-async def test_a_download_that_kills_the_process_each_time_runs_out_of_tries(tmp_path):
-    async def never(*_: object) -> None:
-        await asyncio.Event().wait()
+async def never(*_: object) -> None:
+    await asyncio.Event().wait()
 
+
+async def started(fetcher: Fetcher, site: Site) -> asyncio.Task[None]:
+    """The fetcher at work, its download under way."""
+    site.requests.clear()
+    task = asyncio.create_task(fetcher.run())
+    async with asyncio.timeout(5):
+        while not site.requests:
+            await asyncio.sleep(0.01)
+    return task
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+
+
+async def test_a_download_that_kills_the_process_each_time_runs_out_of_tries(tmp_path):
+    """A dead process writes nothing down any more: here its job store is closed before the fetcher ends."""
     async with web_server({"/a": never}) as site:
         async with parts_in(tmp_path) as parts:
             job = await parts.submitted(LinkedImage(site.url("/a")))
         for _ in range(3):
-            async with parts_in(tmp_path) as parts, fetching(parts, site, tries=3) as fetcher:
-                task = asyncio.create_task(fetcher.run())
-                async with asyncio.timeout(5):
-                    while not site.requests:
-                        await asyncio.sleep(0.01)
-                site.requests.clear()
-                task.cancel()
-                await asyncio.wait([task])
+            async with AsyncExitStack() as stack:
+                async with parts_in(tmp_path) as parts:
+                    fetcher = await stack.enter_async_context(fetching(parts, site, tries=3))
+                    task = await started(fetcher, site)
+                await stop(task)
         async with parts_in(tmp_path) as parts, fetching(parts, site, tries=3) as fetcher:
             (image,) = await fetched_once(parts, fetcher, job)
     assert image.failure is not None
     assert image.failure.error == "the download was tried too often"
 
 
-async def test_no_more_downloads_run_at_once_than_the_bound(parts: Parts):
-    async def never(*_: object) -> None:
-        await asyncio.Event().wait()
+async def test_a_download_that_a_stop_cuts_off_costs_no_try(parts: Parts):
+    async with web_server({"/a": never}) as site, fetching(parts, site, tries=3) as fetcher:
+        job = await parts.submitted(LinkedImage(site.url("/a")))
+        for _ in range(4):
+            await stop(await started(fetcher, site))
+        (image,) = (await parts.jobs.get(job.job_id)).images
+    assert (image.stage, image.tries) == (Stage.FETCH, 0)
 
+
+async def test_a_stop_takes_no_try_back_that_failed_before_it(parts: Parts):
+    async with web_server({"/a": answer(503)}) as site, fetching(parts, site) as fetcher:
+        job = await parts.submitted(LinkedImage(site.url("/a")))
+        await fetched_once(parts, fetcher, job)
+        site.pages["/a"] = never
+        parts.clock.turn(60)
+        await stop(await started(fetcher, site))
+        (image,) = (await parts.jobs.get(job.job_id)).images
+    assert image.tries == 1
+
+
+async def test_a_stop_does_not_wait_for_a_job_store_that_hangs(parts: Parts):
+    async with web_server({"/a": never}) as site, fetching(parts, site) as fetcher:
+        await parts.submitted(LinkedImage(site.url("/a")))
+        task = await started(fetcher, site)
+        with closing(sqlite3.connect(parts.folder / "jobs.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            task.cancel()
+            done, _ = await asyncio.wait([task], timeout=Background().stop_timeout_s)
+            other.execute("ROLLBACK")
+        assert done == {task}
+
+
+async def test_no_more_downloads_run_at_once_than_the_bound(parts: Parts):
     async with web_server({"/a": never}) as site, fetching(parts, site, concurrency=3) as fetcher:
         await parts.submitted(*(LinkedImage(site.url("/a")) for _ in range(10)))
         task = asyncio.create_task(fetcher.run())
