@@ -18,6 +18,7 @@ from gateway.adapters.job_store.settings import Synchronous
 from gateway.errors import GatewayError
 
 READERS = 2
+_STATEMENTS = 512  # kept compiled by a connection: the writer's few, for each number of rows
 _WAL_KEPT_BYTES = 16 * 1024 * 1024  # a WAL that a burst let grow is cut back to this
 
 
@@ -78,7 +79,9 @@ def _lock(path: Path) -> IO[bytes]:
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+    )
 
 
 def _prepare(writer: sqlite3.Connection, synchronous: Synchronous) -> None:

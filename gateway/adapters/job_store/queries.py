@@ -1,15 +1,13 @@
 """Questions to the tables: each is one statement, so each answer is of one moment.
 
-They are asked on the readers' connections, and by the writer within its transaction.
+They are asked on the readers' connections, and by the writer within its transaction. The newest job is the one that
+was committed last, so a list's cursor is the key of the last job before it.
 """
 
+import re
 import sqlite3
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
-
-import orjson
 
 from gateway.adapters.job_store.rows import (
     KeptJob,
@@ -18,24 +16,24 @@ from gateway.adapters.job_store.rows import (
     job_summary,
     kept_job,
     microseconds,
-    moment,
-    to_json,
 )
+from gateway.adapters.job_store.schema import NUMBER_BITS
 from gateway.domain.events import Event
 from gateway.domain.job import Stage, Status
-from gateway.ports.job_store import BadCursor, JobNotFound, JobPage, JobSummary
+from gateway.ports.job_store import BadCursor, JobNotFound, JobPage
 
 _JOB = """
 SELECT json_array(
     json_array(key, job_id, created_at, updated_at, completed_at, cancelled_at, seq),
-    json((SELECT '[' || group_concat(data) || ']' FROM images WHERE job = key))
+    json((SELECT '[' || group_concat(data) || ']' FROM images WHERE place BETWEEN first_place AND last_place))
 ) FROM jobs WHERE job_id = :job_id
 """
 
 _EVENTS = """
 SELECT json('[' || coalesce((
     SELECT group_concat(data) FROM (
-        SELECT data FROM events WHERE job = key AND seq > :after ORDER BY seq LIMIT :limit
+        SELECT data FROM events WHERE place > first_place + :after AND place <= last_place
+        ORDER BY place LIMIT :limit
     )
 ), '') || ']') FROM jobs WHERE job_id = :job_id
 """
@@ -45,10 +43,9 @@ _PAGE = """
 SELECT json_array(
     (SELECT sum(jobs) FROM tallies {tally}),
     (SELECT json_group_array(json_array(
-        job_id, created_at, updated_at, completed_at, status, completed, failed, cancelled, open
+        key, job_id, created_at, updated_at, completed_at, status, completed, failed, cancelled, open
     )) FROM (
-        SELECT * FROM jobs WHERE (created_at, job_id) < (:created_at, :job_id) {filter}
-        ORDER BY created_at DESC, job_id DESC LIMIT :limit
+        SELECT * FROM jobs WHERE key < :before {filter} ORDER BY key DESC LIMIT :limit
     ))
 )
 """
@@ -59,16 +56,20 @@ _PAGE_BY_STATUS = _PAGE.format(tally="WHERE status = :status", filter="AND statu
 # The term `stage <> 'ended'` is what lets SQLite use that partial index.
 _DUE_IN_STAGE = """stage = :stage AND stage <> 'ended' AND (not_before IS NULL OR not_before <= :now)"""
 _DUE = f"""
-WITH RECURSIVE due (key, number) AS (
-    SELECT (SELECT job FROM images WHERE {_DUE_IN_STAGE} ORDER BY job LIMIT 1), 1
+WITH RECURSIVE due (number, key) AS (
+    SELECT 1, (SELECT place FROM images WHERE {_DUE_IN_STAGE} ORDER BY place LIMIT 1) >> {NUMBER_BITS}
     UNION ALL
-    SELECT (SELECT job FROM images WHERE {_DUE_IN_STAGE} AND job > due.key ORDER BY job LIMIT 1), number + 1
+    SELECT number + 1, (
+        SELECT place FROM images WHERE {_DUE_IN_STAGE} AND place >= due.key + 1 << {NUMBER_BITS}
+        ORDER BY place LIMIT 1
+    ) >> {NUMBER_BITS}
     FROM due WHERE due.key IS NOT NULL AND number < :limit
 )
 SELECT json_group_array(json_array(job_id, json(indices))) FROM (
     SELECT job_id, (
-        SELECT json_group_array(idx) FROM (
-            SELECT idx FROM images WHERE {_DUE_IN_STAGE} AND job = due.key ORDER BY idx LIMIT :limit
+        SELECT json_group_array(place - first_place) FROM (
+            SELECT place FROM images WHERE {_DUE_IN_STAGE} AND place BETWEEN first_place AND last_place
+            ORDER BY place LIMIT :limit
         )
     ) AS indices
     FROM due JOIN jobs ON jobs.key = due.key ORDER BY number
@@ -83,11 +84,12 @@ SELECT json_group_array(trace_id) FROM (
 
 _ENDED = """
 SELECT json_group_array(job_id) FROM (
-    SELECT job_id FROM jobs WHERE completed_at < :moment ORDER BY completed_at, job_id LIMIT :limit
+    SELECT job_id FROM jobs WHERE completed_at < :moment ORDER BY completed_at, key LIMIT :limit
 )
 """
 
-_PAST_ALL = (2**63 - 1, "")
+_PAST_ALL = 2**63 - 1
+_CURSOR = re.compile("[1-9][0-9]{0,17}")
 
 
 def job(connection: sqlite3.Connection, job_id: str) -> KeptJob | None:
@@ -103,11 +105,12 @@ def events(connection: sqlite3.Connection, job_id: str, *, after: int, limit: in
 
 
 def page(connection: sqlite3.Connection, *, limit: int, cursor: str | None, status: Status | None) -> JobPage:
-    created_at, job_id = _PAST_ALL if cursor is None else _read_cursor(cursor)
-    asked = {"created_at": created_at, "job_id": job_id, "limit": limit + 1, "status": status}
+    before = _PAST_ALL if cursor is None else _read_cursor(cursor)
+    asked: dict[str, object] = {"before": before, "limit": limit + 1, "status": status}
     total, rows = fetch_json(connection, _PAGE_OF_ALL if status is None else _PAGE_BY_STATUS, asked)
-    jobs = tuple(map(job_summary, rows[:limit]))
-    return JobPage(jobs, total or 0, _cursor_after(jobs[-1]) if jobs and len(rows) > limit else None)
+    listed = rows[:limit]
+    next_cursor = str(listed[-1][0]) if listed and len(rows) > limit else None
+    return JobPage(tuple(map(job_summary, listed)), total or 0, next_cursor)
 
 
 def due(
@@ -134,18 +137,7 @@ def no_such_job(job_id: str) -> JobNotFound:
     return JobNotFound("There is no such job.", detail=job_id)
 
 
-def _cursor_after(job: JobSummary) -> str:
-    text = to_json([microseconds(job.created_at), job.job_id])
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    try:
-        place: Any = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        created_at, job_id = place
-        moment(created_at)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise BadCursor("The cursor is not one of this list.") from error
-    if type(created_at) is not int or type(job_id) is not str:
+def _read_cursor(cursor: str) -> int:
+    if not _CURSOR.fullmatch(cursor):
         raise BadCursor("The cursor is not one of this list.")
-    return created_at, job_id
+    return int(cursor)

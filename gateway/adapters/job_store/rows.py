@@ -2,9 +2,9 @@
 
 Times are whole microseconds since 1970 in UTC, so that their order and equality are exact.
 
-Rows travel between Python and SQLite as one JSON text a statement, read and built by SQLite's own JSON functions.
-The sqlite3 module lets go of the interpreter's lock at every row; beside a busy event loop each row then waits up
-to 5 ms to get it back (100 rows: 124 ms one by one, 10 ms as one text).
+Queries answer with one JSON text, built by SQLite's own JSON functions. The sqlite3 module lets go of the
+interpreter's lock at every row; beside a busy event loop each row then waits up to 5 ms to get it back (100 rows:
+124 ms one by one, 10 ms as one text).
 """
 
 import sqlite3
@@ -16,6 +16,7 @@ import orjson
 from attrs import frozen
 from cattrs.preconf.orjson import make_converter
 
+from gateway.adapters.job_store.schema import place_of
 from gateway.domain.events import Event
 from gateway.domain.job import Counts, Image, Job, Status
 from gateway.ports.job_store import JobSummary
@@ -76,11 +77,11 @@ def job_row(kept: KeptJob) -> Row:
 
 
 def image_row(key: int, image: Image) -> Row:
-    return key, image.index, image.stage, _maybe_microseconds(image.not_before), data_of(image)
+    return place_of(key, image.index), image.stage, _maybe_microseconds(image.not_before), data_of(image)
 
 
 def event_row(key: int, event: Event) -> Row:
-    return key, event.seq, data_of(event)
+    return place_of(key, event.seq), data_of(event)
 
 
 def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
@@ -100,8 +101,8 @@ def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
 
 
 def job_summary(row: Sequence[Any]) -> JobSummary:
-    """A job in a list from job_id, created, updated, completed at, status and the four counts."""
-    job_id, created_at, updated_at, completed_at, status, *counts = row
+    """A job in a list from its key, job_id, created, updated, completed at, status and the four counts."""
+    _, job_id, created_at, updated_at, completed_at, status, *counts = row
     return JobSummary(
         job_id=job_id,
         status=Status(status),

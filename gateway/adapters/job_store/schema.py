@@ -3,8 +3,9 @@
 `PRAGMA user_version` counts the migrations that a file has had; each is one transaction. A file from a newer
 gateway and a file of another program are refused, not touched.
 
-Jobs have an integer key of ours beside their id, so that images and events are appended at the end of their
-tables and not scattered by random ids: what an accept costs does not grow with the jobs that are kept.
+Jobs have an integer key of ours beside their id, in the order of their commits, and images and events lie at places
+made of it (`place_of`): so rows are appended at the end of their tables, which SQLite does with full pages and few of
+them, and what an accept costs does not grow with the jobs that are kept.
 """
 
 import secrets
@@ -17,12 +18,13 @@ from gateway.adapters.job_store.faults import UnusableJobStore
 Migration = Sequence[str]
 
 _APPLICATION_ID = 0x67617465  # "gate", in the file's header
+NUMBER_BITS = 24  # of a place: for more images, or events, than a job has
 
 # `data` is the whole value as JSON; the other columns are what queries ask for. Times are microseconds, UTC.
 _FIRST: Migration = (
     f"PRAGMA application_id = {_APPLICATION_ID}",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-    """CREATE TABLE jobs (
+    f"""CREATE TABLE jobs (
         key INTEGER PRIMARY KEY,
         job_id TEXT NOT NULL UNIQUE,
         created_at INTEGER NOT NULL,
@@ -34,23 +36,17 @@ _FIRST: Migration = (
         completed INTEGER NOT NULL,
         failed INTEGER NOT NULL,
         cancelled INTEGER NOT NULL,
-        open INTEGER NOT NULL
+        open INTEGER NOT NULL,
+        first_place INTEGER AS (key << {NUMBER_BITS}) VIRTUAL,
+        last_place INTEGER AS ((key + 1 << {NUMBER_BITS}) - 1) VIRTUAL
     ) STRICT""",
-    "CREATE INDEX jobs_newest ON jobs (created_at, job_id)",
-    "CREATE INDEX jobs_newest_by_status ON jobs (status, created_at, job_id)",
-    "CREATE INDEX jobs_ended ON jobs (completed_at, job_id) WHERE completed_at IS NOT NULL",
+    "CREATE INDEX jobs_by_status ON jobs (status)",  # and by key, as every index is
+    "CREATE INDEX jobs_ended ON jobs (completed_at) WHERE completed_at IS NOT NULL",
     """CREATE TABLE images (
-        job INTEGER NOT NULL,
-        idx INTEGER NOT NULL,
-        stage TEXT NOT NULL,
-        not_before INTEGER,
-        data TEXT NOT NULL,
-        PRIMARY KEY (job, idx)
-    ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX images_open ON images (stage, job, idx, not_before) WHERE stage <> 'ended'",
-    """CREATE TABLE events (
-        job INTEGER NOT NULL, seq INTEGER NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job, seq)
-    ) STRICT, WITHOUT ROWID""",
+        place INTEGER PRIMARY KEY, stage TEXT NOT NULL, not_before INTEGER, data TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX images_open ON images (stage, place, not_before) WHERE stage <> 'ended'",
+    "CREATE TABLE events (place INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT",
     # As many rows as requests under way may use, so that no index is worth its upkeep.
     """CREATE TABLE reservations (
         trace_id TEXT PRIMARY KEY, deadline INTEGER NOT NULL
@@ -72,6 +68,11 @@ _FIRST: Migration = (
 )
 
 MIGRATIONS: Sequence[Migration] = (_FIRST,)
+
+
+def place_of(key: int, number: int) -> int:
+    """Where the job with that key has its image, or event, of that number."""
+    return (key << NUMBER_BITS) + number
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -1,12 +1,14 @@
 """The changes of one transaction: seen at once by its later operations, written together at its end.
 
 An operation stages its change as its last step, when nothing can raise any more, so one that raises leaves nothing
-behind. However many operations there are, `write` costs one statement a table.
+behind. However many operations there are, `write` costs few statements a table: the sqlite3 module lets go of the
+interpreter's lock at each, and beside a busy event loop waits up to 5 ms to get it back.
 """
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 
 from attrs import Factory, define
 
@@ -25,24 +27,28 @@ from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.errors import Conflict
 
-_WRITE_JOB = """
-INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_ROWS_AT_ONCE = 64  # each number of rows is a statement, which the connection keeps compiled
+
+_WRITE_JOBS = """
+INSERT INTO jobs VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at, completed_at = excluded.completed_at,
     cancelled_at = excluded.cancelled_at, seq = excluded.seq, status = excluded.status,
     completed = excluded.completed, failed = excluded.failed, cancelled = excluded.cancelled, open = excluded.open
 """
-_WRITE_IMAGES = """
-REPLACE INTO images SELECT value->>0, value->>1, value->>2, value->>3, value->>4 FROM json_each(?)
-"""
-_WRITE_EVENTS = "INSERT INTO events SELECT value->>0, value->>1, value->>2 FROM json_each(?)"
-_WRITE_RESERVATIONS = "REPLACE INTO reservations SELECT value->>0, value->>1 FROM json_each(?)"
+_WRITE_IMAGES = "REPLACE INTO images VALUES {rows}"
+_WRITE_EVENTS = "INSERT INTO events VALUES {rows}"
+_WRITE_RESERVATIONS = "REPLACE INTO reservations VALUES {rows}"
 _DELETE_RESERVATIONS = "DELETE FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
 _COUNT_RESERVATIONS = "SELECT count(*) FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
+_DELETE_PLACES = """
+DELETE FROM {table} WHERE place IN (
+    SELECT place FROM jobs CROSS JOIN {table} ON place BETWEEN first_place AND last_place
+    WHERE job_id IN (SELECT value FROM json_each(?))
+)
+"""
 _DELETE_JOBS = (
-    """DELETE FROM events WHERE job IN (
-        SELECT key FROM jobs WHERE job_id IN (SELECT value FROM json_each(?)))""",
-    """DELETE FROM images WHERE job IN (
-        SELECT key FROM jobs WHERE job_id IN (SELECT value FROM json_each(?)))""",
+    _DELETE_PLACES.format(table="events"),
+    _DELETE_PLACES.format(table="images"),
     "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))",
 )
 _FORGET_PUBLISHES = """
@@ -105,13 +111,13 @@ class UnitOfWork:
     def write(self) -> None:
         """Hand everything staged to SQLite, within the transaction."""
         deleted = [job_id for job_id, kept in self._jobs.items() if kept is None]
-        self._connection.executemany(_WRITE_JOB, self._job_rows.values())
-        self._execute(_WRITE_IMAGES, list(self._image_rows.values()))
-        self._execute(_WRITE_EVENTS, self._event_rows)
-        self._execute(_WRITE_RESERVATIONS, list(self._reserved.items()))
-        self._execute(_DELETE_RESERVATIONS, list(self._released))
+        self._write_rows(_WRITE_JOBS, list(self._job_rows.values()))
+        self._write_rows(_WRITE_IMAGES, list(self._image_rows.values()))
+        self._write_rows(_WRITE_EVENTS, self._event_rows)
+        self._write_rows(_WRITE_RESERVATIONS, list(self._reserved.items()))
+        self._delete(_DELETE_RESERVATIONS, list(self._released))
         for statement in _DELETE_JOBS:
-            self._execute(statement, deleted)
+            self._delete(statement, deleted)
         self._job_rows.clear()
         self._image_rows.clear()
         self._event_rows.clear()
@@ -163,6 +169,13 @@ class UnitOfWork:
         (found,) = self._connection.execute(_COUNT_RESERVATIONS, (to_json(reserved),)).fetchone()
         return bool(found == len(reserved))
 
-    def _execute(self, statement: str, rows: Sequence[Row] | Sequence[str]) -> None:
-        if rows:
-            self._connection.execute(statement, (to_json(rows),))
+    def _write_rows(self, statement: str, rows: Sequence[Row]) -> None:
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = rows[start : start + _ROWS_AT_ONCE]
+            places = f"({', '.join('?' * len(some[0]))})"
+            text = statement.format(rows=", ".join([places] * len(some)))
+            self._connection.execute(text, tuple(chain.from_iterable(some)))
+
+    def _delete(self, statement: str, names: Sequence[str]) -> None:
+        if names:
+            self._connection.execute(statement, (to_json(names),))
