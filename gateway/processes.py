@@ -1,8 +1,9 @@
 """Helper processes: CPU-heavy or risky image functions run there, one at a time each, never on the loop.
 
 A helper that dies (killed, crashed, over its memory bound) or takes too long fails the one call that it was
-running, and is replaced. None runs before the first call. Helpers hold no state, no socket and no secret:
-they get two pipes of their own and an environment without the service's settings, and they die with us.
+running, and is replaced. None runs before the first call, and each ends when it had no work for a while. Helpers
+hold no state, no socket and no secret: they get two pipes of their own and an environment without the service's
+settings, and they die with us.
 
 This guards against crashes, hangs and floods of memory. It is not a sandbox: a helper runs as the same user,
 and its answers are pickles that we load.
@@ -64,6 +65,8 @@ class HelperSettings:
     """Address space of one helper."""
     max_calls: int = field(default=500, validator=validators.ge(1))
     """A helper is replaced after so many calls: whatever an image library leaks stays small."""
+    idle_s: float = field(default=30.0, validator=validators.ge(0))
+    """A helper without work for so long ends: an idle service holds no memory for it."""
 
 
 @define(eq=False)
@@ -73,7 +76,7 @@ class HelperProcesses:
     settings: HelperSettings = field(factory=HelperSettings)
     _slots: asyncio.Semaphore = field(init=False)
     _threads: ThreadPoolExecutor = field(init=False)
-    _idle: list["_Helper"] = field(init=False, factory=list)
+    _idle: dict["_Helper", asyncio.TimerHandle] = field(init=False, factory=dict)
     _busy: set["_Helper"] = field(init=False, factory=set)
     _is_closed: bool = field(init=False, default=False)
 
@@ -109,6 +112,8 @@ class HelperProcesses:
         """Kill all helpers and refuse new calls; what runs or waits ends with HelperDied or Unavailable."""
         self._is_closed = True
         helpers = [*self._idle, *self._busy]
+        for timer in self._idle.values():
+            timer.cancel()
         self._idle.clear()
         for helper in helpers:
             helper.kill()
@@ -133,7 +138,8 @@ class HelperProcesses:
 
     def _take_idle(self) -> "_Helper | None":
         while self._idle:
-            helper = self._idle.pop()
+            helper, timer = self._idle.popitem()
+            timer.cancel()
             if helper.is_reusable:  # it may have been killed meanwhile
                 return helper
             helper.stop()
@@ -142,9 +148,16 @@ class HelperProcesses:
     def _give_back(self, helper: "_Helper") -> None:
         self._busy.discard(helper)
         if helper.is_reusable and not self._is_closed:
-            self._idle.append(helper)
+            loop = asyncio.get_running_loop()
+            self._idle[helper] = loop.call_later(self.settings.idle_s, self._retire, helper)
         else:
             helper.kill()
+
+    def _retire(self, helper: "_Helper") -> None:
+        """It is reaped in a thread, whose end `close` waits for."""
+        del self._idle[helper]
+        helper.kill()
+        asyncio.get_running_loop().run_in_executor(self._threads, helper.stop)
 
     def _wait_for_end_of(self, helpers: list["_Helper"]) -> None:
         self._threads.shutdown()

@@ -19,6 +19,8 @@ from tests.servers.gateway import HOST, Gateway
 ROUNDS = 9
 PHOTOS = 20
 SETTLE_S = 3.0
+HELPERS = {"helpers_count": "4", "helpers_idle_s": "1s"}
+"""As many as there are by default on four processors or more; they end sooner than by default, to spare time."""
 PATIENCE_S = 30
 POLL_S = 0.002
 
@@ -47,16 +49,23 @@ async def run() -> list[Row]:
 async def memory_mb() -> tuple[float, float]:
     """Of a gateway that has done nothing yet, and of one that has tagged photos and is idle again."""
     with tempfile.TemporaryDirectory() as folder:
-        gateway = Gateway(Path(folder) / "data", free_port(), {})
+        gateway = Gateway(Path(folder) / "data", free_port(), HELPERS)
         try:
             await gateway.start()
             await asyncio.sleep(SETTLE_S)
             fresh = tree_pss_mb(gateway.process.pid)
             await _tag_photos(gateway)
-            await asyncio.sleep(SETTLE_S)
+            await _alone(gateway.process.pid)
             return fresh, tree_pss_mb(gateway.process.pid)
         finally:
             await gateway.kill()
+
+
+async def _alone(pid: int) -> None:
+    """Until its helpers have ended."""
+    async with asyncio.timeout(PATIENCE_S):
+        while list(_tree(pid)) != [pid]:
+            await asyncio.sleep(POLL_S)
 
 
 async def _tag_photos(gateway: Gateway) -> None:

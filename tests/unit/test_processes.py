@@ -1,6 +1,7 @@
 """Helper processes, with real deaths: every kill, hang and flood below happens to a real process."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -72,6 +73,11 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def work_for(seconds: float) -> str:
+    time.sleep(seconds)
+    return "done"
+
+
 def say_pid_and_sleep(path: Path) -> None:
     path.with_suffix(".part").write_text(str(os.getpid()))
     path.with_suffix(".part").rename(path)
@@ -100,8 +106,13 @@ async def pid_in(path: Path) -> int:
     return int(path.read_text())
 
 
-def children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+def children() -> set[str]:
+    """Of all threads: a child is listed with the one that started it."""
+    found: set[str] = set()
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.update((thread / "children").read_text().split())
+    return found
 
 
 async def test_a_call_returns_what_its_function_returns(helpers: HelperProcesses) -> None:
@@ -136,6 +147,71 @@ async def test_a_helper_is_replaced_after_its_last_call() -> None:
     assert pids[0] == pids[1] != pids[2] == pids[3]
     assert not is_running(pids[0])
     await pool.close()
+
+
+async def test_a_helper_without_work_ends() -> None:
+    pool = HelperProcesses(HelperSettings(count=2, idle_s=0.1))
+    before = children()
+    await asyncio.gather(*(pool.run(time.sleep, 0.1, timeout_s=PLENTY_S) for _ in range(2)))
+    await until(lambda: children() == before)
+    await pool.close()
+
+
+async def test_a_helper_that_ended_for_want_of_work_is_replaced() -> None:
+    pool = HelperProcesses(HelperSettings(count=1, idle_s=0.05))
+    pid = await pool.run(os.getpid, timeout_s=PLENTY_S)
+    await until(lambda: not is_running(pid))
+    assert await pool.run(os.getpid, timeout_s=PLENTY_S) != pid
+    await pool.close()
+
+
+async def test_a_helper_that_works_now_and_then_stays() -> None:
+    pool = HelperProcesses(HelperSettings(count=1, idle_s=1.0))
+    pids = set()
+    for _ in range(8):
+        pids.add(await pool.run(os.getpid, timeout_s=PLENTY_S))
+        await asyncio.sleep(0.2)
+    assert len(pids) == 1
+    await pool.close()
+
+
+async def test_only_the_helpers_that_are_too_many_end_under_little_work() -> None:
+    pool = HelperProcesses(HelperSettings(count=3, idle_s=0.5))
+    before = len(children())
+    await asyncio.gather(*(pool.run(time.sleep, 0.3, timeout_s=PLENTY_S) for _ in range(3)))
+    pids = set()
+
+    async def one_is_left() -> None:
+        while len(children()) > before + 1:
+            pids.add(await pool.run(os.getpid, timeout_s=PLENTY_S))
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(one_is_left(), PLENTY_S)
+    assert len(pids) == 1
+    await pool.close()
+
+
+async def test_a_call_longer_than_the_idle_time_is_not_cut() -> None:
+    pool = HelperProcesses(HelperSettings(count=1, idle_s=0.05))
+    for _ in range(2):
+        assert await pool.run(work_for, 0.3, timeout_s=PLENTY_S) == "done"
+    await pool.close()
+
+
+async def test_calls_at_the_very_end_of_the_idle_time_are_never_lost() -> None:
+    pool = HelperProcesses(HelperSettings(count=2, idle_s=0.02))
+    for turn in range(12):
+        assert await pool.run(echo, turn, timeout_s=PLENTY_S) == turn
+        await asyncio.sleep(0.017 + 0.0005 * turn)
+    await pool.close()
+
+
+async def test_closing_while_helpers_end_leaves_none_behind() -> None:
+    before = children()
+    pool = HelperProcesses(HelperSettings(count=2, idle_s=0))
+    await asyncio.gather(*(pool.run(echo, 1, timeout_s=PLENTY_S) for _ in range(2)))
+    await pool.close()
+    assert children() == before
 
 
 async def test_an_exception_comes_back_as_it_is(helpers: HelperProcesses) -> None:
