@@ -2,12 +2,13 @@
 
 Each subscriber reads the log at its own pace, so that none holds up another; one that does not take a frame within
 SEND_S is cut off. Close codes: 1000 after `job_complete`, 1001 when the gateway stops, 1011 when the log can't be
-read; the subscriber comes back with `?after=<id>`.
+read; the subscriber comes back with `?after=<id>`. The connection ends when the subscriber has answered the
+goodbye: who isn't reading at that moment finds the code later all the same.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 import structlog
@@ -26,7 +27,8 @@ log = structlog.get_logger(__name__)
 PING_AFTER_S: Final = 40.0
 """Of silence; half of it later without an answer the connection is dead: 60 seconds in all."""
 SEND_S: Final = 5.0
-CLOSE_S: Final = 3.0
+CLOSE_S: Final = 2.0
+"""How long a peer may take to answer a goodbye; a stop of the gateway waits for it."""
 MAX_MESSAGE_BYTES: Final = 4096
 """What subscribers say is not listened to."""
 
@@ -64,11 +66,17 @@ class Subscriptions:
             await subscriber.serve(self._frames_of(job.job_id, request.query.get("after")))
         finally:
             self._open.discard(subscriber)
+            subscriber.ended.set()
         return socket
 
     async def leave_all(self, _application: web.Application) -> None:
-        """Send everybody away, all at the same time, for the gateway stops."""
-        await asyncio.gather(*(subscriber.leave(WSCloseCode.GOING_AWAY) for subscriber in self._open))
+        """Send everybody away, all at the same time, for the gateway stops; who does not answer is cut off."""
+        leaving = list(self._open)
+        for subscriber in leaving:
+            subscriber.dismiss()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S + 1):
+                await asyncio.gather(*(subscriber.ended.wait() for subscriber in leaving))
 
     async def _frames_of(self, job_id: str, after: str | None) -> AsyncGenerator[bytes, None]:
         async with aclosing(self._context.stream.follow(job_id, after)) as events:
@@ -83,38 +91,68 @@ class Subscriber:
     _job_id: str
     _socket: web.WebSocketResponse
     _transport: asyncio.Transport
+    ended: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _dismissed: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _turn: asyncio.Lock = field(init=False, factory=asyncio.Lock)
+    """Held while a frame is sent, which must not be cancelled in the middle (aio-libs/aiohttp#12307)."""
+
+    def dismiss(self) -> None:
+        """Have `serve` say goodbye; `ended` is set once the peer has answered, or CLOSE_S later."""
+        self._dismissed.set()
 
     async def serve(self, frames: AsyncGenerator[bytes, None]) -> None:
-        """Send the frames, until they or the connection end."""
+        """Send the frames, until they or the connection end, or it is dismissed."""
         sending = asyncio.create_task(self._send_all(frames), name=f"send {self._job_id}")
         receiving = asyncio.create_task(self._receive_all(), name=f"receive {self._job_id}")
+        dismissed = asyncio.create_task(self._dismissed.wait(), name=f"dismiss {self._job_id}")
+        tasks = (sending, receiving, dismissed)
         try:
-            await asyncio.wait((sending, receiving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            leave_by = asyncio.get_running_loop().time() + CLOSE_S
+            code = await self._last_word(sending, receiving, leave_by)
         finally:
-            finished = sending.done()
-            sending.cancel()
-            receiving.cancel()
-            await asyncio.gather(sending, receiving, return_exceptions=True)
-        if finished and not sending.cancelled():
-            await self.leave(sending.result())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if code is not None:
+            await self._leave(code, leave_by)
 
-    async def leave(self, code: int) -> None:
+    def cut_off(self) -> None:
+        self._transport.abort()
+
+    async def _last_word(
+        self, sending: "asyncio.Task[int | None]", receiving: "asyncio.Task[None]", leave_by: float
+    ) -> int | None:
+        """The close code to say goodbye with; None when there is nobody to say it to."""
+        if sending.done():
+            return sending.result()
+        if receiving.done():
+            return None
+        try:
+            async with asyncio.timeout_at(leave_by):
+                await self._turn.acquire()
+        except TimeoutError:
+            self.cut_off()
+            return None
+        return WSCloseCode.GOING_AWAY
+
+    async def _leave(self, code: int, leave_by: float) -> None:
         """Say goodbye; a peer that does not answer in time is cut off."""
         try:
-            async with asyncio.timeout(CLOSE_S + 1):
+            async with asyncio.timeout_at(leave_by):
                 await self._socket.close(code=code)
         except TimeoutError:
             pass
         if self._socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
-            self._transport.abort()
+            self.cut_off()
 
-    async def _send_all(self, frames: AsyncGenerator[bytes, None]) -> int:
-        """The close code that the end of the frames calls for."""
+    async def _send_all(self, frames: AsyncGenerator[bytes, None]) -> int | None:
+        """The close code that the end of the frames calls for; None when the connection is lost."""
         try:
             async with aclosing(frames):
                 async for frame in frames:
                     if not await self._send(frame):
-                        return WSCloseCode.ABNORMAL_CLOSURE
+                        return None
         except GatewayError as error:
             log.warning("a subscriber's log can't be read", job_id=self._job_id, reason=str(error))
             return WSCloseCode.INTERNAL_ERROR
@@ -126,7 +164,7 @@ class Subscriber:
     async def _send(self, frame: bytes) -> bool:
         """Whether the frame is on its way; if not, nothing can be sent to this subscriber any more."""
         try:
-            async with asyncio.timeout(SEND_S):
+            async with self._turn, asyncio.timeout(SEND_S):
                 await self._socket.send_frame(frame, WSMsgType.TEXT)
         except TimeoutError:
             log.info("a slow subscriber was cut off", job_id=self._job_id)
@@ -134,9 +172,8 @@ class Subscriber:
             return False
         else:
             return True
-        # Neither a write nor close() after a cancelled send: they end with a bare CancelledError
-        # (aio-libs/aiohttp#12307).
-        self._transport.abort()
+        # Neither a write nor close() after a cancelled send: they end with a bare CancelledError.
+        self.cut_off()
         return False
 
     async def _receive_all(self) -> None:

@@ -33,7 +33,7 @@ class HttpSettings:
     """Origins whose pages may use the API; `*`: all."""
     keepalive_timeout_s: float = field(default=30.0, validator=validators.gt(0))
     """How long a connection may be idle, or its headers take."""
-    shutdown_timeout_s: float = field(default=4.0, validator=validators.ge(0))
+    shutdown_timeout_s: float = field(default=2.0, validator=validators.ge(0))
     """How long requests in hand may take at a stop."""
 
     @tcp.validator

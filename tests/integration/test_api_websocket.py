@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType
 
+from gateway.api.websocket import CLOSE_S
 from gateway.domain import transitions
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
@@ -158,6 +159,43 @@ async def test_a_gateway_that_stops_sends_everybody_away_with_1001_at_once(quiet
         async with asyncio.timeout(2):
             await quiet.stop_doors()
             assert await codes == [1001, 1001]
+
+
+async def test_a_subscriber_that_was_busy_when_the_gateway_stopped_sees_1001_too(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    async with following(quiet, job) as websocket:
+        await frame(websocket)
+        stopping = asyncio.create_task(quiet.stop_doors())
+        await asyncio.sleep(0.5)
+        assert not stopping.done()
+        assert await closed(websocket) == 1001
+        await stopping
+
+
+async def test_the_goodbye_follows_the_frame_that_was_being_sent(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    slow = await a_deaf_subscriber(quiet, job)
+    for index in range(2):
+        await quiet.change(job.job_id, lambda job, index=index: failed_with(job, index, "x" * 9_000_000))  # type: ignore[misc]
+    await asyncio.sleep(0.2)
+    stopping = asyncio.create_task(quiet.stop_doors())
+    await asyncio.sleep(0.2)
+    loop, received = asyncio.get_running_loop(), b""
+    async with asyncio.timeout(10):
+        while chunk := await loop.sock_recv(slow, 1 << 20):
+            received = received[-10:] + chunk
+    assert received[-4:] == b"\x88\x02\x03\xe9"  # a close frame with 1001 (RFC 6455, section 5.5.1)
+    slow.close()
+    await stopping
+
+
+async def test_silent_subscribers_delay_the_stop_by_the_time_of_one(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    silent = [await a_deaf_subscriber(quiet, job) for _ in range(20)]
+    async with asyncio.timeout(CLOSE_S + 1):
+        await quiet.stop_doors()
+    for each in silent:
+        each.close()
 
 
 async def closed(websocket: aiohttp.ClientWebSocketResponse) -> int | None:

@@ -10,6 +10,9 @@ import aiohttp
 import pytest
 from attrs import define, field
 
+from gateway.api.websocket import CLOSE_S
+from gateway.background import Background
+from gateway.settings import HttpSettings
 from tests.following import Frame, follow
 from tests.free_ports import free_port
 from tests.photos import a_jpeg, a_png
@@ -139,6 +142,37 @@ async def test_it_ends_in_time_with_an_upload_a_download_and_a_subscriber_open(
     upload.close()
     assert ended.code == 0
     assert ended.seconds < IN_TIME_S
+
+
+async def a_silent_subscriber(gateway: Gateway, job_id: str) -> asyncio.StreamWriter:
+    """It shakes hands and is never heard of again."""
+    reader, writer = await asyncio.open_connection(HOST, gateway.port)
+    writer.write(
+        f"GET /api/v1/batch/{job_id}/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        assert b"101" in await reader.readline()
+    return writer
+
+
+async def test_it_ends_in_time_in_the_worst_case(gateway: Gateway, http: aiohttp.ClientSession) -> None:
+    """Half an upload, silent subscribers and work in the helpers, all at once."""
+    upload = await half_an_upload(gateway)
+    job_id = await submit(http, gateway, *[china()] * 60)
+    silent = [await a_silent_subscriber(gateway, job_id) for _ in range(3)]
+    async with http.get(gateway.url(f"/api/v1/batch/{job_id}")) as answer:
+        assert (await answer.json())["completed"] < 60
+    ended = await gateway.stop()
+    for connection in (upload, *silent):
+        connection.close()
+    assert (ended.code, ended.seconds < IN_TIME_S) == (0, True)
+
+
+def test_the_deadlines_of_a_stop_leave_room_below_the_ten_seconds() -> None:
+    """Of the doors and the services; aiohttp may take its own twice."""
+    doors_s = CLOSE_S + 2 * HttpSettings().shutdown_timeout_s
+    assert doors_s + Background().stop_timeout_s < IN_TIME_S
 
 
 async def heard(subscriber: aiohttp.ClientWebSocketResponse) -> tuple[set[str], int | None]:
