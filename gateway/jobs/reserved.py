@@ -1,8 +1,8 @@
 """Trace ids under which originals may be put, reserved ahead.
 
-A reservation must be durable before the first byte is put, which costs a commit. Many are made in one, and requests
-take them from here: so a request waits for no commit but its job's own. What a crash leaves of them is cleaned at
-the next start; a stop gives them back.
+A reservation must be durable before the first byte is put, which costs a commit. Many are made in one, before the
+last ones are gone, and requests take them from here: so a request waits for no commit but its job's own. What a crash
+leaves of them is cleaned at the next start; a stop gives them back.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from gateway.ports.clock import Clock
 from gateway.ports.job_store import Reservations
 
 AT_ONCE: Final = 64
+FEW: Final = 32  # fewer are left: time for new ones
 
 
 @frozen
@@ -36,20 +37,22 @@ class ReservedTraceIds:
     _prefix: str
     _request_s: float
     _ready: deque[_Reserved] = field(factory=deque)
-    _refilling: asyncio.Lock = field(factory=asyncio.Lock)
+    _refilling: asyncio.Task[None] | None = None
 
     async def take(self) -> str:
         """A trace_id that is reserved durably. Raises Unavailable, NoRoom."""
-        while True:
-            self._drop_stale()
-            if self._ready:
-                return self._ready.popleft().trace_id
-            async with self._refilling:
-                if not self._ready:
-                    await self._refill()
+        self._drop_stale()
+        if len(self._ready) < FEW:
+            self._begin_refill()
+        while not self._ready:
+            await asyncio.shield(self._begin_refill())
+        return self._ready.popleft().trace_id
 
     async def give_back(self) -> None:
         """Release those that nobody took, for the gateway stops; if that fails, the next start does."""
+        if self._refilling is not None:
+            self._refilling.cancel()
+            await asyncio.wait((self._refilling,))
         unused = [reserved.trace_id for reserved in self._ready]
         self._ready.clear()
         with suppress(GatewayError):
@@ -60,6 +63,13 @@ class ReservedTraceIds:
         now = self._clock.now()
         while self._ready and self._ready[0].usable_until < now:
             self._ready.popleft()
+
+    def _begin_refill(self) -> asyncio.Task[None]:
+        """The one under way, or a new one. Who waits for it hears when it fails; the next taker tries again."""
+        if self._refilling is None or self._refilling.done():
+            self._refilling = asyncio.create_task(self._refill())
+            self._refilling.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._refilling
 
     async def _refill(self) -> None:
         fresh = [new_trace_id(self._prefix) for _ in range(AT_ONCE)]

@@ -1,6 +1,7 @@
 """What is SQLite's own: the file, its death and its birth, full disks, and what waits for what."""
 
 import asyncio
+import itertools
 import os
 import shutil
 import sqlite3
@@ -21,6 +22,8 @@ from gateway.adapters.job_store.recent import RecentJobs
 from gateway.adapters.job_store.rows import KeptJob
 from gateway.adapters.job_store.schema import MIGRATIONS, migrate
 from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.adapters.job_store.unit_of_work import UnitOfWork
+from gateway.adapters.job_store.writer import Writer
 from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.errors import NoRoom, Unavailable
@@ -121,6 +124,39 @@ async def test_a_write_whose_waiter_left_before_its_turn_is_not_made(store):
     await staying
     stored = await store.get(job.job_id)
     assert [image.published_at is None for image in stored.images] == [True, False]
+
+
+@pytest.fixture
+async def impatient(path) -> AsyncIterator[Writer]:
+    database = open_database(path, "full")
+    recent, keys = RecentJobs(), itertools.count(1)
+    writer = Writer(
+        database.writer, lambda: UnitOfWork(database.writer, recent, set(), keys), patience_s=0.05
+    )
+    writer.start()
+    yield writer
+    await writer.close()
+    database.close()
+
+
+async def test_a_write_whose_turn_does_not_come_is_given_up_and_one_that_was_begun_is_not(impatient):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(unit: UnitOfWork) -> bool:
+        begun.set()
+        return go_on.wait(5)
+
+    held = asyncio.ensure_future(impatient.run(hold))
+    assert await asyncio.to_thread(begun.wait, 5)
+    made: list[str] = []
+    for name in ("first", "second"):
+        with pytest.raises(Unavailable, match="too busy"):
+            await impatient.run(lambda unit, name=name: made.append(name))
+    assert not held.done()
+    go_on.set()
+    assert await held is True
+    await impatient.run(lambda unit: made.append("last"))
+    assert made == ["last"]
 
 
 # A full disk

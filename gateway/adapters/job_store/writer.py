@@ -14,9 +14,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from attrs import define, frozen
+from attrs import define
 
 from gateway.adapters.job_store.faults import fails_the_group, in_our_words
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
@@ -33,28 +33,52 @@ TURN_S = 0.002  # for those who were woken to go on; a loop that is busy for lon
 
 @define(eq=False)
 class _Write(Generic[T]):
+    """What is to be done, who waits for it, until when its turn must have come; then what came of it."""
+
     operation: Callable[[UnitOfWork], T]
     waiter: "asyncio.Future[T]"
-
-
-@frozen
-class _Outcome:
-    value: Any = None
+    until: float
+    value: T | None = None
     error: Exception | None = None
+
+    def attempt(self, unit: UnitOfWork) -> None:
+        """An operation that raises fails alone; SQLite's own errors concern the whole group."""
+        self.error = None
+        try:
+            self.value = self.operation(unit)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - the waiter gets it
+            self.error = error
+
+    def tell(self) -> None:
+        if self.waiter.done():
+            return
+        if self.error is None:
+            self.waiter.set_result(cast(T, self.value))
+        else:
+            self.waiter.set_exception(self.error)
 
 
 class Writer:
     """Owns the writing connection and its thread from `start` to `close`."""
 
-    def __init__(self, connection: sqlite3.Connection, begin: Callable[[], UnitOfWork]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        begin: Callable[[], UnitOfWork],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._connection = connection
         self._begin = begin
+        self._patience_s = patience_s
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(MAX_WAITING)
         self._waiting: deque[_Write[Any]] = deque()
         self._wakes = threading.Condition()
         self._closing = False
         self._turn_is_over = True
+        self._watch: asyncio.TimerHandle | None = None
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="job-store-writer", daemon=True)
 
@@ -67,8 +91,13 @@ class Writer:
         Raises NoRoom and Unavailable when the group could not be committed: then nothing of it was.
         """
         await self._find_room()
+        write: _Write[T] = _Write(operation, self._loop.create_future(), self._loop.time() + self._patience_s)
         try:
-            return await self._outcome_of(_Write(operation, self._loop.create_future()))
+            self._hand_over(write)
+            return await write.waiter
+        except asyncio.CancelledError:
+            self._withdraw(write)
+            raise
         finally:
             self._room.release()
 
@@ -86,21 +115,10 @@ class Writer:
             await self._room.acquire()  # at once: a deadline would cost more than the write
             return
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 await self._room.acquire()
         except TimeoutError as error:
-            raise _too_busy() from error
-
-    async def _outcome_of(self, write: _Write[T]) -> T:
-        self._hand_over(write)
-        patience = self._loop.call_later(PATIENCE_S, self._give_up, write)
-        try:
-            return await write.waiter
-        except asyncio.CancelledError:
-            self._withdraw(write)
-            raise
-        finally:
-            patience.cancel()
+            raise self._too_busy() from error
 
     def _hand_over(self, write: _Write[Any]) -> None:
         with self._wakes:
@@ -109,22 +127,30 @@ class Writer:
             self._waiting.append(write)
             if self._turn_is_over:
                 self._wakes.notify()
+        if self._watch is None:
+            self._watch = self._loop.call_at(write.until, self._give_up_the_late)
 
-    def _withdraw(self, write: _Write[Any]) -> bool:
-        """Take it back; False when its group has begun."""
+    def _withdraw(self, write: _Write[Any]) -> None:
+        """Take it back, unless its group has begun."""
         with self._wakes, suppress(ValueError):
             self._waiting.remove(write)
-            return True
-        return False
 
-    def _give_up(self, write: _Write[Any]) -> None:
-        """Its turn did not come. Once its group has begun, only the commit's outcome says what became of it."""
-        if self._withdraw(write):
-            write.waiter.set_exception(_too_busy())
+    def _give_up_the_late(self) -> None:
+        """Their turn did not come. Once a group has begun, only its commit's outcome says what became of it."""
+        late, now = [], self._loop.time()
+        with self._wakes:
+            while self._waiting and self._waiting[0].until <= now:
+                late.append(self._waiting.popleft())
+            until = self._waiting[0].until if self._waiting else None
+        self._watch = None if until is None else self._loop.call_at(until, self._give_up_the_late)
+        for write in late:
+            write.error = self._too_busy()
+            write.tell()
 
     def _work(self) -> None:
         while group := self._next_group():
-            self._wake(group, self._settle(group))
+            self._settle(group)
+            self._wake(group)
         self._connection.close()
         with suppress(RuntimeError):  # the loop is gone
             self._loop.call_soon_threadsafe(self._ended.set)
@@ -137,20 +163,23 @@ class Writer:
                 self._wakes.wait()
             return [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_GROUP))]
 
-    def _settle(self, group: Sequence[_Write[Any]]) -> list[_Outcome]:
+    def _settle(self, group: Sequence[_Write[Any]]) -> None:
         try:
-            return self._commit(group)
+            self._commit(group)
         except Exception as error:  # noqa: BLE001 - the waiters get it
             if len(group) == 1 or fails_the_group(error):
-                return [_Outcome(error=in_our_words(error)) for _ in group]
-        # One of them breaks a rule of the tables: each on its own, so that it fails alone.
-        return [outcome for write in group for outcome in self._settle([write])]
+                for write in group:
+                    write.error = in_our_words(error)
+            else:  # one of them breaks a rule of the tables: each on its own, so that it fails alone
+                for write in group:
+                    self._settle([write])
 
-    def _commit(self, group: Sequence[_Write[Any]]) -> list[_Outcome]:
+    def _commit(self, group: Sequence[_Write[Any]]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             unit = self._begin()
-            outcomes = [_attempt(write, unit) for write in group]
+            for write in group:
+                write.attempt(unit)
             unit.write()
             self._connection.execute("COMMIT")
         except BaseException:
@@ -158,16 +187,15 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             raise
         unit.committed()
-        return outcomes
 
-    def _wake(self, group: Sequence[_Write[Any]], outcomes: Sequence[_Outcome]) -> None:
+    def _wake(self, group: Sequence[_Write[Any]]) -> None:
         self._turn_is_over = False
         with suppress(RuntimeError):  # the loop is gone, and all who waited with it
-            self._loop.call_soon_threadsafe(self._tell, group, outcomes)
+            self._loop.call_soon_threadsafe(self._tell, group)
 
-    def _tell(self, group: Sequence[_Write[Any]], outcomes: Sequence[_Outcome]) -> None:
-        for write, outcome in zip(group, outcomes, strict=True):
-            _settle_waiter(write.waiter, outcome)
+    def _tell(self, group: Sequence[_Write[Any]]) -> None:
+        for write in group:
+            write.tell()
         # Behind the first steps of the tasks that have just been woken.
         self._loop.call_soon(self._end_turn)
 
@@ -176,28 +204,9 @@ class Writer:
             self._turn_is_over = True
             self._wakes.notify()
 
-
-def _attempt(write: _Write[Any], unit: UnitOfWork) -> _Outcome:
-    """An operation that raises fails alone; SQLite's own errors concern the whole group."""
-    try:
-        return _Outcome(write.operation(unit))
-    except sqlite3.Error:
-        raise
-    except Exception as error:  # noqa: BLE001 - the waiter gets it
-        return _Outcome(error=error)
-
-
-def _settle_waiter(waiter: "asyncio.Future[Any]", outcome: _Outcome) -> None:
-    if waiter.done():
-        return
-    if outcome.error is None:
-        waiter.set_result(outcome.value)
-    else:
-        waiter.set_exception(outcome.error)
-
-
-def _too_busy() -> Unavailable:
-    return Unavailable("The job store is too busy.", detail=f"no turn to write came in {PATIENCE_S:g} s")
+    def _too_busy(self) -> Unavailable:
+        detail = f"no turn to write came in {self._patience_s:g} s"
+        return Unavailable("The job store is too busy.", detail=detail)
 
 
 def closed() -> Unavailable:
