@@ -75,7 +75,7 @@ class Batches:
         limit = number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE)
         found = await self._context.job_store.page(
             limit=min(limit, LONGEST_PAGE_WITH_IMAGES) if with_images else limit,
-            cursor=request.query.get("cursor"),
+            cursor=request.query.get("cursor") or None,
             status=choice(request, "status", Status),
         )
         jobs = await self._with_images(found.jobs) if with_images else map(job_fields, found.jobs)

@@ -237,6 +237,11 @@ class TestLists:
         problem = await json_of(quiet, "/api/v1/batch", status=400, params={"cursor": "made up"})
         assert problem["code"] == "bad_cursor"
 
+    async def test_an_empty_cursor_is_the_first_page(self, quiet: QuietGateway) -> None:
+        await quiet.accept()
+        page = await json_of(quiet, "/api/v1/batch", params={"cursor": ""})
+        assert len(page["jobs"]) == 1
+
     async def test_unknown_parameters_are_ignored(self, quiet: QuietGateway) -> None:
         await json_of(quiet, "/api/v1/batch", params={"colour": "blue"})
 
