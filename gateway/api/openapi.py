@@ -45,8 +45,6 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
             "/readyz": {"get": _ready()},
             "/api/v1/openapi.json": {"get": _page("This document", "getOpenApi", "application/json")},
             "/docs": {"get": _page("The documentation, to read and to try", "getDocs", "text/html")},
-            "/docs/docs.css": {"get": _page("Its style sheet", "getDocsStyle", "text/css")},
-            "/docs/docs.js": {"get": _page("Its script", "getDocsScript", "text/javascript")},
         },
         "components": {"schemas": schemas(intake)},
     }
@@ -63,8 +61,9 @@ def _operation(tag: str, name: str, summary: str, responses: Schema, **more: Any
     }
 
 
-def _json(description: str, name: str, headers: Schema | None = None) -> Schema:
-    answer: Schema = {"description": description, "content": {"application/json": {"schema": ref(name)}}}
+def _json(description: str, name: str, headers: Schema | None = None, **more: Any) -> Schema:
+    content = {"application/json": {"schema": ref(name), **more}}
+    answer: Schema = {"description": description, "content": content}
     return {**answer, "headers": headers} if headers else answer
 
 
@@ -103,6 +102,12 @@ _IMAGE_BYTES: Schema = {
     media_type: {"schema": {"contentMediaType": media_type}} for media_type in ("image/jpeg", "image/png")
 }
 _BOOLEAN = {"type": "boolean", "default": False}
+_CREATED = {
+    "job_id": "550e8400-e29b-41d4-a716-446655440000",
+    "status": "pending",
+    "created_at": "2025-11-18T10:30:00Z",
+    "message": "Batch job created with 2 images",
+}
 
 
 def _submit() -> Schema:
@@ -115,7 +120,12 @@ def _submit() -> Schema:
     content = {
         "application/json": {
             "schema": ref("NewBatch"),
-            "example": {"images": [{"url": "https://example.com/photo1.jpg", "name": "photo1.jpg"}]},
+            "example": {
+                "images": [
+                    {"url": "https://example.com/photo1.jpg", "name": "photo1.jpg"},
+                    {"url": "https://example.com/photo2.png"},
+                ]
+            },
         },
         "multipart/form-data": {"schema": files},
         **_IMAGE_BYTES,
@@ -126,7 +136,10 @@ def _submit() -> Schema:
         "Send a batch of images",
         {
             "201": _json(
-                "Accepted for good.", "CreatedBatch", {"Location": _header("The status of the new batch.")}
+                "Accepted for good.",
+                "CreatedBatch",
+                {"Location": _header("The status of the new batch.")},
+                example=_CREATED,
             ),
             "400": _problem("The request has a wrong shape; nothing of it is kept."),
             "408": _problem("The body came too slowly."),

@@ -21,6 +21,7 @@ _FILES: Final = {
     "/docs": ("docs.html", "text/html; charset=utf-8"),
     "/docs/docs.css": ("docs.css", "text/css; charset=utf-8"),
     "/docs/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
+    "/docs/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 OPENAPI_PATH: Final = "/api/v1/openapi.json"

@@ -1,7 +1,8 @@
 // Renders the OpenAPI document and lets one try its GETs. Text goes into the page as text, never as markup.
 
 const DOCUMENT = "/api/v1/openapi.json";
-const METHODS = ["get", "post", "put", "patch", "delete"];
+const METHODS = ["post", "get", "put", "patch", "delete"]; // the order on the page: first what one does first
+const NARROW = matchMedia("(max-width: 50rem)"); // as in docs.css
 const LONGEST_SHOWN = 200_000;
 
 function element(name, attributes = {}, ...children) {
@@ -118,10 +119,16 @@ async function shown(response) {
   }
 }
 
+function inputFor({ name, schema }) {
+  const choices = schema.enum ?? (schema.type === "boolean" ? ["true", "false"] : null);
+  if (!choices) return element("input", { name });
+  return element("select", { name }, ...["", ...choices].map((choice) => element("option", {}, choice)));
+}
+
 function tryForm(operation) {
   const asked = operation.parameters.filter((parameter) => parameter.in !== "header");
   const fields = asked.map((parameter) =>
-    element("label", {}, element("span", {}, parameter.name), element("input", { name: parameter.name })),
+    element("label", {}, element("span", {}, parameter.name), inputFor(parameter)),
   );
   const output = element("output");
   const form = element("form", {}, ...fields, element("button", {}, "Try it"), output);
@@ -140,13 +147,23 @@ function tryForm(operation) {
   return form;
 }
 
-function requestOf(body) {
-  const example = body.content["application/json"]?.example;
+function requestOf({ requestBody, path }) {
+  const address = location.origin + path;
+  const example = requestBody.content["application/json"]?.example;
+  const files = "multipart/form-data" in requestBody.content;
   return [
     element("h4", {}, "Body"),
-    element("p", {}, contentOf(body.content)),
-    example ? element("pre", {}, JSON.stringify(example, null, 2)) : "",
+    element("p", {}, contentOf(requestBody.content)),
+    files ? element("pre", {}, `curl -F images=@photo1.jpg -F images=@photo2.png ${address}`) : "",
+    example
+      ? element("pre", {}, `curl ${address} -H 'Content-Type: application/json' -d '${JSON.stringify(example, null, 2)}'`)
+      : "",
   ];
+}
+
+function exampleOf(responses) {
+  const example = responses["201"]?.content["application/json"].example;
+  return example ? element("pre", {}, JSON.stringify(example, null, 2)) : "";
 }
 
 function operationSection(operation) {
@@ -163,9 +180,10 @@ function operationSection(operation) {
     ),
     operation.description ? element("p", {}, operation.description) : "",
     ...(operation.parameters.length ? [element("h4", {}, "Parameters"), parametersTable(operation.parameters)] : []),
-    ...(operation.requestBody ? requestOf(operation.requestBody) : []),
+    ...(operation.requestBody ? requestOf(operation) : []),
     element("h4", {}, "Answers"),
     responsesTable(operation.responses),
+    exampleOf(operation.responses),
     isTryable ? tryForm(operation) : "",
   );
 }
@@ -210,9 +228,22 @@ function render(api) {
   );
 }
 
+function foldContents() {
+  document.getElementById("fold").open = !NARROW.matches;
+}
+
+function goToAnchor() {
+  // The browser looked for it before it was there.
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+}
+
+foldContents();
+NARROW.addEventListener("change", foldContents);
+document.getElementById("contents").addEventListener("click", foldContents);
 try {
   const response = await fetch(DOCUMENT);
   render(await response.json());
+  goToAnchor();
 } catch (error) {
   document.getElementById("main").replaceChildren(element("p", {}, `The document can't be shown: ${error.message}`));
 }

@@ -1,0 +1,65 @@
+"""The page at /docs as a browser shows it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.servers.opened_page import OpenedPage, opened_page
+from tests.servers.quiet_gateway import QuietGateway
+
+IS_SHOWN = "document.querySelector('section.operation') !== null"
+
+
+def address(gateway: QuietGateway, anchor: str = "") -> str:
+    return f"http://127.0.0.1:{gateway.port}/docs{anchor}"
+
+
+async def is_open(page: OpenedPage) -> bool:
+    await page.until(IS_SHOWN)
+    return bool(await page.value("document.querySelector('#contents a').checkVisibility()"))
+
+
+async def test_it_opens_at_the_anchor_of_its_address(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet, "#getReadiness")) as page:
+        await page.until(IS_SHOWN)
+        await page.until("Math.abs(document.getElementById('getReadiness').getBoundingClientRect().top) < 50")
+
+
+async def test_sending_a_batch_stands_first_with_a_line_to_try(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        first = await page.value("document.querySelector('section.operation').innerText")
+    assert first.startswith("Send a batch of images")
+    line = f"curl -F images=@photo1.jpg -F images=@photo2.png http://127.0.0.1:{quiet.port}/api/v1/batch"
+    assert line in first
+
+
+async def test_what_has_few_values_is_chosen_from_them(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        values = "[...document.querySelectorAll('#listBatches select[name={}] option')].map(one => one.value)"
+        assert await page.value(values.format("images")) == ["", "true", "false"]
+        statuses = ["", "pending", "processing", "completed", "failed", "cancelled"]
+        assert await page.value(values.format("status")) == statuses
+
+
+@pytest.mark.parametrize(("width", "contents_are_open"), [(1280, True), (400, False)])
+async def test_its_contents_are_folded_away_on_a_narrow_screen(
+    quiet: QuietGateway, tmp_path: Path, width: int, contents_are_open: bool
+) -> None:
+    async with opened_page(tmp_path, address(quiet), width=width) as page:
+        assert await is_open(page) == contents_are_open
+
+
+async def test_it_fits_a_narrow_screen(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet), width=400) as page:
+        await page.until(IS_SHOWN)
+        assert await page.value("document.documentElement.scrollWidth") <= 400
+
+
+async def test_its_icon_can_be_shown(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet)) as page:
+        load = "const icon = new Image(); icon.src = document.querySelector('link[rel=icon]').href; window.icon = icon"
+        await page.value(load)
+        await page.until("window.icon.complete")
+        assert await page.value("window.icon.naturalWidth") > 0

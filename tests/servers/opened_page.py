@@ -1,0 +1,97 @@
+"""A page opened in headless Chromium, asked through its DevTools protocol.
+
+async with opened_page(tmp_path, "http://127.0.0.1:8080/docs", width=400) as page:
+    title = await page.value("document.title")
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from attrs import define
+
+START_S = 40
+PATIENCE_S = 30
+POLL_S = 0.05
+BLANK = "about:blank"
+
+
+@define(eq=False)
+class OpenedPage:
+    """Asks one thing at a time."""
+
+    _tools: aiohttp.ClientWebSocketResponse
+    _number: int = 0
+
+    async def value(self, expression: str) -> Any:
+        """What the JavaScript expression gives, as JSON has it; None when it throws."""
+        outcome = await self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return outcome["result"].get("value")
+
+    async def until(self, expression: str) -> None:
+        """Until the expression is true."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not await self.value(expression):
+                await asyncio.sleep(POLL_S)
+
+    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._number += 1
+        await self._tools.send_json({"id": self._number, "method": method, "params": parameters})
+        async with asyncio.timeout(PATIENCE_S):
+            while (answer := await self._tools.receive_json()).get("id") != self._number:
+                pass
+        result: dict[str, Any] = answer["result"]
+        return result
+
+
+@asynccontextmanager
+async def opened_page(folder: Path, address: str, *, width: int = 1280) -> AsyncIterator[OpenedPage]:
+    """The page, loaded in a window of that width; the browser's profile lies in `folder`."""
+    async with _chromium(folder), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(START_S):
+            tools_at = await _tools_of_the_first_tab(folder, http)
+        async with http.ws_connect(tools_at, max_msg_size=0) as tools:
+            page = OpenedPage(tools)
+            size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+            await page.call("Emulation.setDeviceMetricsOverride", **size)
+            await page.call("Page.navigate", url=address)
+            await page.until(f"location.href !== '{BLANK}' && document.readyState === 'complete'")
+            yield page
+
+
+async def _tools_of_the_first_tab(folder: Path, http: aiohttp.ClientSession) -> str:
+    """Chromium writes the port that it chose into its profile."""
+    port_file = folder / "profile" / "DevToolsActivePort"
+    while not port_file.exists() or not port_file.read_text():
+        await asyncio.sleep(POLL_S)
+    port = port_file.read_text().split()[0]
+    while True:
+        async with http.get(f"http://127.0.0.1:{port}/json/list") as answer:
+            tabs = [tab for tab in await answer.json() if tab["type"] == "page"]
+        if tabs:
+            return str(tabs[0]["webSocketDebuggerUrl"])
+        await asyncio.sleep(POLL_S)
+
+
+@asynccontextmanager
+async def _chromium(folder: Path) -> AsyncIterator[None]:
+    """In a process group of its own, which ends with this context."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+    with (folder / "chromium.log").open("wb") as output:
+        chromium = await asyncio.create_subprocess_exec(
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync",
+            "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", BLANK,
+            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(chromium.pid, signal.SIGKILL)
+        await chromium.wait()
