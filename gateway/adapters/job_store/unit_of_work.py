@@ -24,7 +24,7 @@ from gateway.adapters.job_store.rows import (
     to_json,
 )
 from gateway.domain.events import Change
-from gateway.domain.job import Job
+from gateway.domain.job import Image, Job
 from gateway.errors import Conflict
 
 _ROWS_AT_ONCE = 64  # each number of rows is a statement, which the connection keeps compiled
@@ -132,8 +132,7 @@ class UnitOfWork:
         self._standing.difference_update(self._released)
 
     def _stage(self, kept: KeptJob, change: Change, before: Job | None) -> None:
-        known = {} if before is None else {image.index: image for image in before.images}
-        images = [image for image in change.job.images if image is not known.get(image.index)]
+        images = change.job.images if before is None else _changed(before, change.job)
         # Everything that may raise stands before the first assignment.
         row = job_row(kept)
         image_rows = {(kept.key, image.index): image_row(kept.key, image) for image in images}
@@ -179,3 +178,7 @@ class UnitOfWork:
     def _delete(self, statement: str, names: Sequence[str]) -> None:
         if names:
             self._connection.execute(statement, (to_json(names),))
+
+
+def _changed(before: Job, after: Job) -> Sequence[Image]:
+    return [new for new, old in zip(after.images, before.images, strict=True) if new is not old]
