@@ -37,6 +37,7 @@ class Listener:
 
 @define(eq=False)
 class _Topic:
+    announced: int = 0
     listeners: set[Listener] = field(factory=set)
     recent: deque[Event] = field(factory=lambda: deque(maxlen=RECENT_EVENTS))
 
@@ -66,9 +67,15 @@ class Hub:
             return
         if topic.recent and topic.recent[-1].seq + 1 != change.events[0].seq:
             topic.recent.clear()
+        topic.announced = change.job.seq
         topic.recent.extend(change.events)
         for listener in topic.listeners:
             listener.ring()
+
+    def announced(self, job_id: str) -> int:
+        """The number of the newest event that was announced since somebody listens; 0 for none."""
+        topic = self._topics.get(job_id)
+        return topic.announced if topic else 0
 
     def recent(self, job_id: str, *, after: int) -> tuple[Event, ...]:
         """The events after that one, if they are at hand without a gap; else none."""

@@ -46,7 +46,7 @@ class EventStream:
                 seq = _before_the_end(job)
             while True:
                 listener.reset()
-                events = await self._events(job_id, seq)
+                events = await self._events(job, seq)
                 for event in condensed(events):
                     yield event
                     if event.type is EventType.JOB_COMPLETE:
@@ -66,11 +66,14 @@ class EventStream:
         # Who has seen the end already would get silence: the present state instead.
         return None if position.seq == job.seq and not job.counts.open else position.seq
 
-    async def _events(self, job_id: str, after: int) -> Sequence[Event]:
-        recent = self._hub.recent(job_id, after=after)
+    async def _events(self, job: Job, after: int) -> Sequence[Event]:
+        """Those that were announced: a commit lies in the log a moment before the rest of us knows of it."""
+        recent = self._hub.recent(job.job_id, after=after)
         if recent:
             return recent
-        return await self._log.events(job_id, after=after, limit=_PAGE)
+        events = await self._log.events(job.job_id, after=after, limit=_PAGE)
+        known = max(job.seq, self._hub.announced(job.job_id))
+        return [event for event in events if event.seq <= known]
 
 
 def condensed(events: Sequence[Event]) -> list[Event]:

@@ -121,3 +121,21 @@ async def test_a_subscriber_that_leaves_is_forgotten(parts: Parts):
     assert parts.hub.topics == 1
     await events.aclose()
     assert parts.hub.topics == 0
+
+
+async def test_no_event_comes_before_the_state_that_it_tells_of_can_be_read(parts: Parts):
+    """A commit can be read from the log before it was announced."""
+    job_id = await a_job(parts, 1)
+    events = parts.stream.follow(job_id, "0")
+    assert (await anext(events)).type is PROGRESS
+    now = parts.clock.now()
+    change = await parts.jobs.update(
+        job_id, lambda job: attempt_completed(job, attempt_of(job, 0), "x/y.jpg", some_metadata(), now)
+    )
+    assert change is not None
+    following = asyncio.ensure_future(anext(events))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(following), 0.1)
+    parts.hub.announce(change)
+    assert (await asyncio.wait_for(following, 1)).type is IMAGE
+    assert (await parts.latest.get(job_id)).counts.completed == 1
