@@ -61,8 +61,8 @@ def serve(config: Path | None) -> None:
     """Run the gateway until it is told to stop."""
     gc.disable()  # nothing that a start makes is garbage, and looking for some took a tenth of its time
     settings = _load(config).settings
-    from gateway.app import run
     from gateway.errors import GatewayError
+    from gateway.serving import run
     from gateway.telemetry.logs import set_up_logs
 
     set_up_logs(settings.log)

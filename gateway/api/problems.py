@@ -135,8 +135,10 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 def _tell(request: web.Request, error: GatewayError) -> None:
     """The log has what the client is not told."""
-    if error.detail or isinstance(error, Unavailable | errors.NoRoom):
+    if isinstance(error, Unavailable | errors.NoRoom):
         log.warning("request refused", method=request.method, path=request.path, reason=str(error))
+    elif error.detail:
+        log.info("request refused", method=request.method, path=request.path, reason=str(error))
 
 
 def _is_connected(request: web.Request) -> bool:

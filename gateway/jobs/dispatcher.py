@@ -48,7 +48,8 @@ class Dispatcher:
         """Work until cancelled."""
         if not self._broker.remembers:
             forgotten = await self._backlog.forget_publishes()
-            log.info("open attempts are published again", images=forgotten)
+            if forgotten:
+                log.info("open attempts are published again", images=forgotten)
         await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._settings.poll_s)
 
     async def run_once(self) -> None:

@@ -312,7 +312,7 @@ async def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
         code, lines = await _refusal(Gateway(tmp_path / "data", port, {}))
     assert code == 1
     assert [line for line in lines if not line.startswith("{")] == [
-        f"gateway: can't listen on http://{HOST}:{port}: Address already in use"
+        f"gateway: can't listen on http://{HOST}:{port} (http.host, http.port, SERVER_PORT): Address already in use"
     ]
 
 
@@ -333,4 +333,47 @@ async def test_a_data_folder_that_can_not_be_made_is_told_in_one_line(tmp_path: 
     refused = Gateway(tmp_path / "data", free_port(), {"data_dir": str(tmp_path / "file" / "data")})
     code, lines = await _refusal(refused)
     assert (code, len(lines)) == (1, 1)
-    assert "job store" in lines[0]
+    assert "GATEWAY_DATA_DIR" in lines[0]
+    assert "Not a directory" in lines[0]
+
+
+async def test_the_data_folder_is_open_to_its_owner_alone(gateway: Gateway) -> None:
+    assert gateway.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_socket_that_is_in_use_stays_its_owners(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    async with running_gateway(tmp_path / "data", http_socket=path):
+        second = Gateway(tmp_path / "second", free_port(), {"http_socket": str(path)})
+        code, lines = await _refusal(second)
+        assert code == 1
+        assert f"can't listen on the socket {path} (http.socket): Address already in use" in lines[-1]
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as http,
+            http.get("http://gateway/healthz") as answer,
+        ):
+            assert answer.status == 200
+
+
+async def test_a_file_in_the_sockets_place_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    path.write_text("precious")
+    code, lines = await _refusal(Gateway(tmp_path / "data", free_port(), {"http_socket": str(path)}))
+    assert (code, path.read_text()) == (1, "precious")
+    assert "File exists" in lines[-1]
+
+
+async def test_a_stop_takes_its_socket_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    async with running_gateway(tmp_path / "data", http_socket=path) as gateway:
+        assert path.is_socket()
+        await gateway.stop()
+        assert not path.exists()
+
+
+async def test_a_host_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    code, lines = await _refusal(
+        Gateway(tmp_path / "data", free_port(), {"http_host": "no-such-host.invalid"})
+    )
+    assert code == 1
+    assert "there is no such host" in lines[-1]

@@ -340,6 +340,13 @@ def write_newer(path: Path) -> None:
     connection.close()
 
 
+def write_other_tables(path: Path) -> None:
+    open_database(path, "full").close()
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE images RENAME COLUMN place TO position")
+    connection.close()
+
+
 def write_damaged(path: Path) -> None:
     open_database(path, "full").close()
     with path.open("r+b") as file:
@@ -354,6 +361,7 @@ def write_damaged(path: Path) -> None:
         (write_damaged, "damaged"),
         (write_foreign, "another program"),
         (write_newer, "newer gateway"),
+        (write_other_tables, "another development version"),
         (Path.mkdir, "can't be"),
     ],
 )

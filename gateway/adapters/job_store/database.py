@@ -12,10 +12,10 @@ from typing import IO
 
 from attrs import frozen
 
-from gateway.adapters.job_store.faults import UnusableJobStore
+from gateway.adapters.job_store.faults import UnusableJobStore, in_our_words
 from gateway.adapters.job_store.schema import epoch_of, migrate, version_of
 from gateway.adapters.job_store.settings import Synchronous
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NoRoom
 
 READERS = 2
 _STATEMENTS = 512  # kept compiled by a connection: the writer's few, for each number of rows
@@ -46,6 +46,8 @@ def open_database(path: Path, synchronous: Synchronous) -> Database:
         error.detail = str(path)
         raise
     except sqlite3.Error as error:
+        if isinstance(in_our_words(error), NoRoom):
+            raise NoRoom("No room is left for the job store.", detail=f"{path}: {error}") from error
         text = "The job store's file can't be read: it is damaged, or its disk is."
         raise UnusableJobStore(text, detail=f"{path}: {error}") from error
     except OSError as error:

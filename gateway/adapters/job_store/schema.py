@@ -11,6 +11,7 @@ them, and what an accept costs does not grow with the jobs that are kept.
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from gateway.adapters.job_store.faults import UnusableJobStore
@@ -78,6 +79,22 @@ def place_of(key: int, number: int) -> int:
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Bring the file to the newest version, each step whole or not at all. Raises UnusableJobStore."""
     version = version_of(connection, newest=len(migrations))
+    _apply(connection, migrations, version)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        _apply(model, migrations, 0)
+        if _tables_of(connection) != _tables_of(model):
+            raise UnusableJobStore(
+                "The job store's file was made by another development version of the gateway, and nothing leads from "
+                "there to this one: move it away."
+            )
+
+
+def _tables_of(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    tables = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name"
+    return connection.execute(tables).fetchall()
+
+
+def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], version: int) -> None:
     for number, migration in enumerate(migrations[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
