@@ -11,7 +11,7 @@ It imports nothing of the service.
 
 from gateway.client.answers import Event, Image, Job, Metadata, Submitted
 from gateway.client.client import GatewayClient, ImageSource
-from gateway.client.errors import ClientError, NotConnected, Refused, Unreachable
+from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
 
 __all__ = [
     "ClientError",
@@ -21,6 +21,7 @@ __all__ = [
     "ImageSource",
     "Job",
     "Metadata",
+    "NoGateway",
     "NotConnected",
     "Refused",
     "Submitted",

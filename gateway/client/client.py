@@ -25,7 +25,7 @@ from gateway.client.answers import (
     read_job,
     read_submitted,
 )
-from gateway.client.errors import ClientError, NotConnected, Refused, Unreachable
+from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
 from gateway.client.upload import Multipart, Part
 
 T = TypeVar("T")
@@ -38,7 +38,10 @@ SILENCE_S = 60.0
 HEARTBEAT_S = 20.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 PIECE_BYTES = 256 * 1024
+READY_PAUSE_S = 0.1
 TRY_AGAIN = frozenset({429, 502, 503, 504})
+NO_SUCH_DOOR = frozenset({404, 405, 501})
+"""What other web servers say to our paths. A gateway says it too, but as a problem in JSON."""
 
 
 @define(eq=False)
@@ -46,11 +49,13 @@ class GatewayClient:
     """A gateway at `base_url`: http://host:port, https://host/prefix or unix:///path/of/socket; else ValueError.
 
     Use it as an async context manager. Calls raise Refused when the gateway says no, Unreachable when it says
-    nothing. `patience_s` is how long `follow` goes on trying while no gateway answers.
+    nothing. `patience_s` is how long `follow` goes on trying while no gateway answers, `ready_s` how long `download`
+    does while the image is not ready.
     """
 
     base_url: str = field(validator=validators.matches_re(BASE_URL))
     patience_s: float = 60.0
+    ready_s: float = 3.0
     _session: aiohttp.ClientSession | None = field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
@@ -99,15 +104,35 @@ class GatewayClient:
         """One image of a job."""
         return self._read(read_image, await self._json("GET", f"batch/{job_id}/images/{index}"))
 
-    async def download(self, job_id: str, index: int, to: Path, *, which: str = "processed") -> None:
-        """Write the processed (or `original`) image to that file, whole or not at all."""
-        async with self._answer("GET", f"batch/{job_id}/images/{index}/{which}") as response:
-            await _save(response.content.iter_chunked(PIECE_BYTES), to)
+    async def download(self, job_id: str, index: int, to: Path, *, which: str = "processed") -> str:
+        """Write the processed (or `original`) image to that file, whole or not at all.
 
-    async def follow(self, job_id: str, after: str | None = None) -> AsyncIterator[Event]:
+        Returns the name that the gateway has for it, which ends as its content demands. Given a moment when the
+        image is not ready yet: the news of its end may have been quicker than the image.
+        """
+        deadline = asyncio.get_running_loop().time() + self.ready_s
+        while True:
+            try:
+                async with self._answer("GET", f"batch/{job_id}/images/{index}/{which}") as response:
+                    await _save(response.content.iter_chunked(PIECE_BYTES), to)
+                    disposition = response.content_disposition
+                    return (disposition and disposition.filename) or to.name
+            except Refused as error:
+                if error.code != "not_ready" or asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(READY_PAUSE_S)
+
+    async def follow(
+        self,
+        job_id: str,
+        after: str | None = None,
+        *,
+        on_wait: Callable[[ClientError], None] = lambda _: None,
+    ) -> AsyncIterator[Event]:
         """The job's present state, then its news until its end, over as many connections as it takes.
 
         After a lost connection it goes on behind the last event; `after`, an event's id, does so from the start.
+        `on_wait` is told each time why it has to wait before another try.
         """
         loop = asyncio.get_running_loop()
         pause_s, answered_at = FIRST_PAUSE_S, loop.time()
@@ -122,16 +147,18 @@ class GatewayClient:
                 if error.status not in TRY_AGAIN:
                     raise
                 answered_at = loop.time()
-            except Unreachable:
+                on_wait(error)
+            except Unreachable as error:
                 if loop.time() - answered_at > self.patience_s:
                     raise
+                on_wait(error)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients, keeps no secret
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def check(self) -> None:
-        """Returns when a gateway answers there."""
-        async with self._answer("GET", "/healthz"):
-            pass
+        """Returns when a gateway answers there. Raises NoGateway when something else does."""
+        if (await self._json("GET", "/healthz")).get("status") != "ok":
+            raise self._no_gateway("")
 
     async def _news(self, job_id: str, after: str | None) -> AsyncIterator[Event]:
         """The events of one connection, which may end at any time."""
@@ -155,7 +182,7 @@ class GatewayClient:
         async with self._answer(method, path, **options) as response:
             answer = _parsed(await response.text())
         if not isinstance(answer, dict):
-            raise ClientError(f"what answers at {self.base_url} is no gateway")
+            raise self._no_gateway("")
         return answer
 
     @contextlib.asynccontextmanager
@@ -164,6 +191,8 @@ class GatewayClient:
             async with self._open_session.request(method, self._url(path), **options) as response:
                 if response.status >= 400:
                     problem = _parsed(await response.text(errors="replace"))
+                    if response.status in NO_SUCH_DOOR and not isinstance(problem, dict):
+                        raise self._no_gateway(f": HTTP status {response.status}")
                     raise Refused.by(response.status, problem, response.headers)
                 yield response
 
@@ -191,7 +220,10 @@ class GatewayClient:
         try:
             return reader(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ClientError(f"what answers at {self.base_url} is no gateway") from error
+            raise self._no_gateway("") from error
+
+    def _no_gateway(self, why: str) -> NoGateway:
+        return NoGateway(f"there is no gateway at {self.base_url}, but another server{why}")
 
     def _url(self, path: str) -> URL:
         is_socket = self.base_url.startswith("unix:")

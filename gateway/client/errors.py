@@ -16,6 +16,10 @@ class NotConnected(Unreachable):
     """No connection was made, so nothing was asked for: it is safe to try again."""
 
 
+class NoGateway(ClientError):
+    """Something answers at that address, and it is no gateway."""
+
+
 class Refused(ClientError):
     """The gateway answered no: its HTTP status, its stable word for it, and how long to wait before another try."""
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.client import ClientError, GatewayClient, Metadata, Refused, Unreachable
+from gateway.client import ClientError, GatewayClient, Metadata, NoGateway, Refused, Unreachable
 from tests.free_ports import free_port
-from tests.servers.stand_in_gateway import StandIn, stand_in_gateway
+from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
 from tests.servers.web import answer, web_server
 
 
@@ -83,6 +83,28 @@ async def test_a_download_that_breaks_off_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_download_tells_the_name_that_the_gateway_has_for_it(client, tmp_path):
+    job_id = (await client.submit([("a.jpg", PNG)])).job_id
+    assert await client.download(job_id, 0, tmp_path / "copy") == "a.png"
+
+
+async def test_an_image_that_is_not_ready_at_once_is_asked_for_again(stand_in, client, tmp_path):
+    stand_in.not_ready_answers = 2
+    job_id = (await client.submit([("a.jpg", b"a")])).job_id
+    await client.download(job_id, 0, tmp_path / "copy.jpg")
+    assert (tmp_path / "copy.jpg").read_bytes() == b"tagged a"
+
+
+async def test_an_image_that_does_not_become_ready_is_given_up(stand_in, tmp_path):
+    stand_in.not_ready_answers = 1000
+    async with GatewayClient(stand_in.base_url, ready_s=0.3) as client:
+        job_id = (await client.submit([("a.jpg", b"a")])).job_id
+        with pytest.raises(Refused) as caught:
+            await client.download(job_id, 0, tmp_path / "copy.jpg")
+    assert caught.value.code == "not_ready"
+    assert stand_in.not_ready_answers > 990
+
+
 async def test_a_refusal_carries_the_text_of_the_problem(client):
     with pytest.raises(Refused, match="There is no such job") as caught:
         await client.status("absent")
@@ -99,8 +121,17 @@ async def test_nobody_at_the_address_is_told_with_the_address():
 async def test_another_kind_of_server_is_told_so():
     pages = {"/api/v1/batch/j": answer(200, body=b"[1, 2]")}
     async with web_server(pages) as site, GatewayClient(site.url("/")) as client:
-        with pytest.raises(ClientError, match="is no gateway"):
+        with pytest.raises(NoGateway, match=f"there is no gateway at {site.url('/')}, but another server"):
             await client.status("j")
+
+
+@pytest.mark.parametrize(
+    "page", [answer(404), answer(501, body=b"<html>"), answer(200, body=b"<html>"), answer(200, body=b"{}")]
+)
+async def test_another_web_server_does_not_pass_for_a_gateway(page):
+    async with web_server({"/healthz": page}) as site, GatewayClient(site.url("/")) as client:
+        with pytest.raises(NoGateway, match="there is no gateway at"):
+            await client.check()
 
 
 async def test_following_gives_every_event_and_ends_with_the_job(client):
@@ -131,6 +162,27 @@ async def test_following_may_start_behind_an_event(stand_in, client):
 async def test_following_an_unknown_job_is_refused(client):
     with pytest.raises(Refused, match="There is no job absent"):
         [event async for event in client.follow("absent")]
+
+
+async def test_following_tells_that_it_waits_for_a_gateway_that_is_away(tmp_path):
+    reasons: list[ClientError] = []
+    waits = asyncio.Event()
+
+    def on_wait(error: ClientError) -> None:
+        reasons.append(error)
+        waits.set()
+
+    async with asyncio.timeout(10), GatewayClient(f"unix://{tmp_path}/s") as client:
+
+        async def follow() -> list[str]:
+            return [event.type async for event in client.follow("j", on_wait=on_wait)]
+
+        following = asyncio.create_task(follow())
+        await waits.wait()
+        async with stand_in_gateway(tmp_path / "s") as stand_in:
+            stand_in.jobs["j"] = ["a.jpg"]
+            assert (await following)[-1] == "job_complete"
+    assert isinstance(reasons[0], Unreachable)
 
 
 async def test_following_gives_up_when_no_gateway_comes_back():

@@ -3,7 +3,8 @@
     async with stand_in_gateway() as gateway:
         gateway.busy_answers = 2  # so many POSTs get 503 first
         gateway.frames_per_connection = 1  # each WebSocket is cut after so many frames
-        gateway.hang_after_frames = True  # after its first frame a WebSocket says nothing more
+        gateway.not_ready_answers = 2  # so many GETs of processed images get 409 first
+    gateway.hang_after_frames = True  # after its first frame a WebSocket says nothing more
 
 Images end as soon as their job is asked for; those whose name begins with `bad` fail. Real HTTP, nothing of ours.
 """
@@ -24,6 +25,7 @@ from attrs import define, field
 from tests.free_ports import free_port
 
 HOST = "127.0.0.1"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @define(eq=False)
@@ -37,6 +39,7 @@ class StandIn:
     frames_per_connection: int = 1000
     sends_images: bool = True
     lose_processed: bool = False
+    not_ready_answers: int = 0
     hang_after_frames: bool = False
     forgets_after_connection: bool = False
     may_send_processed: asyncio.Event = field(factory=asyncio.Event)
@@ -116,8 +119,13 @@ class StandIn:
         await self.may_send_processed.wait()
         if self.lose_processed:
             return problem(404, "It is gone.", "not_found")
-        batch = self.batches_by_job[request.match_info["job"]]
-        return web.Response(body=b"tagged " + batch[int(request.match_info["index"])][1])
+        if self.not_ready_answers:
+            self.not_ready_answers -= 1
+            return problem(409, "Image 0 is still processing: no processed yet.", "not_ready")
+        name, content = self.batches_by_job[request.match_info["job"]][int(request.match_info["index"])]
+        served = Path(name).with_suffix(".png") if content.startswith(PNG) else name
+        headers = {"Content-Disposition": f'inline; filename="{served}"'} if name.isascii() else {}
+        return web.Response(body=b"tagged " + content, headers=headers)
 
     async def news(self, request: web.Request) -> web.WebSocketResponse | web.Response:
         job_id = request.match_info["job"]
