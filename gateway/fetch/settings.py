@@ -8,7 +8,18 @@ from gateway.fetch.domains import normalised
 
 
 def _is_network(_: object, attribute: "Attribute[str]", value: str) -> None:
-    ip_network(value)
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError(_no_network(value)) from None
+
+
+def _no_network(value: str) -> str:
+    try:
+        around = ip_network(value, strict=False)
+    except ValueError:
+        return f"{value!r} is not a network; write it like 192.168.1.0/24"
+    return f"{value!r} is an address within a network; did you mean {around}?"
 
 
 def _is_domain(_: object, attribute: "Attribute[str]", value: str) -> None:

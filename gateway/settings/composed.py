@@ -14,6 +14,7 @@ from gateway.intake.settings import IntakeSettings
 from gateway.jobs.settings import JobsSettings
 from gateway.processes import HelperSettings
 from gateway.processor.settings import ProcessorSettings
+from gateway.settings.origins import normalised_origins
 from gateway.telemetry.logs import LogSettings
 
 
@@ -29,7 +30,7 @@ class HttpSettings:
     """Path of a Unix socket to listen on as well; empty: none."""
     tcp: bool = field(default=True)
     """Off: nothing but the Unix socket."""
-    cors_origins: tuple[str, ...] = ("*",)
+    cors_origins: tuple[str, ...] = field(default=("*",), converter=normalised_origins)
     """Origins whose pages may use the API; `*`: all."""
     keepalive_timeout_s: float = field(default=30.0, validator=validators.gt(0))
     """How long a connection may be idle, or its headers take."""

@@ -116,4 +116,4 @@ def _wrong(path: str, kind: Kind, given: Given, problem: str) -> SettingsError:
     )
     if len(shown) > MAX_SHOWN:
         shown = shown[:MAX_SHOWN] + "..."
-    return SettingsError(f"{path} = {shown} (from {given.origin}): {problem}")
+    return SettingsError(f"{path} = {shown} (from {given.origin}): {without_password(problem)}")

@@ -177,7 +177,7 @@ WRONG_IN_FILE = [
         '[fetch]\nallowed_networks = ["10.0.0.0/8", "lan"]',
         (
             'fetch.allowed_networks = ["10.0.0.0/8", "lan"] (from gateway.toml): '
-            "'lan' does not appear to be an IPv4 or IPv6 network"
+            "'lan' is not a network; write it like 192.168.1.0/24"
         ),
     ),
     ("data_dir = 1", "data_dir = 1 (from gateway.toml): expected a path"),
@@ -206,6 +206,24 @@ WRONG_IN_ENVIRONMENT = [
         "GATEWAY_FETCH_ALLOWED_PORTS",
         "80,http",
         'fetch.allowed_ports = [80, "http"] (from GATEWAY_FETCH_ALLOWED_PORTS): expected a list, each a whole number',
+    ),
+    (
+        "GATEWAY_FETCH_ALLOWED_NETWORKS",
+        "127.0.0.1/8",
+        ('fetch.allowed_networks = ["127.0.0.1/8"] (from GATEWAY_FETCH_ALLOWED_NETWORKS): '
+        "'127.0.0.1/8' is an address within a network; did you mean 127.0.0.0/8?"),
+    ),
+    (
+        "GATEWAY_HTTP_CORS_ORIGINS",
+        "*,example.com",
+        ('http.cors_origins = ["*", "example.com"] (from GATEWAY_HTTP_CORS_ORIGINS): '
+        "'example.com' is not an origin; did you mean https://example.com?"),
+    ),
+    (
+        "GATEWAY_HTTP_CORS_ORIGINS",
+        "https://ada:secret@example.com",
+        ('http.cors_origins = ["https://***@example.com"] (from GATEWAY_HTTP_CORS_ORIGINS): '
+        "'https://***@example.com' is not an origin; did you mean https://example.com?"),
     ),
     ("LOG_LEVEL", "x" * 200, (f'log.level = "{"x" * 79}... (from LOG_LEVEL): expected one of debug, info, '
                              "warning, error, critical")),
