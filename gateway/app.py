@@ -96,7 +96,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             clock=clock,
             settings=settings.jobs,
         )
-        await cleaner.remove_leftovers_of_a_crash()
+        await cleaner.find_leftovers_of_a_crash()
         services: tuple[Service, ...] = (
             Collector(
                 ledger=ledger,
@@ -111,7 +111,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             Processor(broker, objects, helpers, settings.processor).workers(),
             Analyzer(broker, objects, helpers, settings.analyzer).workers(),
             Dispatcher(
-                ledger=ledger, latest=latest, backlog=jobs, broker=broker, clock=clock, settings=settings.jobs
+                ledger=ledger, jobs=jobs, backlog=jobs, broker=broker, clock=clock, settings=settings.jobs
             ),
             Fetcher(
                 ledger=ledger,

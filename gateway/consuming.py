@@ -1,12 +1,12 @@
 """Workers that take one message after the other from a queue, as analyzer and processor do.
 
 Each worker has a subscription of its own with prefetch 1, so that a slow image holds up no other. What becomes of a
-message is the handler's verdict; a handler that meets foreseen trouble gives its message back and pauses.
+message is the handler's word: one that returns is done with it, one that raises Hopeless rejects it, and one that
+meets other foreseen trouble gives it back and pauses.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from enum import Enum
 
 import structlog
 from attrs import define
@@ -18,14 +18,13 @@ from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 log = structlog.get_logger(__name__)
 
 
-class Verdict(Enum):
-    """What becomes of a message: done with, or hopeless (to the dead letters, where the queue has an address)."""
+class Hopeless(GatewayError):
+    """Nobody can do what the message asks: to the dead letters, where the queue has an address for them."""
 
-    ACK = "ack"
-    REJECT = "reject"
+    default_code = "hopeless"
 
 
-Handler = Callable[[Delivery], Awaitable[Verdict]]
+Handler = Callable[[Delivery], Awaitable[None]]
 
 
 @define(eq=False)
@@ -55,13 +54,14 @@ class Workers:
                         await subscription.requeue(delivery)
 
     async def _handle(self, subscription: Subscription, delivery: Delivery) -> bool:
+        """Whether the message is done with, by an ack or a reject."""
         try:
-            verdict = await self._handler(delivery)
+            await self._handler(delivery)
+        except Hopeless as error:
+            await subscription.reject(delivery, reason=error.text)
         except GatewayError as error:
             log.warning("message given back", service=self.name, reason=str(error))
             return False
-        if verdict is Verdict.REJECT:
-            await subscription.reject(delivery)
         else:
             await subscription.ack([delivery])
         return True

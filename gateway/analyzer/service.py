@@ -11,8 +11,8 @@ from attrs import define
 
 from gateway.analyzer.local import describe
 from gateway.analyzer.settings import AnalyzerSettings
-from gateway.consuming import Verdict, Workers
-from gateway.errors import BadInput, ContentError
+from gateway.consuming import Hopeless, Workers
+from gateway.errors import BadInput, ContentError, GatewayError
 from gateway.messages import ImageUpload, Malformed, MetadataGenerated, decode, encode
 from gateway.metadata import Metadata
 from gateway.ports.broker import Broker, Delivery, Queue
@@ -35,27 +35,32 @@ class Analyzer:
         """The service that feeds this analyzer."""
         return Workers("analyzer", self._broker, Queue.IMAGE_UPLOAD, self.handle, self._settings.concurrency)
 
-    async def handle(self, delivery: Delivery) -> Verdict:
-        """Analyse the image of one message. Raises Unavailable when store or broker is down."""
+    async def handle(self, delivery: Delivery) -> None:
+        """Analyse the image of one message. Raises Hopeless; Unavailable when store or broker is down."""
         try:
             message = decode(ImageUpload, delivery.body)
         except Malformed as error:
             log.warning("malformed message rejected", reason=str(error))
-            return Verdict.REJECT
+            raise Hopeless(error.text) from error
         with structlog.contextvars.bound_contextvars(job_id=message.group_id, trace_id=message.trace_id):
-            return await self._analyse(message)
-
-    async def _analyse(self, message: ImageUpload) -> Verdict:
-        try:
             words = await self._words(message)
-        except (ContentError, ObjectNotFound, BadInput, HelperDied, HelperTimeout) as error:
-            log.warning("image rejected", reason=str(error))
-            return Verdict.REJECT
-        await self._broker.publish(Queue.METADATA_GENERATED, encode(_answer(message, words)))
-        log.debug("image analysed", keywords=len(words.keywords))
-        return Verdict.ACK
+            await self._broker.publish(Queue.METADATA_GENERATED, encode(_answer(message, words)))
+            log.debug("image analysed", keywords=len(words.keywords))
 
     async def _words(self, message: ImageUpload) -> Metadata:
+        try:
+            return await self._describe(message)
+        except (ContentError, ObjectNotFound, BadInput, HelperDied, HelperTimeout) as error:
+            log.warning("image rejected", reason=str(error))
+            raise Hopeless(error.text) from error
+        except GatewayError:
+            raise
+        except Exception as bug:
+            # It happened in a helper, to this image: it must not end the gateway, now and at each start again.
+            log.exception("analysis crashed")
+            raise Hopeless("The analyzer failed on this image.") from bug
+
+    async def _describe(self, message: ImageUpload) -> Metadata:
         async with self._objects.open(ObjectKey(Bucket.ORIGINAL, message.original_path)) as reader:
             image = b"".join([chunk async for chunk in reader.chunks])
         return await self._helpers.run(

@@ -4,11 +4,11 @@ Objects go first, the record of them last, so that a crash in between only repea
 bucket: it holds others' objects too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from attrs import define
+from attrs import define, field
 
 from gateway.domain.job import Image, Job
 from gateway.errors import BadInput
@@ -23,6 +23,7 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
+_MOST_LEFTOVERS = 100_000
 
 
 @define(eq=False)
@@ -37,6 +38,7 @@ class Cleaner:
     _clock: Clock
     _settings: JobsSettings
     name: str = "cleaner"
+    _leftovers: list[str] = field(factory=list)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -44,19 +46,25 @@ class Cleaner:
 
     async def run_once(self) -> None:
         """Remove what is due now. Raises Unavailable when a store is down."""
-        await self._remove_leftovers(self._clock.now())
+        while self._leftovers:
+            await self._remove_leftovers(self._leftovers[:_AT_ONCE])
+            del self._leftovers[:_AT_ONCE]
+        while overdue := await self._reservations.overdue(self._clock.now(), limit=_AT_ONCE):
+            await self._remove_leftovers(overdue)
         await self._remove_old_jobs()
 
-    async def remove_leftovers_of_a_crash(self) -> None:
+    async def find_leftovers_of_a_crash(self) -> None:
         """At a start no request is under way yet: every reservation is a leftover, whatever its deadline."""
-        await self._remove_leftovers(datetime.max.replace(tzinfo=UTC))
+        end_of_time = datetime.max.replace(tzinfo=UTC)
+        self._leftovers += await self._reservations.overdue(end_of_time, limit=_MOST_LEFTOVERS)
 
-    async def _remove_leftovers(self, before: datetime) -> None:
-        while trace_ids := await self._reservations.overdue(before, limit=_AT_ONCE):
-            for trace_id in trace_ids:
-                await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in possible_keys(trace_id))
-            await self._reservations.release(trace_ids)
-            log.info("leftovers of requests removed", reservations=len(trace_ids))
+    async def _remove_leftovers(self, trace_ids: Sequence[str]) -> None:
+        """Claimed first: a request that is still under way can't commit a job whose objects we remove."""
+        await self._reservations.claim(trace_ids)
+        for trace_id in trace_ids:
+            await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in possible_keys(trace_id))
+        await self._reservations.release(trace_ids)
+        log.info("leftovers of requests removed", reservations=len(trace_ids))
 
     async def _remove_old_jobs(self) -> None:
         moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)

@@ -126,7 +126,8 @@ class Collector:
         key = ObjectKey(Bucket.PROCESSED, path)
         async with self._objects.open(key, end=HEAD_BYTES) as reader:
             head = b"".join([chunk async for chunk in reader.chunks])
-        return read_metadata(head)
+        # In a thread: a hostile head may keep the parsers busy.
+        return await asyncio.to_thread(read_metadata, head)
 
     async def _remove_loser(self, result: ImageProcessed, name: AttemptName) -> None:
         """Delete the object of a result that came too late, unless it is the one that was counted."""

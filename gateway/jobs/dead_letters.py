@@ -9,11 +9,12 @@ from attrs import define
 from gateway.domain.attempt import parse_attempt
 from gateway.domain.job import Failure
 from gateway.domain.transitions import attempt_rejected
+from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.settings import JobsSettings
 from gateway.messages import ImageUpload, Malformed, decode
 from gateway.pacing import keep_doing
-from gateway.ports.broker import Broker, Delivery, Queue
+from gateway.ports.broker import REJECT_REASON, Broker, Delivery, Queue
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound
 
@@ -55,7 +56,7 @@ class DeadLetters:
         if name is None:
             return False
         now = self._clock.now()
-        failure = Failure("analysis_failed", f"the analyzer rejected the image {_times(name.number)}")
+        failure = Failure("analysis_failed", _text(name.number, delivery.headers.get(REJECT_REASON)))
         try:
             change = await self._ledger.change(
                 message.group_id,
@@ -69,5 +70,7 @@ class DeadLetters:
         return True
 
 
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"
+def _text(attempts: int, reason: object) -> str:
+    times = "once" if attempts == 1 else f"{attempts} times"
+    why = f": {fit_for_clients(reason)}" if isinstance(reason, str) else ""
+    return f"the analyzer rejected the image {times}{why}"

@@ -13,7 +13,6 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.job import Original, Stage
 from gateway.domain.schedule import Waiting, take_turns
 from gateway.domain.transitions import published
-from gateway.events.latest import LatestJobs
 from gateway.images.names import safe_name
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import type_of
@@ -22,7 +21,7 @@ from gateway.messages import ImageUpload, encode
 from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Queue
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Backlog, JobNotFound
+from gateway.ports.job_store import Backlog, JobNotFound, JobStore
 
 log = structlog.get_logger(__name__)
 
@@ -32,13 +31,15 @@ class Dispatcher:
     """A Service: keeps at most `window` of our images in the broker, the rest in the job store."""
 
     _ledger: Ledger
-    _latest: LatestJobs
+    _jobs: JobStore
     _backlog: Backlog
     _broker: Broker
     _clock: Clock
     _settings: JobsSettings
     name: str = "dispatcher"
     _bell: asyncio.Event = field(init=False)
+    _is_recalled: bool = False
+    _last_served: str | None = None
 
     @_bell.default
     def _at_work(self) -> asyncio.Event:
@@ -46,27 +47,34 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        if not self._broker.remembers:
-            forgotten = await self._backlog.forget_publishes()
-            if forgotten:
-                log.info("open attempts are published again", images=forgotten)
         await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._settings.poll_s)
 
     async def run_once(self) -> None:
         """Fill the window with what waits. Raises Unavailable when the broker or the store is down."""
+        await self._recall()
         room = self._settings.window - await self._backlog.in_flight()
         if room <= 0:
             return
-        waiting = await self._backlog.to_publish(self._clock.now(), limit=room)
+        waiting = await self._backlog.to_publish(self._clock.now(), limit=room, after=self._last_served)
         plan = take_turns(waiting, room)
+        if plan:
+            self._last_served = plan[-1].job_id
         outcomes = await asyncio.gather(*map(self._publish, plan), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
 
+    async def _recall(self) -> None:
+        """Once: what a broker that forgets had before this process began is published again."""
+        if self._is_recalled:
+            return
+        if not self._broker.remembers and (forgotten := await self._backlog.forget_publishes()):
+            log.info("open attempts are published again", images=forgotten)
+        self._is_recalled = True
+
     async def _publish(self, waiting: Waiting) -> None:
         try:
-            job = await self._latest.get(waiting.job_id)
+            job = await self._jobs.get(waiting.job_id)
         except JobNotFound:
             return
         image = job.images[waiting.index]

@@ -48,6 +48,9 @@ class Fetcher:
     name: str = "fetcher"
     _bell: asyncio.Event = field(init=False)
     _running: dict[Waiting, asyncio.Task[None]] = field(factory=dict)
+    _last_served: str | None = None
+    _trouble: int = 0
+    _rests_until: float = float("-inf")
 
     @_bell.default
     def _at_work(self) -> asyncio.Event:
@@ -65,15 +68,14 @@ class Fetcher:
     async def run_once(self) -> None:
         """Start the downloads that wait, as far as there is room."""
         room = self._settings.concurrency - len(self._running)
-        if room <= 0:
+        if room <= 0 or self._clock.monotonic() < self._rests_until:
             return
-        waiting = await self._backlog.to_fetch(self._clock.now(), limit=self._settings.concurrency)
-        plan = [
-            image
-            for image in take_turns(waiting, self._settings.concurrency * 2)
-            if image not in self._running
-        ]
-        for image in plan[:room]:
+        # As many again as may run, for those that run are still among those that wait.
+        most = 2 * self._settings.concurrency
+        waiting = await self._backlog.to_fetch(self._clock.now(), limit=most, after=self._last_served)
+        plan = [image for image in take_turns(waiting, most * most) if image not in self._running][:room]
+        for image in plan:
+            self._last_served = image.job_id
             task = asyncio.create_task(self._fetch(image), name=f"fetch-{image.job_id}-{image.index}")
             self._running[image] = task
             task.add_done_callback(lambda _, image=image: self._ended(image))  # type: ignore[misc]
@@ -83,7 +85,9 @@ class Fetcher:
         await asyncio.gather(*self._running.values())
 
     def _ended(self, image: Waiting) -> None:
-        self._running.pop(image, None)
+        task = self._running.pop(image)
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            log.error("download crashed", job_id=image.job_id, index=image.index, exc_info=bug)
         self._bell.set()
 
     async def _fetch(self, waiting: Waiting) -> None:
@@ -93,8 +97,15 @@ class Fetcher:
             except JobNotFound:
                 log.info("job of a download is gone")
             except GatewayError as error:
-                log.warning("download put off", reason=str(error))
-                await self._put_off(waiting, _OWN_TROUBLE_PAUSE_S)
+                await self._rest(waiting, error)
+
+    async def _rest(self, waiting: Waiting, error: GatewayError) -> None:
+        """A store of ours is down: no site is asked again for what we can't keep, longer each time."""
+        self._trouble += 1
+        pause_s = min(_OWN_TROUBLE_PAUSE_S * 2 ** min(self._trouble - 1, 10), _LONGEST_PAUSE_S)
+        self._rests_until = self._clock.monotonic() + pause_s
+        log.warning("downloads rest", reason=str(error), pause_s=pause_s)
+        await self._put_off(waiting, pause_s)
 
     async def _put_off(self, waiting: Waiting, pause_s: float) -> None:
         """Our own trouble costs the image no try, unless even that can't be written down."""
@@ -124,6 +135,7 @@ class Fetcher:
         async with self._downloader.open(url) as chunks:
             original = await self._originals.store(trace_id, chunks)
         await self._change(waiting, lambda job, index: fetched(job, index, original))
+        self._trouble = 0
         log.info("image fetched", trace_id=trace_id, bytes=original.size)
 
     async def _after(self, error: ContentError, waiting: Waiting, image: Image) -> None:

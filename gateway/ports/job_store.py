@@ -90,13 +90,18 @@ class EventLog(Protocol):
 class Backlog(Protocol):
     """What is left to do, over all jobs; the store itself is the outbox."""
 
-    async def to_fetch(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
-        """Images that wait for a download and whose time has come, by job, oldest job first.
+    async def to_fetch(
+        self, now: datetime, *, limit: int, after: str | None = None
+    ) -> Mapping[str, Sequence[int]]:
+        """Images that wait for a download and whose time has come, by job.
 
-        At most `limit` jobs with at most `limit` images each.
+        Jobs in the order of their commits, beginning behind the job `after` and going round, so that who asks with
+        the last one served lets all take turns. At most `limit` jobs with at most `limit` images each.
         """
 
-    async def to_publish(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+    async def to_publish(
+        self, now: datetime, *, limit: int, after: str | None = None
+    ) -> Mapping[str, Sequence[int]]:
         """Images that wait for their place in the broker, likewise."""
 
     async def in_flight(self) -> int:
@@ -122,4 +127,7 @@ class Reservations(Protocol):
         """End them: nothing lies under them any more. Ones that are not there are fine."""
 
     async def overdue(self, now: datetime, *, limit: int) -> Sequence[str]:
-        """Those past their deadline, the most overdue first."""
+        """Those past their deadline, the most overdue first; claimed ones are."""
+
+    async def claim(self, trace_ids: Sequence[str]) -> None:
+        """From now on no job can use them, so that their objects can be removed before they are released."""

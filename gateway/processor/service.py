@@ -11,8 +11,8 @@ from typing import Final, Literal
 import structlog
 from attrs import define, evolve
 
-from gateway.consuming import Verdict, Workers
-from gateway.errors import BadInput, ContentError, TooLarge
+from gateway.consuming import Workers
+from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
 from gateway.images.signatures import ImageType, image_type
 from gateway.messages import ImageProcessed, Malformed, MetadataGenerated, decode, encode
 from gateway.ports.broker import Broker, Delivery, Queue
@@ -43,7 +43,7 @@ class Processor:
             "processor", self._broker, Queue.METADATA_GENERATED, self.handle, self._settings.concurrency
         )
 
-    async def handle(self, delivery: Delivery) -> Verdict:
+    async def handle(self, delivery: Delivery) -> None:
         """Tag the image of one message. Raises Unavailable when store or broker is down."""
         try:
             message = decode(MetadataGenerated, delivery.body)
@@ -51,10 +51,9 @@ class Processor:
             # The queue has no dead letter address, and giving it back would go on for ever.
             log.warning("malformed message", reason=str(error))
             await self._broker.publish(Queue.DEAD_LETTER, delivery.body, delivery.headers)
-            return Verdict.ACK
+            return
         with structlog.contextvars.bound_contextvars(job_id=message.group_id, trace_id=message.trace_id):
             await self._broker.publish(Queue.IMAGE_PROCESSED, encode(await self._process(message)))
-        return Verdict.ACK
 
     async def _process(self, message: MetadataGenerated) -> ImageProcessed:
         try:
@@ -62,6 +61,12 @@ class Processor:
         except (ContentError, ObjectNotFound, BadInput, TooLarge, HelperDied, HelperTimeout) as error:
             log.warning("image failed", reason=str(error))
             return evolve(_answer(message, "failed"), error=error.text)
+        except GatewayError:
+            raise
+        except Exception:
+            # It happened in a helper, to this image: it must not end the gateway, now and at each start again.
+            log.exception("tagging crashed")
+            return evolve(_answer(message, "failed"), error="The processor failed on this image.")
         return evolve(_answer(message, "completed"), processed_path=path)
 
     async def _tag(self, message: MetadataGenerated) -> str:

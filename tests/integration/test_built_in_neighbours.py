@@ -12,7 +12,7 @@ from gateway.adapters.object_store.folder import open_folder_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.analyzer.service import Analyzer
 from gateway.analyzer.settings import AnalyzerSettings
-from gateway.consuming import Verdict
+from gateway.consuming import Hopeless
 from gateway.images.embedded_metadata import read_metadata
 from gateway.metadata import Metadata
 from gateway.ports.broker import Delivery, Queue
@@ -78,7 +78,7 @@ class TestAnalyzer:
         message = golden("image_upload.tolerated")[number]
         fields = orjson.loads(message["body"])
         await put(objects, fields["original_path"], a_jpeg())
-        assert await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD)) is Verdict.ACK
+        await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
         answer = await the_body_in(broker, Queue.METADATA_GENERATED)
         (real,) = golden("metadata_generated")
         assert answer.keys() == orjson.loads(real["body"]).keys()
@@ -90,14 +90,16 @@ class TestAnalyzer:
     @pytest.mark.parametrize("number", range(len(golden("image_upload.rejected"))))
     async def test_it_rejects_what_the_running_one_rejects(self, analyzer, number):
         message = golden("image_upload.rejected")[number]
-        assert await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD)) is Verdict.REJECT
+        with pytest.raises(Hopeless):
+            await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
     @pytest.mark.parametrize("content", [None, b"", b"text", a_truncated_jpeg(), b"GIF89a"])
     async def test_it_rejects_an_image_that_is_missing_or_no_good(self, analyzer, broker, objects, content):
         message = golden("image_upload.accepted")[0]
         if content is not None:
             await put(objects, orjson.loads(message["body"])["original_path"], content)
-        assert await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD)) is Verdict.REJECT
+        with pytest.raises(Hopeless):
+            await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
         assert (await broker.depth(Queue.METADATA_GENERATED)).messages == 0
 
 
@@ -116,7 +118,7 @@ class TestProcessor:
         (message,) = golden("metadata_generated")
         fields = orjson.loads(message["body"])
         await put(objects, fields["original_path"], a_jpeg())
-        assert await processor.handle(delivered(message, Queue.METADATA_GENERATED)) is Verdict.ACK
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
         answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
         (real,) = golden("image_processed.completed")
         assert answer.keys() == orjson.loads(real["body"]).keys()
@@ -150,13 +152,13 @@ class TestProcessor:
         (message,) = golden("metadata_generated")
         if content is not None:
             await put(objects, orjson.loads(message["body"])["original_path"], content)
-        assert await processor.handle(delivered(message, Queue.METADATA_GENERATED)) is Verdict.ACK
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
         answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
         assert (answer["status"], answer["processed_path"]) == ("failed", "")
         assert answer["error"]
 
     async def test_a_message_that_it_can_not_read_goes_to_the_dead_letters(self, processor, broker):
         delivery = Delivery(Queue.METADATA_GENERATED, b"hello", tag=1)
-        assert await processor.handle(delivery) is Verdict.ACK
+        await processor.handle(delivery)
         async with broker.sweep(Queue.DEAD_LETTER, limit=1) as sweep:
             assert [letter.body for letter in sweep.deliveries] == [b"hello"]

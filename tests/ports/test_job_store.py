@@ -388,6 +388,20 @@ async def test_ended_jobs_are_found_by_their_end_the_oldest_first(store: Store):
     assert list(await store.ended_before(NOW, limit=10)) == []
 
 
+async def test_who_asks_with_the_job_served_last_lets_all_take_turns(store: Store):
+    jobs = [(await add(store, an_accepted_job(images=2))).job_id for _ in range(3)]
+    assert list(await store.to_publish(LATER, limit=2, after=jobs[0])) == [jobs[1], jobs[2]]
+    assert list(await store.to_publish(LATER, limit=2, after=jobs[1])) == [jobs[2], jobs[0]]
+    assert list(await store.to_publish(LATER, limit=5, after=jobs[2])) == jobs
+    assert set(await store.to_publish(LATER, limit=5, after=jobs[0])) == set(jobs)
+
+
+async def test_after_a_job_that_is_gone_the_round_begins_anew(store: Store):
+    jobs = [(await add(store, an_accepted_job(images=1))).job_id for _ in range(3)]
+    await store.delete(jobs[1])
+    assert list(await store.to_publish(LATER, limit=2, after=jobs[1])) == [jobs[0], jobs[2]]
+
+
 # Reservations
 
 
@@ -466,3 +480,19 @@ async def test_a_reservation_is_not_overdue_before_its_deadline(store: Store):
 
 async def test_releasing_what_is_not_there_is_fine(store: Store):
     await store.release(["nobody"])
+
+
+async def test_a_claimed_reservation_is_overdue_and_no_job_can_use_it(store: Store):
+    await store.reserve(["one"], deadline=LATER)
+    await store.claim(["one"])
+    assert list(await store.overdue(NOW, limit=10)) == ["one"]
+    with pytest.raises(Conflict):
+        await store.add(an_accepted_job(), reserved=["one"])
+
+
+async def test_a_claim_and_a_job_in_the_same_instant_never_both_succeed(store: Store):
+    await store.reserve(["one"], deadline=LATER)
+    _, added = await asyncio.gather(
+        store.claim(["one"]), store.add(an_accepted_job(), reserved=["one"]), return_exceptions=True
+    )
+    assert isinstance(added, Conflict)

@@ -17,7 +17,7 @@ from gateway.adapters.broker.deaths import headers_after_reject
 from gateway.adapters.broker.queues import BoundedQueue, Message, ParkingQueue
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
-from gateway.ports.broker import Delivery, Queue, QueueDepth
+from gateway.ports.broker import REJECT_REASON, Delivery, Queue, QueueDepth
 from gateway.ports.clock import Clock, SystemClock
 
 PARKED = (Queue.DEAD_LETTER, Queue.FOREIGN)
@@ -53,7 +53,7 @@ class InProcessBroker:
             async with asyncio.timeout(self.settings.publish_timeout_s):
                 await self._queues[queue].wait_for_room()
         except TimeoutError:
-            raise Unavailable("message queue is full", detail=queue.value) from None
+            raise Unavailable("The message queue is full.", detail=queue.value) from None
         self._queues[queue].add(bytes(body), dict(headers or {}))
 
     @asynccontextmanager
@@ -99,7 +99,7 @@ class InProcessBroker:
 
     def _ensure_open(self) -> None:
         if self._is_closed:
-            raise Unavailable("message broker is closed")
+            raise Unavailable("The message broker is closed.")
 
 
 @define(eq=False)
@@ -119,7 +119,7 @@ class _Subscription:
         await asyncio.sleep(0)  # a consumer with a full queue must not keep the loop for itself
         while not self._arrived:
             if self._is_over:
-                raise Unavailable("subscription has ended")
+                raise Unavailable("The subscription has ended.")
             self._news.clear()
             await self._news.wait()
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
@@ -128,12 +128,14 @@ class _Subscription:
         settled = [delivery for delivery in deliveries if self._unsettled.pop(delivery, None) is not None]
         self._queue.settle(len(settled))
 
-    async def reject(self, delivery: Delivery) -> None:
+    async def reject(self, delivery: Delivery, *, reason: str = "") -> None:
         message = self._unsettled.pop(delivery, None)
         if message is None:
             return
         if self._dead_letters is not None:
             headers = headers_after_reject(message.headers, self._queue.name, self._clock.now())
+            if reason:
+                headers[REJECT_REASON] = reason
             self._dead_letters.add(message.body, headers)
         self._queue.settle(1)
 

@@ -64,7 +64,7 @@ class BoundedQueue:
         await self._room.acquire()
         if self._is_closed:
             self._room.release()  # so that the next in line learns it too
-            raise Unavailable("message broker is closed")
+            raise Unavailable("The message broker is closed.")
 
     def add(self, body: bytes, headers: Mapping[str, object]) -> None:
         self._fresh.append(Message(next(self._places), body, headers))
@@ -129,7 +129,7 @@ class ParkingQueue(BoundedQueue):
 
     async def wait_for_room(self) -> None:
         if self._is_closed:
-            raise Unavailable("message broker is closed")
+            raise Unavailable("The message broker is closed.")
 
     def settle(self, number: int) -> None:
         self._hand_out()

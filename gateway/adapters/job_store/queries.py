@@ -17,7 +17,7 @@ from gateway.adapters.job_store.rows import (
     kept_job,
     microseconds,
 )
-from gateway.adapters.job_store.schema import NUMBER_BITS
+from gateway.adapters.job_store.schema import NUMBER_BITS, place_of
 from gateway.domain.events import Event
 from gateway.domain.job import Stage, Status
 from gateway.ports.job_store import BadCursor, JobNotFound, JobPage
@@ -57,7 +57,9 @@ _PAGE_BY_STATUS = _PAGE.format(tally="WHERE status = :status", filter="AND statu
 _DUE_IN_STAGE = """stage = :stage AND stage <> 'ended' AND (not_before IS NULL OR not_before <= :now)"""
 _DUE = f"""
 WITH RECURSIVE due (number, key) AS (
-    SELECT 1, (SELECT place FROM images WHERE {_DUE_IN_STAGE} ORDER BY place LIMIT 1) >> {NUMBER_BITS}
+    SELECT 1, (
+        SELECT place FROM images WHERE {_DUE_IN_STAGE} AND place >= :first ORDER BY place LIMIT 1
+    ) >> {NUMBER_BITS}
     UNION ALL
     SELECT number + 1, (
         SELECT place FROM images WHERE {_DUE_IN_STAGE} AND place >= due.key + 1 << {NUMBER_BITS}
@@ -114,10 +116,22 @@ def page(connection: sqlite3.Connection, *, limit: int, cursor: str | None, stat
 
 
 def due(
-    connection: sqlite3.Connection, stage: Stage, now: datetime, *, limit: int
+    connection: sqlite3.Connection, stage: Stage, now: datetime, *, limit: int, after: str | None
 ) -> Mapping[str, Sequence[int]]:
+    if limit <= 0:
+        return {}
     asked = {"stage": stage, "now": microseconds(now), "limit": limit}
-    return dict(fetch_json(connection, _DUE, asked)) if limit > 0 else {}
+    first = 0 if after is None else place_of(_key_of(connection, after) + 1, 0)
+    found = dict(fetch_json(connection, _DUE, {**asked, "first": first}))
+    if first and len(found) < limit:
+        found |= dict(fetch_json(connection, _DUE, {**asked, "first": 0, "limit": limit - len(found)}))
+    return found
+
+
+def _key_of(connection: sqlite3.Connection, job_id: str) -> int:
+    """Of a job that is gone: 0, before all others."""
+    row = connection.execute("SELECT key FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def in_flight(connection: sqlite3.Connection) -> int:

@@ -103,11 +103,20 @@ class SqliteJobStore:
 
     # Backlog
 
-    async def to_fetch(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
-        return await self._readers.run(partial(queries.due, stage=Stage.FETCH, now=now, limit=limit))
+    async def to_fetch(
+        self, now: datetime, *, limit: int, after: str | None = None
+    ) -> Mapping[str, Sequence[int]]:
+        return await self._due(Stage.FETCH, now, limit, after)
 
-    async def to_publish(self, now: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
-        return await self._readers.run(partial(queries.due, stage=Stage.PUBLISH, now=now, limit=limit))
+    async def to_publish(
+        self, now: datetime, *, limit: int, after: str | None = None
+    ) -> Mapping[str, Sequence[int]]:
+        return await self._due(Stage.PUBLISH, now, limit, after)
+
+    async def _due(
+        self, stage: Stage, now: datetime, limit: int, after: str | None
+    ) -> Mapping[str, Sequence[int]]:
+        return await self._readers.run(partial(queries.due, stage=stage, now=now, limit=limit, after=after))
 
     async def in_flight(self) -> int:
         return await self._readers.run(queries.in_flight)
@@ -125,6 +134,9 @@ class SqliteJobStore:
 
     async def release(self, trace_ids: Sequence[str]) -> None:
         await self._writer.run(lambda unit: unit.release(trace_ids))
+
+    async def claim(self, trace_ids: Sequence[str]) -> None:
+        await self._writer.run(lambda unit: unit.claim(trace_ids))
 
     async def overdue(self, now: datetime, *, limit: int) -> Sequence[str]:
         return await self._readers.run(partial(queries.overdue, now=now, limit=limit))

@@ -39,7 +39,13 @@ _WRITE_IMAGES = "REPLACE INTO images VALUES {rows}"
 _WRITE_EVENTS = "INSERT INTO events VALUES {rows}"
 _WRITE_RESERVATIONS = "REPLACE INTO reservations VALUES {rows}"
 _DELETE_RESERVATIONS = "DELETE FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
-_COUNT_RESERVATIONS = "SELECT count(*) FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
+# A deadline of 0 is a claim: it is past for everybody, and no job can use the reservation any more.
+_CLAIM_RESERVATIONS = (
+    "UPDATE reservations SET deadline = 0 WHERE trace_id IN (SELECT value FROM json_each(?))"
+)
+_COUNT_RESERVATIONS = """
+SELECT count(*) FROM reservations WHERE deadline > 0 AND trace_id IN (SELECT value FROM json_each(?))
+"""
 _DELETE_PLACES = """
 DELETE FROM {table} WHERE place IN (
     SELECT place FROM jobs CROSS JOIN {table} ON place BETWEEN first_place AND last_place
@@ -73,6 +79,7 @@ class UnitOfWork:
     _image_rows: dict[tuple[int, int], Row] = Factory(dict)
     _event_rows: list[Row] = Factory(list)
     _reserved: dict[str, int] = Factory(dict)
+    _claimed: set[str] = Factory(set)
     _released: set[str] = Factory(set)
     _forgets: bool = False
 
@@ -101,6 +108,9 @@ class UnitOfWork:
     def reserve(self, trace_ids: Sequence[str], deadline: datetime) -> None:
         self._reserved |= dict.fromkeys(trace_ids, microseconds(deadline))
 
+    def claim(self, trace_ids: Sequence[str]) -> None:
+        self._claimed.update(trace_ids)
+
     def release(self, trace_ids: Sequence[str]) -> None:
         self._released.update(trace_ids)
 
@@ -115,9 +125,10 @@ class UnitOfWork:
         self._write_rows(_WRITE_IMAGES, list(self._image_rows.values()))
         self._write_rows(_WRITE_EVENTS, self._event_rows)
         self._write_rows(_WRITE_RESERVATIONS, list(self._reserved.items()))
-        self._delete(_DELETE_RESERVATIONS, list(self._released))
+        self._name(_CLAIM_RESERVATIONS, list(self._claimed))
+        self._name(_DELETE_RESERVATIONS, list(self._released))
         for statement in _DELETE_JOBS:
-            self._delete(statement, deleted)
+            self._name(statement, deleted)
         self._job_rows.clear()
         self._image_rows.clear()
         self._event_rows.clear()
@@ -129,7 +140,7 @@ class UnitOfWork:
         if self._jobs:
             self._recent.committed(self._jobs)
         self._standing.update(self._reserved)
-        self._standing.difference_update(self._released)
+        self._standing.difference_update(self._claimed, self._released)
 
     def _stage(self, kept: KeptJob, change: Change, before: Job | None) -> None:
         images = change.job.images if before is None else _changed(before, change.job)
@@ -159,7 +170,8 @@ class UnitOfWork:
 
     def _demand(self, reserved: Sequence[str]) -> None:
         """Raises Conflict when a reservation is gone, in this transaction or before it."""
-        if not self._released.isdisjoint(reserved) or not self._all_stand(reserved):
+        gone = self._released | self._claimed
+        if not gone.isdisjoint(reserved) or not self._all_stand(reserved):
             raise Conflict("The upload took too long and was given up.", detail="a reservation is gone")
 
     def _all_stand(self, reserved: Sequence[str]) -> bool:
@@ -175,7 +187,7 @@ class UnitOfWork:
             text = statement.format(rows=", ".join([places] * len(some)))
             self._connection.execute(text, tuple(chain.from_iterable(some)))
 
-    def _delete(self, statement: str, names: Sequence[str]) -> None:
+    def _name(self, statement: str, names: Sequence[str]) -> None:
         if names:
             self._connection.execute(statement, (to_json(names),))
 

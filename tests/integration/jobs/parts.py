@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 
 from attrs import define
@@ -67,11 +68,11 @@ class Parts:
     def stream(self) -> EventStream:
         return EventStream(self.latest, self.jobs, self.hub)
 
-    @property
+    @cached_property
     def dispatcher(self) -> Dispatcher:
         return Dispatcher(
             ledger=self.ledger,
-            latest=self.latest,
+            jobs=self.jobs,
             backlog=self.jobs,
             broker=self.broker,
             clock=self.clock,

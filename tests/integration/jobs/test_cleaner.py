@@ -3,13 +3,15 @@ from datetime import timedelta
 import pytest
 
 from gateway.domain.transitions import cancel
+from gateway.errors import Conflict
 from gateway.intake.batch import LinkedImage
 from gateway.messages import encode
 from gateway.ports.job_store import JobNotFound
 from gateway.ports.object_store import Bucket
+from tests.builders import an_accepted_job
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import a_published_job, collect, put_tagged, result
-from tests.integration.jobs.test_submit import sent
+from tests.integration.jobs.test_submit import clean_as_at_a_start, sent
 from tests.photos import a_jpeg
 
 DAY_S = 24 * 3600
@@ -82,5 +84,20 @@ async def test_the_objects_of_an_accepted_job_stay_when_reservations_are_cleaned
     await parts.submitted(sent(a_jpeg()))
     parts.clock.turn(10 * DAY_S)
     await parts.cleaner.run_once()
-    await parts.cleaner.remove_leftovers_of_a_crash()
+    await clean_as_at_a_start(parts)
     assert len(parts.files()) == 1
+
+
+async def test_a_job_can_not_be_committed_between_a_claim_and_the_removal(parts: Parts):
+    await parts.jobs.reserve(["b-x"], deadline=parts.clock.now())
+    await parts.jobs.claim(["b-x"])
+    with pytest.raises(Conflict):
+        await parts.ledger.add(an_accepted_job(1), reserved=["b-x"])
+
+
+async def test_what_was_claimed_before_a_crash_is_removed_after_it(parts: Parts):
+    await parts.put(Bucket.ORIGINAL, "b-x/original.jpg", a_jpeg())
+    await parts.jobs.reserve(["b-x"], deadline=parts.clock.now() + timedelta(hours=1))
+    await parts.jobs.claim(["b-x"])
+    await parts.cleaner.run_once()
+    assert parts.files() == []

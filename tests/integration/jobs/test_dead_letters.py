@@ -11,7 +11,7 @@ from tests.integration.jobs.test_collector import a_published_job
 async def reject_all(parts: Parts) -> None:
     async with parts.broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=10) as uploads:
         for delivery in await uploads.next_batch(10):
-            await uploads.reject(delivery)
+            await uploads.reject(delivery, reason="it could not be decoded")
 
 
 async def a_job_in_the_broker(parts: Parts) -> Job:
@@ -56,7 +56,8 @@ async def test_an_image_whose_attempts_are_used_up_fails_with_the_reason(parts: 
     failure = job.images[0].failure
     assert job.status is Status.FAILED
     assert failure is not None
-    assert (failure.code, failure.error) == ("analysis_failed", "the analyzer rejected the image 3 times")
+    assert failure.code == "analysis_failed"
+    assert failure.error == "the analyzer rejected the image 3 times: it could not be decoded"
 
 
 @pytest.mark.parametrize("name", ["dead_letter.image_upload", "dead_letter.unreadable"])

@@ -1,8 +1,11 @@
 import orjson
 
+from gateway.domain.attempt import parse_attempt
 from gateway.domain.job import Stage, Status
+from gateway.domain.transitions import attempt_failed
 from gateway.messages import ImageUpload, decode
 from gateway.ports.broker import Queue
+from tests.builders import a_failure
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_submit import sent
@@ -80,5 +83,42 @@ async def test_what_was_stored_and_not_confirmed_is_published_after_a_crash(tmp_
     async with parts_in(tmp_path) as parts:
         job = await parts.submitted(sent(a_jpeg()))
     async with parts_in(tmp_path) as parts:
+        await parts.dispatcher.run_once()
+        assert [message.group_id for message in await published_in(parts)] == [job.job_id]
+
+
+async def test_in_a_full_window_each_place_that_is_freed_goes_to_the_next_job(tmp_path):
+    async with parts_in(tmp_path, window=4) as parts:
+        await parts.submitted(*(sent(a_jpeg()) for _ in range(20)))
+        dispatcher = parts.dispatcher
+        await dispatcher.run_once()
+        small = await parts.submitted(sent(a_jpeg()))
+        big = await parts.submitted(*(sent(a_jpeg()) for _ in range(20)))
+        order: list[str] = []
+        for _ in range(4):
+            first = (await published_in(parts))[0]
+            await end(parts, first)
+            await dispatcher.run_once()
+            order.append((await published_in(parts))[-1].group_id)
+        assert order.index(small.job_id) < 2
+        assert big.job_id in order
+
+
+async def end(parts: Parts, message: ImageUpload) -> None:
+    """Take the message from the queue, and let its image fail."""
+    async with parts.broker.sweep(Queue.IMAGE_UPLOAD, limit=1) as sweep:
+        await sweep.ack(sweep.deliveries[0])
+    name = parse_attempt(message.trace_id, "b")
+    assert name is not None
+    failure, now = a_failure(), parts.clock.now()
+    await parts.ledger.change(message.group_id, lambda job: attempt_failed(job, name, failure, now))
+
+
+async def test_a_start_publishes_what_was_in_flight_whoever_looked_at_the_job_before(tmp_path):
+    async with parts_in(tmp_path) as parts:
+        job = await parts.submitted(sent(a_jpeg()))
+        await parts.dispatcher.run_once()
+    async with parts_in(tmp_path) as parts:
+        await parts.latest.get(job.job_id)
         await parts.dispatcher.run_once()
         assert [message.group_id for message in await published_in(parts)] == [job.job_id]

@@ -204,3 +204,41 @@ async def test_no_more_downloads_run_at_once_than_the_bound(parts: Parts):
         assert site.accepted == 3
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_jobs_take_turns_while_others_downloads_are_slow(parts: Parts):
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    async with (
+        web_server({"/slow": never, "/fast": image(a_jpeg())}) as site,
+        fetching(parts, site, concurrency=3) as fetcher,
+    ):
+        for _ in range(2):
+            await parts.submitted(*(LinkedImage(site.url("/slow")) for _ in range(8)))
+        fast = await parts.submitted(LinkedImage(site.url("/fast")))
+        task = asyncio.create_task(fetcher.run())
+        async with asyncio.timeout(5):
+            while (await parts.jobs.get(fast.job_id)).images[0].original is None:
+                await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_while_our_store_is_down_no_site_is_asked_again_and_again(parts: Parts):
+    async with web_server({"/a": image(a_jpeg())}) as site, fetching(parts, site) as fetcher:
+        job = await parts.submitted(LinkedImage(site.url("/a")))
+        (parts.folder / "objects" / "original").rename(parts.folder / "objects" / "away")
+        pauses = []
+        for _ in range(4):
+            asked = len(site.requests)
+            while len(site.requests) == asked:
+                (image_,) = await fetched_once(parts, fetcher, job)
+                parts.clock.turn(1)
+                pauses.append(1)
+            assert (image_.stage, image_.tries) == (Stage.FETCH, 0)
+        assert len(pauses) > 30
+        (parts.folder / "objects" / "away").rename(parts.folder / "objects" / "original")
+        parts.clock.turn(120)
+        (image_,) = await fetched_once(parts, fetcher, job)
+        assert image_.stage is Stage.PUBLISH
