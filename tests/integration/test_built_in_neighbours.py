@@ -1,6 +1,6 @@
 """The built-in analyzer and processor, on real messages of the running ones, a real folder and real helpers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,13 @@ def delivered(message: dict[str, Any], queue: Queue) -> Delivery:
     return Delivery(queue, body.encode(), tag=1)
 
 
+class CrashingHelpers(HelperProcesses):
+    """Every image meets a bug that nobody foresaw."""
+
+    async def run(self, function: Callable[..., Any], *args: Any, timeout_s: float) -> Any:
+        raise KeyError("a bug")
+
+
 class TestAnalyzer:
     @pytest.fixture
     def broker(self) -> InProcessBroker:
@@ -101,6 +108,13 @@ class TestAnalyzer:
         with pytest.raises(Hopeless):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
         assert (await broker.depth(Queue.METADATA_GENERATED)).messages == 0
+
+    async def test_a_bug_in_a_helper_rejects_the_image_and_ends_nobody(self, broker, objects):
+        message = golden("image_upload.accepted")[0]
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        analyzer = Analyzer(broker, objects, CrashingHelpers(), AnalyzerSettings())
+        with pytest.raises(Hopeless):
+            await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
 
 class TestProcessor:
@@ -162,3 +176,10 @@ class TestProcessor:
         await processor.handle(delivery)
         async with broker.sweep(Queue.DEAD_LETTER, limit=1) as sweep:
             assert [letter.body for letter in sweep.deliveries] == [b"hello"]
+
+    async def test_a_bug_in_a_helper_fails_the_image_and_ends_nobody(self, broker, objects):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        processor = Processor(broker, objects, CrashingHelpers(), ProcessorSettings())
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        assert (await the_body_in(broker, Queue.IMAGE_PROCESSED))["status"] == "failed"
