@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -40,7 +41,7 @@ def fill(disk: Path) -> None:
                 continue
 
 
-async def submit(http: aiohttp.ClientSession, gateway: Gateway) -> tuple[int, dict[str, str]]:
+async def submit(http: aiohttp.ClientSession, gateway: Gateway) -> tuple[int, dict[str, Any]]:
     headers = {"Content-Type": "image/jpeg"}
     async with http.post(gateway.url("/api/v1/batch"), data=a_jpeg(), headers=headers) as answer:
         return answer.status, await answer.json(content_type=None)
