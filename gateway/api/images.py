@@ -136,9 +136,12 @@ def processed_of(image: Image) -> _Download:
 
 def _absent(image: Image, which: str) -> GatewayError:
     if not image.status.is_final:
-        return Conflict(f"Image {image.index} is still {image.status}: no {which} yet.", code="not_ready")
-    why = f": {image.failure.error}" if image.failure else ""
-    return NotFound(f"Image {image.index} is {image.status} and has no {which}{why}", code="image_not_kept")
+        return Conflict(
+            f"Image {image.index} is still {image.status}: it has no {which} image yet.", code="not_ready"
+        )
+    why = f": {image.failure.error.rstrip('.')}" if image.failure else ""
+    text = f"Image {image.index} is {image.status} and has no {which} image{why}."
+    return NotFound(text, code="image_not_kept")
 
 
 def _file_name(image: Image, media_type: str) -> str:

@@ -28,7 +28,7 @@ def flag(request: web.Request, name: str) -> bool:
     """`?name=true` or `?name=false`; without it false."""
     value = request.query.get(name, "false")
     if value not in ("true", "false"):
-        raise BadParameter(f"{name} must be true or false, not {_shown(value)}")
+        raise BadParameter(f"The parameter {name} must be true or false, not {_shown(value)}.")
     return value == "true"
 
 
@@ -38,7 +38,8 @@ def number(request: web.Request, name: str, *, default: int, at_most: int) -> in
     if value is None:
         return default
     if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= at_most):
-        raise BadParameter(f"{name} must be a whole number from 1 to {at_most}, not {_shown(value)}")
+        text = f"The parameter {name} must be a whole number from 1 to {at_most}, not {_shown(value)}."
+        raise BadParameter(text)
     return int(value)
 
 
@@ -50,7 +51,8 @@ def choice(request: web.Request, name: str, words: type[E]) -> E | None:
     try:
         return words(value)
     except ValueError:
-        raise BadParameter(f"{name} must be one of {', '.join(words)}, not {_shown(value)}") from None
+        text = f"The parameter {name} must be one of {', '.join(words)}, not {_shown(value)}."
+        raise BadParameter(text) from None
 
 
 def job_id_of(request: web.Request) -> str:

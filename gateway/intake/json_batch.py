@@ -31,9 +31,10 @@ def parse_batch(document: bytes, max_images: int) -> list[IncomingImage]:
     try:
         batch = orjson.loads(document)
     except orjson.JSONDecodeError as error:
-        raise BadInput(f"the body is not JSON: {error}", code="not_json") from None
+        raise BadInput(f"The body is not JSON: {error}.", code="not_json") from None
     if not isinstance(batch, dict):
-        raise _refusal([Fault("", "wrong_type", f"the body must be an object, not {_kind(batch)}")])
+        text = f"The body must be an object, not {_kind(batch)}."
+        raise BadInput(text, code="wrong_type", faults=[Fault("", "wrong_type", text)])
     faults = _unknown(batch, "", ("images", "options"))
     check_options(batch.get("options", {}), faults)
     images = _read_images(batch, max_images, faults)
@@ -52,9 +53,8 @@ def check_options(options: Any, faults: list[Fault]) -> None:
 
 def _refusal(faults: list[Fault]) -> BadInput:
     first = faults[0]
-    where = f"{first.pointer}: " if first.pointer else ""
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return BadInput(f"{where}{first.detail}{more}", code=first.code, faults=faults[:_MAX_FAULTS])
+    return BadInput(f"{first.pointer}: {first.detail}{more}", code=first.code, faults=faults[:_MAX_FAULTS])
 
 
 def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) -> list[IncomingImage]:
@@ -125,8 +125,9 @@ def _text(
 
 
 def _unknown(value: dict[str, Any], at: str, known: tuple[str, ...]) -> list[Fault]:
+    taken = f"known are {', '.join(known)}" if known else "none is known yet"
     return [
-        Fault(f"{at}/{_escape(key)}", "unknown_field", f"unknown field {key[:100]!r}")
+        Fault(f"{at}/{_escape(key)}", "unknown_field", f"unknown field {key[:100]!r}; {taken}")
         for key in value
         if key not in known
     ][:_MAX_FAULTS]

@@ -1,6 +1,7 @@
 """A multipart/form-data body (RFC 7578): every part with a file name is an image, in order, whatever its field is
 called; a part called `options` holds JSON. Parts pass as they arrive, nothing is kept."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -15,6 +16,8 @@ from gateway.intake.settings import IntakeSettings
 
 _MAX_OPTIONS_BYTES: Final = 64 * 1024
 _OTHER_PARTS: Final = 8
+_MAX_HINTED: Final = 200
+_PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNORECASE)
 
 # What the parser tells: a part begins, a piece of its body, its end.
 _Event = MultipartSegment | bytes | bytearray | None
@@ -25,32 +28,46 @@ async def multipart_images(
 ) -> IncomingImages:
     """The images of a multipart body. Raises BadInput, what `body` raises."""
     if not boundary:
-        raise BadInput("multipart/form-data without a boundary", code="bad_multipart")
+        raise BadInput("The Content-Type multipart/form-data has no boundary.", code="bad_multipart")
     parts = _Parts(body, _parser(boundary, settings.max_images + _OTHER_PARTS))
     while (part := await parts.next_part()) is not None:
         if part.filename:
             yield SentImage(parts.content(), part.filename)
         elif part.name == "options":
             _check_options(await parts.small_content(_MAX_OPTIONS_BYTES))
-        elif part.filename is None or await parts.small_content(0):
-            raise BadInput(
-                f"unknown field {part.name[:100]!r}: a part is an image with a file name, or options",
-                code="unknown_field",
-            )
+        else:
+            _refuse(part, await parts.beginning(_MAX_HINTED))
 
 
 def _parser(boundary: str, max_parts: int) -> PushMultipartParser:
     try:
         return PushMultipartParser(boundary, max_segment_count=max_parts)
     except MultipartError as error:
-        raise BadInput(f"broken multipart boundary: {error}", code="bad_multipart") from None
+        raise BadInput(f"The multipart boundary is broken: {error}.", code="bad_multipart") from None
+
+
+def _refuse(part: MultipartSegment, beginning: bytes) -> None:
+    """Nothing is wrong with a file field of a form that was left empty. Raises BadInput for the rest."""
+    name = part.name[:100]
+    if part.filename is None:
+        text = f"Unknown field {name!r}: a part is an image with a file name, or options"
+        raise BadInput(text + _hint(name, beginning), code="unknown_field")
+    if beginning:
+        raise BadInput(f"The part {name!r} has content, but its file name is empty.", code="missing")
+
+
+def _hint(name: str, beginning: bytes) -> str:
+    """How the text ends. The name of a photo where its bytes should be: curl was called without the @."""
+    if not _PHOTO_NAME.fullmatch(beginning):
+        return "."
+    return f"; did you mean {name}=@{beginning.decode(errors='replace')}?"
 
 
 def _check_options(document: bytes) -> None:
     try:
         options = orjson.loads(document)
     except orjson.JSONDecodeError as error:
-        raise BadInput(f"options is not JSON: {error}", code="not_json") from None
+        raise BadInput(f"The part options is not JSON: {error}.", code="not_json") from None
     faults: list[Fault] = []
     check_options(options, faults)
     if faults:
@@ -91,7 +108,16 @@ class _Parts:
         async for piece in self.content():
             content += piece
             if len(content) > max_bytes:
-                raise BadInput(f"a part that is no image may have {max_bytes} bytes", code="part_too_large")
+                raise BadInput(f"The part options may have {max_bytes} bytes.", code="part_too_large")
+        return bytes(content)
+
+    async def beginning(self, max_bytes: int) -> bytes:
+        """The first bytes of the present part, or all of it where it has no more."""
+        content = bytearray()
+        async for piece in self.content():
+            content += piece
+            if len(content) > max_bytes:
+                break
         return bytes(content)
 
     async def _next_event(self) -> _Event:
@@ -111,4 +137,4 @@ class _Parts:
         try:
             return list(self._parser.parse(chunk))[::-1]
         except MultipartError as error:
-            raise BadInput(f"broken multipart body: {error}", code="bad_multipart") from None
+            raise BadInput(f"The multipart body is broken: {error}.", code="bad_multipart") from None

@@ -32,7 +32,7 @@ def read_images(
     if media_type in IMAGE_TYPES:
         return _one_image(_bounded(body, settings.max_body_bytes), name)
     wanted = ", ".join(("application/json", "multipart/form-data", *IMAGE_TYPES))
-    raise UnsupportedMedia(f"Media type {media_type[:100] or '(none)'} is not taken; send one of {wanted}")
+    raise UnsupportedMedia(f"Media type {media_type[:100] or '(none)'} is not taken; send one of {wanted}.")
 
 
 async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingImages:

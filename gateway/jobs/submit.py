@@ -67,14 +67,16 @@ class Submit:
         taken: list[Image] = []
         async for incoming in images:
             if len(taken) == self._settings.max_images:
-                raise BadInput(f"more than {self._settings.max_images} images", code="too_many_images")
+                raise BadInput(
+                    f"A batch has at most {self._settings.max_images} images.", code="too_many_images"
+                )
             if isinstance(incoming, LinkedImage):
                 taken.append(self._linked(incoming, len(taken)))
             else:
                 used.append(await self._reserved.take())
                 taken.append(await self._stored(incoming, len(taken), used[-1]))
         if not taken:
-            raise BadInput("no images", code="no_images")
+            raise BadInput("The batch has no images.", code="no_images")
         return taken
 
     def _linked(self, incoming: LinkedImage, index: int) -> Image:
@@ -123,8 +125,9 @@ def _refuse_any(images: Sequence[Image], urls: FetchPolicy) -> None:
     """What can be known before the answer refuses the whole batch. Raises Unprocessable."""
     faults = [fault for image in images for fault in _faults(image, urls)]
     if faults:
+        first = faults[0].detail.rstrip(".")
         raise Unprocessable(
-            f"{len(faults)} of {len(images)} images refused; first: {faults[0].detail}", faults=faults
+            f"{len(faults)} of {len(images)} images were refused; the first: {first}.", faults=faults
         )
 
 

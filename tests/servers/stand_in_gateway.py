@@ -121,7 +121,7 @@ class StandIn:
             return problem(404, "It is gone.", "not_found")
         if self.not_ready_answers:
             self.not_ready_answers -= 1
-            return problem(409, "Image 0 is still processing: no processed yet.", "not_ready")
+            return problem(409, "Image 0 is still processing: it has no processed image yet.", "not_ready")
         name, content = self.batches_by_job[request.match_info["job"]][int(request.match_info["index"])]
         served = Path(name).with_suffix(".png") if content.startswith(PNG) else name
         headers = {"Content-Disposition": f'inline; filename="{served}"'} if name.isascii() else {}

@@ -34,6 +34,14 @@ def test_a_lie_is_named_by_its_path(shown: object, lie: str) -> None:
     assert lies(shown, JOB) == [lie]
 
 
+def test_texts_may_differ_in_their_numbers_alone() -> None:
+    shown = {"detail": "The body has 70 bytes."}
+    assert lies(shown, {"detail": "The body has 8 bytes."}) == []
+    assert lies(shown, {"detail": "the body has 70 bytes"}) == [
+        "/detail is 'the body has 70 bytes', not 'The body has 70 bytes.'"
+    ]
+
+
 def test_lists_of_one_length_are_compared_member_by_member() -> None:
     assert lies([{"code": "a"}, {"code": "b"}], [{"code": "a"}, {"code": "c"}]) == ["/1/code is 'c', not 'b'"]
 

@@ -41,7 +41,7 @@ class DiskThreads:
         It may go on after its deadline, or after a cancellation.
         """
         if self._is_closed:
-            raise Unavailable("object storage is closed")
+            raise Unavailable("The object storage is closed.")
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
@@ -64,10 +64,10 @@ class DiskThreads:
 
 def _in_our_words(error: OSError) -> GatewayError:
     if error.errno in FULL:
-        return NoRoom("no room is left in the object storage", detail=str(error))
+        return NoRoom("No room is left in the object storage.", detail=str(error))
     if isinstance(error, TimeoutError):
-        return Unavailable("object storage does not answer in time", detail=str(error))
-    return Unavailable("object storage does not work", detail=str(error))
+        return Unavailable("The object storage does not answer in time.", detail=str(error))
+    return Unavailable("The object storage does not work.", detail=str(error))
 
 
 def _log_failure(work: asyncio.Future[None]) -> None:

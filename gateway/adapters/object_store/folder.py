@@ -120,7 +120,7 @@ class FolderObjectStore:
         async for chunk in body:
             held, total = held + len(chunk), total + len(chunk)
             if total > max_bytes:
-                raise TooLarge(f"larger than {max_bytes} bytes")
+                raise TooLarge(f"The object is larger than {max_bytes} bytes.")
             chunks.append(chunk)
             if held >= PIECE_BYTES:
                 await self._run(file.write, chunks)
@@ -131,13 +131,13 @@ class FolderObjectStore:
         try:
             return _stored(key, await self._run(file.open))
         except NoSuchFile:
-            raise ObjectNotFound("no such object", detail=str(key)) from None
+            raise ObjectNotFound("There is no such object.", detail=str(key)) from None
 
     async def _chunks(self, file: StoredFile, start: int, stop: int) -> AsyncIterator[bytes]:
         while start < stop:
             chunk = await self._run(file.read, start, min(PIECE_BYTES, stop - start))
             if not chunk:
-                raise Unavailable("object was cut short while it was read")
+                raise Unavailable("The object was cut short while it was read.")
             start += len(chunk)
             yield chunk
 
@@ -159,7 +159,7 @@ class FolderObjectStore:
         try:
             return StoredFile(self._path_of(key.bucket), parts_of(key.key))
         except BadKey:
-            raise ObjectNotFound("no such object", detail=str(key)) from None
+            raise ObjectNotFound("There is no such object.", detail=str(key)) from None
 
     def _path_of(self, bucket: Bucket) -> Path:
         original, processed = self.settings.original_bucket, self.settings.processed_bucket
@@ -177,5 +177,5 @@ def _end_of_range(stored: StoredObject, start: int, end: int | None) -> int:
     stop = stored.size if end is None else min(end, stored.size)
     is_empty = end is not None and end <= start
     if start > 0 and start >= stored.size and not is_empty:
-        raise RangeRefused("range begins past the end of the object", size=stored.size)
+        raise RangeRefused("The range begins past the end of the object.", size=stored.size)
     return stop

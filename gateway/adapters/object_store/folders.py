@@ -82,4 +82,4 @@ def _open_bucket(bucket: Path) -> int:
     try:
         return os.open(bucket, _FOLDER)
     except OSError as error:
-        raise Unavailable("object storage is not there", detail=str(error)) from error
+        raise Unavailable("The object storage is not there.", detail=str(error)) from error

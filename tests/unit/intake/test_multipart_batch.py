@@ -76,7 +76,7 @@ async def test_an_options_part_holds_json():
         (part('name="options"', b'{"x": 1}') + END, "unknown_field"),
         (part('name="options"', b" " * 100_000) + END, "part_too_large"),
         (part('name="title"', b"hello") + END, "unknown_field"),
-        (part('name="images"; filename=""', b"hello") + END, "part_too_large"),
+        (part('name="images"; filename=""', b"hello") + END, "missing"),
         (an_image_part(b"one"), "bad_multipart"),
         (an_image_part(b"one")[:-2], "bad_multipart"),
         (b"no multipart at all", "bad_multipart"),
@@ -87,6 +87,24 @@ async def test_a_wrong_part_or_a_broken_body_is_refused(body, code):
     with pytest.raises(BadInput) as caught:
         await read(body)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("file", [b"photo1.jpg", b"My photos/a b.JPEG", "größer.png".encode()])
+async def test_the_name_of_a_photo_in_place_of_its_bytes_gets_a_hint(file):
+    with pytest.raises(BadInput) as caught:
+        await read(part('name="images"', file) + END)
+    assert caught.value.text.endswith(f"; did you mean images=@{file.decode()}?")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"x" * 100_000 + b".jpg", b"two\nlines.jpg"])
+async def test_any_other_text_gets_no_hint(content):
+    with pytest.raises(BadInput, match=r"a part is an image with a file name, or options\.$"):
+        await read(part('name="title"', content) + END)
+
+
+async def test_a_file_without_a_name_is_told_so():
+    with pytest.raises(BadInput, match="The part 'images' has content, but its file name is empty"):
+        await read(part('name="images"; filename=""', b"hello") + END)
 
 
 async def test_a_file_field_that_was_left_empty_in_a_form_is_passed_over():
