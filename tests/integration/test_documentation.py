@@ -86,10 +86,10 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a reader stands: photos, a folder of them, and what `make run` made."""
+    """Where a reader stands: two photos, the samples, and what `make run` made."""
     for name, content in FILES.items():
         (tmp_path / name).write_bytes(content)
-    shutil.copytree(PHOTOS, tmp_path / "photos")
+    shutil.copytree(PHOTOS, tmp_path / "examples" / "photos")
     (tmp_path / ".venv").symlink_to(sys.prefix)
     return tmp_path
 

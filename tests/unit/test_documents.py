@@ -35,8 +35,8 @@ GATEWAY = ROOT / "gateway"
 OF_SERVER = problems._OF_SERVER  # noqa: SLF001 - read, not used
 INDEX = ROOT / "docs" / "README.md"
 INSIDE = {
-    "bad_key", "bad_settings", "can_not_start", "conflict", "helper_died", "helper_timeout", "job_store_unusable",
-    "malformed_message", "unroutable",
+    "bad_key", "bad_settings", "can_not_start", "conflict", "helper_died", "helper_timeout", "hopeless",
+    "job_store_unusable", "malformed_message", "unroutable",
 }  # fmt: skip
 """Codes that no client sees: of messages, of helpers, of the start, and kinds that are raised as leaves alone."""
 
@@ -119,12 +119,13 @@ def test_the_index_leads_to_every_document() -> None:
     assert set(documents()) - found - {INDEX} == set()
 
 
-def test_the_readme_has_a_line_for_every_folder() -> None:
+def test_the_readme_has_every_folder_and_module() -> None:
     packages = {f"gateway/{path.parent.name}/" for path in GATEWAY.glob("*/__init__.py")}
     folders = {
         f"{name}/" for name in ("config", "docs", "examples", "requirements", "tests", "tools", "typings")
     }
-    assert first_words(section(README, "Source tree")) == packages | folders | {"gateway/"}
+    modules = {f"gateway/{path.name}" for path in GATEWAY.glob("[a-z]*.py")}
+    assert first_words(section(README, "Source tree")) == packages | modules | folders | {"gateway/"}
 
 
 @pytest.mark.parametrize("language", ["bash", "javascript", "python"])
