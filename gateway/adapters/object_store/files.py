@@ -77,7 +77,7 @@ class NewFile(_HeldFile):
                 self._move(bucket, parts)
             except OSError as error:
                 if error.errno in IN_THE_WAY:
-                    raise BadKey("another object is in the way of this key", detail=str(error)) from error
+                    raise BadKey("Another object is in the way of this key.", detail=str(error)) from error
                 raise
             self._close()
             return facts

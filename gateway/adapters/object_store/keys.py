@@ -17,7 +17,7 @@ def parts_of(key: str) -> list[str]:
     """The folders that the key names, then the file; none of them leads out of a folder. Raises BadKey."""
     parts = key.split("/")
     if len(key) > MAX_KEY_BYTES or len(_encoded(key)) > MAX_KEY_BYTES or len(parts) > MAX_PARTS:
-        raise BadKey("object key is too long")
+        raise BadKey("The object key is too long.")
     for part in parts:
         _check_part(part)
     return parts
@@ -25,13 +25,13 @@ def parts_of(key: str) -> list[str]:
 
 def _check_part(part: str) -> None:
     if part in ("", ".", "..") or "\0" in part:
-        raise BadKey("object key has an empty part, dots or a NUL")
+        raise BadKey("The object key has an empty part, dots or a NUL.")
     if len(_encoded(part)) > MAX_PART_BYTES:
-        raise BadKey("a part of the object key is too long")
+        raise BadKey("A part of the object key is too long.")
 
 
 def _encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise BadKey("object key is not UTF-8") from None
+        raise BadKey("The object key is not UTF-8.") from None
