@@ -2,13 +2,14 @@
 
 Promises: every connection, of every hop, is checked on the address that its socket connects to (`guard`); no more
 than `max_bytes` are handed on, and only of an answer that may be an image; no wait for the other side exceeds its
-bound, however it drips (`patience`); nothing of ours (cookies, credentials, `.netrc`) goes out.
+bound, however it drips (`patience`); names are looked up without a thread (see `create`), so that a name server that
+hangs holds up no other download and no stop; nothing of ours (cookies, credentials, `.netrc`) goes out.
 
 Left to others: whether the bytes are an image, trying again, and how many downloads run at once.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -39,9 +40,17 @@ class Downloader:
     async def create(
         cls, settings: FetchSettings, *, max_bytes: int, resolver: AbstractResolver | None = None
     ) -> AsyncIterator["Downloader"]:
-        """With the system's look-up of names unless there is a `resolver`, which its maker closes."""
+        """Names are looked up as resolv.conf and /etc/hosts say unless there is a `resolver`, which its maker closes.
+
+        By c-ares (aiodns), not by getaddrinfo, which can't be cancelled: it keeps its thread, of which there are
+        few, and the end of the process waits for it. nsswitch.conf and its modules are not asked.
+        """
         policy = FetchPolicy.of(settings)
-        async with _session(settings, policy.addresses, resolver) as session:
+        async with AsyncExitStack() as stack:
+            if resolver is None:
+                resolver = aiohttp.AsyncResolver()
+                stack.push_async_callback(resolver.close)
+            session = await stack.enter_async_context(_session(settings, policy.addresses, resolver))
             yield cls(session, policy, settings, max_bytes)
 
     @asynccontextmanager
@@ -109,7 +118,7 @@ async def _next_chunk(response: aiohttp.ClientResponse, patience: Patience) -> b
 
 
 def _session(
-    settings: FetchSettings, addresses: AddressPolicy, resolver: AbstractResolver | None
+    settings: FetchSettings, addresses: AddressPolicy, resolver: AbstractResolver
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(socket_factory=socket_factory(addresses), resolver=resolver, limit=0),

@@ -46,6 +46,8 @@ class Gateway:
     data_dir: Path
     port: int
     settings: Mapping[str, str]
+    before: tuple[str, ...] = ()
+    """A command line that runs the rest of it, as itself: its process becomes the gateway's."""
     _process: asyncio.subprocess.Process | None = None
     _shown: int = 0
 
@@ -83,7 +85,7 @@ class Gateway:
         """Until the process exists, no longer."""
         with self._output.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway", "serve", env=self._environment(),
+                *self.before, sys.executable, "-m", "gateway", "serve", env=self._environment(),
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
 
@@ -156,9 +158,9 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 
 @asynccontextmanager
-async def running_gateway(data_dir: Path, **settings: object) -> AsyncIterator[Gateway]:
+async def running_gateway(data_dir: Path, *before: str, **settings: object) -> AsyncIterator[Gateway]:
     """A gateway that is ready; `settings` as `<section>_<key>`. It must not have written any error by the end."""
-    gateway = Gateway(data_dir, free_port(), {key: str(value) for key, value in settings.items()})
+    gateway = Gateway(data_dir, free_port(), {key: str(value) for key, value in settings.items()}, before)
     try:
         await gateway.start()
         yield gateway
