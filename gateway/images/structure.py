@@ -2,8 +2,8 @@
 
 The walks are generators: each yields when it needs bytes that have not come yet, and returns (width, height)
 once the image has ended; one that never returns was cut off. They raise ContentError (`damaged`,
-`too_many_pixels`). Nothing is decoded: segments and chunks are skipped by their length, and entropy-coded data
-is searched in bulk for the next marker.
+`too_many_pixels`). Nothing is decoded: segments and chunks are skipped by their length, entropy-coded data is
+searched in bulk for the next marker, and the checksums of a PNG's critical chunks are compared.
 
 JPEG: ITU-T T.81, annex B. PNG: W3C PNG (third edition), sections 5 and 11.
 """
@@ -62,6 +62,17 @@ class ByteReader:
             self._position = len(self._held)
             yield
         self._position += count
+
+    def checksum(self, count: int, checksum: int) -> Steps[int]:
+        """Pass over `count` bytes; the CRC-32 of what came before (`checksum`) and of them."""
+        while True:
+            piece = memoryview(self._held)[self._position :][:count]
+            checksum = zlib.crc32(piece, checksum)
+            self._position += len(piece)
+            count -= len(piece)
+            if not count:
+                return checksum
+            yield
 
     def find(self, pattern: re.Pattern[bytes]) -> Steps[int]:
         """Pass over all up to a match of `pattern` (at most 2 bytes), and over it; its last byte."""
@@ -156,13 +167,27 @@ def png_size(data: ByteReader, max_pixels: int) -> Steps[tuple[int, int]]:
         length, kind = unpack(">I4s", (yield from data.take(8)))
         if length > MAX_CHUNK_BYTES or not kind.isalpha() or kind == b"IHDR":
             raise damaged("the length of a PNG chunk is wrong")
-        yield from data.skip(length + 4)
+        yield from _png_chunk_content(data, kind, length)
         has_data = has_data or (kind == b"IDAT" and length > 0)
         if kind == b"IEND":
             if not has_data:
                 raise damaged("it has no image data")
             return size
     raise damaged("it has too many PNG chunks")
+
+
+def _png_chunk_content(data: ByteReader, kind: bytes, length: int) -> Steps[None]:
+    """Pass over a chunk's content and its checksum, which must be right where the picture depends on it.
+
+    An ancillary chunk (its type begins with a small letter) that is broken is passed over by decoders.
+    """
+    if kind[:1].islower():
+        yield from data.skip(length + 4)
+        return
+    computed = yield from data.checksum(length, zlib.crc32(kind))
+    (stored,) = unpack(">I", (yield from data.take(4)))
+    if computed != stored:
+        raise damaged("the checksum of a PNG chunk is wrong")
 
 
 def _png_header(chunk: bytes, max_pixels: int) -> tuple[int, int]:

@@ -189,6 +189,11 @@ def test_an_image_cut_off_anywhere_is_damaged(data: bytes) -> None:
         PNG_SIGNATURE + ihdr(compression=1) + IDAT + IEND,
         PNG_SIGNATURE + ihdr()[:-1] + b"!" + IDAT + IEND,
         PNG_SIGNATURE + ihdr() + ihdr() + IDAT + IEND,
+        PNG_SIGNATURE + ihdr() + IDAT[:-1] + b"!" + IEND,
+        PNG_SIGNATURE + ihdr() + IDAT[:9] + b"!" + IDAT[10:] + IEND,
+        PNG_SIGNATURE + ihdr() + IDAT + b"\0\0\0\1IDATx\0\0\0\0" + IEND,
+        PNG_SIGNATURE + ihdr() + b"\0\0\0\3PLTErgb\0\0\0\0" + IDAT + IEND,
+        PNG_SIGNATURE + ihdr() + IDAT + IEND[:-1] + b"!",
         PNG_SIGNATURE + ihdr() + b"\0\0\0\2" + IDAT[4:] + IEND,
         PNG_SIGNATURE + ihdr() + b"\xff\xff\xff\xff" + IDAT[4:] + IEND,
         PNG.replace(b"\r\n", b"\n", 1),
@@ -199,6 +204,16 @@ def test_an_image_cut_off_anywhere_is_damaged(data: bytes) -> None:
 )
 def test_a_broken_structure_is_damaged(data: bytes) -> None:
     assert refused(data).code == "damaged"
+
+
+def test_a_wrong_checksum_of_what_the_picture_does_not_need_is_tolerated() -> None:
+    note = chunk(b"tEXt", b"Title\0Sea")[:-1] + b"!"
+    assert inspect([PNG_SIGNATURE + ihdr() + note + IDAT + IEND]).width == 48
+
+
+def test_a_wrong_checksum_shows_before_the_image_has_ended() -> None:
+    with pytest.raises(ContentError, match="checksum"):
+        Inspector().feed(PNG_SIGNATURE + ihdr() + IDAT[:-1] + b"!")
 
 
 def test_an_impossible_length_is_refused_without_waiting_for_the_rest() -> None:
