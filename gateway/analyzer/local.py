@@ -43,9 +43,9 @@ class _View:
     shot: Shot
 
 
-def describe(image: bytes, filename: str) -> Metadata:
+def describe(image: bytes, filename: str, max_pixels: int = MAX_PIXELS) -> Metadata:
     """What can be said of `image`, called `filename` by who sent it. Raises AnalysisFailed."""
-    view = _view(image)
+    view = _view(image, max_pixels)
     luminance = (
         view.picture.convert("L") if view.picture.mode == "RGB" else None
     )  # what shines through isn't known
@@ -61,14 +61,14 @@ def describe(image: bytes, filename: str) -> Metadata:
     )
 
 
-def _view(image: bytes) -> _View:
+def _view(image: bytes, max_pixels: int) -> _View:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _opened(image)
+            return _opened(image, max_pixels)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        text = f"The image has too many pixels to be analysed (more than {MAX_PIXELS})."
+        text = f"The image has too many pixels to be analysed (more than {max_pixels})."
         raise AnalysisFailed(text, detail=str(error)) from error
     except MemoryError:
         raise
@@ -78,12 +78,14 @@ def _view(image: bytes) -> _View:
         raise AnalysisFailed("The image could not be decoded.", detail=str(error)) from error
 
 
-def _opened(image: bytes) -> _View:
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+def _opened(image: bytes, max_pixels: int) -> _View:
+    Image.MAX_IMAGE_PIXELS = max_pixels
     with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
-        shot = shot_of(opened)
-        width, height = reversed(opened.size) if shot.is_turned else opened.size
+        size = opened.size
         opened.draft("RGB", (VIEW_PIXELS, VIEW_PIXELS))
+        opened.load()  # before its EXIF, which may stand behind the picture and would be sought by decoding it
+        shot = shot_of(opened)
+        width, height = reversed(size) if shot.is_turned else size
         return _View(_small(opened), width, height, shot)
 
 

@@ -363,14 +363,12 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     assert "dark" in describe(a_file(picture, "PNG"), "x").keywords
 
 
-def a_png_that_claims(width: int, height: int) -> bytes:
+def a_png_that_claims(width: int, height: int, data: bytes = zlib.compress(b"")) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def a_gif() -> bytes:
@@ -388,9 +386,10 @@ def a_gif() -> bytes:
         a_file(a_chessboard())[:3000],
         a_file(a_chessboard(), "PNG")[:600],
         a_png_that_claims(10, 10),
+        a_png_that_claims(10, 10, b"garbage"),
         a_png_that_claims(0, 10),
     ],
-    ids=["empty", "text", "gif", "cut jpeg", "cut png", "no data", "no width"],
+    ids=["empty", "text", "gif", "cut jpeg", "cut png", "no data", "garbage", "no width"],
 )
 def test_what_cannot_be_decoded_fails_with_a_clean_text(image: bytes) -> None:
     with pytest.raises(AnalysisFailed) as caught:
@@ -405,6 +404,21 @@ def test_what_cannot_be_decoded_fails_with_a_clean_text(image: bytes) -> None:
 def test_a_picture_of_too_many_pixels_is_not_decoded(size: tuple[int, int]) -> None:
     with pytest.raises(AnalysisFailed, match="too many pixels"):
         describe(a_png_that_claims(*size), "beach.png")
+
+
+def test_the_bound_of_pixels_is_the_one_that_is_given() -> None:
+    picture = a_file(Image.new("L", (20, 10)), "PNG")
+    assert describe(picture, "beach.png", max_pixels=200).title == "Beach"
+    with pytest.raises(AnalysisFailed, match="more than 199"):
+        describe(picture, "beach.png", max_pixels=199)
+
+
+def test_the_date_that_stands_behind_the_picture_of_a_png_is_read() -> None:
+    picture = a_file(a_picture(BLUE), "PNG", exif=an_exif(taken="2024:05:04 21:12:00"))
+    at = picture.index(b"eXIf") - 4
+    end = at + 12 + int.from_bytes(picture[at : at + 4])
+    moved = picture[:at] + picture[end:-12] + picture[at:end] + picture[-12:]
+    assert "2024" in describe(moved, "beach.png").keywords
 
 
 def test_the_analyzer_needs_no_network_and_no_loop() -> None:
