@@ -1,16 +1,18 @@
 """A JSON body: `{"images": [{"url" | "base64", "name"?}, ...], "options"?}`.
 
 The shape of all of it is checked before the first image is given, and every fault is told, with its JSON pointer.
-The body is read whole, within a bound.
+The body is read whole, within a bound on its size and one on what it makes of itself in memory.
 """
 
 from collections.abc import AsyncIterator
+from itertools import islice
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import orjson
+from yarl import URL
 
 from gateway.errors import BadInput, Fault, TooLarge
+from gateway.fetch.urls import UrlRefused, UrlUnreadable, readable
 from gateway.intake.base64_body import decode_base64
 from gateway.intake.batch import IncomingImage, IncomingImages, LinkedImage, SentImage
 from gateway.intake.settings import IntakeSettings
@@ -19,14 +21,21 @@ _MAX_FAULTS: Final = 20
 _MAX_URL: Final = 8192
 _MAX_NAME: Final = 4096
 
+# An empty object takes three bytes of a document and sixty-four in memory, so what begins or parts values is counted.
+_STRUCTURE: Final = b"{[,:"
+_MAX_STRUCTURE: Final = 100_000
+_MAX_STRUCTURE_PER_IMAGE: Final = 1000
+
 
 async def json_images(body: AsyncIterator[bytes], settings: IntakeSettings) -> IncomingImages:
-    """The images of a JSON body. Raises BadInput, TooLarge, what `body` raises."""
-    for image in parse_batch(await _read(body, settings.max_json_bytes), settings.max_images):
-        yield image
+    """The images of a JSON body, each let go as it is given. Raises BadInput, TooLarge, what `body` raises."""
+    images = parse_batch(await _read(body, settings), settings.max_images)
+    images.reverse()
+    while images:
+        yield images.pop()
 
 
-def parse_batch(document: bytes, max_images: int) -> list[IncomingImage]:
+def parse_batch(document: bytes | bytearray, max_images: int) -> list[IncomingImage]:
     """The batch that the document describes. Raises BadInput."""
     try:
         batch = orjson.loads(document)
@@ -96,17 +105,12 @@ def _url(image: dict[str, Any], at: str, faults: list[Fault]) -> str:
         return ""
     at += "/url"
     try:
-        parts = urlsplit(url)
-        scheme, host, _ = parts.scheme.lower(), parts.hostname, parts.port
-    except ValueError:
-        faults.append(Fault(at, "bad_url", "url can't be read as a URL"))
-        return url
-    if scheme not in ("http", "https"):
-        faults.append(
-            Fault(at, "bad_scheme", f"url must be http or https, not {scheme[:20] or 'without scheme'}")
-        )
-    elif not host:
-        faults.append(Fault(at, "bad_url", "url has no host"))
+        readable(url)
+    except UrlUnreadable as error:
+        faults.append(Fault(at, "bad_url", f"url {error}"))
+    except UrlRefused:
+        scheme = URL(url).scheme[:20] or "without scheme"
+        faults.append(Fault(at, "bad_scheme", f"url must be http or https, not {scheme}"))
     return url
 
 
@@ -126,11 +130,11 @@ def _text(
 
 def _unknown(value: dict[str, Any], at: str, known: tuple[str, ...]) -> list[Fault]:
     taken = f"known are {', '.join(known)}" if known else "none is known yet"
+    keys = islice((key for key in value if key not in known), _MAX_FAULTS)
     return [
         Fault(f"{at}/{_escape(key)}", "unknown_field", f"unknown field {key[:100]!r}; {taken}")
-        for key in value
-        if key not in known
-    ][:_MAX_FAULTS]
+        for key in keys
+    ]
 
 
 def _escape(key: str) -> str:
@@ -149,12 +153,21 @@ def _kind(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-async def _read(body: AsyncIterator[bytes], max_bytes: int) -> bytes:
-    document = bytearray()
+async def _read(body: AsyncIterator[bytes], settings: IntakeSettings) -> bytearray:
+    """The whole document. It is counted as it comes, so that one of a wrong size or make is not read to its end."""
+    max_structure = max(_MAX_STRUCTURE, _MAX_STRUCTURE_PER_IMAGE * settings.max_images)
+    document, structure = bytearray(), 0
     async for chunk in body:
         document += chunk
-        if len(document) > max_bytes:
+        structure += len(chunk) - len(chunk.translate(None, _STRUCTURE))
+        if len(document) > settings.max_json_bytes:
             raise TooLarge(
-                f"A JSON body may have {max_bytes} bytes; send larger batches as multipart/form-data."
+                f"A JSON body may have {settings.max_json_bytes} bytes; "
+                "send larger batches as multipart/form-data."
             )
-    return bytes(document)
+        if structure > max_structure:
+            raise BadInput(
+                f"The body is too complex: more than {max_structure} of the characters {{ [ , and : are in it.",
+                code="too_complex",
+            )
+    return document

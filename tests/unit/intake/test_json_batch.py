@@ -1,4 +1,6 @@
 import base64
+import tracemalloc
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -68,8 +70,8 @@ def test_what_is_not_json_is_said_to_be_so(body):
         ({"images": [{"url": "file:///etc/passwd"}]}, "/images/0/url", "file"),
         ({"images": [{"url": "photo.jpg"}]}, "/images/0/url", "without scheme"),
         ({"images": [{"url": "http://"}]}, "/images/0/url", "no host"),
-        ({"images": [{"url": "http://[::1/a.jpg"}]}, "/images/0/url", "can't be read"),
-        ({"images": [{"url": "http://example.com:99999/"}]}, "/images/0/url", "can't be read"),
+        ({"images": [{"url": "http://[::1/a.jpg"}]}, "/images/0/url", "not a valid URL"),
+        ({"images": [{"url": "http://example.com:99999/"}]}, "/images/0/url", "not a valid URL"),
     ],
 )
 def test_a_wrong_shape_is_told_with_its_place(document, pointer, word):
@@ -99,3 +101,47 @@ async def test_a_body_over_the_bound_is_too_large():
 
     with pytest.raises(TooLarge, match="2048 bytes"):
         await anext(json_images(body(), IntakeSettings(max_json_bytes=2048)))
+
+
+@pytest.mark.parametrize("url", ["http://a\\@127.0.0.1/", "http://a b/", "http://a..b/", "http:a.jpg"])
+def test_a_url_that_the_downloader_could_not_read_is_refused(url):
+    error = refused({"images": [{"url": url}]})
+    assert (error.code, pointers(error)) == ("bad_url", ["/images/0/url"])
+
+
+async def in_chunks(document: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
+    for start in range(0, len(document), size):
+        yield document[start : start + size]
+
+
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b'"0":0,', b"0,"])
+async def test_a_document_of_very_many_values_is_too_complex_and_not_read_to_its_end(unit):
+    document = b'{"images":[{' + unit * 200_000 + b"}]}"
+    body = in_chunks(document)
+    with pytest.raises(BadInput, match="too complex: more than 100000 of the characters") as caught:
+        await anext(json_images(body, IntakeSettings()))
+    assert caught.value.code == "too_complex"
+    assert [chunk async for chunk in body] != []
+
+
+async def test_names_and_urls_may_hold_the_characters_that_are_counted():
+    image = {"url": "https://example.com/a,b:c/" + ",:" * 400, "name": "a, [b]: {c}.jpg"}
+    body = in_chunks(orjson.dumps({"images": [image] * 100}))
+    assert len([image async for image in json_images(body, IntakeSettings())]) == 100
+
+
+async def test_a_bound_of_more_images_allows_for_more_structure():
+    body = in_chunks(orjson.dumps({"images": [{"url": A_URL, "name": "a.jpg"}] * 20_000}))
+    assert len([image async for image in json_images(body, IntakeSettings(max_images=20_000))]) == 20_000
+
+
+async def test_the_document_is_let_go_and_then_each_image_even_one_that_is_left_unread():
+    size = 1024 * 1024
+    document = orjson.dumps({"images": [{"base64": "A" * size}] * 4})
+    held = []
+    tracemalloc.start()
+    async for image in json_images(in_chunks(document), IntakeSettings()):
+        assert isinstance(image, SentImage)
+        held.append(round(tracemalloc.get_traced_memory()[0] / size))
+    tracemalloc.stop()
+    assert held == [4, 3, 2, 1]
