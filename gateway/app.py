@@ -109,7 +109,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             ),
             DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs),
             Processor(broker, objects, helpers, settings.processor).workers(),
-            Analyzer(broker, objects, helpers, settings.analyzer).workers(),
+            Analyzer(broker, objects, helpers, settings.analyzer, settings.intake.max_pixels).workers(),
             Dispatcher(
                 ledger=ledger, jobs=jobs, backlog=jobs, broker=broker, clock=clock, settings=settings.jobs
             ),

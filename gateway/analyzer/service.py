@@ -30,6 +30,7 @@ class Analyzer:
     _objects: ObjectStore
     _helpers: HelperProcesses
     _settings: AnalyzerSettings
+    _max_pixels: int
 
     def workers(self) -> Workers:
         """The service that feeds this analyzer."""
@@ -64,7 +65,7 @@ class Analyzer:
         async with self._objects.open(ObjectKey(Bucket.ORIGINAL, message.original_path)) as reader:
             image = b"".join([chunk async for chunk in reader.chunks])
         return await self._helpers.run(
-            describe, image, message.original_filename, timeout_s=self._settings.timeout_s
+            describe, image, message.original_filename, self._max_pixels, timeout_s=self._settings.timeout_s
         )
 
 

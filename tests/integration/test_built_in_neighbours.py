@@ -14,6 +14,7 @@ from gateway.analyzer.service import Analyzer
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.consuming import Hopeless
 from gateway.images.embedded_metadata import read_metadata
+from gateway.images.inspect import MAX_PIXELS
 from gateway.metadata import Metadata
 from gateway.ports.broker import Delivery, Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
@@ -76,7 +77,7 @@ class TestAnalyzer:
 
     @pytest.fixture
     def analyzer(self, broker, objects, helpers) -> Analyzer:
-        return Analyzer(broker, objects, helpers, AnalyzerSettings())
+        return Analyzer(broker, objects, helpers, AnalyzerSettings(), MAX_PIXELS)
 
     @pytest.mark.parametrize("number", range(len(golden("image_upload.tolerated"))))
     async def test_it_takes_what_the_running_one_takes_and_answers_with_its_fields(
@@ -109,10 +110,17 @@ class TestAnalyzer:
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
         assert (await broker.depth(Queue.METADATA_GENERATED)).messages == 0
 
+    async def test_it_rejects_what_has_more_pixels_than_its_bound(self, broker, objects, helpers):
+        message = golden("image_upload.accepted")[0]
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg(64, 48))
+        analyzer = Analyzer(broker, objects, helpers, AnalyzerSettings(), 64 * 48 - 1)
+        with pytest.raises(Hopeless):
+            await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
+
     async def test_a_bug_in_a_helper_rejects_the_image_and_ends_nobody(self, broker, objects):
         message = golden("image_upload.accepted")[0]
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
-        analyzer = Analyzer(broker, objects, CrashingHelpers(), AnalyzerSettings())
+        analyzer = Analyzer(broker, objects, CrashingHelpers(), AnalyzerSettings(), MAX_PIXELS)
         with pytest.raises(Hopeless):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
