@@ -16,13 +16,13 @@ import click
 
 if TYPE_CHECKING:
     from gateway.settings import LoadedSettings
-    from gateway.shell.plan import Photo
+    from gateway.shell.output import OutputFolder
+    from gateway.shell.plan import Found
 
 T = TypeVar("T")
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
-DEFAULT_URL = "http://127.0.0.1:8080"
 URL_FORMS = "http://..., https://..., unix:///path/of/socket"
 SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "photos"
 
@@ -78,7 +78,10 @@ def serve(config: Path | None) -> None:
 @main.command("config")
 @config_option
 def show_config(config: Path | None) -> None:
-    """Print the settings in force, each with its origin; secrets are masked."""
+    """Print the settings in force, each with its origin.
+
+    Secrets are masked.
+    """
     loaded = _load(config)
     from gateway.settings import describe
 
@@ -88,59 +91,87 @@ def show_config(config: Path | None) -> None:
 @main.command()
 @config_option
 def health(config: Path | None) -> None:
-    """Exit with 0 if the gateway of these settings is alive; for a container's health check."""
-    settings = _load(config).settings
+    """Ask whether the gateway of these settings is alive.
+
+    The exit code is 0 if it is, for a container's health check.
+    """
+    url = _own_url(config)
     from gateway.shell.health import ask
 
     try:
-        ask(settings.http)
+        ask(_load(config).settings.http)
     except OSError as error:
-        raise Failed(f"not healthy: {error}") from error
+        raise Failed(f"not healthy: {url}: {error.strerror or error}") from error
+    click.echo("healthy")
 
 
-def _gateway_url(_: click.Context, __: click.Parameter, url: str) -> str:
+def _gateway_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
     from gateway.client import GatewayClient
 
     try:
-        return GatewayClient(url).base_url
+        return url and GatewayClient(url).base_url
     except ValueError:
         raise click.BadParameter(f"{url!r} is none of {URL_FORMS}") from None
 
 
 @main.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--gateway", "url", envvar="GATEWAY_URL", default=DEFAULT_URL, show_default=True, metavar="URL",
-              callback=_gateway_url, help=f"{URL_FORMS}; also by GATEWAY_URL.")  # fmt: skip
+@click.argument(
+    "paths", nargs=-1, required=True, type=click.Path(exists=True, readable=False, path_type=Path)
+)
+@config_option
+@click.option("--gateway", "url", envvar="GATEWAY_URL", metavar="URL", callback=_gateway_url,
+              help=f"{URL_FORMS}; also by GATEWAY_URL. Without it, the gateway of the settings in force: "
+              "http://127.0.0.1:8080, or as SERVER_PORT and others say.")  # fmt: skip
 @click.option(
     "--follow/--no-follow", default=True, help="Wait until every image has ended (default), or only send."
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Write the tagged copies there; nothing that lies there is overwritten.")  # fmt: skip
+              help="Write the tagged copies there. Nothing is overwritten: "
+              "a second run writes lake-2.jpeg beside lake.jpeg.")  # fmt: skip
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="Images in one batch."
 )
-def submit(paths: Sequence[Path], url: str, follow: bool, output: Path | None, batch_size: int) -> None:
-    """Send photos, and folders of JPEG and PNG files, to a running gateway."""
+def submit(
+    paths: Sequence[Path],
+    config: Path | None,
+    url: str | None,
+    follow: bool,
+    output: Path | None,
+    batch_size: int,
+) -> None:
+    """Send photos and folders of photos to a running gateway.
+
+    Of a folder, all JPEG and PNG files below it.
+    """
     if output and not follow:
         raise click.UsageError("--output needs --follow")
-    photos = _photos(paths, leave_out=output)
-    from gateway.shell.report import summary
+    url = url or _own_url(config)
+    found = _photos(paths, leave_out=output)
+    copies = _output_folder(output) if output else None
+    from gateway.shell.report import show_failures
     from gateway.shell.submit import send_photos
+    from gateway.shell.summary import last_lines
 
-    submission = _run(send_photos(url, photos, follow=follow, output=output, batch_size=batch_size))
-    click.echo(summary(len(photos), submission.failures), err=bool(submission.failures))
+    submission = _run(send_photos(url, found, follow=follow, output=copies, batch_size=batch_size))
+    show_failures(submission.failures)
+    for line in last_lines(submission, found, output):
+        click.echo(line)
     raise SystemExit(Failed.exit_code if submission.failures else 0)
 
 
 @main.command()
-@click.option("--photos", "folder", type=click.Path(exists=True, path_type=Path), default=SAMPLES, metavar="DIR",
+@click.option("--photos", "folder", type=click.Path(exists=True, path_type=Path), metavar="DIR",
               help="Other photos than the samples.")  # fmt: skip
-def demo(folder: Path) -> None:
-    """Start a gateway of its own, tag sample photos and show what came of it."""
-    photos = _photos([folder])
+def demo(folder: Path | None) -> None:
+    """Tag sample photos with a gateway of its own."""
+    if folder is None and not SAMPLES.exists():
+        raise Wrong("the sample photos come with the source tree only: name others with --photos DIR")
+    found = _photos([folder or SAMPLES])
+    if found.failures:
+        raise Wrong(f"{found.failures[0].name}: {found.failures[0].why}")
     from gateway.shell.demo import run_demo
 
-    raise SystemExit(0 if _run(run_demo(photos)) else Failed.exit_code)
+    raise SystemExit(0 if _run(run_demo(found.photos)) else Failed.exit_code)
 
 
 def _load(config: Path | None) -> "LoadedSettings":
@@ -152,26 +183,46 @@ def _load(config: Path | None) -> "LoadedSettings":
         raise Wrong(str(error)) from error
 
 
-def _photos(paths: Sequence[Path], leave_out: Path | None = None) -> "list[Photo]":
-    from gateway.shell.plan import find_photos
+def _own_url(config: Path | None) -> str:
+    """Where the gateway of these settings is."""
+    settings = _load(config).settings
+    from gateway.settings import SettingsError
+    from gateway.shell.address import url_of
 
     try:
-        photos = find_photos(paths, leave_out=leave_out)
+        return url_of(settings.http)
+    except SettingsError as error:
+        raise Wrong(str(error)) from error
+
+
+def _output_folder(root: Path) -> "OutputFolder":
+    from gateway.shell.output import OutputFolder
+
+    folder = OutputFolder(root)
+    try:
+        folder.prepare()
     except OSError as error:
-        raise Wrong(f"{error.filename}: {error.strerror}") from error
-    if not photos:
-        raise Wrong("no JPEG or PNG files there")
-    return photos
+        raise Wrong(f"--output: {root}: {error.strerror}") from error
+    return folder
+
+
+def _photos(paths: Sequence[Path], leave_out: Path | None = None) -> "Found":
+    from gateway.shell.plan import find_photos
+
+    found = find_photos(paths, leave_out=leave_out)
+    if not found.total:
+        raise Wrong("; ".join(["no JPEG or PNG files there", *found.passed_over]))
+    return found
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run it to its end; what it raises ends the command in one line."""
-    from gateway.client import ClientError, Unreachable
+    from gateway.client import ClientError, NoGateway, Unreachable
     from gateway.shell.demo import DemoFailed
 
     try:
         return asyncio.run(work)
-    except Unreachable as error:
+    except (NoGateway, Unreachable) as error:
         raise Wrong(str(error)) from error
     except (ClientError, DemoFailed, OSError) as error:
         raise Failed(str(error)) from error

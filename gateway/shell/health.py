@@ -4,9 +4,9 @@ import http.client
 import socket
 
 from gateway.settings import HttpSettings
+from gateway.shell.address import host_of
 
 PATIENCE_S = 3.0
-ALL_ADDRESSES = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - asked of, not bound to
 
 
 class _OverSocket(http.client.HTTPConnection):
@@ -39,7 +39,4 @@ def ask(settings: HttpSettings) -> None:
 def _connection(settings: HttpSettings) -> http.client.HTTPConnection:
     if not settings.tcp:
         return _OverSocket(settings.socket)
-    if not settings.port:
-        raise OSError("with http.port = 0 only the gateway itself knows its port")
-    host = ALL_ADDRESSES.get(settings.host, settings.host)
-    return http.client.HTTPConnection(host, settings.port, timeout=PATIENCE_S)
+    return http.client.HTTPConnection(host_of(settings), settings.port, timeout=PATIENCE_S)

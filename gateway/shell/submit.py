@@ -13,43 +13,50 @@ from attrs import define, field
 
 from gateway.client import ClientError, GatewayClient, Image, NotConnected, Refused, Submitted, Unreachable
 from gateway.shell.output import OutputFolder
-from gateway.shell.plan import Photo, batches
-from gateway.shell.report import Failure, Report, live_report
+from gateway.shell.plan import Failure, Found, Photo, batches
+from gateway.shell.report import Report, live_report
 
 BATCHES_AT_ONCE = 4
 UPLOADS_AT_ONCE = 2
 DOWNLOADS_AT_ONCE = 4
 BUSY_TRIES = 8
 BUSY_PAUSE_S = 5.0
+NO_COPY = {
+    "not_ready": "the gateway has not got it ready yet",
+    "image_not_kept": "the gateway has not kept it",
+}
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 60.0
 
 
 async def send_photos(
-    url: str, photos: Sequence[Photo], *, follow: bool, output: Path | None, batch_size: int
+    url: str, found: Found, *, follow: bool, output: OutputFolder | None, batch_size: int
 ) -> "Submission":
-    """Send them and report on the way. Raises Unreachable when no gateway answers at the beginning."""
+    """Send them and report on the way. Raises Unreachable or NoGateway when no gateway answers at the beginning."""
+    job_ids: list[str] = []
     async with GatewayClient(url) as gateway:
         await gateway.check()
-        with live_report(len(photos)) as report:
-            submission = Submission(gateway, report, OutputFolder(output) if output else None, follow)
-            try:
-                await submission.send(batches(photos, batch_size))
-            except asyncio.CancelledError:
-                accepted = ", ".join(submission.job_ids) or "none"
-                click.echo(f"Stopped. Jobs that were accepted go on without us: {accepted}", err=True)
-                raise
+        try:
+            with live_report(found.total) as report:
+                submission = Submission(gateway, report, output, follow, job_ids=job_ids)
+                submission.fail(found.failures)
+                await submission.send(batches(found.photos, batch_size))
+        except asyncio.CancelledError:
+            accepted = ", ".join(job_ids) or "none"
+            click.echo(f"Stopped. Jobs that were accepted go on without us: {accepted}", err=True)
+            raise
     return submission
 
 
 @define(eq=False)
 class Submission:
-    """One run of `gateway submit`. `failures` and `job_ids` tell what became of it."""
+    """One run of `gateway submit`. `failures`, `tagged` and `job_ids` tell what became of it."""
 
     gateway: GatewayClient
     report: Report
     output: OutputFolder | None = None
     follow: bool = True
     failures: list[Failure] = field(factory=list)
+    tagged: int = 0
     job_ids: list[str] = field(factory=list)
     _uploads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(UPLOADS_AT_ONCE))
     _downloads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(DOWNLOADS_AT_ONCE))
@@ -60,6 +67,11 @@ class Submission:
         async with asyncio.TaskGroup() as workers:
             for _ in range(BATCHES_AT_ONCE):
                 workers.create_task(self._work(waiting))
+
+    def fail(self, failures: Iterable[Failure]) -> None:
+        for failure in failures:
+            self.failures.append(failure)
+            self.report.failed(failure)
 
     async def _work(self, waiting: Iterator[Sequence[Photo]]) -> None:
         for batch in waiting:
@@ -84,10 +96,13 @@ class Submission:
         """Waits and tries again while the gateway is busy or away."""
         for tries_left in reversed(range(BUSY_TRIES)):
             try:
-                return await self.gateway.submit([photo.path for photo in photos])
+                submitted = await self.gateway.submit([photo.path for photo in photos])
+                self.report.going_on()
+                return submitted
             except (Refused, NotConnected) as error:
                 if not tries_left or not _may_go_later(error):
                     raise
+                self._wait(error)
                 await asyncio.sleep(_pause_s(error))
             except Unreachable as error:
                 raise Unreachable(f"{error}; the batch may have been taken nevertheless") from error
@@ -106,7 +121,8 @@ class Submission:
     async def _watch(self, job_id: str, open_photos: dict[int, Photo], endings: asyncio.TaskGroup) -> None:
         """News may be left out after a lost connection: then the job itself is asked."""
         total = len(open_photos)
-        async for event in self.gateway.follow(job_id):
+        async for event in self.gateway.follow(job_id, on_wait=self._wait):
+            self.report.going_on()
             if event.image:
                 self._end(endings, job_id, event.image, open_photos)
             ended = event.completed + event.failed + event.cancelled
@@ -124,10 +140,11 @@ class Submission:
         if image.status != "completed":
             self._fail(photo, _why(image))
             return
+        self.tagged += 1
         try:
             saved = await self._save(job_id, photo, image.index)
         except (ClientError, OSError) as error:
-            self._fail(photo, f"tagged, but its copy could not be saved: {error}")
+            self._fail(photo, f"tagged, but its copy could not be saved: {_why_no_copy(error)}")
             return
         self.report.completed(photo.name, image, saved)
 
@@ -146,13 +163,13 @@ class Submission:
         return is_readable
 
     def _fail_all(self, photos: Sequence[Photo], why: str) -> None:
-        for photo in photos:
-            self._fail(photo, why)
+        self.fail(Failure(photo.name, why) for photo in photos)
 
     def _fail(self, photo: Photo, why: str) -> None:
-        failure = Failure(photo.name, why)
-        self.failures.append(failure)
-        self.report.failed(failure)
+        self.fail([Failure(photo.name, why)])
+
+    def _wait(self, error: ClientError) -> None:
+        self.report.waiting("gateway busy" if isinstance(error, Refused) else "gateway away")
 
 
 def _may_go_later(error: Refused | NotConnected) -> bool:
@@ -162,6 +179,13 @@ def _may_go_later(error: Refused | NotConnected) -> bool:
 def _pause_s(error: Refused | NotConnected) -> float:
     told_s = error.retry_after_s if isinstance(error, Refused) else None
     return min(max(told_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S) if told_s is not None else BUSY_PAUSE_S
+
+
+def _why_no_copy(error: ClientError | OSError) -> str:
+    """Of the photo: the gateway's own texts count images within their batch, which nobody sees here."""
+    if isinstance(error, Refused):
+        return NO_COPY.get(error.code, str(error))
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _why(image: Image) -> str:

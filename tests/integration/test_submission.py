@@ -9,8 +9,7 @@ from attrs import define, field
 from gateway.client import GatewayClient, Image
 from gateway.shell import submit
 from gateway.shell.output import OutputFolder
-from gateway.shell.plan import find_photos
-from gateway.shell.report import Failure
+from gateway.shell.plan import Failure, find_photos
 from gateway.shell.submit import Submission
 from tests.servers.stand_in_gateway import StandIn, stand_in_gateway
 from tests.servers.web import raw, web_server
@@ -22,6 +21,7 @@ class Told:
 
     done: list[str] = field(factory=list)
     lost: dict[str, str] = field(factory=dict)
+    waits: list[str] = field(factory=list)
     failing: asyncio.Event = field(factory=asyncio.Event)
 
     def accepted(self, job_id: str, images: int) -> None:
@@ -34,6 +34,12 @@ class Told:
         self.lost[str(failure.name)] = failure.why
         self.failing.set()
 
+    def waiting(self, why: str) -> None:
+        self.waits.append(why)
+
+    def going_on(self) -> None:
+        """Not of interest here."""
+
 
 @pytest.fixture
 def photos(tmp_path: Path):
@@ -41,7 +47,7 @@ def photos(tmp_path: Path):
     folder.mkdir()
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         (folder / name).write_bytes(name.encode())
-    return find_photos([folder])
+    return find_photos([folder]).photos
 
 
 @pytest.fixture
@@ -76,6 +82,7 @@ async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, monkeyp
         async with stand_in_gateway(tmp_path / "s"):
             await run
     assert sorted(told.done) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert "gateway away" in told.waits
 
 
 async def test_a_photo_that_went_away_fails_alone(stand_in, photos):

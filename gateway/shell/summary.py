@@ -1,0 +1,32 @@
+"""The last words of `gateway submit`: what was passed over, how many are tagged, and where the copies are."""
+
+from pathlib import Path
+
+from gateway.shell.plan import Found
+from gateway.shell.report import printable
+from gateway.shell.submit import Submission
+
+
+def last_lines(submission: Submission, found: Found, output: Path | None) -> list[str]:
+    """Plain lines for standard output; the last one says how to go on."""
+    return [*map(printable, found.passed_over), _outcome(submission, found.total, output)]
+
+
+def _outcome(submission: Submission, total: int, output: Path | None) -> str:
+    if not submission.follow:
+        sent = total - len(submission.failures)
+        return f"{sent} of {total} sent" + (f"; see {_place(submission)}" if sent else "")
+    outcome = f"{submission.tagged} of {total} tagged"
+    if not submission.tagged:
+        return outcome
+    if output:
+        return f"{outcome}, copies in {printable(output)}/"
+    return f"{outcome}; for copies send with --output DIR, or see {_place(submission)}"
+
+
+def _place(submission: Submission) -> str:
+    """The job's URL, or that of all jobs; a Unix socket has none."""
+    if submission.gateway.base_url.startswith("unix:"):
+        return f"job {', '.join(submission.job_ids)}"
+    jobs = submission.gateway.base_url.rstrip("/") + "/api/v1/batch"
+    return f"{jobs}/{submission.job_ids[0]}" if len(submission.job_ids) == 1 else jobs
