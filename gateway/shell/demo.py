@@ -43,7 +43,8 @@ async def run_demo(photos: Sequence[Photo]) -> bool:
                 raise DemoFailed(f"the images did not end within {ALL_IMAGES_S:g} seconds") from None
     for image in job.images:
         _show(image)
-    click.echo(f"{job.completed} of {job.total_images} images tagged.")
+    click.echo(f"\n{job.completed} of {job.total_images} images tagged.")
+    click.echo("With yours: `gateway serve`, and in another shell `gateway submit PHOTOS --output DIR`.")
     return job.completed == job.total_images
 
 

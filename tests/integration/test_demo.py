@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from gateway import cli
 
 PATIENCE_S = 60
 SAMPLES = Path(__file__).parents[2] / "examples/photos"
@@ -54,6 +57,17 @@ async def test_the_samples_are_tagged_and_shown():
         assert re.search(rf"\n{name}\n  title: .+\n  description: .+\n  keywords: .+\n", shown)
 
 
+async def test_the_last_line_tells_how_to_go_on():
+    assert "`gateway submit PHOTOS --output DIR`" in (await output(await start())).splitlines()[-1]
+
+
+async def test_without_the_source_tree_it_asks_for_photos(monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "SAMPLES", tmp_path / "absent")
+    ended = await asyncio.to_thread(CliRunner().invoke, cli.main, ["demo"])
+    assert ended.exit_code == 2
+    assert "come with the source tree only: name others with --photos DIR" in ended.stderr
+
+
 async def test_its_gateway_has_ended_when_it_ends():
     demo = await start("--photos", SAMPLES)
     assert not listens(port_in(await output(demo)))
@@ -64,7 +78,7 @@ async def test_a_photo_that_is_not_tagged_makes_it_fail(tmp_path):
     demo = await start("--photos", tmp_path)
     shown = await output(demo)
     assert demo.returncode == 1
-    assert re.search(r"\ntext.jpg\n  failed: .+\n0 of 1 images tagged.\n", shown)
+    assert re.search(r"\ntext.jpg\n  failed: .+\n\n0 of 1 images tagged.\n", shown)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
