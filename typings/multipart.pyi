@@ -2,17 +2,19 @@
 from collections.abc import Iterator
 
 class MultipartError(ValueError): ...
+class ParserLimitReached(MultipartError): ...
 
 class MultipartSegment:
     name: str
     filename: str | None
     headerlist: list[tuple[str, str]]
+    def header(self, name: str) -> str | None: ...
 
 class PushMultipartParser:
     closed: bool
     def __init__(
         self,
-        boundary: str,
+        boundary: str | bytes,
         content_length: int = -1,
         max_header_size: int = ...,
         max_header_count: int = ...,

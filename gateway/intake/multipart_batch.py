@@ -7,15 +7,15 @@ from typing import Final
 
 import orjson
 from attrs import define, field
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from gateway.errors import BadInput, Fault
 from gateway.intake.batch import IncomingImages, SentImage
 from gateway.intake.json_batch import check_options
-from gateway.intake.settings import IntakeSettings
+from gateway.intake.part_names import HEADER_CHARSET, PartNames, names_of
 
 _MAX_OPTIONS_BYTES: Final = 64 * 1024
-_OTHER_PARTS: Final = 8
+_MAX_OTHER_PARTS: Final = 8
 _MAX_HINTED: Final = 200
 _PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNORECASE)
 
@@ -23,37 +23,40 @@ _PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNOREC
 _Event = MultipartSegment | bytes | bytearray | None
 
 
-async def multipart_images(
-    body: AsyncIterator[bytes], boundary: str, settings: IntakeSettings
-) -> IncomingImages:
-    """The images of a multipart body. Raises BadInput, what `body` raises."""
+async def multipart_images(body: AsyncIterator[bytes], boundary: str) -> IncomingImages:
+    """The images of a multipart body, however many. Raises BadInput, what `body` raises."""
     if not boundary:
         raise BadInput("The Content-Type multipart/form-data has no boundary.", code="bad_multipart")
-    parts = _Parts(body, _parser(boundary, settings.max_images + _OTHER_PARTS))
-    while (part := await parts.next_part()) is not None:
-        if part.filename:
-            yield SentImage(parts.content(), part.filename)
-        elif part.name == "options":
+    parts, others = _Parts(body, _parser(boundary)), 0
+    while (names := await parts.next_part()) is not None:
+        if names.file:
+            yield SentImage(parts.content(), names.file)
+            continue
+        others += 1
+        if others > _MAX_OTHER_PARTS:
+            text = f"The multipart body has more than {_MAX_OTHER_PARTS} parts that are no images."
+            raise BadInput(text, code="bad_multipart")
+        if names.field == "options":
             _check_options(await parts.small_content(_MAX_OPTIONS_BYTES))
         else:
-            _refuse(part, await parts.beginning(_MAX_HINTED))
+            _refuse(names, await parts.beginning(_MAX_HINTED))
 
 
-def _parser(boundary: str, max_parts: int) -> PushMultipartParser:
+def _parser(boundary: str) -> PushMultipartParser:
     try:
-        return PushMultipartParser(boundary, max_segment_count=max_parts)
-    except MultipartError as error:
-        raise BadInput(f"The multipart boundary is broken: {error}.", code="bad_multipart") from None
+        return PushMultipartParser(boundary.encode("ascii"), header_charset=HEADER_CHARSET)
+    except (MultipartError, UnicodeEncodeError) as error:
+        raise BadInput("The multipart boundary is broken.", code="bad_multipart", detail=str(error)) from None
 
 
-def _refuse(part: MultipartSegment, beginning: bytes) -> None:
+def _refuse(names: PartNames, beginning: bytes) -> None:
     """Nothing is wrong with a file field of a form that was left empty. Raises BadInput for the rest."""
-    name = part.name[:100]
-    if part.filename is None:
-        text = f"Unknown field {name!r}: a part is an image with a file name, or options"
-        raise BadInput(text + _hint(name, beginning), code="unknown_field")
+    field_name = names.field[:100]
+    if names.file is None:
+        text = f"Unknown field {field_name!r}: a part is an image with a file name, or options"
+        raise BadInput(text + _hint(field_name, beginning), code="unknown_field")
     if beginning:
-        raise BadInput(f"The part {name!r} has content, but its file name is empty.", code="missing")
+        raise BadInput(f"The part {field_name!r} has content, but its file name is empty.", code="missing")
 
 
 def _hint(name: str, beginning: bytes) -> str:
@@ -83,14 +86,14 @@ class _Parts:
     _events: list[_Event] = field(factory=list)
     _in_part: bool = False
 
-    async def next_part(self) -> MultipartSegment | None:
-        """The next part, after what is left of the present one; None when there is no further one."""
+    async def next_part(self) -> PartNames | None:
+        """The names of the next part, after what is left of the present one; None when there is no further one."""
         async for _ in self.content():
             pass
         event = await self._next_event()
         if isinstance(event, MultipartSegment):
             self._in_part = True
-            return event
+            return names_of(event)
         return None
 
     async def content(self) -> AsyncIterator[bytes]:
@@ -137,4 +140,15 @@ class _Parts:
         try:
             return list(self._parser.parse(chunk))[::-1]
         except MultipartError as error:
-            raise BadInput(f"The multipart body is broken: {error}.", code="bad_multipart") from None
+            raise _broken(error, has_ended=not chunk) from None
+
+
+def _broken(error: MultipartError, *, has_ended: bool) -> BadInput:
+    """The parser's own words are for the log."""
+    if has_ended:
+        text = "The multipart body ends before its last boundary."
+    elif isinstance(error, ParserLimitReached):
+        text = "A part of the multipart body has too many headers, or one that is too long."
+    else:
+        text = "The multipart body is broken: its parts, or their headers, are not as RFC 7578 has them."
+    return BadInput(text, code="bad_multipart", detail=str(error))

@@ -26,9 +26,7 @@ def read_images(
     if media_type == "application/json":
         return json_images(body, settings)
     if media_type == "multipart/form-data":
-        return multipart_images(
-            _bounded(body, settings.max_body_bytes), parameters.get("boundary", ""), settings
-        )
+        return multipart_images(_bounded(body, settings.max_body_bytes), parameters.get("boundary", ""))
     if media_type in IMAGE_TYPES:
         return _one_image(_bounded(body, settings.max_body_bytes), name)
     wanted = ", ".join(("application/json", "multipart/form-data", *IMAGE_TYPES))

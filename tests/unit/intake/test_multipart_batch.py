@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from gateway.errors import BadInput
 from gateway.intake.batch import SentImage
 from gateway.intake.multipart_batch import multipart_images
-from gateway.intake.settings import IntakeSettings
 
 BORDER = "XborderX"
 
 
-def part(headers: str, content: bytes) -> bytes:
-    return f"--{BORDER}\r\nContent-Disposition: form-data; {headers}\r\n\r\n".encode() + content + b"\r\n"
+def part(headers: str, content: bytes, charset: str = "utf-8") -> bytes:
+    head = f"--{BORDER}\r\nContent-Disposition: form-data; {headers}\r\n\r\n"
+    return head.encode(charset) + content + b"\r\n"
 
 
 def an_image_part(content: bytes, filename: str = "a.jpg", field: str = "images") -> bytes:
@@ -33,11 +33,9 @@ async def in_pieces(body: bytes, cuts: Sequence[int]):
         yield body[start:]
 
 
-async def read(
-    body: bytes, *, cuts: Sequence[int] = (), max_images: int = 100
-) -> list[tuple[str | None, bytes]]:
+async def read(body: bytes, *, cuts: Sequence[int] = ()) -> list[tuple[str | None, bytes]]:
     images = []
-    async for image in multipart_images(in_pieces(body, cuts), BORDER, IntakeSettings(max_images=max_images)):
+    async for image in multipart_images(in_pieces(body, cuts), BORDER):
         assert isinstance(image, SentImage)
         images.append((image.name, b"".join([piece async for piece in image.body])))
     return images
@@ -61,7 +59,7 @@ async def test_any_cutting_gives_the_same_images(contents, cuts):
 
 async def test_a_body_that_is_left_unread_is_passed_over():
     body = an_image_part(b"x" * 5000, "a.jpg") + an_image_part(b"two", "b.jpg") + END
-    images = multipart_images(in_pieces(body, range(0, 6000, 500)), BORDER, IntakeSettings())
+    images = multipart_images(in_pieces(body, range(0, 6000, 500)), BORDER)
     assert [image.name async for image in images] == ["a.jpg", "b.jpg"]
 
 
@@ -115,4 +113,72 @@ async def test_a_file_field_that_was_left_empty_in_a_form_is_passed_over():
 
 async def test_without_a_boundary_the_body_is_refused():
     with pytest.raises(BadInput, match="boundary"):
-        await anext(multipart_images(in_pieces(b"", ()), "", IntakeSettings()))
+        await anext(multipart_images(in_pieces(b"", ()), ""))
+
+
+@pytest.mark.parametrize("boundary", ["\udcff\udcfe", "größe", "a\nb"])
+async def test_a_boundary_that_can_be_none_is_refused(boundary):
+    with pytest.raises(BadInput, match=r"^The multipart boundary is broken\.") as caught:
+        await anext(multipart_images(in_pieces(b"--x", ()), boundary))
+    assert caught.value.code == "bad_multipart"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+async def test_names_are_read_as_utf_8_or_else_as_latin_1(charset):
+    assert await read(part('name="images"; filename="größe.jpg"', b"one", charset) + END) == [
+        ("größe.jpg", b"one")
+    ]
+    with pytest.raises(BadInput, match="Unknown field 'größe'"):
+        await read(part('name="größe"', b"one", charset) + END)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "name=images; filename*=UTF-8''%e2%82%ac.jpg",
+        "name=\"images\"; filename*=utf-8'en'%E2%82%AC.jpg",
+        "filename*=utf-8''%E2%82%AC.jpg; name=images",
+        'name="images"; filename="EUR.jpg"; filename*=UTF-8\'\'%e2%82%ac.jpg',
+        'name="a; filename*=utf-8\'\'b.jpg"; filename="€.jpg"',
+    ],
+)
+async def test_an_extended_file_name_makes_a_part_an_image_and_goes_before_the_plain_one(headers):
+    assert await read(part(headers, b"one") + END) == [("€.jpg", b"one")]
+
+
+async def test_an_extended_file_name_may_be_latin_1():
+    assert await read(part("name=a; filename*=ISO-8859-1''gr%F6%DFe.jpg", b"one") + END) == [
+        ("größe.jpg", b"one")
+    ]
+
+
+async def test_any_number_of_small_parts_is_given_for_the_caller_to_count():
+    assert len(await read(an_image_part(b"x") * 300 + END)) == 300
+
+
+@pytest.mark.parametrize("other", [part('name="options"', b"{}"), part('name="images"; filename=""', b"")])
+async def test_very_many_parts_that_are_no_images_are_refused(other):
+    assert len(await read(other * 8 + an_image_part(b"one") + END)) == 1
+    with pytest.raises(BadInput, match="more than 8 parts that are no images"):
+        await read(other * 9 + an_image_part(b"one") + END)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (an_image_part(b"one"), "The multipart body ends before its last boundary."),
+        (
+            part("\r\nx: " + "x" * 9000, b""),
+            "A part of the multipart body has too many headers, or one that is too long.",
+        ),
+        (
+            part("\r\nContent-Length: -1", b""),
+            "The multipart body is broken: its parts, or their headers, are not as RFC 7578 has them.",
+        ),
+    ],
+)
+async def test_a_broken_body_is_told_in_our_words_and_in_the_parsers_for_the_log(body, text):
+    with pytest.raises(BadInput) as caught:
+        await read(body)
+    assert caught.value.text == text
+    assert caught.value.detail
