@@ -65,12 +65,8 @@ def _view(image: bytes, max_pixels: int) -> _View:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
             return _opened(image, max_pixels)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        text = f"The image has too many pixels to be analysed (more than {max_pixels})."
-        raise AnalysisFailed(text, detail=str(error)) from error
-    except MemoryError:
+    except (AnalysisFailed, MemoryError):
         raise
     except (
         Exception
@@ -79,9 +75,11 @@ def _view(image: bytes, max_pixels: int) -> _View:
 
 
 def _opened(image: bytes, max_pixels: int) -> _View:
-    Image.MAX_IMAGE_PIXELS = max_pixels
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's own bound would hold for our small copies as well
     with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
         size = opened.size
+        if size[0] * size[1] > max_pixels:
+            raise AnalysisFailed(f"The image has too many pixels to be analysed (more than {max_pixels}).")
         opened.draft("RGB", (VIEW_PIXELS, VIEW_PIXELS))
         opened.load()  # before its EXIF, which may stand behind the picture and would be sought by decoding it
         shot = shot_of(opened)
