@@ -1,7 +1,8 @@
 """Which request bodies are let in, and how long their senders may take.
 
 aiohttp sets no deadline and no limit on a body that is read as a stream, so all of it is here: a bound on the
-requests that bring one at a time, on the declared size, on silence, on slowness and on the whole.
+requests that bring one at a time and on what they hold in memory, on the declared size, on silence, on slowness and
+on the whole.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from attrs import define
 from gateway.api.problems import of_error, of_server
 from gateway.background import Background
 from gateway.errors import BadInput, GatewayError, TooLarge, TooSlow, Unavailable, UnsupportedMedia
+from gateway.intake.reader import is_json
 from gateway.intake.settings import IntakeSettings
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -25,26 +27,30 @@ _RETRY_WHEN_FULL_S: Final = 2
 
 @define(eq=False)
 class Admission:
-    """Lets requests with bodies in, at most `max_requests` at a time."""
+    """Lets requests with bodies in, at most `max_requests` at a time, of JSON at most `max_held_bytes`."""
 
     _settings: IntakeSettings
     _background: Background
     _inside: int = 0
+    _held_bytes: int = 0
 
     @contextmanager
     def admit(self, request: web.Request) -> Iterator[AsyncIterator[bytes]]:
         """The guarded body of a request, which counts as long as the context lasts. Raises as `check`."""
         self.check(request)
+        held = _held_bytes(request, self._settings)
         self._inside += 1
+        self._held_bytes += held
         try:
             yield guarded_body(request.content, self._settings)
         finally:
             self._inside -= 1
+            self._held_bytes -= held
 
     def check(self, request: web.Request) -> None:
         """What can be refused before a byte of the body is read.
 
-        Raises Unavailable (stopping, or too many at once), UnsupportedMedia (Content-Encoding), TooLarge.
+        Raises Unavailable (stopping, or too many or too much at once), UnsupportedMedia (Content-Encoding), TooLarge.
         """
         if self._background.stopping.is_set():
             raise Unavailable("The gateway is stopping.", code="stopping")
@@ -54,9 +60,10 @@ class Admission:
         if (request.content_length or 0) > bound:
             raise TooLarge(f"The body has {request.content_length} bytes; at most {bound} are taken.")
         if self._inside >= self._settings.max_requests:
-            raise Unavailable(
-                "Too many requests are being received.", code="busy", retry_after_s=_RETRY_WHEN_FULL_S
-            )
+            raise _busy("Too many requests are being received.")
+        held = _held_bytes(request, self._settings)
+        if held and self._held_bytes and self._held_bytes + held > self._settings.max_held_bytes:
+            raise _busy("Too much JSON is being received; multipart/form-data is not held in memory.")
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """Answer `Expect: 100-continue`: refuse at once, before the client sends its body, or ask for it."""
@@ -117,5 +124,20 @@ def _times_cancelled() -> int:
 
 
 def _bound(request: web.Request, settings: IntakeSettings) -> int:
-    is_json = request.content_type == "application/json"
-    return settings.max_json_bytes if is_json else settings.max_body_bytes
+    return settings.max_json_bytes if _brings_json(request) else settings.max_body_bytes
+
+
+def _held_bytes(request: web.Request, settings: IntakeSettings) -> int:
+    """What the body may take of memory: JSON is held whole, by its declared length or else its bound."""
+    if not _brings_json(request):
+        return 0
+    declared = request.content_length
+    return settings.max_json_bytes if declared is None else declared
+
+
+def _brings_json(request: web.Request) -> bool:
+    return is_json(request.headers.get("Content-Type", ""))
+
+
+def _busy(text: str) -> Unavailable:
+    return Unavailable(text, code="busy", retry_after_s=_RETRY_WHEN_FULL_S)

@@ -11,6 +11,7 @@ from gateway.intake.multipart_batch import multipart_images
 from gateway.intake.settings import IntakeSettings
 
 IMAGE_TYPES = ("image/jpeg", "image/png")
+_JSON = "application/json"
 
 
 def read_images(
@@ -22,15 +23,21 @@ def read_images(
     what `body` raises; a wrong media type raises UnsupportedMedia at once.
     """
     media_type, parameters = parse_options_header(content_type)
-    media_type = media_type.lower()
-    if media_type == "application/json":
+    if media_type == _JSON:
         return json_images(body, settings)
     if media_type == "multipart/form-data":
         return multipart_images(_bounded(body, settings.max_body_bytes), parameters.get("boundary", ""))
     if media_type in IMAGE_TYPES:
         return _one_image(_bounded(body, settings.max_body_bytes), name)
-    wanted = ", ".join(("application/json", "multipart/form-data", *IMAGE_TYPES))
-    raise UnsupportedMedia(f"Media type {media_type[:100] or '(none)'} is not taken; send one of {wanted}.")
+    wanted = ", ".join((_JSON, "multipart/form-data", *IMAGE_TYPES))
+    # A header may hold any bytes.
+    named = media_type[:100].encode("ascii", "replace").decode() or "(none)"
+    raise UnsupportedMedia(f"Media type {named} is not taken; send one of {wanted}.")
+
+
+def is_json(content_type: str) -> bool:
+    """Whether the body would be read as JSON, and so be held whole."""
+    return parse_options_header(content_type)[0] == _JSON
 
 
 async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingImages:

@@ -7,13 +7,15 @@ from attrs import field, frozen, validators
 class IntakeSettings:
     """Sizes in bytes, times in seconds.
 
-    `max_json_bytes` bounds a JSON body, which is read whole; `max_body_bytes` bounds one that streams (multipart,
-    raw). `silence_s` is how long a sender may pause, `min_bytes_per_s` the rate it owes after `grace_s`.
+    `max_json_bytes` bounds a JSON body, which is read whole, `max_held_bytes` all of them together, of which one is
+    always let in; `max_body_bytes` bounds one that streams (multipart, raw). `silence_s` is how long a sender may
+    pause, `min_bytes_per_s` the rate it owes after `grace_s`.
     """
 
     max_images: int = field(default=100, validator=validators.ge(1))
     max_image_bytes: int = field(default=10 * 1024 * 1024, validator=validators.ge(1))
     max_json_bytes: int = field(default=64 * 1024 * 1024, validator=validators.ge(1024))
+    max_held_bytes: int = field(default=256 * 1024 * 1024, validator=validators.ge(1024))
     max_body_bytes: int = field(default=1024 * 1024 * 1024, validator=validators.ge(1024))
     max_pixels: int = field(default=100_000_000, validator=validators.ge(1))
     max_requests: int = field(default=64, validator=validators.ge(1))

@@ -36,6 +36,12 @@ def test_another_media_type_is_refused_and_those_taken_are_listed(content_type):
         read_images(chunks(), content_type=content_type, name=None, settings=IntakeSettings())
 
 
+async def test_a_media_type_of_any_bytes_is_told_in_ascii():
+    with pytest.raises(UnsupportedMedia, match=r"^Media type text/\?\? is not taken") as caught:
+        read_images(chunks(), content_type="text/\udcffö", name=None, settings=IntakeSettings())
+    assert caught.value.text.isascii()
+
+
 @pytest.mark.parametrize("content_type", ["image/png", 'multipart/form-data; boundary="x"'])
 async def test_a_streamed_body_over_the_bound_is_too_large(content_type):
     settings = IntakeSettings(max_body_bytes=2048)
