@@ -276,7 +276,9 @@ async def test_what_a_second_signal_left_over_the_next_start_removes(gateway: Ga
     await stopped_at_once(gateway)
     assert gateway.objects["original"]
     await gateway.start()
-    assert gateway.objects == {"original": set(), "processed": set(), ".tmp": set()}
+    async with asyncio.timeout(PATIENCE_S):
+        while gateway.objects != {"original": set(), "processed": set(), ".tmp": set()}:
+            await asyncio.sleep(0.02)
 
 
 async def _refusal(gateway: Gateway) -> tuple[int, list[str]]:
