@@ -62,7 +62,7 @@ async def submit(gateway: Gateway, site: Site, *hosts: str) -> str:
 
 async def until_all_hang(names: NameServer) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while names.unanswered < set(HANGING):
+        while not names.unanswered >= set(HANGING):
             await asyncio.sleep(0.02)
 
 
