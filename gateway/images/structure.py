@@ -66,10 +66,10 @@ class ByteReader:
     def checksum(self, count: int, checksum: int) -> Steps[int]:
         """Pass over `count` bytes; the CRC-32 of what came before (`checksum`) and of them."""
         while True:
-            piece = memoryview(self._held)[self._position :][:count]
-            checksum = zlib.crc32(piece, checksum)
-            self._position += len(piece)
-            count -= len(piece)
+            here = min(count, len(self._held) - self._position)
+            checksum = zlib.crc32(memoryview(self._held)[self._position : self._position + here], checksum)
+            self._position += here
+            count -= here
             if not count:
                 return checksum
             yield
