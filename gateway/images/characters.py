@@ -1,8 +1,9 @@
 """Text out of foreign bytes: whatever they are, it can be shown and sent."""
 
-import unicodedata
+import re
 
-_LINE_CHARACTERS = "\t\n\r"
+_NOT_SHOWN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]+")
+"""Control characters (Unicode's category Cc) except those that end lines and the tab, and surrogates (Cs)."""
 
 
 def decoded(data: bytes) -> str:
@@ -17,8 +18,4 @@ def decoded(data: bytes) -> str:
 
 def cleaned(text: str) -> str:
     """Without control characters (except those that end lines) and without blanks around it."""
-    if not text.isprintable():
-        text = "".join(
-            c for c in text if c in _LINE_CHARACTERS or unicodedata.category(c) not in ("Cc", "Cs")
-        )
-    return text.strip()
+    return _NOT_SHOWN.sub("", text).strip()

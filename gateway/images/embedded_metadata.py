@@ -7,7 +7,7 @@ a PNG's image data (exiftool puts XMP there) is found only in an image that is s
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from attrs import define
@@ -22,23 +22,23 @@ from gateway.metadata import Metadata
 HEAD_BYTES = 512 * 1024
 """How much of an image to read: EXIF and XMP take 64 KiB each in a JPEG at most, and both stand at its beginning."""
 
-MAX_EXPANDED_BYTES = 1024 * 1024
-"""What compressed text in a PNG may grow to."""
+MAX_COMPRESSED_BYTES, MAX_EXPANDED_BYTES = 64 * 1024, 256 * 1024
+"""How large compressed text in a PNG may be, and what it may grow to."""
 
 MAX_PARTS = 1000
 """Segments or chunks that are looked at."""
 
-MAX_TEXT_LENGTH = 10_000
-"""Characters of one text; longer ones are cut. An image's words travel in every status answer."""
-
-MAX_KEYWORDS = 1000
+MAX_TITLE_BYTES, MAX_DESCRIPTION_BYTES = 1000, 8000
+MAX_KEYWORDS, MAX_KEYWORD_BYTES, MAX_KEYWORDS_BYTES = 200, 200, 7000
+"""What is kept of an image's words, in UTF-8: 16 kB at most, several times what photo software writes, for they are
+kept in memory and travel in every status answer. What exceeds this is left out."""
 
 
 def read_metadata(head: bytes) -> Metadata | None:
     """What the image says whose first bytes (HEAD_BYTES, or all if it is smaller) are `head`; None if nothing."""
     packets = _packets(head[:HEAD_BYTES])
     sources = (read_xmp(packets.xmp), read_iptc(packets.iptc), read_exif(packets.exif))
-    found = [_cleaned(source) for source in sources]
+    found = [_bounded(source) for source in sources]
     metadata = Metadata(
         title=next((each.title for each in found if each.title), ""),
         description=next((each.description for each in found if each.description), ""),
@@ -47,17 +47,27 @@ def read_metadata(head: bytes) -> Metadata | None:
     return None if metadata.is_empty else metadata
 
 
-def _cleaned(metadata: Metadata) -> Metadata:
-    keywords = (_shown(keyword) for keyword in metadata.keywords[:MAX_KEYWORDS])
+def _bounded(metadata: Metadata) -> Metadata:
     return Metadata(
-        title=_shown(metadata.title),
-        description=_shown(metadata.description),
-        keywords=tuple(keyword for keyword in keywords if keyword),
+        title=_shown(metadata.title, MAX_TITLE_BYTES),
+        description=_shown(metadata.description, MAX_DESCRIPTION_BYTES),
+        keywords=tuple(_bounded_keywords(metadata.keywords)),
     )
 
 
-def _shown(text: str) -> str:
-    return cleaned(text[:MAX_TEXT_LENGTH])
+def _bounded_keywords(keywords: Iterable[str]) -> Iterator[str]:
+    room = MAX_KEYWORDS_BYTES
+    shown = (_shown(keyword, MAX_KEYWORD_BYTES) for keyword in islice(keywords, MAX_KEYWORDS))
+    for keyword in filter(None, shown):
+        room -= len(keyword.encode())
+        if room < 0:
+            return
+        yield keyword
+
+
+def _shown(text: str, max_bytes: int) -> str:
+    """Fit to be shown, and cut between two characters."""
+    return cleaned(text[:max_bytes]).encode()[:max_bytes].decode(errors="ignore").strip()
 
 
 @define
@@ -87,6 +97,7 @@ _PHOTOSHOP_SEGMENT = b"Photoshop 3.0\0"
 
 def _jpeg_packets(head: bytes) -> _Packets:
     packets = _Packets()
+    resources: list[bytes] = []
     for marker, payload in islice(_jpeg_segments(head), MAX_PARTS):
         if marker == 0xE1 and payload.startswith(_XMP_SEGMENT):
             packets.xmp = packets.xmp or payload.removeprefix(_XMP_SEGMENT)
@@ -94,7 +105,8 @@ def _jpeg_packets(head: bytes) -> _Packets:
             packets.exif = packets.exif or payload.removeprefix(_EXIF_SEGMENT)
         elif marker == 0xED and payload.startswith(_PHOTOSHOP_SEGMENT):
             # Resources larger than a segment go on in the next one.
-            packets.iptc += payload.removeprefix(_PHOTOSHOP_SEGMENT)
+            resources.append(payload.removeprefix(_PHOTOSHOP_SEGMENT))
+    packets.iptc = b"".join(resources)
     return packets
 
 
@@ -148,15 +160,17 @@ def _international_text(rest: bytes) -> bytes:
 
 def _raw_profile(text: bytes) -> bytes:
     """ImageMagick's way to put bytes into text: a line break, kind, length, and hexadecimal lines."""
-    digits = b"".join(text.split()[2:])
+    lines = b"".join(text.split(maxsplit=2)[2:])
     try:
-        return bytes.fromhex(digits.decode("ascii"))
+        return bytes.fromhex(lines.decode("ascii"))
     except ValueError:
         return b""
 
 
 def _expanded(data: bytes) -> bytes:
-    """What zlib makes of `data`; nothing when that is broken or would be too large."""
+    """What zlib makes of `data`; nothing when that is broken or either is too large."""
+    if len(data) > MAX_COMPRESSED_BYTES:
+        return b""
     stream = zlib.decompressobj()
     try:
         text = stream.decompress(data, MAX_EXPANDED_BYTES)

@@ -14,6 +14,9 @@ _BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\
 _ONE_BYTE_TYPES = frozenset({1, 2, 7, 129})
 """BYTE, ASCII, UNDEFINED, UTF-8."""
 
+MAX_ENTRIES = 1000
+"""Entries of a directory that are looked at; cameras write some dozens."""
+
 
 def read_exif(tiff: bytes) -> Metadata:
     """What the first directory says; empty when it says nothing."""
@@ -36,7 +39,8 @@ def _wanted_tags(tiff: bytes) -> dict[int, bytes]:
 
     tags: dict[int, bytes] = {}
     directory = number(4, 4)
-    for entry in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
+    entries = min(number(directory, 2), MAX_ENTRIES)
+    for entry in range(directory + 2, directory + 2 + 12 * entries, 12):
         if entry + 12 > len(tiff):
             break
         tag = number(entry, 2)

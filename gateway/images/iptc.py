@@ -5,6 +5,7 @@ envelope declares it; else it is taken for what it looks like. Broken data gives
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from gateway.images.characters import decoded
 from gateway.metadata import Metadata
@@ -13,11 +14,14 @@ _IPTC_RESOURCE = 0x0404
 _CHARACTER_SET, _KEYWORDS, _HEADLINE, _CAPTION = (1, 90), (2, 25), (2, 105), (2, 120)
 _UTF8 = b"\x1b%G"
 
+MAX_PARTS = 2000
+"""Resources, or data sets, that are looked at; each costs a step in Python."""
+
 
 def read_iptc(resources: bytes) -> Metadata:
     """What Photoshop's image resources, or bare IPTC records, say; empty when they say nothing."""
     values: dict[tuple[int, int], list[bytes]] = {}
-    for data_set, value in _data_sets(_iptc_records(resources)):
+    for data_set, value in islice(_data_sets(_iptc_records(resources)), MAX_PARTS):
         values.setdefault(data_set, []).append(value)
     is_utf8 = values.get(_CHARACTER_SET, [b""])[0] == _UTF8
 
@@ -35,7 +39,9 @@ def read_iptc(resources: bytes) -> Metadata:
 def _iptc_records(resources: bytes) -> bytes:
     """The first IPTC resource. A block: `8BIM`, number, name (a Pascal string), size, data, both padded to even."""
     position = 0
-    while resources[position : position + 4] == b"8BIM":
+    for _ in range(MAX_PARTS):
+        if resources[position : position + 4] != b"8BIM":
+            break
         number = int.from_bytes(resources[position + 4 : position + 6])
         name_length = resources[position + 6] if position + 6 < len(resources) else 0
         position += 6 + _even(1 + name_length)

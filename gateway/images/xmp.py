@@ -4,6 +4,7 @@ The packet comes from strangers. A document type, and with it every entity, is r
 means that there is no XMP. A packet is UTF-8, whatever it declares.
 """
 
+import re
 from xml.parsers import expat
 
 from gateway.metadata import Metadata
@@ -13,13 +14,24 @@ _ITEM = "http://www.w3.org/1999/02/22-rdf-syntax-ns# li"
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
 _FIELDS = frozenset({_DC + "title", _DC + "description", _DC + "subject"})
 
+MAX_PACKET_BYTES = 128 * 1024
+"""A JPEG has room for half of it."""
 
 _MAX_DEPTH = 100
 """Elements within elements; each open one costs memory, and real packets have a dozen."""
 
+_MAX_ELEMENTS = 5000
+"""Each costs a step in Python; the longest histories of edits have some thousands."""
+
+_MAX_NAMESPACES = 200
+_NAMESPACE = re.compile(rb"""xmlns(?::[^\s=]{1,64})?\s{0,8}=\s{0,8}(?:"[^"]{0,200}"|'[^']{0,200}')""")
+"""Expat writes the namespace out in each name: a long one that many attributes share would fill the memory."""
+
 
 def read_xmp(packet: bytes) -> Metadata:
-    """What the packet says; empty when it says nothing or is not sound."""
+    """What the packet says; empty when it says nothing, is not sound or too large."""
+    if len(packet) > MAX_PACKET_BYTES or not _has_short_namespaces(packet):
+        return Metadata()
     words = _Words()
     try:
         words.parse(packet.strip(b"\0\t\r\n "))
@@ -30,6 +42,11 @@ def read_xmp(packet: bytes) -> Metadata:
         description=words.in_default_language("description"),
         keywords=tuple(words.all("subject")),
     )
+
+
+def _has_short_namespaces(packet: bytes) -> bool:
+    declared = packet.count(b"xmlns")
+    return declared <= _MAX_NAMESPACES and declared == len(_NAMESPACE.findall(packet))
 
 
 class _Refused(Exception):
@@ -43,6 +60,7 @@ class _Words:
         self._items: dict[str, list[tuple[str, str]]] = {}
         self._field: str | None = None
         self._depth = 0
+        self._elements = 0
         self._language = ""
         self._text: list[str] = []
 
@@ -69,7 +87,8 @@ class _Words:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
+        self._elements += 1
+        if self._depth > _MAX_DEPTH or self._elements > _MAX_ELEMENTS:
             raise _Refused
         if name in _FIELDS and self._field is None and name not in self._items:
             self._field = name

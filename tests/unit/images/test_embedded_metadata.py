@@ -15,7 +15,13 @@ import sklearn
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.images.embedded_metadata import HEAD_BYTES, MAX_EXPANDED_BYTES, MAX_KEYWORDS, read_metadata
+from gateway.images.embedded_metadata import (
+    HEAD_BYTES,
+    MAX_EXPANDED_BYTES,
+    MAX_KEYWORDS,
+    read_metadata,
+)
+from gateway.images.xmp import MAX_PACKET_BYTES
 from gateway.metadata import Metadata
 
 PHOTO_JPEG = Path(sklearn.__file__).parent / "datasets/images/china.jpg"
@@ -282,46 +288,132 @@ def test_text_that_expands_too_far_is_not_read() -> None:
     assert read_metadata(head) is None
 
 
-def test_long_texts_and_long_lists_are_cut() -> None:
-    items = "<rdf:li>kw</rdf:li>" * (MAX_KEYWORDS + 1)
-    metadata = read_metadata(
-        with_xmp(rdf(title("a" * 20_000) + f"<dc:subject><rdf:Bag>{items}</rdf:Bag></dc:subject>"))
+def keywords(*words: str) -> str:
+    return (
+        f"<dc:subject><rdf:Bag>{''.join(f'<rdf:li>{word}</rdf:li>' for word in words)}</rdf:Bag></dc:subject>"
     )
 
-    assert metadata is not None
-    assert (len(metadata.title), len(metadata.keywords)) == (10_000, MAX_KEYWORDS)
+
+def described(text: str) -> str:
+    return title(text).replace("dc:title", "dc:description")
+
+
+def said(inner: str) -> Metadata:
+    content = b"XML:com.adobe.xmp\0\0\0\0\0" + rdf(inner)
+    return read_metadata(png((b"iTXt", content))) or Metadata()
+
+
+def test_long_texts_are_cut_between_two_characters() -> None:
+    metadata = said(title("ab" + "€" * 2000) + described("é" * 9000) + keywords("k" * 300, "second"))
+
+    assert metadata == Metadata("ab" + "€" * 332, "é" * 4000, ("k" * 200, "second"))
+
+
+def test_of_many_keywords_the_first_ones_are_kept() -> None:
+    words = [f"keyword {number}" for number in range(MAX_KEYWORDS + 50)]
+
+    assert said(keywords(*words)).keywords == tuple(words[:MAX_KEYWORDS])
+
+
+def test_keywords_together_have_a_bound_too() -> None:
+    words = [f"{number:3}".replace(" ", "0") + "ü" * 80 for number in range(150)]
+
+    assert said(keywords(*words)).keywords == tuple(words[: 7000 // 163])
+
+
+def test_what_photo_software_writes_is_kept_whole() -> None:
+    words = tuple(f"Schlüsselwort {number}" for number in range(100))
+    caption = "Hafen bei Nacht. " * 300
+
+    assert said(title("T" * 256) + described(caption) + keywords(*words)) == Metadata(
+        "T" * 256, caption.strip(), words
+    )
+
+
+@given(st.text(max_size=3000), st.text(max_size=9000), st.lists(st.text(max_size=250), max_size=250))
+@settings(max_examples=50)
+def test_whatever_is_written_into_an_image_its_words_stay_below_16_kilobytes(
+    headline: str, caption: str, words: list[str]
+) -> None:
+    fields = [(2, 105, headline), (2, 120, caption), *((2, 25, word) for word in words)]
+    records = iim((1, 90, b"\x1b%G"), *((a, b, text.encode()[:30_000]) for a, b, text in fields))
+    raw = b"\niptc\n 0\n" + records.hex().encode()
+    metadata = read_metadata(png((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(raw)))) or Metadata()
+    texts = [metadata.title, metadata.description, *metadata.keywords]
+
+    assert sum(len(text.encode()) for text in texts) <= 16_000
+    assert is_fit_to_show(metadata)
+
+
+def test_a_packet_that_is_too_large_is_not_read() -> None:
+    content = b"XML:com.adobe.xmp\0\0\0\0\0" + rdf(title("Large") + "<!--" + " " * MAX_PACKET_BYTES + "-->")
+
+    assert read_metadata(png((b"iTXt", content))) is None
 
 
 zeros = zlib.compress(bytes(50_000_000))
 small_zeros = zlib.compress(bytes(1_100_000))
 entries = struct.pack("<HHII", 0x9C9B, 1, 400_000, 8) * 40_000
+strange_entries = struct.pack("<HHII", 0x9C9C, 1, 400_000, 8) * 40_000
+NAMESPACES = (
+    'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
+)
+
+
+def packed_xmp(text: str) -> bytes:
+    return png((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(text.encode())))
+
+
+def in_segments(resources: bytes, size: int = 65_000) -> bytes:
+    starts = range(0, len(resources), size)
+    return jpeg(*((0xED, b"Photoshop 3.0\0" + resources[start : start + size]) for start in starts))
+
+
 HOSTILE = {
     "nothing": b"",
     "fill bytes": b"\xff\xd8" + b"\xff" * HEAD_BYTES,
     "empty segments": b"\xff\xd8" + b"\xff\xfe\0\2" * (HEAD_BYTES // 4),
+    "small segments": in_segments(b"8BIM" + bytes(500_000), 500),
     "empty chunks": png(*[(b"tEXt", b"")] * (HEAD_BYTES // 12)),
     "zip bombs": png(*[(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zeros)] * 10),
     "many zip bombs": png(*[(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + small_zeros)] * 400),
     "iptc bombs": png(*[(b"zTXt", b"Raw profile type iptc\0\0" + zeros)] * 10),
     "one value for all": png((b"eXIf", b"II*\0\x08\0\0\0" + struct.pack("<H", 40_000) + entries)),
-    "deep nesting": png((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"<a>" * 170_000)),
-    "many attributes": with_xmp(b"<a " + b" ".join(b"a%d=''" % n for n in range(6000)) + b"/>"),
-    "many keywords": with_iptc(iim(*[(2, 25, b"k")] * 9000)),
+    "strange tags": png((b"eXIf", b"II*\0\x08\0\0\0" + struct.pack("<H", 40_000) + strange_entries)),
+    "deep nesting": png((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b"<a>" * 43_000)),
+    "small elements": packed_xmp("<a>" + "<b/>" * 32_000 + "</a>"),
+    "many items": packed_xmp(f"<a {NAMESPACES}><dc:subject>" + "<rdf:li/>" * 14_000 + "</dc:subject></a>"),
+    "many attributes": packed_xmp("<a " + " ".join(f'a{n}=""' for n in range(13_000)) + "/>"),
+    "many namespaces": packed_xmp("<a " + " ".join(f'xmlns:a{n}="u{n}"' for n in range(6500)) + "/>"),
+    "a long namespace": packed_xmp(
+        f'<a xmlns:x="{"u" * 60_000}"><x:b ' + " ".join(f'x:a{n}=""' for n in range(5000)) + "/></a>"
+    ),
+    "no namespaces": packed_xmp("<a>" + "xmlns " * 21_000 + "</a>"),
+    "many entities": packed_xmp(f"<a {NAMESPACES}><dc:title>" + "&lt;" * 32_000 + "</dc:title></a>"),
+    "many keywords": in_segments(resource(0x0404, iim(*[(2, 25, b"k")] * 80_000))),
+    "control characters": in_segments(resource(0x0404, iim(*[(2, 25, b"\1a" * 100)] * 2500))),
+    "many resources": in_segments(resource(0x0101, b"") * 40_000),
+    "many digits": png((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(b"a b\n" + b"41 " * 87_000))),
 }
 
 
 @pytest.mark.parametrize("head", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_heads_are_read_soon_and_in_little_memory(head: bytes) -> None:
-    began = time.process_time()
-    read_metadata(head)
-    took_s = time.process_time() - began
+    """Each takes 6 ms or less; the bound leaves room for a machine that is slow and busy."""
+    took_s = min(time_of(head) for _ in range(3))
     tracemalloc.start()
     read_metadata(head)
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert took_s < 0.5
-    assert peak_bytes < 8 * 1024 * 1024
+    assert took_s < 0.03
+    assert peak_bytes < 6 * 1024 * 1024
+
+
+def time_of(head: bytes) -> float:
+    began = time.thread_time()
+    read_metadata(head)
+    return time.thread_time() - began
 
 
 def is_fit_to_show(metadata: Metadata | None) -> bool:
