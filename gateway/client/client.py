@@ -233,7 +233,8 @@ class GatewayClient:
     def _connector(self) -> aiohttp.BaseConnector:
         if self.base_url.startswith("unix:"):
             return aiohttp.UnixConnector(self.base_url.removeprefix("unix:").removeprefix("//"))
-        return aiohttp.TCPConnector()
+        # The system's own look-up knows names that DNS does not, such as `raspberrypi.local`.
+        return aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
 
     @property
     def _open_session(self) -> aiohttp.ClientSession:
