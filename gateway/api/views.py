@@ -19,7 +19,7 @@ from gateway.events.stream import EventStream
 from gateway.ports.job_store import JobSummary
 
 STATUS_CACHE_BYTES: Final = 16 * 1024 * 1024
-FRAME_CACHE_SIZE: Final = 1024
+FRAME_CACHE_BYTES: Final = 8 * 1024 * 1024
 
 Fields = Mapping[str, object]
 
@@ -187,16 +187,25 @@ def _fragment(image: Image) -> orjson.Fragment:
 
 @define(eq=False)
 class Frames:
-    """Events as frames: written once and shared by all who follow the job."""
+    """Events as frames: written once and shared by all who follow the job, the newest kept in `capacity_bytes`."""
 
     _stream: EventStream
+    capacity_bytes: int = FRAME_CACHE_BYTES
     _kept: OrderedDict[tuple[str, int, EventType], bytes] = field(factory=OrderedDict)
+    _held_bytes: int = 0
 
     def of(self, job_id: str, event: Event) -> bytes:
         key = (job_id, event.seq, event.type)
         frame = self._kept.get(key)
         if frame is None:
             frame = self._kept[key] = to_json(event_fields(job_id, event, str(self._stream.position(event))))
-            if len(self._kept) > FRAME_CACHE_SIZE:
-                self._kept.popitem(last=False)
+            self._held_bytes += _frame_bytes(frame)
+            while self._held_bytes > self.capacity_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self._held_bytes -= _frame_bytes(dropped)
         return frame
+
+
+def _frame_bytes(frame: bytes) -> int:
+    """With its key and its place in the dictionary."""
+    return len(frame) + 400

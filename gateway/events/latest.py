@@ -9,17 +9,22 @@ from collections import OrderedDict
 from attrs import define, field
 
 from gateway.domain.events import Change
+from gateway.domain.footprint import footprint, growth
 from gateway.domain.job import Job
 from gateway.ports.job_store import JobStore
+
+CAPACITY_BYTES = 24 * 1024 * 1024
+"""Beside an equal amount in the job store; mostly the same objects, but in the worst case others."""
 
 
 @define(eq=False)
 class LatestJobs:
-    """Jobs by id from memory, else from the store; at most `capacity` are kept."""
+    """Jobs by id from memory, else from the store; those last used are kept in at most `capacity_bytes`."""
 
     _store: JobStore
-    capacity: int = 256
+    capacity_bytes: int = CAPACITY_BYTES
     _kept: OrderedDict[str, Job] = field(factory=OrderedDict)
+    _held_bytes: int = 0
     _loading: dict[str, int] = field(factory=dict)
 
     async def get(self, job_id: str) -> Job:
@@ -41,7 +46,9 @@ class LatestJobs:
 
     def forget(self, job_id: str) -> None:
         """The job was deleted."""
-        self._kept.pop(job_id, None)
+        job = self._kept.pop(job_id, None)
+        if job is not None:
+            self._held_bytes -= footprint(job)
 
     async def _load(self, job_id: str) -> Job:
         self._loading[job_id] = self._loading.get(job_id, 0) + 1
@@ -55,8 +62,10 @@ class LatestJobs:
         return announced if announced is not None else self._keep(read)
 
     def _keep(self, job: Job) -> Job:
+        before = self._kept.get(job.job_id)
+        self._held_bytes += growth(before, job) if before else footprint(job)
         self._kept[job.job_id] = job
         self._kept.move_to_end(job.job_id)
-        while len(self._kept) > self.capacity:
-            self._kept.popitem(last=False)
+        while self._held_bytes > self.capacity_bytes:
+            self.forget(next(iter(self._kept)))
         return job

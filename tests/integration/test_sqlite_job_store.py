@@ -25,10 +25,11 @@ from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.adapters.job_store.writer import Writer
 from gateway.domain.events import Change
+from gateway.domain.footprint import footprint
 from gateway.domain.job import Job
 from gateway.errors import NoRoom, Unavailable
 from gateway.ports.job_store import JobNotFound
-from tests.builders import NOW, a_job, an_accepted_job, publish
+from tests.builders import NOW, a_job, an_accepted_job, an_image, publish
 
 ROOT = Path(__file__).parents[2]
 
@@ -406,11 +407,23 @@ async def test_a_migration_that_fails_leaves_the_file_as_it_was(path):
 # Jobs in memory
 
 
-def test_recent_jobs_are_bounded_by_their_images():
-    recent = RecentJobs(max_images=10)
+def test_recent_jobs_are_bounded_by_their_bytes():
     jobs = [a_job(images=3) for _ in range(5)]
+    recent = RecentJobs(max_bytes=3 * footprint(jobs[0]))
     recent.committed({job.job_id: KeptJob(n, job) for n, job in enumerate(jobs)})
     assert [recent.get(job.job_id) is not None for job in jobs] == [False, False, True, True, True]
+
+
+def test_a_recent_job_that_grows_makes_others_go():
+    small, grown = a_job(images=2), a_job([an_image(original_filename="x" * 100_000)], job_id="a")
+    recent = RecentJobs(max_bytes=100_000)
+    before = a_job(1, job_id="a")
+    recent.committed({small.job_id: KeptJob(1, small), "a": KeptJob(2, before)})
+    assert recent.get(small.job_id) is not None
+    recent.committed({"a": KeptJob(2, grown)})
+    assert (recent.get(small.job_id), recent.get("a")) == (None, None)
+    recent.committed({"a": KeptJob(2, before)})
+    assert recent.get("a") is not None
 
 
 def test_a_job_read_beside_a_commit_is_not_kept():

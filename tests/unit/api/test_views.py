@@ -96,6 +96,23 @@ def test_frames_of_different_events_differ() -> None:
     assert len(written) == len(job.events) + len(done.events)
 
 
+def test_frames_are_bounded_by_bytes_and_the_oldest_goes_first() -> None:
+    stream: Any = Positions()
+    event = snapshot_event(builders.a_job(2))
+    size = len(Frames(stream).of("0", event))
+    frames = Frames(stream, capacity_bytes=3 * (size + 400))
+    kept = [frames.of(str(number), event) for number in range(4)]
+    assert [frames.of(str(number), event) is kept[number] for number in (1, 2, 3)] == [True] * 3
+    assert frames.of("0", event) is not kept[0]
+
+
+def test_a_frame_larger_than_the_cache_is_written_all_the_same() -> None:
+    stream: Any = Positions()
+    frames = Frames(stream, capacity_bytes=10)
+    event = snapshot_event(builders.a_job(2))
+    assert frames.of("j", event) == frames.of("j", event) == Frames(stream).of("j", event)
+
+
 @pytest.mark.parametrize(("images", "text"), [(1, "1 image"), (2, "2 images"), (100, "100 images")])
 def test_images_are_counted_in_words(images: int, text: str) -> None:
     assert created_fields(builders.a_job(images))["message"] == f"Batch job created with {text}"

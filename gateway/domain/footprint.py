@@ -1,0 +1,43 @@
+"""Roughly what a job costs in memory, for caches that are bounded by bytes.
+
+Most of an image's cost is what others wrote: its name, its address, its words, why it failed.
+"""
+
+from collections.abc import Iterator
+from itertools import compress
+from operator import is_not
+from sys import getsizeof
+
+from gateway.domain.job import Image, Job
+
+JOB_BYTES = 1024
+IMAGE_BYTES = 1024
+"""All but the texts of unknown length."""
+
+
+def footprint(job: Job) -> int:
+    """Bytes that the job holds."""
+    return JOB_BYTES + sum(map(_image_bytes, job.images))
+
+
+def growth(before: Job, after: Job) -> int:
+    """By how many bytes a job changed. Images are values: what is the same object costs the same."""
+    differ = list(map(is_not, before.images, after.images))
+    grown = sum(map(_image_bytes, compress(after.images, differ)))
+    return grown - sum(map(_image_bytes, compress(before.images, differ)))
+
+
+def _image_bytes(image: Image) -> int:
+    return IMAGE_BYTES + sum(map(getsizeof, _texts(image)))
+
+
+def _texts(image: Image) -> Iterator[str]:
+    yield image.original_filename
+    yield image.source_url or ""
+    yield image.processed_path or ""
+    if image.failure:
+        yield image.failure.error
+    if image.metadata:
+        yield image.metadata.title
+        yield image.metadata.description
+        yield from image.metadata.keywords

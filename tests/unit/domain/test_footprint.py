@@ -1,0 +1,50 @@
+"""What a job costs in memory, roughly."""
+
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+from gateway.domain.footprint import footprint, growth
+from gateway.domain.job import Job
+from gateway.metadata import Metadata
+from tests.builders import a_job, an_image, complete, publish
+
+A_WIDE_LETTER = "\U0001d400"
+
+
+def a_job_of_many_words() -> Job:
+    """The largest that an image may say, in letters that cost the most."""
+    images = [
+        an_image(
+            index,
+            metadata=Metadata(
+                f"{index:996}" + A_WIDE_LETTER,
+                f"{index:7996}" + A_WIDE_LETTER,
+                tuple(f"{number:31}" + A_WIDE_LETTER for number in range(200)),
+            ),
+        )
+        for index in range(20)
+    ]
+    return a_job(images)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: a_job(20, completed=20), a_job_of_many_words], ids=["everyday", "largest"]
+)
+def test_the_footprint_is_about_what_is_held(make: Callable[[], Job]) -> None:
+    make()
+    tracemalloc.start()
+    job = make()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert 0.9 * held <= footprint(job) <= 2 * held
+
+
+def test_a_job_grows_by_what_its_footprint_grows() -> None:
+    before = a_job(3)
+    after = complete(publish(before, 1).job, 1).job
+
+    assert growth(before, after) == footprint(after) - footprint(before) > 0
+    assert growth(before, before) == 0
