@@ -43,7 +43,7 @@ async def test_a_change_that_is_announced_during_a_read_of_the_log_wakes_its_rea
     seen_so_far = str(StreamPosition(log.epoch, started.job.seq))
     events = stream_of(log, hub).follow(started.job.job_id, seen_so_far)
     async with asyncio.timeout(1), asyncio.TaskGroup() as tasks:
-        following = tasks.create_task(anext(events))  # type: ignore[arg-type]  # an awaitable, and a coroutine
+        following = tasks.create_task(anext(events))
         await log.reading.wait()
         hub.announce(ended)
         log.let_go.set()
