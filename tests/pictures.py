@@ -16,6 +16,23 @@ from PIL import Image
 TEXT, SHORT, LONG, RATIONAL, BLOB = 2, 3, 4, 5, 7  # types of TIFF 6.0
 Entry = tuple[int, int, int, bytes]
 
+WRITTEN_TAGS = {
+    "File:CurrentIPTCDigest",
+    "IFD0:ImageDescription",
+    "IFD0:XPTitle",
+    "IPTC:ApplicationRecordVersion",
+    "IPTC:Caption-Abstract",
+    "IPTC:CodedCharacterSet",
+    "IPTC:Headline",
+    "IPTC:Keywords",
+    "Photoshop:IPTCDigest",
+    "XMP-dc:Description",
+    "XMP-dc:Subject",
+    "XMP-dc:Title",
+    "XMP-x:XMPToolkit",
+}
+"""All that tagging may change or add, as exiftool calls it."""
+
 
 def package_file(package: str, *path: str) -> bytes:
     """A file that a test dependency carries."""

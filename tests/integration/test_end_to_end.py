@@ -18,6 +18,7 @@ from attrs import frozen
 from tests.curl import Answer, curl
 from tests.following import Followed, follow
 from tests.pictures import (
+    WRITTEN_TAGS,
     china,
     exiftool,
     logo,
@@ -36,22 +37,7 @@ PATIENCE_S = 60
 WAYS = ("multipart", "base64", "data URI", "URL")
 NAMES = ("china.jpg", "logo.png", "flower.jpg")
 
-WRITTEN = {
-    "ExifTool:Warning",
-    "File:CurrentIPTCDigest",
-    "IFD0:ImageDescription",
-    "IFD0:XPTitle",
-    "IPTC:ApplicationRecordVersion",
-    "IPTC:Caption-Abstract",
-    "IPTC:CodedCharacterSet",
-    "IPTC:Headline",
-    "IPTC:Keywords",
-    "Photoshop:IPTCDigest",
-    "XMP-dc:Description",
-    "XMP-dc:Subject",
-    "XMP-dc:Title",
-    "XMP-x:XMPToolkit",
-}
+WRITTEN = WRITTEN_TAGS | {"ExifTool:Warning"}
 MOVED = {"IFD1:ThumbnailOffset"}
 
 

@@ -8,10 +8,8 @@ tells it what the script logged, so nothing but HTTP lies between test and page.
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from aiohttp import web
 from attrs import define, field
 
 from tests.free_ports import free_port
+from tests.servers.chromium import chromium
 
 START_S = 40
 SCRIPT_S = 30
@@ -124,29 +123,9 @@ async def browser_page(folder: Path, files: Mapping[str, bytes]) -> AsyncIterato
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, page.port).start()
-        async with _chromium(folder, page.origin):
+        async with chromium(folder, page.origin):
             async with asyncio.timeout(START_S):
                 await page.run("")
             yield page
     finally:
         await runner.cleanup()
-
-
-@asynccontextmanager
-async def _chromium(folder: Path, address: str) -> AsyncIterator[None]:
-    """In a process group of its own, which ends with this context."""
-    profile, log = folder / "profile", folder / "chromium.log"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
-    with log.open("wb") as output:
-        chromium = await asyncio.create_subprocess_exec(
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            "--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync",
-            f"--user-data-dir={profile}", address,
-            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(chromium.pid, signal.SIGKILL)
-        await chromium.wait()

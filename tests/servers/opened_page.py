@@ -5,15 +5,15 @@ async with opened_page(tmp_path, "http://127.0.0.1:8080/docs", width=400) as pag
 """
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from attrs import define
+
+from tests.servers.chromium import chromium
 
 START_S = 40
 PATIENCE_S = 30
@@ -52,7 +52,7 @@ class OpenedPage:
 @asynccontextmanager
 async def opened_page(folder: Path, address: str, *, width: int = 1280) -> AsyncIterator[OpenedPage]:
     """The page, loaded in a window of that width; the browser's profile lies in `folder`."""
-    async with _chromium(folder), aiohttp.ClientSession() as http:
+    async with chromium(folder, BLANK, "--remote-debugging-port=0"), aiohttp.ClientSession() as http:
         async with asyncio.timeout(START_S):
             tools_at = await _tools_of_the_first_tab(folder, http)
         async with http.ws_connect(tools_at, max_msg_size=0) as tools:
@@ -76,22 +76,3 @@ async def _tools_of_the_first_tab(folder: Path, http: aiohttp.ClientSession) -> 
         if tabs:
             return str(tabs[0]["webSocketDebuggerUrl"])
         await asyncio.sleep(POLL_S)
-
-
-@asynccontextmanager
-async def _chromium(folder: Path) -> AsyncIterator[None]:
-    """In a process group of its own, which ends with this context."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
-    with (folder / "chromium.log").open("wb") as output:
-        chromium = await asyncio.create_subprocess_exec(
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            "--disable-background-networking", "--no-first-run", "--disable-component-update", "--disable-sync",
-            "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", BLANK,
-            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True,
-        )  # fmt: skip
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(chromium.pid, signal.SIGKILL)
-        await chromium.wait()

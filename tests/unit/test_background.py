@@ -1,5 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 import pytest
 from attrs import define
@@ -66,16 +68,16 @@ async def test_the_first_crash_is_the_one_that_is_told():
     assert background.crashed == "first"
 
 
+async def outlast(release: asyncio.Event) -> None:
+    """Does not heed a cancellation."""
+    while not release.is_set():
+        with suppress(asyncio.CancelledError):
+            await release.wait()
+
+
 async def test_a_service_that_does_not_stop_holds_up_the_end_for_a_bounded_time():
     release = asyncio.Event()
-
-    async def stubborn():
-        while not release.is_set():
-            try:
-                await release.wait()
-            except asyncio.CancelledError:
-                continue
-
+    stubborn = partial(outlast, release)
     background = Background(stop_timeout_s=0.05)
     async with asyncio.timeout(2):
         async with background.running(AService(stubborn)):
@@ -85,14 +87,7 @@ async def test_a_service_that_does_not_stop_holds_up_the_end_for_a_bounded_time(
 
 async def test_stubborn_services_share_one_deadline():
     release = asyncio.Event()
-
-    async def stubborn():
-        while not release.is_set():
-            try:
-                await release.wait()
-            except asyncio.CancelledError:
-                continue
-
+    stubborn = partial(outlast, release)
     background = Background(stop_timeout_s=0.5)
     async with asyncio.timeout(1.2):
         async with background.running(*(AService(stubborn, f"service-{n}") for n in range(5))):
