@@ -20,6 +20,7 @@ import structlog
 from aiohttp import web
 
 from gateway.api.application import build_application
+from gateway.api.runner import Runner
 from gateway.app import CanNotStart, assembled
 from gateway.background import Background
 from gateway.context import AppContext
@@ -55,7 +56,7 @@ async def _serve(settings: Settings) -> int:
 async def _listening(context: AppContext) -> AsyncIterator[list[str]]:
     """The doors are open; leaving closes them and lets requests in hand end."""
     http = context.settings.http
-    runner = web.AppRunner(
+    runner = Runner(
         build_application(context),
         access_log=None,
         auto_decompress=False,

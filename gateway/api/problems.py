@@ -60,6 +60,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """An answer of RFC 9457; `members` are further ones."""
+    text = text.encode("utf-8", "replace").decode()  # a header may have held anything
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -97,10 +98,11 @@ def of_server(refusal: web.HTTPException) -> web.Response:
     return problem(refusal.status, text, code, headers=headers)
 
 
-def of_crash(error: BaseException) -> web.Response:
+def of_crash(error: BaseException, request: web.Request | None = None) -> web.Response:
     """The answer to a bug: an id for the log, where the rest stands."""
     request_id = uuid4().hex
-    log.error("request crashed", request_id=request_id, exc_info=error)
+    where = {"method": request.method, "path": request.path} if request is not None else {}
+    log.error("request crashed", request_id=request_id, exc_info=error, **where)
     text = "Something went wrong inside; the log of the gateway knows more under this request_id."
     return problem(500, text, "internal", members={"request_id": request_id})
 
@@ -118,15 +120,15 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         answer = of_error(error)
     except ConnectionResetError as error:
         # The builtin one means the client, when its connection is gone; a server of ours is Unavailable.
-        answer = of_crash(error) if _is_connected(request) else web.Response(status=_GONE)
+        answer = of_crash(error, request) if _is_connected(request) else web.Response(status=_GONE)
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
         # A client library ended its own wait by a bare CancelledError.
-        answer = of_crash(error)
+        answer = of_crash(error, request)
     except Exception as error:  # noqa: BLE001
-        answer = of_crash(error)
+        answer = of_crash(error, request)
     if not request.content.is_eof():
         # The rest of the body is not read: another request can't follow it on this connection.
         answer.force_close()

@@ -67,18 +67,23 @@ class Admission:
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """Answer `Expect: 100-continue`: refuse at once, before the client sends its body, or ask for it."""
-        if request.headers["Expect"].lower() != "100-continue":
-            return of_server(web.HTTPExpectationFailed())
         try:
             self.check(request)
         except GatewayError as error:
             answer = of_error(error)
             answer.force_close()
             return answer
-        await request.writer.write(_CONTINUE)
-        # aiohttp takes bytes that were written for an answer that was begun.
-        request.writer.output_size = 0
-        return None
+        return await meet_expectation(request)
+
+
+async def meet_expectation(request: web.Request) -> web.StreamResponse | None:
+    """Ask for the body (`Expect: 100-continue`), or refuse another expectation (RFC 9110, section 10.1.1)."""
+    if request.headers["Expect"].lower() != "100-continue":
+        return of_server(web.HTTPExpectationFailed())
+    await request.writer.write(_CONTINUE)
+    # aiohttp takes bytes that were written for an answer that was begun.
+    request.writer.output_size = 0
+    return None
 
 
 async def guarded_body(content: aiohttp.StreamReader, settings: IntakeSettings) -> AsyncIterator[bytes]:

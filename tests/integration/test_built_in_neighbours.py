@@ -1,5 +1,7 @@
 """The built-in analyzer and processor, on real messages of the running ones, a real folder and real helpers."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,22 @@ class CrashingHelpers(HelperProcesses):
 
     async def run(self, function: Callable[..., Any], *args: Any, timeout_s: float) -> Any:
         raise KeyError("a bug")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalHelpers(HelperProcesses):
+    """The first helper is killed from outside."""
+
+    deaths_left = 1
+
+    async def run(self, function: Callable[..., Any], *args: Any, timeout_s: float) -> Any:
+        if self.deaths_left:
+            self.deaths_left -= 1
+            return await super().run(die, timeout_s=timeout_s)
+        return await super().run(function, *args, timeout_s=timeout_s)
 
 
 class TestAnalyzer:
@@ -191,3 +209,14 @@ class TestProcessor:
         processor = Processor(broker, objects, CrashingHelpers(), ProcessorSettings())
         await processor.handle(delivered(message, Queue.METADATA_GENERATED))
         assert (await the_body_in(broker, Queue.IMAGE_PROCESSED))["status"] == "failed"
+
+    async def test_a_helper_that_was_killed_from_outside_costs_the_image_nothing(self, broker, objects):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        helpers = MortalHelpers()
+        try:
+            processor = Processor(broker, objects, helpers, ProcessorSettings())
+            await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        finally:
+            await helpers.close()
+        assert (await the_body_in(broker, Queue.IMAGE_PROCESSED))["status"] == "completed"
