@@ -1,13 +1,15 @@
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from attrs import define, evolve
 
 from gateway.domain.transitions import cancel
 from gateway.errors import Conflict
 from gateway.intake.batch import LinkedImage
 from gateway.messages import encode
 from gateway.ports.job_store import JobNotFound
-from gateway.ports.object_store import Bucket
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from tests.builders import an_accepted_job
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import a_published_job, collect, put_tagged, result
@@ -100,4 +102,36 @@ async def test_what_was_claimed_before_a_crash_is_removed_after_it(parts: Parts)
     await parts.jobs.reserve(["b-x"], deadline=parts.clock.now() + timedelta(hours=1))
     await parts.jobs.claim(["b-x"])
     await parts.cleaner.run_once()
+    assert parts.files() == []
+
+
+@define(eq=False)
+class WatchedObjects:
+    """The real store, and what happens just before it deletes."""
+
+    objects: ObjectStore
+    before_delete: Callable[[], Awaitable[object]]
+
+    async def delete(self, key: ObjectKey) -> None:
+        await self.before_delete()
+        await self.objects.delete(key)
+
+
+async def test_a_request_that_is_late_can_not_commit_what_is_just_being_removed(parts: Parts):
+    await parts.put(Bucket.ORIGINAL, "b-x/original.jpg", a_jpeg())
+    await parts.jobs.reserve(["b-x"], deadline=parts.clock.now())
+    parts.clock.turn(1)
+    outcomes = []
+
+    async def commit_late() -> None:
+        try:
+            await parts.ledger.add(an_accepted_job(1), reserved=["b-x"])
+            outcomes.append("committed")
+        except Conflict:
+            outcomes.append("refused")
+
+    watched = WatchedObjects(parts.objects, commit_late)
+    cleaner = evolve(parts.cleaner, objects=watched)  # type: ignore[arg-type]  # the cleaner only deletes
+    await cleaner.run_once()
+    assert set(outcomes) == {"refused"}
     assert parts.files() == []

@@ -206,23 +206,26 @@ async def test_no_more_downloads_run_at_once_than_the_bound(parts: Parts):
         await asyncio.wait([task])
 
 
-async def test_jobs_take_turns_while_others_downloads_are_slow(parts: Parts):
-    async def never(*_: object) -> None:
-        await asyncio.Event().wait()
+async def test_each_place_that_is_freed_goes_to_the_next_job(parts: Parts):
+    async def slow(_: object, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
 
     async with (
-        web_server({"/slow": never, "/fast": image(a_jpeg())}) as site,
-        fetching(parts, site, concurrency=3) as fetcher,
+        web_server({"/slow": slow, "/fast": image(a_jpeg())}) as site,
+        fetching(parts, site, concurrency=2) as fetcher,
     ):
         for _ in range(2):
             await parts.submitted(*(LinkedImage(site.url("/slow")) for _ in range(8)))
         fast = await parts.submitted(LinkedImage(site.url("/fast")))
         task = asyncio.create_task(fetcher.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             while (await parts.jobs.get(fast.job_id)).images[0].original is None:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.005)
         task.cancel()
         await asyncio.wait([task])
+    assert [request.target for request in site.requests].index("/fast") <= 4
 
 
 async def test_while_our_store_is_down_no_site_is_asked_again_and_again(parts: Parts):
