@@ -37,7 +37,7 @@ check: $(TEST)  ## Format, lint, types, layers and unit tests, in seconds
 	@$(MAKE) --jobs 2 --output-sync=target --keep-going types unit layers lint format-check
 
 unit: $(TEST)  ## Unit tests
-	$(PYTHON_ENV) -m pytest -q tests/unit
+	$(PYTHON_ENV) -m pytest -q -n $(WORKERS) --dist loadfile tests/unit
 
 format: $(TEST)  ## Format the code and repair what can be repaired
 	$(PYTHON_ENV) -m ruff check --fix-only --quiet .
