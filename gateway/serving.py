@@ -20,6 +20,7 @@ import structlog
 from aiohttp import web
 
 from gateway.api.application import build_application
+from gateway.api.cors import CrossOrigin
 from gateway.api.runner import Runner
 from gateway.app import CanNotStart, assembled
 from gateway.background import Background
@@ -58,6 +59,7 @@ async def _listening(context: AppContext) -> AsyncIterator[list[str]]:
     http = context.settings.http
     runner = Runner(
         build_application(context),
+        CrossOrigin(http.cors_origins),
         access_log=None,
         auto_decompress=False,
         handle_signals=False,

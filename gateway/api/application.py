@@ -8,7 +8,7 @@ from gateway.api.health import Health
 from gateway.api.images import Images
 from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
-from gateway.api.requests import Admission, meet_expectation
+from gateway.api.requests import Admission
 from gateway.api.views import Frames, StatusViews
 from gateway.api.websocket import Subscriptions
 from gateway.context import CONTEXT, AppContext
@@ -24,14 +24,13 @@ def build_application(context: AppContext) -> web.Application:
     application[CONTEXT] = context
     application.on_response_prepare.append(cross_origin.add_headers)
     application.on_shutdown.append(subscriptions.leave_all)
-    routes = [
-        *Batches(context, views, Admission(intake, context.background), cross_origin.allows_all).routes(),
-        *Images(context, views).routes(),
-        *subscriptions.routes(),
-        *Health(context).routes(),
-        *page_routes(intake),
-    ]
-    for route in routes:
-        route.kwargs.setdefault("expect_handler", meet_expectation)
-    application.add_routes(routes)
+    application.add_routes(
+        [
+            *Batches(context, views, Admission(intake, context.background), cross_origin.allows_all).routes(),
+            *Images(context, views).routes(),
+            *subscriptions.routes(),
+            *Health(context).routes(),
+            *page_routes(intake),
+        ]
+    )
     return application

@@ -4,6 +4,7 @@ By default every origin may. With a list of origins others get answers without t
 then withhold, and no WebSocket, which browsers do not guard by themselves.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -32,15 +33,19 @@ class CrossOrigin:
 
     async def add_headers(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Mark an answer, whichever it is, before its headers are sent."""
-        headers = response.headers
+        response.headers.update(self.headers_for(request.headers.get("Origin")))
+
+    def headers_for(self, origin: str | None) -> Mapping[str, str]:
+        """What marks an answer to a page of that origin; None where the request names none."""
         if self.allows_all:
-            headers.update(FOR_ALL)
-            return
-        headers["Vary"] = "Origin"
-        origin = request.headers.get("Origin")
-        if origin in self.origins:
-            headers["Access-Control-Allow-Origin"] = origin
-            headers["Access-Control-Expose-Headers"] = _EXPOSED
+            return FOR_ALL
+        if origin not in self.origins:
+            return {"Vary": "Origin"}
+        return {
+            "Vary": "Origin",
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": _EXPOSED,
+        }
 
 
 def is_preflight(request: web.Request) -> bool:

@@ -5,6 +5,8 @@ read. What was not foreseen becomes a 500 that says nothing but an id, under whi
 """
 
 import asyncio
+import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -47,6 +49,8 @@ _OF_SERVER: Final = {
 }
 """Code and text for what the HTTP server itself refuses."""
 
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 _GONE: Final = 499
 """Status of an answer that nobody hears: the client has left."""
 
@@ -60,7 +64,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """An answer of RFC 9457; `members` are further ones."""
-    text = text.encode("utf-8", "replace").decode()  # a header may have held anything
+    text = _readable(text)
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -71,15 +75,15 @@ def problem(
         **(members or {}),
     }
     return web.Response(
-        status=status, body=orjson.dumps(body), content_type=MEDIA_TYPE, headers={**(headers or {})}
+        status=status, body=_rendered(body), content_type=MEDIA_TYPE, headers={**(headers or {})}
     )
 
 
-def of_error(error: GatewayError) -> web.Response:
-    """The answer to a foreseen error."""
+def of_error(error: GatewayError, **where: str) -> web.Response:
+    """The answer to a foreseen error; `where` it happened is for the log, should it be a bug."""
     status = status_of(type(error))
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return of_crash(error)
+        return of_crash(error, **where)
     return problem(status, error.text, error.code, members=_members(error), headers=_headers(error))
 
 
@@ -98,10 +102,9 @@ def of_server(refusal: web.HTTPException) -> web.Response:
     return problem(refusal.status, text, code, headers=headers)
 
 
-def of_crash(error: BaseException, request: web.Request | None = None) -> web.Response:
+def of_crash(error: BaseException, **where: str) -> web.Response:
     """The answer to a bug: an id for the log, where the rest stands."""
     request_id = uuid4().hex
-    where = {"method": request.method, "path": request.path} if request is not None else {}
     log.error("request crashed", request_id=request_id, exc_info=error, **where)
     text = "Something went wrong inside; the log of the gateway knows more under this request_id."
     return problem(500, text, "internal", members={"request_id": request_id})
@@ -117,18 +120,19 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         answer = preflight_answer(request) if is_preflight(request) else of_server(refusal)
     except GatewayError as error:
         _tell(request, error)
-        answer = of_error(error)
+        answer = of_error(error, **_where(request))
     except ConnectionResetError as error:
         # The builtin one means the client, when its connection is gone; a server of ours is Unavailable.
-        answer = of_crash(error, request) if _is_connected(request) else web.Response(status=_GONE)
+        bug = _is_connected(request)
+        answer = of_crash(error, **_where(request)) if bug else web.Response(status=_GONE)
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
         # A client library ended its own wait by a bare CancelledError.
-        answer = of_crash(error, request)
+        answer = of_crash(error, **_where(request))
     except Exception as error:  # noqa: BLE001
-        answer = of_crash(error, request)
+        answer = of_crash(error, **_where(request))
     if not request.content.is_eof():
         # The rest of the body is not read: another request can't follow it on this connection.
         answer.force_close()
@@ -138,20 +142,40 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 def _tell(request: web.Request, error: GatewayError) -> None:
     """The log has what the client is not told."""
     if isinstance(error, Unavailable | errors.NoRoom):
-        log.warning("request refused", method=request.method, path=request.path, reason=str(error))
+        log.warning("request refused", reason=str(error), **_where(request))
     elif error.detail:
-        log.info("request refused", method=request.method, path=request.path, reason=str(error))
+        log.info("request refused", reason=str(error), **_where(request))
+
+
+def _where(request: web.Request) -> dict[str, str]:
+    """For the log; without the query string, which may hold secrets."""
+    job = {"job_id": request.match_info["job_id"]} if "job_id" in request.match_info else {}
+    return {"method": request.method, "path": request.path, **job}
 
 
 def _is_connected(request: web.Request) -> bool:
     return request.transport is not None and not request.transport.is_closing()
 
 
+def _readable(text: str) -> str:
+    """`text` as every client can read it: what it quotes from a request may have held any bytes."""
+    return _CONTROLS.sub(" ", text.encode("utf-8", "replace").decode())
+
+
+def _rendered(body: Mapping[str, object]) -> bytes:
+    """JSON, whatever `body` holds: an error on the way to an error's answer would be told by nobody."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body, default=str).encode()
+
+
 def _members(error: GatewayError) -> dict[str, object]:
     if not isinstance(error, BadInput) or not error.faults:
         return {}
     faults = [
-        {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail} for fault in error.faults
+        {"pointer": _readable(fault.pointer), "code": fault.code, "detail": _readable(fault.detail)}
+        for fault in error.faults
     ]
     return {"errors": faults}
 

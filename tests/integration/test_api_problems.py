@@ -101,6 +101,21 @@ class TestCrashes:
             (problem["request_id"], error)
         ]
 
+    async def test_the_log_says_at_which_address_and_to_which_job_but_no_query(
+        self, aiohttp_client: Any
+    ) -> None:
+        async def handler(_request: web.Request) -> web.Response:
+            raise RuntimeError("a bug")
+
+        application = web.Application(middlewares=[answer_errors])
+        application.router.add_get("/batch/{job_id}", handler)
+        client = await aiohttp_client(application)
+        with capture_logs() as logs:
+            await client.get("/batch/a-job?token=secret")
+        (entry,) = logs
+        assert (entry["method"], entry["path"], entry["job_id"]) == ("GET", "/batch/a-job", "a-job")
+        assert "secret" not in str(entry)
+
     async def test_the_detail_of_a_foreseen_error_is_for_the_log_alone(self, crashing: Any) -> None:
         client = await crashing(Unavailable("The store is down.", detail="secret", retry_after_s=7))
         with capture_logs() as logs:

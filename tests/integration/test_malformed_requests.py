@@ -48,7 +48,11 @@ async def answer_to(gateway: Gateway, request: bytes) -> tuple[int, dict[str, st
             + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
         ),
-        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n", 417),
+        (b"POST /api/v1/batch HTTP/1.1\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\naaaa!\r\n", 400),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: aaaa\r\n\r\n", 417),
+        (b"POST /api/v1/batch HTTP/1.1\r\n" + JSON + b"Expect: aaaa\r\nContent-Length: 2\r\n\r\n{}", 417),
+        (b"GET /no/such/address HTTP/1.1\r\nHost: x\r\nExpect: aaaa\r\n\r\n", 417),
+        (b"DELETE /healthz HTTP/1.1\r\nHost: x\r\nExpect: aaaa\r\n\r\n", 417),
         (
             b"POST /api/v1/batch HTTP/1.1\r\nHost: x\r\nContent-Type: \xff/\xfe\r\nContent-Length: 2\r\n\r\n{}",
             415,
@@ -64,12 +68,40 @@ async def test_it_is_answered_by_a_problem_that_echoes_nothing(gateway: Gateway,
     assert problem["status"] == status
     assert problem["error"] == problem["detail"]
     assert "aaaa" not in problem["detail"]
+    assert headers["access-control-allow-origin"] == "*"
+    assert gateway.complaints() == []
 
 
-async def test_it_is_no_reason_for_a_traceback(gateway: Gateway):
+async def test_a_chunk_that_is_none_in_the_middle_of_a_body_ends_it_as_silence_does(tmp_path: Path):
+    """aiohttp tells a reader nothing of it: our own deadline does."""
+    head = (
+        b"POST /api/v1/batch HTTP/1.1\r\n"
+        + JSON
+        + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    async with running_gateway(tmp_path / "data", intake_silence_s=0.2) as gateway, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(HOST, gateway.port)
+        writer.write(head)
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"!\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answer
+
+
+async def test_without_an_origin_to_name_no_page_is_let_in_by_a_list(tmp_path: Path):
+    async with running_gateway(tmp_path / "data", http_cors_origins="https://a.example") as gateway:
+        _, headers, _ = await answer_to(gateway, b"GARBAGE\r\n\r\n")
+    assert (headers["vary"], "access-control-allow-origin" in headers) == ("origin", False)
+
+
+async def test_it_is_no_reason_for_a_line_in_the_log(gateway: Gateway):
+    before = gateway.log()
     for _ in range(3):
         await answer_to(gateway, b"GARBAGE\r\n\r\n")
-    assert gateway.complaints() == []
+    assert gateway.log() == before
 
 
 async def test_another_request_is_answered_as_ever(gateway: Gateway):

@@ -1,12 +1,13 @@
 """Each kind of error has its status; a kind that nobody thought of is a crash."""
 
 import inspect
+import json
 
 import orjson
 import pytest
 
 from gateway import errors
-from gateway.api.problems import STATUS_OF_KIND, of_error, status_of
+from gateway.api.problems import STATUS_OF_KIND, of_error, problem, status_of
 from gateway.errors import BadInput, Fault, GatewayError, RangeRefused
 
 
@@ -50,3 +51,22 @@ def test_older_clients_read_error_and_status(kind: type[GatewayError]) -> None:
     problem = orjson.loads(bytes(of_error(kind("what was wrong")).body))  # type: ignore[arg-type]
     assert problem["error"] == "what was wrong"
     assert problem["status"] == STATUS_OF_KIND[kind]
+
+
+def test_a_text_that_quotes_any_bytes_is_told_without_those_that_nobody_can_read() -> None:
+    quoted = b"no \x00\x1b[2J\xff/\xfe".decode("utf-8", "surrogateescape")
+    told = orjson.loads(bytes(of_error(errors.UnsupportedMedia(quoted)).body))  # type: ignore[arg-type]
+    assert told["error"] == told["detail"] == "no   [2J?/?"
+
+
+def test_so_are_the_faults_of_parts() -> None:
+    quoted = "\udcff\x07"
+    error = BadInput("one thing is wrong", faults=[Fault(quoted, "bad_url", quoted)])
+    told = orjson.loads(bytes(of_error(error).body))  # type: ignore[arg-type]
+    assert told["errors"] == [{"pointer": "? ", "code": "bad_url", "detail": "? "}]
+
+
+@pytest.mark.parametrize("value", [{"\udcff"}, "\udcff", object(), 2**70])
+def test_a_member_that_is_no_json_does_not_keep_the_answer_back(value: object) -> None:
+    answer = problem(500, "What was wrong.", "internal", members={"more": value})
+    assert json.loads(bytes(answer.body))["error"] == "What was wrong."  # type: ignore[arg-type]
