@@ -1,5 +1,6 @@
 """The built-in analyzer and processor, on real messages of the running ones, a real folder and real helpers."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -72,20 +73,11 @@ class CrashingHelpers(HelperProcesses):
         raise KeyError("a bug")
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-class MortalHelpers(HelperProcesses):
-    """The first helper is killed from outside."""
-
-    deaths_left = 1
-
-    async def run(self, function: Callable[..., Any], *args: Any, timeout_s: float) -> Any:
-        if self.deaths_left:
-            self.deaths_left -= 1
-            return await super().run(die, timeout_s=timeout_s)
-        return await super().run(function, *args, timeout_s=timeout_s)
+async def a_helper_that_waits_for_work(helpers: HelperProcesses) -> int:
+    """Its process id. It is stopped: what it is given next it takes and does not get on with."""
+    pid = await helpers.run(os.getpid, timeout_s=30)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
 
 
 class TestAnalyzer:
@@ -210,13 +202,16 @@ class TestProcessor:
         await processor.handle(delivered(message, Queue.METADATA_GENERATED))
         assert (await the_body_in(broker, Queue.IMAGE_PROCESSED))["status"] == "failed"
 
-    async def test_a_helper_that_was_killed_from_outside_costs_the_image_nothing(self, broker, objects):
+    async def test_a_helper_that_is_killed_from_outside_costs_the_image_nothing(
+        self, processor, broker, objects, helpers
+    ):
         (message,) = golden("metadata_generated")
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
-        helpers = MortalHelpers()
-        try:
-            processor = Processor(broker, objects, helpers, ProcessorSettings())
-            await processor.handle(delivered(message, Queue.METADATA_GENERATED))
-        finally:
-            await helpers.close()
+        pid = await a_helper_that_waits_for_work(helpers)
+        work = asyncio.create_task(processor.handle(delivered(message, Queue.METADATA_GENERATED)))
+        async with asyncio.timeout(30):
+            while not helpers._busy:  # noqa: SLF001
+                await asyncio.sleep(0.01)
+            os.kill(pid, signal.SIGKILL)
+            await work
         assert (await the_body_in(broker, Queue.IMAGE_PROCESSED))["status"] == "completed"
