@@ -38,7 +38,7 @@ class Protocol(web.RequestHandler):
             raise ConnectionError("an answer was begun already")
         if isinstance(exc, HttpProcessingError) and status < 500:
             log.debug("no HTTP", remote=request.remote, reason=type(exc).__name__)
-            answer = problem(status, "The request is no valid HTTP/1.1.", "malformed_request")
+            answer = problem(status, "The request is no valid HTTP/1.1.", "bad_input")
         else:
             bug = exc or RuntimeError(message or "no reason given")
             answer = of_crash(bug, method=request.method, path=request.path)

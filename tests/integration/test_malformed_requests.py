@@ -9,6 +9,9 @@ import pytest
 
 from tests.servers.gateway import HOST, Gateway, running_gateway
 
+CODES = {"bad_input", "bad_parameter", "expectation_failed", "unsupported_media_type"}
+"""Each is in the table of the API's document."""
+
 JSON = b"Host: x\r\nContent-Type: application/json\r\n"
 
 
@@ -68,6 +71,7 @@ async def test_it_is_answered_by_a_problem_that_echoes_nothing(gateway: Gateway,
     assert problem["status"] == status
     assert problem["error"] == problem["detail"]
     assert "aaaa" not in problem["detail"]
+    assert problem["code"] in CODES
     assert headers["access-control-allow-origin"] == "*"
     assert gateway.complaints() == []
 
