@@ -60,11 +60,11 @@ class Cleaner:
 
     async def _remove_leftovers(self, trace_ids: Sequence[str]) -> None:
         """Claimed first: a request that is still under way can't commit a job whose objects we remove."""
-        await self._reservations.claim(trace_ids)
-        for trace_id in trace_ids:
+        claimed = await self._reservations.claim(trace_ids)
+        for trace_id in claimed:
             await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in possible_keys(trace_id))
-        await self._reservations.release(trace_ids)
-        log.info("leftovers of requests removed", reservations=len(trace_ids))
+        await self._reservations.release(claimed)
+        log.info("leftovers of requests removed", reservations=len(claimed))
 
     async def _remove_old_jobs(self) -> None:
         moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)

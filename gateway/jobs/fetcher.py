@@ -101,6 +101,10 @@ class Fetcher:
 
     async def _rest(self, waiting: Waiting, error: GatewayError) -> None:
         """A store of ours is down: no site is asked again for what we can't keep, longer each time."""
+        resting_s = self._rests_until - self._clock.monotonic()
+        if resting_s > 0:  # downloads that fail together are one trouble
+            await self._put_off(waiting, resting_s)
+            return
         self._trouble += 1
         pause_s = min(_OWN_TROUBLE_PAUSE_S * 2 ** min(self._trouble - 1, 10), _LONGEST_PAUSE_S)
         self._rests_until = self._clock.monotonic() + pause_s

@@ -129,5 +129,8 @@ class Reservations(Protocol):
     async def overdue(self, now: datetime, *, limit: int) -> Sequence[str]:
         """Those past their deadline, the most overdue first; claimed ones are."""
 
-    async def claim(self, trace_ids: Sequence[str]) -> None:
-        """From now on no job can use them, so that their objects can be removed before they are released."""
+    async def claim(self, trace_ids: Sequence[str]) -> Sequence[str]:
+        """Those that still stand; from now on no job can use them, so that their objects can be removed.
+
+        One that a job's commit has ended meanwhile is not among them: its object is that job's.
+        """

@@ -496,3 +496,16 @@ async def test_a_claim_and_a_job_in_the_same_instant_never_both_succeed(store: S
         store.claim(["one"]), store.add(an_accepted_job(), reserved=["one"]), return_exceptions=True
     )
     assert isinstance(added, Conflict)
+
+
+async def test_a_reservation_that_a_job_has_used_can_not_be_claimed(store: Store):
+    await store.reserve(["one", "two"], deadline=NOW)
+    overdue = await store.overdue(LATER, limit=10)
+    await store.add(an_accepted_job(), reserved=["one"])
+    assert list(await store.claim(overdue)) == ["two"]
+
+
+async def test_a_job_and_a_claim_in_the_same_instant_never_both_succeed(store: Store):
+    await store.reserve(["one"], deadline=LATER)
+    _, claimed = await asyncio.gather(store.add(an_accepted_job(), reserved=["one"]), store.claim(["one"]))
+    assert list(claimed) == []

@@ -135,8 +135,8 @@ class SqliteJobStore:
     async def release(self, trace_ids: Sequence[str]) -> None:
         await self._writer.run(lambda unit: unit.release(trace_ids))
 
-    async def claim(self, trace_ids: Sequence[str]) -> None:
-        await self._writer.run(lambda unit: unit.claim(trace_ids))
+    async def claim(self, trace_ids: Sequence[str]) -> Sequence[str]:
+        return await self._writer.run(lambda unit: unit.claim(trace_ids))
 
     async def overdue(self, now: datetime, *, limit: int) -> Sequence[str]:
         return await self._readers.run(partial(queries.overdue, now=now, limit=limit))

@@ -108,8 +108,12 @@ class UnitOfWork:
     def reserve(self, trace_ids: Sequence[str], deadline: datetime) -> None:
         self._reserved |= dict.fromkeys(trace_ids, microseconds(deadline))
 
-    def claim(self, trace_ids: Sequence[str]) -> None:
-        self._claimed.update(trace_ids)
+    def claim(self, trace_ids: Sequence[str]) -> Sequence[str]:
+        query = "SELECT trace_id FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
+        standing = {name for (name,) in self._connection.execute(query, (to_json(trace_ids),))}
+        claimed = [name for name in trace_ids if name in standing and name not in self._released]
+        self._claimed.update(claimed)
+        return claimed
 
     def release(self, trace_ids: Sequence[str]) -> None:
         self._released.update(trace_ids)
