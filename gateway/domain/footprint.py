@@ -6,7 +6,6 @@ Most of an image's cost is what others wrote: its name, its address, its words, 
 from collections.abc import Iterator
 from itertools import compress
 from operator import is_not
-from sys import getsizeof
 
 from gateway.domain.job import Image, Job
 
@@ -28,7 +27,16 @@ def growth(before: Job, after: Job) -> int:
 
 
 def _image_bytes(image: Image) -> int:
-    return IMAGE_BYTES + sum(map(getsizeof, _texts(image)))
+    return IMAGE_BYTES + sum(map(_text_bytes, _texts(image)))
+
+
+def _text_bytes(text: str) -> int:
+    """The same at any time: Python keeps the UTF-8 of a text once somebody asked for it, and getsizeof then grows."""
+    if text.isascii():
+        return 49 + len(text)
+    widest = ord(max(text))
+    width = 1 if widest < 0x100 else 2 if widest < 0x10000 else 4
+    return 76 + width * len(text) + len(text.encode("utf-8", "surrogatepass"))
 
 
 def _texts(image: Image) -> Iterator[str]:

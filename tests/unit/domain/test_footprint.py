@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from gateway.domain.footprint import footprint, growth
@@ -48,3 +49,10 @@ def test_a_job_grows_by_what_its_footprint_grows() -> None:
 
     assert growth(before, after) == footprint(after) - footprint(before) > 0
     assert growth(before, before) == 0
+
+
+def test_a_job_costs_the_same_before_and_after_its_words_were_written() -> None:
+    job = a_job([an_image(metadata=Metadata("Гавань " * 100, "", ("рассвет",)))])
+    before = footprint(job)
+    orjson.dumps(job.images[0].metadata and job.images[0].metadata.title)
+    assert footprint(job) == before
