@@ -26,6 +26,7 @@ class LatestJobs:
     _kept: OrderedDict[str, Job] = field(factory=OrderedDict)
     _held_bytes: int = 0
     _loading: dict[str, int] = field(factory=dict)
+    _deletions: int = 0
 
     async def get(self, job_id: str) -> Job:
         """The job as last committed. Raises JobNotFound."""
@@ -46,11 +47,13 @@ class LatestJobs:
 
     def forget(self, job_id: str) -> None:
         """The job was deleted."""
+        self._deletions += 1
         job = self._kept.pop(job_id, None)
         if job is not None:
             self._held_bytes -= footprint(job)
 
     async def _load(self, job_id: str) -> Job:
+        deletions_before = self._deletions
         self._loading[job_id] = self._loading.get(job_id, 0) + 1
         try:
             read = await self._store.get(job_id)
@@ -59,7 +62,10 @@ class LatestJobs:
             if not self._loading[job_id]:
                 del self._loading[job_id]
         announced = self._kept.get(job_id)
-        return announced if announced is not None else self._keep(read)
+        if announced is not None:
+            return announced
+        # A deletion meanwhile may have been of this very job: what was read is told, not kept.
+        return self._keep(read) if self._deletions == deletions_before else read
 
     def _keep(self, job: Job) -> Job:
         before = self._kept.get(job.job_id)
