@@ -52,7 +52,7 @@ class Dispatcher:
     async def run_once(self) -> None:
         """Fill the window with what waits. Raises Unavailable when the broker or the store is down."""
         await self._recall()
-        room = self._settings.window - await self._backlog.in_flight()
+        room = (self._settings.window or 16) - await self._backlog.in_flight()
         if room <= 0:
             return
         waiting = await self._backlog.to_publish(self._clock.now(), limit=room, after=self._last_served)

@@ -9,14 +9,23 @@ from gateway.domain.transitions import AttemptPolicy
 class JobsSettings:
     """Times in seconds.
 
-    `trace_prefix` marks our messages among others'. `window` is how many of our images lie in the broker at once.
-    An ended job is kept for `keep_s`, then deleted, with its objects if `delete_objects`.
+    `trace_prefix` marks our messages among others'. `window` is how many of our images lie in the broker at once; 0:
+    twice as many as the analyzers and processors there take in hand, each `consumer_prefetch`. `max_running_jobs` are
+    worked on at once, the others wait. An image without a result is looked for `result_timeout_s` after its publish,
+    time without consumers not counted, and sent again; `give_up_s` after its job was accepted it fails, whatever it
+    waits for. `watch_every_s` the broker's queues are looked at. An ended job is kept for `keep_s`, then deleted, with
+    its objects if `delete_objects`.
     """
 
     trace_prefix: str = field(default="b", validator=validators.matches_re(r"[A-Za-z0-9_.]{1,40}"))
-    window: int = field(default=16, validator=validators.ge(1))
+    window: int = field(default=0, validator=validators.ge(0))
+    consumer_prefetch: int = field(default=1, validator=validators.ge(1))
+    max_running_jobs: int = field(default=1000, validator=validators.ge(1))
     max_attempts: int = field(default=3, validator=validators.ge(1))
     attempt_pause_s: float = field(default=1.0, validator=validators.ge(0))
+    result_timeout_s: float = field(default=600.0, validator=validators.gt(0))
+    give_up_s: float = field(default=72 * 3600.0, validator=validators.gt(0))
+    watch_every_s: float = field(default=2.0, validator=validators.gt(0))
     keep_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
     delete_objects: bool = True
     clean_every_s: float = field(default=60.0, validator=validators.gt(0))

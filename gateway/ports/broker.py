@@ -84,6 +84,10 @@ class Sweep(Protocol):
 
 class Broker(Protocol):
     @property
+    def warnings(self) -> Sequence[str]:
+        """What an operator should know of now, though messages go through: a line each, for readyz."""
+
+    @property
     def remembers(self) -> bool:
         """Whether messages outlive this process. If not, every open attempt is published again at a start."""
 

@@ -78,7 +78,10 @@ class ObjectStore(Protocol):
         """The object without its bytes. Raises ObjectNotFound, Unavailable."""
 
     async def delete(self, key: ObjectKey) -> None:
-        """Remove it; one that is not there is fine. Raises Unavailable."""
+        """Remove it, and what a put that was killed has left of it; one that is not there is fine.
+
+        Raises Unavailable.
+        """
 
     async def check(self) -> str:
         """Ask the store whether it works: a line for readyz. Raises Unavailable, NoRoom."""

@@ -43,6 +43,10 @@ class InProcessBroker:
         }
 
     @property
+    def warnings(self) -> Sequence[str]:
+        return ()
+
+    @property
     def remembers(self) -> bool:
         return False
 

@@ -6,9 +6,13 @@ from typing import Literal
 
 from attrs import field, frozen, validators
 
+SMALLEST_PART_BYTES = 5 * 1024**2
+"""Of a multipart upload, as S3 has it."""
+
 _BUCKET_NAME = re.compile(
     r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 )  # as S3 wants it; so a folder's name holds no slash
+_ENDPOINT = re.compile(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 _is_bucket_name = validators.matches_re(_BUCKET_NAME)
 
@@ -17,16 +21,37 @@ _is_bucket_name = validators.matches_re(_BUCKET_NAME)
 class ObjectStoreSettings:
     """Which object store, where, and how long to wait for it."""
 
-    kind: Literal["folder"] = field(default="folder", validator=validators.in_(("folder",)))
+    kind: Literal["folder", "s3"] = field(default="folder", validator=validators.in_(("folder", "s3")))
     path: str = ""
     """Of the folder; empty: `objects` in the data directory."""
+    endpoint: str = field(default="127.0.0.1:9000", validator=validators.matches_re(_ENDPOINT))
+    """S3: host:port of MinIO, or of any other S3."""
+    tls: bool = False
+    """S3: by https."""
+    ca_file: str = ""
+    """S3 by https: certificates to trust, in PEM; empty: the system's."""
+    access_key: str = ""
+    secret_key: str = ""
+    region: str = field(default="us-east-1", validator=validators.min_len(1))
+    """S3: as requests are signed for."""
+    create_buckets: bool = True
+    """S3: make buckets that are missing; off: only look for them."""
+    connections: int = field(default=32, validator=validators.ge(1))
+    """S3: open at once, at most."""
+    attempts: int = field(default=3, validator=validators.ge(1))
+    """S3: of one request, within `timeout_s`."""
+    connect_timeout_s: float = field(default=3.0, validator=validators.gt(0))
+    read_timeout_s: float = field(default=15.0, validator=validators.gt(0))
+    """S3: how long an answer may be silent."""
+    part_bytes: int = field(default=SMALLEST_PART_BYTES, validator=validators.ge(SMALLEST_PART_BYTES))
+    """S3: an object up to so many bytes is put at once, a larger one in parts of that size."""
     original_bucket: str = field(default="original", validator=_is_bucket_name)
     processed_bucket: str = field(default="processed", validator=_is_bucket_name)
     timeout_s: float = field(default=30.0, validator=validators.gt(0))
-    """The longest wait for one step: a piece written or read, an object synced to the disk."""
+    """The longest wait for one step: a piece or a part written or read, an object synced to the disk."""
     check_timeout_s: float = field(default=3.0, validator=validators.gt(0))
     threads: int = field(default=8, validator=validators.ge(1))
-    """So many steps are under way on the disk at once."""
+    """Folder: so many steps are under way on the disk at once."""
 
     def __attrs_post_init__(self) -> None:
         if self.original_bucket == self.processed_bucket:
