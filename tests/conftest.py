@@ -10,7 +10,7 @@ import pytest
 
 from tests.free_ports import free_port
 
-pytest_plugins = ["tests.no_skips", "tests.servers.s3"]
+pytest_plugins = ["tests.no_skips", "tests.servers.rabbitmq", "tests.servers.s3"]
 
 # On a shared machine a slow example says nothing about the code; the seed of a failure is printed.
 hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
