@@ -16,10 +16,12 @@ class ProcessorSettings:
     concurrency: int = field(default=2, validator=validators.ge(1))
     """Images in work at once, when built in or as a worker of its own."""
     prefetch: int = field(default=1, validator=[validators.ge(1), validators.le(65535)])
-    """Messages in hand of each that works."""
+    """Messages in hand of each that works; with more than 1, those behind a slow image wait with it."""
     timeout_s: float = field(default=60.0, validator=validators.gt(0))
     """The longest that one image may take."""
     http_host: str = "0.0.0.0"  # noqa: S104 health and metrics of a worker are asked from other machines
     """As a worker of its own: address of its health and metrics."""
     http_port: int = field(default=8082, validator=[validators.ge(0), validators.le(65535)])
     """Likewise the port; 0: any free one."""
+    stop_timeout_s: float = field(default=8.0, validator=validators.ge(0))
+    """As a worker of its own: how long images in hand may take at a stop; then they are given back."""

@@ -16,6 +16,7 @@ from gateway.processes import HelperSettings
 from gateway.processor.settings import ProcessorSettings
 from gateway.settings.origins import normalised_origins
 from gateway.telemetry.logs import LogSettings
+from gateway.telemetry.settings import MetricsSettings
 
 
 @frozen
@@ -65,6 +66,7 @@ class Settings:
     analyzer: AnalyzerSettings = field(factory=AnalyzerSettings)
     processor: ProcessorSettings = field(factory=ProcessorSettings)
     helpers: HelperSettings = field(factory=HelperSettings)
+    metrics: MetricsSettings = field(factory=MetricsSettings)
     log: LogSettings = field(factory=LogSettings)
 
     @property
