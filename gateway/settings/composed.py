@@ -1,9 +1,10 @@
 """All settings as one value, each section defined beside the code that it is about."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 
-from attrs import field, frozen, validators
+from attrs import evolve, field, frozen, validators
 
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.adapters.job_store.settings import JobStoreSettings
@@ -17,6 +18,13 @@ from gateway.processor.settings import ProcessorSettings
 from gateway.settings.origins import normalised_origins
 from gateway.telemetry.logs import LogSettings
 from gateway.telemetry.settings import MetricsSettings
+
+
+class Role(StrEnum):
+    """What a worker does, and what its section of the settings is called."""
+
+    ANALYZER = "analyzer"
+    PROCESSOR = "processor"
 
 
 @frozen
@@ -72,3 +80,13 @@ class Settings:
     @property
     def listen_host(self) -> str:
         return self.http.host or "127.0.0.1"
+
+    def of(self, role: Role) -> AnalyzerSettings | ProcessorSettings:
+        """The section of a worker."""
+        return self.analyzer if role is Role.ANALYZER else self.processor
+
+    def http_of(self, role: Role) -> HttpSettings:
+        """Where a worker answers for its health: a port of its own, never the gateway's."""
+        return evolve(
+            self.http, host=self.of(role).http_host, port=self.of(role).http_port, tcp=True, socket=""
+        )

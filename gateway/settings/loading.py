@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 from attrs import AttrsInstance, fields, frozen, has, resolve_types
 
-from gateway.settings.composed import Settings
+from gateway.settings.composed import Role, Settings
+from gateway.settings.existing_names import from_existing_names
+from gateway.settings.mode import defaults_of_mode
 from gateway.settings.sources import (
     Given,
     SettingsError,
     from_environment,
-    from_existing_names,
     from_file,
     known_keys,
 )
@@ -24,7 +25,6 @@ from gateway.settings.values import MASK, Kind, NotExpected, read, without_passw
 
 T = TypeVar("T", bound=AttrsInstance)
 
-PRODUCTION_NAMES = ("RABBITMQ_URL", "MINIO_ENDPOINT")
 MAX_SHOWN = 80
 _ATTRS_MESSAGE = re.compile(r"'(\w+)' (must .*?)(?:: .*)?", re.DOTALL)
 
@@ -37,25 +37,18 @@ class LoadedSettings:
     origins: Mapping[str, str]
 
 
-def load(config: Path | None, environ: Mapping[str, str]) -> LoadedSettings:
-    """The effective settings. Raises SettingsError for the first thing that is unknown or wrong."""
-    if config is None:
-        _refuse_production(environ)
+def load(config: Path | None, environ: Mapping[str, str], role: Role | None = None) -> LoadedSettings:
+    """The effective settings, of the gateway or of a worker.
+
+    Raises SettingsError for the first thing that is unknown or wrong.
+    """
     keys = known_keys(Settings)
-    given = from_file(config, keys) if config else {}
-    given |= from_environment(environ, keys)
-    given |= from_existing_names(environ, keys)
+    said = from_environment(environ, keys)
+    given = from_file(config, keys) if config else defaults_of_mode(environ, said)
+    given |= said
+    given |= from_existing_names(environ, keys, role)
     settings = _build(Settings, given, keys, prefix="")
     return LoadedSettings(settings, {path: found.origin for path, found in given.items()})
-
-
-def _refuse_production(environ: Mapping[str, str]) -> None:
-    if all(environ.get(name) for name in PRODUCTION_NAMES):
-        names = " and ".join(PRODUCTION_NAMES)
-        raise SettingsError(
-            f"{names} are set, which asks for production mode; this version runs embedded only: unset them or "
-            "pass --config with a file for embedded mode"
-        )
 
 
 def _build(cls: type[T], given: Mapping[str, Given], keys: Mapping[str, Kind], prefix: str) -> T:

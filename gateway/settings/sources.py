@@ -1,4 +1,4 @@
-"""Where settings come from: a TOML file, `GATEWAY_<SECTION>_<KEY>`, and the names that deployments set already.
+"""Where settings come from: a TOML file, and `GATEWAY_<SECTION>_<KEY>`.
 
 A source gives what it found, each value with its origin in words; it judges names, not values.
 """
@@ -22,15 +22,6 @@ SERVICE_LINK = re.compile(
     r"GATEWAY_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 """Kubernetes sets these in every container beside a service called `gateway`."""
-
-EXISTING_NAMES: Mapping[str, str] = {
-    "SERVER_PORT": "http.port",
-    "LOG_LEVEL": "log.level",
-    "LOG_FORMAT": "log.format",
-}
-"""The other names of existing deployments (RABBITMQ_URL, MINIO_*, DD_*, ...) belong to parts of production mode."""
-
-_OLDER_WORDS = {"log.level": {"warn": "warning", "fatal": "critical"}, "log.format": {"text": "console"}}
 
 
 class SettingsError(BadInput):
@@ -81,16 +72,6 @@ def from_environment(environ: Mapping[str, str], keys: Mapping[str, Kind]) -> di
             found[paths[name]] = Given(from_text(keys[paths[name]], environ[name]), name)
         elif not SERVICE_LINK.fullmatch(name):
             raise SettingsError(f"{name}: there is no such setting{_did_you_mean(name, paths)}")
-    return found
-
-
-def from_existing_names(environ: Mapping[str, str], keys: Mapping[str, Kind]) -> dict[str, Given]:
-    """What the older names say; an empty one says nothing, for that is how compose files leave one out."""
-    found = {}
-    for name, path in EXISTING_NAMES.items():
-        if text := environ.get(name):
-            word = _OLDER_WORDS.get(path, {}).get(text.lower(), text)
-            found[path] = Given(from_text(keys[path], word), name)
     return found
 
 

@@ -16,7 +16,8 @@ from attrs import Attribute, frozen
 MASK = "***"
 
 _SECRET_NAME = re.compile(r"(.*_)?(secret|password|token|api_key|secret_key|access_key)")
-_PASSWORD_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
+_PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s\"'<>]*@")
+"""Up to the last @: a password that is not escaped may hold an @ or a slash, and better too much is masked."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:iB|B)", re.IGNORECASE)

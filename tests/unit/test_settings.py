@@ -1,11 +1,12 @@
 """Settings: the order of their sources, and what a wrong one is told."""
 
+import re
 from pathlib import Path
 
 import pytest
 from attrs import field, frozen
 
-from gateway.settings import LoadedSettings, SettingsError, describe, load
+from gateway.settings import LoadedSettings, Role, SettingsError, check_gateway, check_worker, describe, load
 
 
 def loaded(tmp_path: Path, toml: str = "", **environ: str) -> LoadedSettings:
@@ -51,11 +52,60 @@ def test_a_value_remembers_the_file_it_came_from(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["RABBITMQ_URL", "MINIO_ENDPOINT", "MINIO_SECRET_KEY", "DD_AGENT_HOST", "TELEGRAM_TOKEN", "GATEWAY_URL"],
+    "name", ["TELEGRAM_TOKEN", "OPENROUTER_API_KEY", "HTTP_PORT", "WORKER_CONCURRENCY", "GATEWAY_URL"]
 )
-def test_a_name_of_a_part_that_embedded_mode_has_not_is_no_error(name):
+def test_a_name_of_a_part_that_the_gateway_has_not_is_no_error(name):
     assert load(None, {name: "anything"}).origins == {}
+
+
+EXISTING = [
+    ("RABBITMQ_URL", "amqp://ada:pw@mq/v", "broker.url", "amqp://ada:pw@mq/v"),
+    ("MINIO_ENDPOINT", "minio:9000", "object_store.endpoint", "minio:9000"),
+    ("MINIO_ACCESS_KEY", "ada", "object_store.access_key", "ada"),
+    ("MINIO_SECRET_KEY", "12345678", "object_store.secret_key", "12345678"),
+    ("MINIO_USE_SSL", "true", "object_store.tls", True),
+    ("MINIO_ORIGINAL_BUCKET", "raw", "object_store.original_bucket", "raw"),
+    ("MINIO_PROCESSED_BUCKET", "done", "object_store.processed_bucket", "done"),
+    ("DD_API_KEY", "k", "metrics.datadog_api_key", "k"),
+    ("DD_AGENT_HOST", "agent", "metrics.datadog_host", "agent"),
+    ("DD_ENV", "prod", "metrics.datadog_env", "prod"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "path", "value"), EXISTING)
+def test_a_name_that_a_deployment_sets_already_overrides_the_file(tmp_path, name, text, path, value):
+    section, _, key = path.partition(".")
+    toml = f"[{section}]\n{key} = " + ("false" if value is True else '"amqp://other"')
+    if name == "MINIO_ENDPOINT" or name.endswith("BUCKET"):
+        toml = f'[{section}]\n{key} = "other"'
+    found = loaded(tmp_path, toml, **{name: text})
+    assert getattr(getattr(found.settings, section), key) == value
+    assert found.origins[path] == name
+
+
+@pytest.mark.parametrize(
+    ("role", "consumed", "published"),
+    [
+        (Role.ANALYZER, "image_upload_queue", "metadata_generated_queue"),
+        (Role.PROCESSOR, "metadata_generated_queue", "image_processed_queue"),
+    ],
+)
+def test_the_names_of_a_worker_are_those_of_its_role(role, consumed, published):
+    names = {
+        "RABBITMQ_CONSUMER_QUEUE": "in",
+        "RABBITMQ_PUBLISHER_QUEUE": "out",
+        "RABBITMQ_PREFETCH_COUNT": "3",
+        "WORKER_CONCURRENCY": "5",
+        "HTTP_PORT": "9090",
+    }
+    settings = load(None, names, role).settings
+    own = settings.of(role)
+    assert (getattr(settings.broker, consumed), getattr(settings.broker, published)) == ("in", "out")
+    assert (own.prefetch, own.concurrency, settings.http_of(role).port) == (3, 5, 9090)
+
+
+def test_a_key_of_digits_stays_text():
+    assert load(None, {"MINIO_SECRET_KEY": "0012"}).settings.object_store.secret_key == "0012"
 
 
 def test_what_kubernetes_sets_beside_a_service_called_gateway_is_no_error():
@@ -256,15 +306,122 @@ def test_a_file_that_is_no_text_is_told_so(tmp_path):
         load(file, {})
 
 
-def test_production_mode_is_refused_by_name():
+# --- mode
+
+SERVERS = {"RABBITMQ_URL": "amqp://mq", "MINIO_ENDPOINT": "minio:9000"}
+KEYS = {"MINIO_ACCESS_KEY": "ada", "MINIO_SECRET_KEY": "hidden"}
+
+
+def kinds(settings):
+    return (
+        settings.broker.kind,
+        settings.object_store.kind,
+        settings.analyzer.kind,
+        settings.processor.kind,
+        settings.listen_host,
+    )
+
+
+EMBEDDED = ("in_process", "folder", "built_in", "built_in", "127.0.0.1")
+PRODUCTION = ("rabbitmq", "s3", "external", "external", "0.0.0.0")
+
+
+def test_without_servers_it_is_embedded_mode():
+    assert kinds(load(None, {}).settings) == EMBEDDED
+
+
+def test_both_servers_ask_for_production_mode():
+    found = load(None, SERVERS | KEYS)
+    assert kinds(found.settings) == PRODUCTION
+    assert found.origins["broker.kind"] == (
+        "default of production mode, for RABBITMQ_URL and MINIO_ENDPOINT are set"
+    )
+    check_gateway(found.settings)
+
+
+def test_an_empty_server_asks_for_nothing():
+    assert kinds(load(None, dict.fromkeys(SERVERS, "")).settings) == EMBEDDED
+
+
+def test_a_default_of_production_mode_is_overridden_like_any_other():
+    settings = load(
+        None, SERVERS | {"GATEWAY_HTTP_HOST": "::1", "GATEWAY_ANALYZER_KIND": "built_in"}
+    ).settings
+    assert (settings.listen_host, settings.analyzer.kind, settings.processor.kind) == (
+        "::1", "built_in", "external",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("named", "missing"), [("RABBITMQ_URL", "MINIO_ENDPOINT"), ("MINIO_ENDPOINT", "RABBITMQ_URL")]
+)
+def test_one_server_alone_is_refused_and_the_other_named(named, missing):
     with pytest.raises(
-        SettingsError, match="RABBITMQ_URL and MINIO_ENDPOINT are set, which asks for production mode"
+        SettingsError, match=f"{named} is set and {missing} is not: production mode needs both"
     ):
-        load(None, {"RABBITMQ_URL": "amqp://mq", "MINIO_ENDPOINT": "minio:9000"})
+        load(None, {named: SERVERS[named]})
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"),
+    [("RABBITMQ_URL", "GATEWAY_BROKER_KIND"), ("MINIO_ENDPOINT", "GATEWAY_OBJECT_STORE_KIND")],
+)
+def test_one_server_alone_is_fine_when_its_kind_is_said(named, kind):
+    settings = load(None, {named: SERVERS[named], kind: "rabbitmq" if "BROKER" in kind else "s3"}).settings
+    assert (settings.broker.kind, settings.object_store.kind) in (
+        ("rabbitmq", "folder"),
+        ("in_process", "s3"),
+    )
 
 
 def test_a_file_decides_the_mode_whatever_else_is_set(tmp_path):
-    loaded(tmp_path, "", RABBITMQ_URL="amqp://mq", MINIO_ENDPOINT="minio:9000")
+    assert kinds(loaded(tmp_path, "", **SERVERS).settings) == EMBEDDED
+    assert kinds(loaded(tmp_path, "", RABBITMQ_URL="amqp://mq").settings) == EMBEDDED
+
+
+UNFIT_GATEWAYS = [
+    (
+        '[analyzer]\nkind = "external"',
+        (
+            "analyzer.kind = external needs a broker that other processes reach: broker.kind = rabbitmq, "
+            "with its address in RABBITMQ_URL"
+        ),
+    ),
+    (
+        '[broker]\nkind = "rabbitmq"\n[processor]\nkind = "external"',
+        (
+            "processor.kind = external needs an object store that other processes reach: object_store.kind = s3, "
+            "with its address in MINIO_ENDPOINT, or the path of a folder that all of them have"
+        ),
+    ),
+    (
+        '[object_store]\nkind = "s3"',
+        "object_store.kind = s3 needs object_store.access_key (MINIO_ACCESS_KEY), and there is none",
+    ),
+    (
+        '[object_store]\nkind = "s3"\naccess_key = "ada"',
+        "object_store.kind = s3 needs object_store.secret_key (MINIO_SECRET_KEY), and there is none",
+    ),
+]
+
+
+@pytest.mark.parametrize(("toml", "message"), UNFIT_GATEWAYS)
+def test_parts_that_do_not_fit_together_are_told_what_is_missing(tmp_path, toml, message):
+    with pytest.raises(SettingsError) as caught:
+        check_gateway(loaded(tmp_path, toml).settings)
+    assert str(caught.value) == message
+
+
+def test_a_worker_without_a_broker_of_its_gateway_is_refused():
+    with pytest.raises(
+        SettingsError, match="an analyzer of its own needs a broker that other processes reach"
+    ):
+        check_worker(load(None, {}, Role.ANALYZER).settings, Role.ANALYZER)
+
+
+def test_a_worker_may_share_a_folder_with_its_gateway(tmp_path):
+    toml = '[broker]\nkind = "rabbitmq"\n[object_store]\npath = "/srv/photos"'
+    check_worker(loaded(tmp_path, toml).settings, Role.PROCESSOR)
 
 
 # --- printed
@@ -283,6 +440,18 @@ def test_each_printed_setting_says_where_it_came_from(tmp_path):
     assert f"port = 1  # {tmp_path / 'gateway.toml'}" in lines
     assert 'level = "debug"  # LOG_LEVEL' in lines
     assert "tcp = true  # default" in lines
+
+
+def test_no_secret_of_production_mode_is_printed():
+    secrets = {
+        "RABBITMQ_URL": "amqp://ada:hid/d@en@mq:5672/v",
+        "MINIO_ACCESS_KEY": "hidden",
+        "DD_API_KEY": "hidden",
+    }
+    printed = describe(load(None, SERVERS | KEYS | secrets))
+    assert '# url = "amqp://***@mq:5672/v"  # RABBITMQ_URL' in printed
+    assert '# secret_key = "***"  # MINIO_SECRET_KEY' in printed
+    assert not re.search("hid|d@en", printed)
 
 
 def test_a_password_in_a_url_is_neither_printed_nor_loaded_again(tmp_path):
