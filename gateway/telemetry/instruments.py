@@ -113,35 +113,35 @@ Instrument = TypeVar("Instrument", Counter, Gauge, Histogram)
 class Labelled(Generic[Instrument]):
     """An instrument for each combination of its labels' values."""
 
-    _values: Mapping[str, Sequence[str]]
+    values: Mapping[str, Sequence[str]]
     _make: Callable[[dict[str, str]], Instrument]
     _made: dict[tuple[str, ...], Instrument] = field(factory=dict)
     _came: dict[str, set[str]] = field(factory=dict)
 
     def of(self, **labels: str) -> Instrument:
         """The one with these values. Keep it where it is used often."""
-        made = self._made.get(tuple([labels[name] for name in self._values]))
+        made = self._made.get(tuple([labels[name] for name in self.values]))
         return self._bounded(labels) if made is None else made
 
     def show_zeros(self) -> Self:
         """Make all there can be: the first time that something seldom is counted must be seen as a rise."""
-        if all(self._values.values()):
-            for combination in product(*self._values.values()):
-                self.of(**dict(zip(self._values, combination, strict=True)))
+        if all(self.values.values()):
+            for combination in product(*self.values.values()):
+                self.of(**dict(zip(self.values, combination, strict=True)))
         return self
 
     def _bounded(self, labels: dict[str, str]) -> Instrument:
-        if labels.keys() != self._values.keys():
-            raise TypeError(f"the labels are {', '.join(self._values)}")
-        bounded = {name: self._bound(name, labels[name]) for name in self._values}
+        if labels.keys() != self.values.keys():
+            raise TypeError(f"the labels are {', '.join(self.values)}")
+        bounded = {name: self._bound(name, labels[name]) for name in self.values}
         key = tuple(bounded.values())
         if key not in self._made:
             self._made[key] = self._make(bounded)
         return self._made[key]
 
     def _bound(self, name: str, value: str) -> str:
-        if self._values[name]:
-            return value if value in self._values[name] else OTHER
+        if self.values[name]:
+            return value if value in self.values[name] else OTHER
         came = self._came.setdefault(name, set())
         if len(came) < MOST_VALUES:
             came.add(value)

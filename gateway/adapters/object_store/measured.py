@@ -1,0 +1,53 @@
+"""An object store, measured: once around the port, not in each adapter."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+from attrs import define
+
+from gateway.errors import NoRoom, Unavailable
+from gateway.ports.object_store import ObjectKey, ObjectReader, ObjectStore, StoredObject
+from gateway.telemetry.metrics import ObjectStoreMetrics
+
+
+@define(eq=False)
+class MeasuredObjectStore:
+    """An ObjectStore. What it does not find or refuses is no failure of the store."""
+
+    _store: ObjectStore
+    _metrics: ObjectStoreMetrics
+
+    async def put(
+        self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
+    ) -> StoredObject:
+        with self._measured("put"):
+            return await self._store.put(key, body, media_type=media_type, max_bytes=max_bytes)
+
+    @asynccontextmanager
+    async def open(
+        self, key: ObjectKey, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[ObjectReader]:
+        async with AsyncExitStack() as stack:
+            with self._measured("get"):
+                reader = await stack.enter_async_context(self._store.open(key, start=start, end=end))
+            yield reader
+
+    async def head(self, key: ObjectKey) -> StoredObject:
+        with self._measured("head"):
+            return await self._store.head(key)
+
+    async def delete(self, key: ObjectKey) -> None:
+        with self._measured("delete"):
+            await self._store.delete(key)
+
+    async def check(self) -> str:
+        return await self._store.check()
+
+    @contextmanager
+    def _measured(self, operation: str) -> Iterator[None]:
+        try:
+            with self._metrics.seconds.of(operation=operation).timed():
+                yield
+        except (Unavailable, NoRoom):
+            self._metrics.failures.of(operation=operation).add()
+            raise
