@@ -29,6 +29,9 @@ from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.fetcher import Fetcher
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
+from gateway.jobs.pipeline import Pipeline
+from gateway.jobs.processed import ProcessedImages
+from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.submit import Submit
 from gateway.ports.clock import SystemClock
@@ -97,12 +100,16 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             settings=settings.jobs,
         )
         await cleaner.find_leftovers_of_a_crash()
+        processed = ProcessedImages(objects)
+        pipeline = Pipeline(
+            broker=broker, backlog=jobs, clock=clock, settings=settings.jobs, work=ledger.work
+        )
         services: tuple[Service, ...] = (
             Collector(
                 ledger=ledger,
                 latest=latest,
                 broker=broker,
-                objects=objects,
+                processed=processed,
                 clock=clock,
                 prefix=settings.jobs.trace_prefix,
                 prefetch=settings.broker.prefetch,
@@ -110,8 +117,24 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs),
             Processor(broker, objects, helpers, settings.processor).workers(),
             Analyzer(broker, objects, helpers, settings.analyzer, settings.intake.max_pixels).workers(),
+            pipeline,
             Dispatcher(
-                ledger=ledger, jobs=jobs, backlog=jobs, broker=broker, clock=clock, settings=settings.jobs
+                ledger=ledger,
+                jobs=jobs,
+                backlog=jobs,
+                broker=broker,
+                clock=clock,
+                settings=settings.jobs,
+                pipeline=pipeline,
+            ),
+            Rescuer(
+                ledger=ledger,
+                jobs=jobs,
+                backlog=jobs,
+                processed=processed,
+                pipeline=pipeline,
+                clock=clock,
+                settings=settings.jobs,
             ),
             Fetcher(
                 ledger=ledger,
@@ -121,6 +144,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 clock=clock,
                 settings=settings.fetch,
                 poll_s=settings.jobs.poll_s,
+                max_running_jobs=settings.jobs.max_running_jobs,
             ),
             cleaner,
         )

@@ -5,7 +5,7 @@ delivers at least once and in any order. Results of several attempts: while the 
 one of any attempt wins; a failure counts only from the newest attempt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from attrs import evolve, frozen
@@ -14,6 +14,8 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, Event, EventType
 from gateway.domain.job import Failure, Image, Job, Original, Stage, Status
 from gateway.metadata import Metadata
+
+Decision = Callable[[Job], Change | None]
 
 
 @frozen
@@ -100,12 +102,34 @@ def attempt_rejected(
     image = _open_image(job, name)
     if image is None or image.attempt != name.number:
         return None
-    if image.attempt >= policy.max_attempts:
-        return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
-    attempt = image.attempt + 1
-    not_before = now + policy.pause_before(attempt)
-    again = evolve(image, attempt=attempt, published_at=None, not_before=not_before)
-    return Change(_with_images(job, [again]))
+    return _try_again(job, image, failure, policy, now, now + policy.pause_before(image.attempt + 1))
+
+
+def attempt_lost(
+    job: Job, name: AttemptName, failure: Failure, policy: AttemptPolicy, now: datetime
+) -> Change | None:
+    """No result came of the newest attempt in its time: the image is sent again at once, or fails likewise.
+
+    The message may still be under way, so what comes of it later counts as of any older attempt.
+    """
+    image = job.image_of(name.trace_id)
+    if image is None or image.stage is not Stage.RESULT or image.attempt != name.number:
+        return None
+    return _try_again(job, image, failure, policy, now, None)
+
+
+def in_turn(job: Job, decisions: Iterable[Decision]) -> tuple[Change | None, list[bool]]:
+    """Several decisions on one job, each on what the one before it left: one change, and which of them made it."""
+    events: list[Event] = []
+    made: list[bool] = []
+    after = job
+    for decide in decisions:
+        change = decide(after)
+        made.append(change is not None)
+        if change is not None:
+            after = change.job
+            events += change.events
+    return (Change(after, tuple(events)) if any(made) else None), made
 
 
 def fail(job: Job, index: int, failure: Failure, now: datetime) -> Change | None:
@@ -129,6 +153,20 @@ def _open_image(job: Job, name: AttemptName) -> Image | None:
     """The image that a result may still decide."""
     image = job.image_of(name.trace_id)
     return image if image is not None and image.stage in (Stage.PUBLISH, Stage.RESULT) else None
+
+
+def _try_again(
+    job: Job,
+    image: Image,
+    failure: Failure,
+    policy: AttemptPolicy,
+    now: datetime,
+    not_before: datetime | None,
+) -> Change:
+    if image.attempt >= policy.max_attempts:
+        return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
+    again = evolve(image, attempt=image.attempt + 1, published_at=None, not_before=not_before)
+    return Change(_with_images(job, [again]))
 
 
 def _move(job: Job, image: Image, now: datetime) -> Change:

@@ -14,7 +14,9 @@ from gateway.domain.job import Image, Job
 from gateway.errors import BadInput
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import possible_keys
+from gateway.jobs.processed import known_paths
 from gateway.jobs.settings import JobsSettings
+from gateway.jobs.side_by_side import for_each
 from gateway.pacing import keep_doing
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import Backlog, JobNotFound, JobStore, Reservations
@@ -23,6 +25,7 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
+_DELETES_AT_ONCE = 16
 _MOST_LEFTOVERS = 100_000
 
 
@@ -83,11 +86,13 @@ class Cleaner:
         log.info("old job removed", job_id=job_id)
 
     async def _delete(self, keys: Iterable[ObjectKey]) -> None:
-        for key in keys:
-            try:
-                await self._objects.delete(key)
-            except BadInput as error:
-                log.warning("not a key", reason=str(error))
+        await for_each(dict.fromkeys(keys), self._delete_one, at_once=_DELETES_AT_ONCE)
+
+    async def _delete_one(self, key: ObjectKey) -> None:
+        try:
+            await self._objects.delete(key)
+        except BadInput as error:
+            log.warning("not a key", reason=str(error))
 
 
 def _objects_of(job: Job) -> Iterable[ObjectKey]:
@@ -96,6 +101,9 @@ def _objects_of(job: Job) -> Iterable[ObjectKey]:
             yield ObjectKey(Bucket.ORIGINAL, key)
         if image.processed_path:
             yield ObjectKey(Bucket.PROCESSED, image.processed_path)
+        # Of an attempt that lost, or whose result was, too.
+        for _, path in known_paths(image):
+            yield ObjectKey(Bucket.PROCESSED, path)
 
 
 def _original_keys(image: Image) -> Iterable[str]:

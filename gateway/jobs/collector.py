@@ -1,46 +1,77 @@
 """Takes results: commits each, then acks it.
 
-Results come at least once and in any order. One that is not ours is parked for its owner, a malformed one is copied
-to the dead letters (a reject would destroy both); a late one is counted as such and its object removed.
+Results come at least once and in any order. What has arrived is one group: those of a job are decided in one change,
+in their order, and all changes are committed together. One that is not ours is parked for its owner, a malformed one
+is copied to the dead letters (a reject would destroy both); a late one is counted as such and its object removed.
+What a store that is down holds up waits in hand and is given back after a pause; the others go on.
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import StrEnum
 
 import structlog
-from attrs import define, field
+from attrs import define, field, frozen
 
 from gateway.domain.attempt import AttemptName, parse_attempt
-from gateway.domain.job import Failure, Status
-from gateway.domain.transitions import attempt_completed, attempt_failed
+from gateway.domain.events import Change
+from gateway.domain.job import Failure, Image, Job, Status
+from gateway.domain.transitions import Decision, attempt_completed, attempt_failed, in_turn
 from gateway.errors import BadInput, GatewayError
 from gateway.events.latest import LatestJobs
-from gateway.images.embedded_metadata import HEAD_BYTES, read_metadata
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.processed import ProcessedImages, is_of_attempt
 from gateway.messages import ImageProcessed, Malformed, decode
-from gateway.metadata import Metadata
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound
-from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
+from gateway.ports.object_store import ObjectNotFound
 
 log = structlog.get_logger(__name__)
 
 
+class Outcome(StrEnum):
+    """What became of a result.
+
+    COUNTED: it ended its image. REPEATED: it is the one that did. LATE: another attempt, a cancel or the cleaner was
+    first. FOREIGN, MALFORMED: it went to another queue.
+    """
+
+    COUNTED = "counted"
+    REPEATED = "repeated"
+    LATE = "late"
+    FOREIGN = "foreign"
+    MALFORMED = "malformed"
+
+
+@frozen(eq=False)
+class _Result:
+    """One of ours, in hand."""
+
+    delivery: Delivery
+    message: ImageProcessed
+    name: AttemptName
+
+
 @define(eq=False)
 class Collector:
-    """A Service."""
+    """A Service. `outcomes` counts what became of all results so far."""
 
     _ledger: Ledger
     _latest: LatestJobs
     _broker: Broker
-    _objects: ObjectStore
+    _processed: ProcessedImages
     _clock: Clock
     _prefix: str
     _prefetch: int
     name: str = "collector"
-    _trouble: int = field(default=0)
+    outcomes: Counter[Outcome] = field(factory=Counter)
+    _trouble: int = field(init=False, default=0)
+    _giving_back: set[asyncio.Task[None]] = field(init=False, factory=set)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -48,100 +79,166 @@ class Collector:
 
     async def _session(self) -> None:
         async with self._broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=self._prefetch) as results:
-            while True:
-                await self.run_once(results)
+            try:
+                while True:
+                    await self.run_once(results)
+            finally:
+                await self._stop_giving_back()
 
     async def run_once(self, results: Subscription) -> None:
         """Take what has arrived, as one group."""
         deliveries = await results.next_batch(self._prefetch)
-        taken = await asyncio.gather(*map(self._take, deliveries))
-        await results.ack([delivery for delivery, done in zip(deliveries, taken, strict=True) if done])
-        self._trouble = 0 if all(taken) else self._trouble + 1
-        if self._trouble:
-            await asyncio.sleep(pause_after(self._trouble))
-            for delivery, done in zip(deliveries, taken, strict=True):
-                if not done:
-                    await results.requeue(delivery)
+        done = await self._settle_all(deliveries)
+        await results.ack([delivery for delivery in deliveries if delivery in done])
+        left = [delivery for delivery in deliveries if delivery not in done]
+        self._trouble = self._trouble + 1 if left else 0
+        if left:
+            self._give_back_later(results, left)
 
-    async def _take(self, delivery: Delivery) -> bool:
-        """Whether the message is done with; a store or a broker that is down leaves it for later."""
-        try:
-            await self._settle(delivery)
-        except GatewayError as error:
-            log.warning("result left for later", reason=str(error))
-            return False
-        return True
+    async def _settle_all(self, deliveries: Sequence[Delivery]) -> set[Delivery]:
+        """Those that are done with; the others are left for later."""
+        done: set[Delivery] = set()
+        by_job: dict[str, list[_Result]] = {}
+        steps = []
+        for delivery in deliveries:
+            read = self._read(delivery)
+            if isinstance(read, _Result):
+                by_job.setdefault(read.message.group_id, []).append(read)
+            else:
+                steps.append(self._hand_on(delivery, read, done))
+        steps += [self._settle_job(job_id, results, done) for job_id, results in by_job.items()]
+        await asyncio.gather(*steps)
+        return done
 
-    async def _settle(self, delivery: Delivery) -> None:
+    def _read(self, delivery: Delivery) -> _Result | Outcome:
         try:
-            result = decode(ImageProcessed, delivery.body)
+            message = decode(ImageProcessed, delivery.body)
         except Malformed as error:
             log.warning("malformed result", reason=str(error))
-            await self._broker.publish(Queue.DEAD_LETTER, delivery.body, delivery.headers)
-            return
-        name = parse_attempt(result.trace_id, self._prefix)
-        if name is None:
-            await self._broker.publish(Queue.FOREIGN, delivery.body, delivery.headers)
-            return
-        with structlog.contextvars.bound_contextvars(job_id=result.group_id, trace_id=result.trace_id):
-            await self._record(result, name)
+            return Outcome.MALFORMED
+        name = parse_attempt(message.trace_id, self._prefix)
+        return Outcome.FOREIGN if name is None else _Result(delivery, message, name)
 
-    async def _record(self, result: ImageProcessed, name: AttemptName) -> None:
+    async def _hand_on(self, delivery: Delivery, outcome: Outcome, done: set[Delivery]) -> None:
+        queue = Queue.FOREIGN if outcome is Outcome.FOREIGN else Queue.DEAD_LETTER
         try:
-            counted = await self._count(result, name)
+            await self._broker.publish(queue, delivery.body, delivery.headers)
+        except GatewayError as error:
+            _leave_for_later(error)
+            return
+        self.outcomes[outcome] += 1
+        done.add(delivery)
+
+    async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
+        decisions = await asyncio.gather(*map(self._decision, results))
+        decided = [(result, how) for result, how in zip(results, decisions, strict=True) if how is not None]
+        try:
+            counted = await self._commit(job_id, [how for _, how in decided])
+        except GatewayError as error:
+            _leave_for_later(error, job_id)
+            return
+        for (result, _), was_counted in zip(decided, counted, strict=True):
+            if was_counted:
+                self._tell(Outcome.COUNTED, result)
+                done.add(result.delivery)
+            else:
+                await self._settle_late(result, done)
+
+    async def _decision(self, result: _Result) -> Decision | None:
+        """What the result makes of its job; None while the store can't be asked."""
+        now = self._clock.now()
+        failure = Failure("tagging_failed", fit_for_clients(result.message.error))
+        if result.message.status == "completed":
+            path = result.message.processed_path
+            try:
+                words = await self._processed.read_words(path)
+            except (ObjectNotFound, BadInput) as error:
+                log.warning(
+                    "no object where the result says", trace_id=result.message.trace_id, reason=str(error)
+                )
+                failure = Failure("storage_failed", "the tagged image is not in the object store")
+            except GatewayError as error:
+                _leave_for_later(error, result.message.group_id)
+                return None
+            else:
+                return lambda job: attempt_completed(job, result.name, path, words, now)
+        return lambda job: attempt_failed(job, result.name, failure, now)
+
+    async def _commit(self, job_id: str, decisions: Sequence[Decision]) -> Sequence[bool]:
+        """Which of them counted. Raises Unavailable, NoRoom."""
+        counted = [False] * len(decisions)
+
+        def decide(job: Job) -> Change | None:
+            change, counted[:] = in_turn(job, decisions)
+            return change
+
+        try:
+            await self._ledger.change(job_id, decide)
         except JobNotFound:
-            counted = False
-        if counted:
-            log.info("image ended", status=result.status)
-            return
-        log.info("late or repeated result", status=result.status)
-        await self._remove_loser(result, name)
+            return [False] * len(decisions)
+        return counted
 
-    async def _count(self, result: ImageProcessed, name: AttemptName) -> bool:
-        if result.status == "failed":
-            log.warning("attempt failed", reason=result.error)
-            return await self._fail(result, name, Failure("tagging_failed", fit_for_clients(result.error)))
-        path = result.processed_path
-        try:
-            words = await self._read_words(path)
-        except (ObjectNotFound, BadInput) as error:
-            log.warning("no object where the result says", reason=str(error))
-            missing = Failure("storage_failed", "the tagged image is not in the object store")
-            return await self._fail(result, name, missing)
-        now = self._clock.now()
-        change = await self._ledger.change(
-            result.group_id, lambda job: attempt_completed(job, name, path, words, now)
-        )
-        return change is not None
-
-    async def _fail(self, result: ImageProcessed, name: AttemptName, failure: Failure) -> bool:
-        now = self._clock.now()
-        change = await self._ledger.change(
-            result.group_id, lambda job: attempt_failed(job, name, failure, now)
-        )
-        return change is not None
-
-    async def _read_words(self, path: str) -> Metadata | None:
-        """What the processed image says about itself; the result message has no field for it."""
-        key = ObjectKey(Bucket.PROCESSED, path)
-        async with self._objects.open(key, end=HEAD_BYTES) as reader:
-            head = b"".join([chunk async for chunk in reader.chunks])
-        # In a thread: a hostile head may keep the parsers busy.
-        return await asyncio.to_thread(read_metadata, head)
-
-    async def _remove_loser(self, result: ImageProcessed, name: AttemptName) -> None:
+    async def _settle_late(self, result: _Result, done: set[Delivery]) -> None:
         """Delete the object of a result that came too late, unless it is the one that was counted."""
-        path = result.processed_path
-        if not path or str(name) not in path.split("/"):
-            return
         try:
-            job = await self._latest.get(result.group_id)
-            image = job.image_of(name.trace_id)
+            image = await self._image_of(result)
+            repeated = image is not None and _is_repeated(image, result)
+            if not repeated and is_of_attempt(result.message.processed_path, result.name):
+                await self._processed.remove(result.message.processed_path)
+        except GatewayError as error:
+            _leave_for_later(error, result.message.group_id)
+            return
+        self._tell(Outcome.REPEATED if repeated else Outcome.LATE, result)
+        done.add(result.delivery)
+
+    async def _image_of(self, result: _Result) -> Image | None:
+        try:
+            job = await self._latest.get(result.message.group_id)
         except JobNotFound:
-            image = None
-        if image is not None and image.status is Status.COMPLETED and image.processed_path == path:
-            return
-        try:
-            await self._objects.delete(ObjectKey(Bucket.PROCESSED, path))
-        except BadInput as error:
-            log.warning("late result names no object", reason=str(error))
+            return None
+        return job.image_of(result.name.trace_id)
+
+    def _tell(self, outcome: Outcome, result: _Result) -> None:
+        self.outcomes[outcome] += 1
+        message = result.message
+        log.info(
+            "result",
+            outcome=outcome.value,
+            status=message.status,
+            job_id=message.group_id,
+            trace_id=message.trace_id,
+            **({"reason": message.error} if message.error else {}),
+        )
+
+    def _give_back_later(self, results: Subscription, left: Sequence[Delivery]) -> None:
+        """They stay in hand meanwhile, so no more than the prefetch can pile up."""
+        giving = asyncio.create_task(
+            _give_back(results, left, pause_after(self._trouble)), name="collector-give-back"
+        )
+        self._giving_back.add(giving)
+        giving.add_done_callback(self._giving_back.discard)
+
+    async def _stop_giving_back(self) -> None:
+        """What is in hand when the subscription ends comes again anyway."""
+        giving = list(self._giving_back)
+        for task in giving:
+            task.cancel()
+        await asyncio.gather(*giving, return_exceptions=True)
+
+
+async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: float) -> None:
+    await asyncio.sleep(pause_s)
+    with suppress(GatewayError):
+        for delivery in left:
+            await results.requeue(delivery)
+
+
+def _is_repeated(image: Image, result: _Result) -> bool:
+    """Whether the image ended by this very result."""
+    if result.message.status == "completed":
+        return image.status is Status.COMPLETED and image.processed_path == result.message.processed_path
+    return image.status is Status.FAILED and image.attempt == result.name.number
+
+
+def _leave_for_later(error: GatewayError, job_id: str | None = None) -> None:
+    log.warning("result left for later", reason=str(error), job_id=job_id)

@@ -1,16 +1,21 @@
 """Sweeps the dead letters: one of ours ends an attempt, and the image is sent again or fails.
 
-Others' messages, and those that nobody can read, are looked at and given back in their order.
+Others' messages, and those that nobody can read, are looked at and given back in their order; while nothing but those
+lie there, they are looked at again only now and then.
 """
 
-import structlog
-from attrs import define
+from collections.abc import Mapping
+from typing import Final
 
-from gateway.domain.attempt import parse_attempt
+import structlog
+from attrs import define, field
+
+from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.job import Failure
 from gateway.domain.transitions import attempt_rejected
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.pipeline import SWEEP_LIMIT
 from gateway.jobs.settings import JobsSettings
 from gateway.messages import ImageUpload, Malformed, decode
 from gateway.pacing import keep_doing
@@ -20,7 +25,8 @@ from gateway.ports.job_store import JobNotFound
 
 log = structlog.get_logger(__name__)
 
-_AT_ONCE = 1000
+OTHERS_AGAIN_S: Final = 30.0
+"""Between two looks at the same number of messages none of which was ours."""
 
 
 @define(eq=False)
@@ -32,6 +38,9 @@ class DeadLetters:
     _clock: Clock
     _settings: JobsSettings
     name: str = "dead-letters"
+    _others: int = field(init=False, default=0)
+    """So many messages lay there when none was ours."""
+    _look_again_at: float = field(init=False, default=float("-inf"))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -39,12 +48,23 @@ class DeadLetters:
 
     async def run_once(self) -> None:
         """Look at what lies there now. Raises Unavailable when the broker or the store is down."""
-        if (await self._broker.depth(Queue.DEAD_LETTER)).messages == 0:
+        messages = (await self._broker.depth(Queue.DEAD_LETTER)).messages
+        if messages == 0 or (messages == self._others and self._clock.monotonic() < self._look_again_at):
             return
-        async with self._broker.sweep(Queue.DEAD_LETTER, limit=_AT_ONCE) as sweep:
+        if await self._sweep():
+            self._others = 0
+        else:
+            self._others, self._look_again_at = messages, self._clock.monotonic() + OTHERS_AGAIN_S
+
+    async def _sweep(self) -> int:
+        """How many were ours."""
+        ours = 0
+        async with self._broker.sweep(Queue.DEAD_LETTER, limit=SWEEP_LIMIT) as sweep:
             for delivery in sweep.deliveries:
                 if await self._is_ours(delivery):
                     await sweep.ack(delivery)
+                    ours += 1
+        return ours
 
     async def _is_ours(self, delivery: Delivery) -> bool:
         """Whether it was one of ours; then its attempt has ended."""
@@ -55,19 +75,37 @@ class DeadLetters:
         name = parse_attempt(message.trace_id, self._settings.trace_prefix)
         if name is None:
             return False
-        now = self._clock.now()
-        failure = Failure("analysis_failed", _text(name.number, delivery.headers.get(REJECT_REASON)))
-        try:
-            change = await self._ledger.change(
-                message.group_id,
-                lambda job: attempt_rejected(job, name, failure, self._settings.attempts, now),
-            )
-        except JobNotFound:
-            change = None
+        counted = await self._end_attempt(message.group_id, name, delivery.headers.get(REJECT_REASON))
         log.info(
-            "attempt rejected", job_id=message.group_id, trace_id=message.trace_id, counted=change is not None
+            "attempt rejected" if counted else "late dead letter",
+            job_id=message.group_id,
+            trace_id=message.trace_id,
+            **_last_death(delivery.headers),
         )
         return True
+
+    async def _end_attempt(self, job_id: str, name: AttemptName, reason: object) -> bool:
+        """Whether it changed the job: not when the attempt is not the newest, or the job is gone."""
+        now, policy = self._clock.now(), self._settings.attempts
+        failure = Failure("analysis_failed", _text(name.number, reason))
+        try:
+            change = await self._ledger.change(
+                job_id, lambda job: attempt_rejected(job, name, failure, policy, now)
+            )
+        except JobNotFound:
+            return False
+        return change is not None
+
+
+def _last_death(headers: Mapping[str, object]) -> dict[str, object]:
+    """What the broker says about it, for the log."""
+    deaths = headers.get("x-death")
+    last = deaths[0] if isinstance(deaths, list) and deaths else None
+    return (
+        {f"death_{key}": last.get(key) for key in ("queue", "reason", "count")}
+        if isinstance(last, dict)
+        else {}
+    )
 
 
 def _text(attempts: int, reason: object) -> str:

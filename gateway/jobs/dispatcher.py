@@ -13,10 +13,11 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.job import Original, Stage
 from gateway.domain.schedule import Waiting, take_turns
 from gateway.domain.transitions import published
-from gateway.images.names import safe_name
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.originals import type_of
+from gateway.jobs.pipeline import Pipeline
+from gateway.jobs.processed import message_name
 from gateway.jobs.settings import JobsSettings
+from gateway.jobs.side_by_side import for_each
 from gateway.messages import ImageUpload, encode
 from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Queue
@@ -25,10 +26,12 @@ from gateway.ports.job_store import Backlog, JobNotFound, JobStore
 
 log = structlog.get_logger(__name__)
 
+_AT_ONCE = 100  # publishes whose confirm is awaited
+
 
 @define(eq=False)
 class Dispatcher:
-    """A Service: keeps at most `window` of our images in the broker, the rest in the job store."""
+    """A Service: keeps at most the pipeline's `window` of our images in the broker, the rest in the job store."""
 
     _ledger: Ledger
     _jobs: JobStore
@@ -36,6 +39,7 @@ class Dispatcher:
     _broker: Broker
     _clock: Clock
     _settings: JobsSettings
+    _pipeline: Pipeline
     name: str = "dispatcher"
     _bell: asyncio.Event = field(init=False)
     _is_recalled: bool = False
@@ -52,17 +56,20 @@ class Dispatcher:
     async def run_once(self) -> None:
         """Fill the window with what waits. Raises Unavailable when the broker or the store is down."""
         await self._recall()
-        room = (self._settings.window or 16) - await self._backlog.in_flight()
+        await self._pipeline.ensure_looked()
+        room = self._pipeline.window - await self._backlog.in_flight()
         if room <= 0:
             return
-        waiting = await self._backlog.to_publish(self._clock.now(), limit=room, after=self._last_served)
+        waiting = await self._backlog.to_publish(
+            self._clock.now(),
+            limit=room,
+            max_running=self._settings.max_running_jobs,
+            after=self._last_served,
+        )
         plan = take_turns(waiting, room)
         if plan:
             self._last_served = plan[-1].job_id
-        outcomes = await asyncio.gather(*map(self._publish, plan), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await for_each(plan, self._publish, at_once=_AT_ONCE)
 
     async def _recall(self) -> None:
         """Once: what a broker that forgets had before this process began is published again."""
@@ -81,7 +88,7 @@ class Dispatcher:
         if image.original is None or image.stage is not Stage.PUBLISH:
             return
         name = AttemptName(image.trace_id, image.attempt)
-        message = self._message(job.job_id, name, image.original, image.original_filename)
+        message = self._message(job.job_id, name, image.original, message_name(image, image.original))
         await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message))
         await self._ledger.change(job.job_id, lambda now_job: published(now_job, name, self._clock.now()))
         log.debug("image published", job_id=job.job_id, trace_id=str(name))
@@ -92,7 +99,7 @@ class Dispatcher:
             trace_id=str(name),
             group_id=job_id,
             telegram_username=f"batch_{job_id}",
-            original_filename=safe_name(filename, type_of(original)),
+            original_filename=filename,
             original_path=original.key,
             telegram_id=0,
         )

@@ -45,9 +45,12 @@ class Fetcher:
     _clock: Clock
     _settings: FetchSettings
     _poll_s: float
+    _max_running_jobs: int
     name: str = "fetcher"
     _bell: asyncio.Event = field(init=False)
     _running: dict[Waiting, asyncio.Task[None]] = field(factory=dict)
+    _beginning: set[Waiting] = field(factory=set)
+    """Of those that run: whose first try is not committed yet, so that their job may not count as running."""
     _last_served: str | None = None
     _trouble: int = 0
     _rests_until: float = float("-inf")
@@ -72,12 +75,19 @@ class Fetcher:
             return
         # As many again as may run, for those that run are still among those that wait.
         most = 2 * self._settings.concurrency
-        waiting = await self._backlog.to_fetch(self._clock.now(), limit=most, after=self._last_served)
+        beginning = {image.job_id for image in self._beginning}
+        waiting = await self._backlog.to_fetch(
+            self._clock.now(),
+            limit=most,
+            max_running=self._max_running_jobs - len(beginning),
+            after=self._last_served,
+        )
         plan = [image for image in take_turns(waiting, most * most) if image not in self._running][:room]
         for image in plan:
             self._last_served = image.job_id
             task = asyncio.create_task(self._fetch(image), name=f"fetch-{image.job_id}-{image.index}")
             self._running[image] = task
+            self._beginning.add(image)
             task.add_done_callback(lambda _, image=image: self._ended(image))  # type: ignore[misc]
 
     async def wait_for_downloads(self) -> None:
@@ -86,6 +96,7 @@ class Fetcher:
 
     def _ended(self, image: Waiting) -> None:
         task = self._running.pop(image)
+        self._beginning.discard(image)
         if not task.cancelled() and (bug := task.exception()) is not None:
             log.error("download crashed", job_id=image.job_id, index=image.index, exc_info=bug)
         self._bell.set()
@@ -119,6 +130,7 @@ class Fetcher:
 
     async def _try_once(self, waiting: Waiting) -> None:
         begun = await self._change(waiting, lambda job, index: begin_fetch(job, index, self._clock.now()))
+        self._beginning.discard(waiting)
         image = begun.job.images[waiting.index] if begun else None
         if image is None or image.source_url is None:
             return

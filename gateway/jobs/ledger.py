@@ -4,7 +4,6 @@ Whoever changes a job goes through here, so no committed change is left untold, 
 committed. `work` rings when there may be something to fetch or to publish.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
@@ -13,24 +12,8 @@ from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
+from gateway.jobs.work import Work
 from gateway.ports.job_store import JobStore
-
-
-@define(eq=False)
-class Work:
-    """A bell for services that wait for something to do."""
-
-    _bells: list[asyncio.Event] = field(factory=list)
-
-    def bell(self) -> asyncio.Event:
-        """A new bell, which each ring sets."""
-        event = asyncio.Event()
-        self._bells.append(event)
-        return event
-
-    def ring(self) -> None:
-        for bell in self._bells:
-            bell.set()
 
 
 @define(eq=False)

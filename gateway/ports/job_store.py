@@ -88,24 +88,31 @@ class EventLog(Protocol):
 
 
 class Backlog(Protocol):
-    """What is left to do, over all jobs; the store itself is the outbox."""
+    """What is left to do, over all jobs; the store itself is the outbox. Images are told by job, as indices."""
 
     async def to_fetch(
-        self, now: datetime, *, limit: int, after: str | None = None
+        self, now: datetime, *, limit: int, max_running: int, after: str | None = None
     ) -> Mapping[str, Sequence[int]]:
-        """Images that wait for a download and whose time has come, by job.
+        """Images that wait for a download and whose time has come.
 
         Jobs in the order of their commits, beginning behind the job `after` and going round, so that who asks with
-        the last one served lets all take turns. At most `limit` jobs with at most `limit` images each.
+        the last one served lets all take turns. At most `limit` jobs with at most `limit` images each. Of jobs that
+        are pending the oldest, and only so many that with them not more than `max_running` are processing.
         """
 
     async def to_publish(
-        self, now: datetime, *, limit: int, after: str | None = None
+        self, now: datetime, *, limit: int, max_running: int, after: str | None = None
     ) -> Mapping[str, Sequence[int]]:
         """Images that wait for their place in the broker, likewise."""
 
     async def in_flight(self) -> int:
         """Images whose newest attempt is in the broker, without a result yet."""
+
+    async def without_result(self, published_before: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        """Images whose newest attempt was published before then and has no result: the `limit` oldest."""
+
+    async def accepted_before(self, moment: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        """Images, at most `limit`, that wait for their place or their result, of jobs accepted before then."""
 
     async def forget_publishes(self) -> int:
         """Take every open attempt as unpublished, for a broker that forgot them; returns how many."""

@@ -110,7 +110,7 @@ async def test_reads_do_not_wait_for_the_writer(store):
         async with asyncio.timeout(5):
             assert await store.get(job.job_id) == job
             assert (await store.page(limit=10)).total == 1
-            assert len(await store.to_publish(NOW, limit=10)) == 1
+            assert len(await store.to_publish(NOW, limit=10, max_running=1000)) == 1
             assert await store.events(job.job_id, after=0, limit=10)
 
 

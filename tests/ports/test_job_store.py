@@ -28,6 +28,7 @@ from tests.builders import (
 
 SECOND = timedelta(seconds=1)
 LATER = NOW + timedelta(hours=1)
+MANY = 1000
 
 
 class Store(JobStore, EventLog, Backlog, Reservations, Protocol):
@@ -147,7 +148,7 @@ async def test_a_deleted_job_is_gone_with_its_log(store: Store):
         await store.get(job.job_id)
     with pytest.raises(JobNotFound):
         await store.events(job.job_id, after=0, limit=10)
-    assert await store.to_publish(NOW, limit=10) == {kept.job_id: [0, 1, 2]}
+    assert await store.to_publish(NOW, limit=10, max_running=MANY) == {kept.job_id: [0, 1, 2]}
     assert (await store.page(limit=10)).total == 1
 
 
@@ -309,7 +310,7 @@ async def test_the_epoch_fits_into_a_position(store: Store):
 async def test_images_wait_to_be_published_by_job_the_oldest_first(store: Store):
     first = await add(store, an_accepted_job([an_image(0), a_url_image(1), an_image(2)], now=NOW))
     second = await add(store, an_accepted_job(images=2, now=NOW + SECOND))
-    waiting = await store.to_publish(LATER, limit=10)
+    waiting = await store.to_publish(LATER, limit=10, max_running=MANY)
     assert [(job, list(indices)) for job, indices in waiting.items()] == [
         (first.job_id, [0, 2]),
         (second.job_id, [0, 1]),
@@ -320,7 +321,7 @@ async def test_images_wait_to_be_fetched_likewise(store: Store):
     first = await add(store, an_accepted_job([an_image(0), a_url_image(1), a_url_image(2)], now=NOW))
     second = await add(store, an_accepted_job([a_url_image(0)], now=NOW + SECOND))
     await store.update(first.job_id, lambda job: begin_fetch(job, 1, NOW))
-    waiting = await store.to_fetch(LATER, limit=10)
+    waiting = await store.to_fetch(LATER, limit=10, max_running=MANY)
     assert [(job, list(indices)) for job, indices in waiting.items()] == [
         (first.job_id, [1, 2]),
         (second.job_id, [0]),
@@ -329,27 +330,27 @@ async def test_images_wait_to_be_fetched_likewise(store: Store):
 
 async def test_a_backlog_is_cut_to_so_many_jobs_with_so_many_images_each(store: Store):
     jobs = [await add(store, an_accepted_job(images=5, now=NOW + n * SECOND)) for n in range(5)]
-    waiting = await store.to_publish(LATER, limit=2)
+    waiting = await store.to_publish(LATER, limit=2, max_running=MANY)
     assert {job: list(indices) for job, indices in waiting.items()} == {
         jobs[0].job_id: [0, 1],
         jobs[1].job_id: [0, 1],
     }
-    assert await store.to_publish(LATER, limit=0) == {}
+    assert await store.to_publish(LATER, limit=0, max_running=MANY) == {}
 
 
 async def test_an_image_waits_until_its_time_has_come(store: Store):
     job = await add(store, an_accepted_job([a_url_image(0), a_url_image(1)]))
     await store.update(job.job_id, lambda job: fetch_later(job, 0, NOW + SECOND))
-    assert await store.to_fetch(NOW, limit=10) == {job.job_id: [1]}
-    assert await store.to_fetch(NOW + SECOND, limit=10) == {job.job_id: [0, 1]}
+    assert await store.to_fetch(NOW, limit=10, max_running=MANY) == {job.job_id: [1]}
+    assert await store.to_fetch(NOW + SECOND, limit=10, max_running=MANY) == {job.job_id: [0, 1]}
 
 
 async def test_an_image_in_the_broker_or_ended_is_not_left_to_do(store: Store):
     job = await add(store, an_accepted_job(images=2))
     await store.update(job.job_id, publish)
-    assert await store.to_publish(NOW, limit=10) == {job.job_id: [1]}
+    assert await store.to_publish(NOW, limit=10, max_running=MANY) == {job.job_id: [1]}
     await store.update(job.job_id, stop)
-    assert await store.to_publish(NOW, limit=10) == {}
+    assert await store.to_publish(NOW, limit=10, max_running=MANY) == {}
 
 
 async def test_images_in_the_broker_are_counted_until_they_end_or_are_rejected(store: Store):
@@ -370,7 +371,7 @@ async def test_forgotten_publishes_are_left_to_do_again(store: Store):
     await store.update(job.job_id, complete)
     assert await store.forget_publishes() == 1
     assert await store.in_flight() == 0
-    assert await store.to_publish(NOW, limit=10) == {job.job_id: [1, 2]}
+    assert await store.to_publish(NOW, limit=10, max_running=MANY) == {job.job_id: [1, 2]}
     stored = await store.get(job.job_id)
     assert [image.published_at is None for image in stored.images] == [False, True, True]
     assert stored.images[1].status is Status.PROCESSING
@@ -390,16 +391,16 @@ async def test_ended_jobs_are_found_by_their_end_the_oldest_first(store: Store):
 
 async def test_who_asks_with_the_job_served_last_lets_all_take_turns(store: Store):
     jobs = [(await add(store, an_accepted_job(images=2))).job_id for _ in range(3)]
-    assert list(await store.to_publish(LATER, limit=2, after=jobs[0])) == [jobs[1], jobs[2]]
-    assert list(await store.to_publish(LATER, limit=2, after=jobs[1])) == [jobs[2], jobs[0]]
-    assert list(await store.to_publish(LATER, limit=5, after=jobs[2])) == jobs
-    assert set(await store.to_publish(LATER, limit=5, after=jobs[0])) == set(jobs)
+    assert list(await store.to_publish(LATER, limit=2, max_running=MANY, after=jobs[0])) == [jobs[1], jobs[2]]
+    assert list(await store.to_publish(LATER, limit=2, max_running=MANY, after=jobs[1])) == [jobs[2], jobs[0]]
+    assert list(await store.to_publish(LATER, limit=5, max_running=MANY, after=jobs[2])) == jobs
+    assert set(await store.to_publish(LATER, limit=5, max_running=MANY, after=jobs[0])) == set(jobs)
 
 
 async def test_after_a_job_that_is_gone_the_round_begins_anew(store: Store):
     jobs = [(await add(store, an_accepted_job(images=1))).job_id for _ in range(3)]
     await store.delete(jobs[1])
-    assert list(await store.to_publish(LATER, limit=2, after=jobs[1])) == [jobs[0], jobs[2]]
+    assert list(await store.to_publish(LATER, limit=2, max_running=MANY, after=jobs[1])) == [jobs[0], jobs[2]]
 
 
 # Reservations

@@ -47,7 +47,7 @@ def test_the_table_of_image_codes_has_those_of_the_contract() -> None:
 
 def test_the_tables_of_codes_have_every_code_that_the_source_gives_to_clients() -> None:
     documented = first_words(section(API, "Codes of requests")) | first_words(section(API, "Codes of images"))
-    assert set(_codes_in_source()) - INSIDE == documented - {"no_result"}
+    assert set(_codes_in_source()) - INSIDE == documented
 
 
 def test_the_table_of_status_codes_has_every_one_that_the_api_gives() -> None:

@@ -6,7 +6,7 @@ was committed last, so a list's cursor is the key of the last job before it.
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.adapters.job_store.rows import (
@@ -17,9 +17,8 @@ from gateway.adapters.job_store.rows import (
     kept_job,
     microseconds,
 )
-from gateway.adapters.job_store.schema import NUMBER_BITS, place_of
 from gateway.domain.events import Event
-from gateway.domain.job import Stage, Status
+from gateway.domain.job import Status
 from gateway.ports.job_store import BadCursor, JobNotFound, JobPage
 
 _JOB = """
@@ -52,41 +51,9 @@ SELECT json_array(
 _PAGE_OF_ALL = _PAGE.format(tally="", filter="")
 _PAGE_BY_STATUS = _PAGE.format(tally="WHERE status = :status", filter="AND status = :status")
 
-# Steps from job to job over the index of open images, so that a backlog of any length costs `limit` steps.
-# The term `stage <> 'ended'` is what lets SQLite use that partial index.
-_DUE_IN_STAGE = """stage = :stage AND stage <> 'ended' AND (not_before IS NULL OR not_before <= :now)"""
-_DUE = f"""
-WITH RECURSIVE due (number, key) AS (
-    SELECT 1, (
-        SELECT place FROM images WHERE {_DUE_IN_STAGE} AND place >= :first ORDER BY place LIMIT 1
-    ) >> {NUMBER_BITS}
-    UNION ALL
-    SELECT number + 1, (
-        SELECT place FROM images WHERE {_DUE_IN_STAGE} AND place >= due.key + 1 << {NUMBER_BITS}
-        ORDER BY place LIMIT 1
-    ) >> {NUMBER_BITS}
-    FROM due WHERE due.key IS NOT NULL AND number < :limit
-)
-SELECT json_group_array(json_array(job_id, json(indices))) FROM (
-    SELECT job_id, (
-        SELECT json_group_array(place - first_place) FROM (
-            SELECT place FROM images WHERE {_DUE_IN_STAGE} AND place BETWEEN first_place AND last_place
-            ORDER BY place LIMIT :limit
-        )
-    ) AS indices
-    FROM due JOIN jobs ON jobs.key = due.key ORDER BY number
-)
-"""  # noqa: S608 - composed of the constant above
-
 _OVERDUE = """
 SELECT json_group_array(trace_id) FROM (
     SELECT trace_id FROM reservations WHERE deadline < :now ORDER BY deadline, trace_id LIMIT :limit
-)
-"""
-
-_ENDED = """
-SELECT json_group_array(job_id) FROM (
-    SELECT job_id FROM jobs WHERE completed_at < :moment ORDER BY completed_at, key LIMIT :limit
 )
 """
 
@@ -113,34 +80,6 @@ def page(connection: sqlite3.Connection, *, limit: int, cursor: str | None, stat
     listed = rows[:limit]
     next_cursor = str(listed[-1][0]) if listed and len(rows) > limit else None
     return JobPage(tuple(map(job_summary, listed)), total or 0, next_cursor)
-
-
-def due(
-    connection: sqlite3.Connection, stage: Stage, now: datetime, *, limit: int, after: str | None
-) -> Mapping[str, Sequence[int]]:
-    if limit <= 0:
-        return {}
-    asked = {"stage": stage, "now": microseconds(now), "limit": limit}
-    first = 0 if after is None else place_of(_key_of(connection, after) + 1, 0)
-    found = dict(fetch_json(connection, _DUE, {**asked, "first": first}))
-    if first and len(found) < limit:
-        found |= dict(fetch_json(connection, _DUE, {**asked, "first": 0, "limit": limit - len(found)}))
-    return found
-
-
-def _key_of(connection: sqlite3.Connection, job_id: str) -> int:
-    """Of a job that is gone: 0, before all others."""
-    row = connection.execute("SELECT key FROM jobs WHERE job_id = ?", (job_id,)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def in_flight(connection: sqlite3.Connection) -> int:
-    query = "SELECT count(*) FROM images WHERE stage = 'result' AND stage <> 'ended'"
-    return int(connection.execute(query).fetchone()[0])
-
-
-def ended_before(connection: sqlite3.Connection, moment: datetime, *, limit: int) -> Sequence[str]:
-    return tuple(fetch_json(connection, _ENDED, {"moment": microseconds(moment), "limit": limit}))
 
 
 def overdue(connection: sqlite3.Connection, now: datetime, *, limit: int) -> Sequence[str]:

@@ -81,6 +81,7 @@ def image_row(key: int, image: Image) -> Row:
         place_of(key, image.index),
         image.stage.value,
         _maybe_microseconds(image.not_before),
+        _maybe_microseconds(image.published_at),
         data_of(image),
     )
 

@@ -44,9 +44,9 @@ _FIRST: Migration = (
     "CREATE INDEX jobs_by_status ON jobs (status)",  # and by key, as every index is
     "CREATE INDEX jobs_ended ON jobs (completed_at) WHERE completed_at IS NOT NULL",
     """CREATE TABLE images (
-        place INTEGER PRIMARY KEY, stage TEXT NOT NULL, not_before INTEGER, data TEXT NOT NULL
+        place INTEGER PRIMARY KEY, stage TEXT NOT NULL, not_before INTEGER, published_at INTEGER, data TEXT NOT NULL
     ) STRICT""",
-    "CREATE INDEX images_open ON images (stage, place, not_before) WHERE stage <> 'ended'",
+    "CREATE INDEX images_open ON images (stage, place, not_before, published_at) WHERE stage <> 'ended'",
     "CREATE TABLE events (place INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT",
     # As many rows as requests under way may use, so that no index is worth its upkeep.
     """CREATE TABLE reservations (

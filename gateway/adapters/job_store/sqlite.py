@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from gateway.adapters.job_store import queries
+from gateway.adapters.job_store import backlog, queries
 from gateway.adapters.job_store.database import Database, open_database
 from gateway.adapters.job_store.readers import Readers
 from gateway.adapters.job_store.recent import RecentJobs
@@ -104,28 +104,37 @@ class SqliteJobStore:
     # Backlog
 
     async def to_fetch(
-        self, now: datetime, *, limit: int, after: str | None = None
+        self, now: datetime, *, limit: int, max_running: int, after: str | None = None
     ) -> Mapping[str, Sequence[int]]:
-        return await self._due(Stage.FETCH, now, limit, after)
+        return await self._due(Stage.FETCH, now, limit, max_running, after)
 
     async def to_publish(
-        self, now: datetime, *, limit: int, after: str | None = None
+        self, now: datetime, *, limit: int, max_running: int, after: str | None = None
     ) -> Mapping[str, Sequence[int]]:
-        return await self._due(Stage.PUBLISH, now, limit, after)
+        return await self._due(Stage.PUBLISH, now, limit, max_running, after)
 
     async def _due(
-        self, stage: Stage, now: datetime, limit: int, after: str | None
+        self, stage: Stage, now: datetime, limit: int, max_running: int, after: str | None
     ) -> Mapping[str, Sequence[int]]:
-        return await self._readers.run(partial(queries.due, stage=stage, now=now, limit=limit, after=after))
+        question = partial(
+            backlog.due, stage=stage, now=now, limit=limit, max_running=max_running, after=after
+        )
+        return await self._readers.run(question)
 
     async def in_flight(self) -> int:
-        return await self._readers.run(queries.in_flight)
+        return await self._readers.run(backlog.in_flight)
+
+    async def without_result(self, published_before: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        return await self._readers.run(partial(backlog.without_result, before=published_before, limit=limit))
+
+    async def accepted_before(self, moment: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        return await self._readers.run(partial(backlog.accepted_before, moment=moment, limit=limit))
 
     async def forget_publishes(self) -> int:
         return await self._writer.run(lambda unit: unit.forget_publishes())
 
     async def ended_before(self, moment: datetime, *, limit: int) -> Sequence[str]:
-        return await self._readers.run(partial(queries.ended_before, moment=moment, limit=limit))
+        return await self._readers.run(partial(backlog.ended_before, moment=moment, limit=limit))
 
     # Reservations
 

@@ -58,7 +58,7 @@ _DELETE_JOBS = (
     "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))",
 )
 _FORGET_PUBLISHES = """
-UPDATE images SET stage = 'publish', data = json_remove(data, '$.published_at')
+UPDATE images SET stage = 'publish', published_at = NULL, data = json_remove(data, '$.published_at')
 WHERE stage = 'result' AND stage <> 'ended'
 """
 

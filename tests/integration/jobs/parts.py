@@ -25,6 +25,9 @@ from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
+from gateway.jobs.pipeline import Pipeline
+from gateway.jobs.processed import ProcessedImages
+from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.submit import Submit
@@ -77,21 +80,48 @@ class Parts:
             broker=self.broker,
             clock=self.clock,
             settings=self.settings,
+            pipeline=self.pipeline,
         )
 
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(
+            broker=self.broker,
+            backlog=self.jobs,
+            clock=self.clock,
+            settings=self.settings,
+            work=self.ledger.work,
+        )
+
+    @cached_property
+    def processed(self) -> ProcessedImages:
+        return ProcessedImages(self.objects)
+
     @property
+    def rescuer(self) -> Rescuer:
+        return Rescuer(
+            ledger=self.ledger,
+            jobs=self.jobs,
+            backlog=self.jobs,
+            processed=self.processed,
+            pipeline=self.pipeline,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    @cached_property
     def collector(self) -> Collector:
         return Collector(
             ledger=self.ledger,
             latest=self.latest,
             broker=self.broker,
-            objects=self.objects,
+            processed=self.processed,
             clock=self.clock,
             prefix=self.settings.trace_prefix,
             prefetch=100,
         )
 
-    @property
+    @cached_property
     def dead_letters(self) -> DeadLetters:
         return DeadLetters(ledger=self.ledger, broker=self.broker, clock=self.clock, settings=self.settings)
 

@@ -1,0 +1,26 @@
+"""Several of one kind at once, within a bound; a failure of one does not hold up the others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def for_each(things: Iterable[T], do: Callable[[T], Awaitable[object]], *, at_once: int) -> None:
+    """Do it for every thing, at most `at_once` at a time. Raises the first error once all have ended."""
+    left = iter(things)
+    errors: list[Exception] = []
+
+    async def work() -> None:
+        for thing in left:
+            try:
+                await do(thing)
+            except Exception as error:  # noqa: BLE001 - raised below
+                errors.append(error)
+
+    async with asyncio.TaskGroup() as workers:
+        for _ in range(at_once):
+            workers.create_task(work())
+    if errors:
+        raise errors[0]
