@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS_OF_ANY_MACHINE = ("sh", "sed", "id", "dirname")
+TOOLS_OF_ANY_MACHINE = ("sh", "sed", "dirname", "rm", "chmod")
 
 
 @pytest.fixture
@@ -27,8 +27,9 @@ def install(name: str, script: str, folder: Path) -> None:
     program.chmod(0o755)
 
 
-def run(tool: str, path: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ROOT / "tools" / tool], env={"PATH": str(path)}, capture_output=True, text=True)
+def run(tool: str, path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": str(path), **variables}
+    return subprocess.run([ROOT / "tools" / tool], env=environment, capture_output=True, text=True)
 
 
 def test_make_alone_lists_the_targets():
@@ -58,9 +59,41 @@ def test_a_whole_python_is_preferred_to_an_older_one_without_venv(bare_path):
 def test_missing_programs_of_the_suite_are_named_in_one_line(bare_path):
     install("python3.11", "", bare_path)
     install("chromium", "", bare_path)
+    install("id", "echo 1000", bare_path)
     ended = run("system-packages", bare_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
     assert ("libimage-exiftool-perl" in ended.stderr, "chromium" in ended.stderr) == (True, False)
+
+
+@pytest.fixture
+def debian(bare_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Root on a Debian where nothing is installed: its PATH, and where it is said whether services may start.
+
+    The apt-get of this machine writes down what it is asked for, and whether a package could start its service.
+    """
+    may_start = tmp_path_factory.mktemp("sbin") / "policy-rc.d"
+    install("python3.11", "", bare_path)
+    install("id", "echo 0", bare_path)
+    install("apt-get", 'if "$MAY_START"; then start=yes; else start=$?; fi; echo "$start $*"', bare_path)
+    return bare_path, may_start
+
+
+def test_root_on_debian_gets_them_and_no_server_is_started(debian):
+    path, may_start = debian
+    ended = run("system-packages", path, MAY_START=str(may_start))
+    last = ended.stdout.splitlines()[-1]
+    assert ended.returncode == 0, ended.stderr
+    assert last.startswith("101 ")
+    assert "rabbitmq-server" in last
+    assert not may_start.exists()
+
+
+def test_what_an_administrator_said_about_starting_services_stays(debian):
+    path, may_start = debian
+    install(may_start.name, "exit 104", may_start.parent)
+    ended = run("system-packages", path, MAY_START=str(may_start))
+    assert ended.stdout.splitlines()[-1].startswith("104 ")
+    assert may_start.exists()
 
 
 def test_the_wheel_holds_every_file_of_the_package_and_no_test(tmp_path):
