@@ -20,6 +20,7 @@ from gateway.cli import main
 from gateway.intake.settings import IntakeSettings
 from gateway.processor.settings import ProcessorSettings
 from gateway.settings import HttpSettings, load
+from gateway.settings.composed import Role
 from gateway.settings.sources import OTHER_GATEWAY_NAMES
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -104,9 +105,10 @@ def _parses(arguments: list[str]) -> None:
     command.make_context(name, rest, parent=context)
 
 
-def _unknown(environment: Mapping[str, str]) -> set[str]:
-    """Variables that the gateway passes over; one that it refuses raises SettingsError."""
-    read = set(load(None, environment).origins.values())
+def _unknown(environment: Mapping[str, str], of: str) -> set[str]:
+    """Variables that the gateway, or the worker, passes over; one that it refuses raises SettingsError."""
+    role = None if of == "gateway" else Role(of)
+    read = set(load(None, environment, role).origins.values())
     return {name for name, value in environment.items() if value} - read - OTHER_GATEWAY_NAMES
 
 
@@ -154,13 +156,13 @@ def test_a_broken_manifest_is_seen(manifest: Any, break_it: Any) -> None:
 @pytest.mark.parametrize("service", OURS)
 def test_what_compose_sets_is_understood(service: str) -> None:
     variables = COMPOSE["services"][service]["environment"]
-    assert _unknown({name: _filled_in(value) for name, value in variables.items()}) == set()
+    assert _unknown({name: _filled_in(value) for name, value in variables.items()}, service) == set()
 
 
 @pytest.mark.parametrize("manifest", PODS)
 def test_what_a_pod_sets_is_understood(manifest: Any) -> None:
     for container in _our_containers(manifest):
-        assert _unknown(_environment(container)) == set()
+        assert _unknown(_environment(container), container["name"]) == set()
 
 
 def test_the_secret_that_is_to_be_made_has_what_the_tests_take_for_it() -> None:
