@@ -48,6 +48,10 @@ class Gateway:
     settings: Mapping[str, str]
     before: tuple[str, ...] = ()
     """A command line that runs the rest of it, as itself: its process becomes the gateway's."""
+    environment: Mapping[str, str] = {}
+    """More of it: the names that existing deployments set."""
+    arguments: tuple[str, ...] = ()
+    """What stands behind `serve`."""
     _process: asyncio.subprocess.Process | None = None
     _shown: int = 0
 
@@ -85,7 +89,7 @@ class Gateway:
         """Until the process exists, no longer."""
         with self._output.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *self.before, sys.executable, "-m", "gateway", "serve", env=self._environment(),
+                *self.before, sys.executable, "-m", "gateway", "serve", *self.arguments, env=self._environment(),
                 stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
 
@@ -133,7 +137,8 @@ class Gateway:
     def _environment(self) -> dict[str, str]:
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(OUR_VARIABLES)}
         ours = {"GATEWAY_DATA_DIR": str(self.data_dir), "SERVER_PORT": str(self.port), "LOG_FORMAT": "json"}
-        return inherited | ours | {f"GATEWAY_{key.upper()}": text for key, text in self.settings.items()}
+        settings = {f"GATEWAY_{key.upper()}": text for key, text in self.settings.items()}
+        return inherited | ours | dict(self.environment) | settings
 
     async def _ready(self) -> None:
         async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):

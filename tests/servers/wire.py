@@ -1,0 +1,141 @@
+"""An onlooker at the broker: a plain AMQP client that publishes as it is told and sees every byte and property.
+
+    async with wire(node.url_for(vhost)) as line:
+        await line.declare_as_the_services_do()
+        await line.publish("image_upload", body, content_type="application/json")
+        seen = await line.take("metadata_generated")
+
+It never consumes, so nobody takes it for one more consumer.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiormq
+from aiormq import spec
+from aiormq.abc import AbstractConnection, DeliveredMessage
+from attrs import define, field, frozen
+
+from tests.golden import golden
+
+PATIENCE_S = 20
+PROPERTIES = (
+    "content_type", "content_encoding", "headers", "delivery_mode", "priority", "correlation_id", "reply_to",
+    "expiration", "message_id", "timestamp", "message_type", "user_id", "app_id",
+)  # fmt: skip
+
+
+@frozen
+class Seen:
+    """A message as it lay in its queue, with the properties that were set."""
+
+    body: bytes
+    properties: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> dict[str, Any]:
+        fields: dict[str, Any] = json.loads(self.body)
+        return fields
+
+
+@define(eq=False)
+class Wire:
+    """Each call has a channel of its own: a refusal closes no other's."""
+
+    _connection: AbstractConnection
+    _channels: list[Any] = field(factory=list)
+
+    async def declare(
+        self, queue: str, arguments: Mapping[str, Any] | None = None, *, passive: bool = False
+    ) -> None:
+        """Durable. Raises aiormq's ChannelPreconditionFailed where it stands with others."""
+        channel = await self._connection.channel()
+        await channel.queue_declare(queue, durable=True, passive=passive, arguments=dict(arguments or {}))
+        await channel.close()
+
+    async def declare_as_the_services_do(self) -> None:
+        """As golden/queues.json has it."""
+        for queue in golden("queues")[0]["queues"]:
+            await self.declare(queue["name"], queue["arguments"])
+
+    async def publish(self, queue: str, body: bytes, **properties: Any) -> None:
+        """Returns when the broker has it."""
+        channel = await self._connection.channel()
+        await channel.basic_publish(
+            body, routing_key=queue, mandatory=True, properties=spec.Basic.Properties(**properties)
+        )
+        await channel.close()
+
+    async def take(self, queue: str) -> Seen:
+        """The oldest message of the queue, once there is one; it is gone from there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (seen := await self.take_if_any(queue)) is None:
+                await asyncio.sleep(0.02)
+        return seen
+
+    async def take_if_any(self, queue: str) -> Seen | None:
+        message = await (await self._channel()).basic_get(queue, no_ack=True)
+        return None if isinstance(message.delivery, spec.Basic.GetEmpty) else _seen(message)
+
+    async def depth(self, queue: str) -> tuple[int, int]:
+        """Messages that lie ready, and consumers."""
+        answer = await (await self._channel()).queue_declare(queue, passive=True)
+        return answer.message_count or 0, answer.consumer_count or 0
+
+    async def holds(self, queue: str, messages: int) -> None:
+        """Returns once so many lie there ready."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.depth(queue))[0] != messages:
+                await asyncio.sleep(0.02)
+
+    async def has_consumers(self, queue: str, consumers: int) -> None:
+        """Returns once so many take from there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (await self.depth(queue))[1] != consumers:
+                await asyncio.sleep(0.02)
+
+    async def empty(self, *queues: str) -> None:
+        for queue in queues:
+            await (await self._channel()).queue_purge(queue)
+
+    async def _channel(self) -> Any:
+        """One for questions, a new one when a refusal has closed it."""
+        if not self._channels or self._channels[-1].is_closed:
+            self._channels.append(await self._connection.channel())
+        return self._channels[-1]
+
+
+def replaced(message: Mapping[str, Any], **changes: str) -> bytes:
+    """The body of a golden message with other values of some fields, else byte for byte as it was."""
+    body: str = message["body"]
+    fields = json.loads(body)
+    for name, text in changes.items():
+        body = body.replace(
+            json.dumps(fields[name], ensure_ascii=False), json.dumps(text, ensure_ascii=False)
+        )
+    return body.encode()
+
+
+def field_order(body: bytes) -> Sequence[str]:
+    return list(json.loads(body))
+
+
+def _seen(message: DeliveredMessage) -> Seen:
+    values = {name: getattr(message.header.properties, name) for name in PROPERTIES}
+    return Seen(message.body, {name: value for name, value in values.items() if value not in (None, "", {})})
+
+
+@asynccontextmanager
+async def wire(url: str) -> AsyncIterator[Wire]:
+    connection = await aiormq.connect(url)
+    try:
+        yield Wire(connection)
+    finally:
+        await connection.close()
