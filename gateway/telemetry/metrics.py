@@ -152,9 +152,6 @@ class HttpMetrics:
             method=METHODS,
             route=ANY,
         )
-        self.ready = instruments.gauge(
-            "ready", "1 when /readyz said ready the last time it was asked, else 0."
-        )
 
 
 class BrokerMetrics:
@@ -206,6 +203,15 @@ class WorkerMetrics:
         )
         self.image_seconds = instruments.histograms(
             "worker_image_seconds", "Seconds of a worker for one image.", buckets=LONG_S, worker=workers
+        )
+
+
+class HealthMetrics:
+    """What /readyz says."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self.ready = instruments.gauge(
+            "ready", "1 when /readyz says ready, else 0; whoever reads the metrics has it asked."
         )
 
 
@@ -262,6 +268,10 @@ class Metrics:
     @cached_property
     def workers(self) -> WorkerMetrics:
         return WorkerMetrics(self.instruments)
+
+    @cached_property
+    def health(self) -> HealthMetrics:
+        return HealthMetrics(self.instruments)
 
     @cached_property
     def process(self) -> ProcessMetrics:
