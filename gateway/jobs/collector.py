@@ -10,7 +10,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import structlog
 from attrs import define, field, frozen
@@ -32,6 +34,8 @@ from gateway.ports.job_store import JobNotFound
 from gateway.ports.object_store import ObjectNotFound
 
 log = structlog.get_logger(__name__)
+
+_NO_OBJECT: Final = Failure("storage_failed", "the tagged image is not in the object store")
 
 
 class Outcome(StrEnum):
@@ -146,23 +150,19 @@ class Collector:
 
     async def _decision(self, result: _Result) -> Decision | None:
         """What the result makes of its job; None while the store can't be asked."""
-        now = self._clock.now()
-        failure = Failure("tagging_failed", fit_for_clients(result.message.error))
-        if result.message.status == "completed":
-            path = result.message.processed_path
-            try:
-                words = await self._processed.read_words(path)
-            except (ObjectNotFound, BadInput) as error:
-                log.warning(
-                    "no object where the result says", trace_id=result.message.trace_id, reason=str(error)
-                )
-                failure = Failure("storage_failed", "the tagged image is not in the object store")
-            except GatewayError as error:
-                _leave_for_later(error, result.message.group_id)
-                return None
-            else:
-                return lambda job: attempt_completed(job, result.name, path, words, now)
-        return lambda job: attempt_failed(job, result.name, failure, now)
+        message, name, now = result.message, result.name, self._clock.now()
+        if message.status == "failed":
+            return _failed(name, Failure("tagging_failed", fit_for_clients(message.error)), now)
+        path = message.processed_path
+        try:
+            words = await self._processed.read_words(path)
+        except (ObjectNotFound, BadInput) as error:
+            log.warning("no object where the result says", trace_id=message.trace_id, reason=str(error))
+            return _failed(name, _NO_OBJECT, now)
+        except GatewayError as error:
+            _leave_for_later(error, message.group_id)
+            return None
+        return lambda job: attempt_completed(job, name, path, words, now)
 
     async def _commit(self, job_id: str, decisions: Sequence[Decision]) -> Sequence[bool]:
         """Which of them counted. Raises Unavailable, NoRoom."""
@@ -231,6 +231,10 @@ async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: f
     with suppress(GatewayError):
         for delivery in left:
             await results.requeue(delivery)
+
+
+def _failed(name: AttemptName, failure: Failure, now: datetime) -> Decision:
+    return lambda job: attempt_failed(job, name, failure, now)
 
 
 def _is_repeated(image: Image, result: _Result) -> bool:

@@ -71,18 +71,14 @@ class Pipeline:
             await self.run_once()
 
     async def run_once(self) -> None:
-        """Look. A broker that does not answer is not at work."""
+        """Look. A broker that does not answer is not at work. Raises Unavailable when the store is down."""
         window_before = self.window
         try:
             depths = {queue: await self._broker.depth(queue) for queue in Queue}
-            self.in_flight = await self._backlog.in_flight()
         except GatewayError as error:
-            if self.is_answering or not self._has_looked:
-                log.warning("queues can't be looked at", reason=str(error))
-            self.is_answering = False
-            self._working_time.advance(self._clock.now(), False)
+            self._miss(error)
         else:
-            self.is_answering = True
+            self.in_flight = await self._backlog.in_flight()
             self._take(depths)
         self._has_looked = True
         if self.window > window_before:
@@ -127,8 +123,14 @@ class Pipeline:
             )
         return lines
 
+    def _miss(self, error: GatewayError) -> None:
+        if self.is_answering or not self._has_looked:
+            log.warning("queues can't be looked at", reason=str(error))
+        self.is_answering = False
+        self._working_time.advance(self._clock.now(), False)
+
     def _take(self, depths: Mapping[Queue, QueueDepth]) -> None:
-        self.depths = depths
+        self.is_answering, self.depths = True, depths
         now = self._clock.now()
         self._working_time.advance(now, self.is_working)
         for queue in _WORKED:

@@ -16,12 +16,14 @@ from gateway.domain.transitions import (
     AttemptPolicy,
     attempt_completed,
     attempt_failed,
+    attempt_lost,
     attempt_rejected,
     begin_fetch,
     cancel,
     fail,
     fetch_later,
     fetched,
+    in_turn,
     published,
 )
 from tests.builders import (
@@ -56,6 +58,10 @@ def failed(job: Job, number: int = 1, index: int = 0) -> Change | None:
 
 def rejected(job: Job, number: int = 1, index: int = 0) -> Change | None:
     return attempt_rejected(job, attempt_of(job, index, number), a_failure(), POLICY, LATER)
+
+
+def lost(job: Job, number: int = 1, index: int = 0) -> Change | None:
+    return attempt_lost(job, attempt_of(job, index, number), a_failure("no_result"), POLICY, LATER)
 
 
 def at_attempt(number: int) -> Job:
@@ -187,12 +193,56 @@ def test_a_dead_letter_of_the_last_attempt_fails_the_image():
     assert (image.status, image.failure, image.attempt) == (Status.FAILED, a_failure(), 3)
 
 
+def test_a_lost_attempt_is_made_again_at_once_and_is_no_news():
+    change = after(lost(at_attempt(1), 1))
+    image = change.job.images[0]
+    assert (image.attempt, image.stage, image.not_before) == (2, Stage.PUBLISH, None)
+    assert change.events == ()
+
+
+def test_the_last_attempt_that_is_lost_fails_the_image():
+    image = after(lost(at_attempt(3), 3)).job.images[0]
+    assert (image.status, image.failure) == (Status.FAILED, a_failure("no_result"))
+
+
+def test_only_an_attempt_in_the_broker_can_be_lost_and_only_the_newest():
+    assert lost(at_attempt(2), 1) is None
+    assert lost(after(rejected(at_attempt(1), 1)).job, 2) is None
+    assert lost(a_job(images=2)) is None
+
+
+def test_what_comes_late_of_a_lost_attempt_counts_as_of_any_older_one():
+    job = after(lost(at_attempt(1), 1)).job
+    assert failed(job, 1) is None
+    assert rejected(job, 1) is None
+    assert published(job, attempt_of(job, 0, 1), LATER) is None
+    assert after(completed(job, 1)).job.images[0].status is Status.COMPLETED
+
+
+def test_decisions_in_turn_are_one_change_and_each_sees_what_the_one_before_left():
+    job = a_job(images=2, published=2)
+    steps = [partial(completed, index=0), partial(failed, index=0), partial(failed, index=1)]
+    change, made = in_turn(job, steps)
+    assert made == [True, False, True]
+    assert change is not None
+    assert [image.status for image in change.job.images] == [Status.COMPLETED, Status.FAILED]
+    assert [event.seq for event in change.events] == list(range(job.seq + 1, change.job.seq + 1))
+    assert kinds(change) == [EventType.IMAGE_COMPLETE, EventType.IMAGE_COMPLETE, EventType.JOB_COMPLETE]
+
+
+def test_decisions_none_of_which_changes_anything_are_no_change():
+    job = a_job(images=1, completed=1)
+    assert in_turn(job, [failed, completed]) == (None, [False, False])
+    assert in_turn(job, []) == (None, [])
+
+
 def test_a_result_of_an_unknown_image_changes_nothing():
     job = a_job(images=1)
     stranger = attempt_of(a_job(images=1))
     assert attempt_completed(job, stranger, "a", None, NOW) is None
     assert attempt_failed(job, stranger, a_failure(), NOW) is None
     assert attempt_rejected(job, stranger, a_failure(), POLICY, NOW) is None
+    assert attempt_lost(job, stranger, a_failure(), POLICY, NOW) is None
     assert published(job, stranger, NOW) is None
 
 
@@ -204,7 +254,8 @@ def test_nothing_leads_out_of_a_final_state(end):
     assert original is not None
     late = [completed(end), failed(end), rejected(end), fail(end, 0, a_failure(), LATER), cancel(end, LATER)]
     late += [published(end, attempt_of(end), LATER), begin_fetch(end, 0, LATER), fetched(end, 0, original)]
-    assert late == [None] * 8
+    late += [lost(end)]
+    assert late == [None] * 9
 
 
 # Cancelled
@@ -327,6 +378,18 @@ class JobLife(RuleBasedStateMachine):
             left = self.job.images[image.index]
             used_up = image.attempt == POLICY.max_attempts
             assert (left.stage is Stage.ENDED) == used_up
+            assert left.attempt == (image.attempt if used_up else image.attempt + 1)
+
+    @rule(data=st.data())
+    def an_attempt_is_lost(self, data: st.DataObject) -> None:
+        image, name = self.any_attempt(data)
+        legal = image.stage is Stage.RESULT and name.number == image.attempt
+        change = attempt_lost(self.job, name, a_failure("no_result"), POLICY, self.now)
+        self.commit(change, expected=legal)
+        if legal:
+            left = self.job.images[image.index]
+            used_up = image.attempt == POLICY.max_attempts
+            assert left.stage is (Stage.ENDED if used_up else Stage.PUBLISH)
             assert left.attempt == (image.attempt if used_up else image.attempt + 1)
 
     @rule(data=st.data())
