@@ -7,16 +7,13 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
-import structlog
-
-from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.adapters.broker.opening import open_broker
 from gateway.adapters.job_store.sqlite import SqliteJobStore
-from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_store
-from gateway.analyzer.service import Analyzer
-from gateway.background import Background, Service
+from gateway.adapters.object_store.opening import open_object_store
+from gateway.background import Background, CanNotStart, Service
 from gateway.context import AppContext
-from gateway.errors import GatewayError
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
@@ -34,33 +31,27 @@ from gateway.jobs.processed import ProcessedImages
 from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.submit import Submit
+from gateway.neighbours import built_in_roles, check_installed, workers
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
-from gateway.processor.service import Processor
-from gateway.processor.tags import INSTALL_COMMAND, processor_available
-from gateway.settings import Settings
+from gateway.settings import Settings, check_gateway
 
-log = structlog.get_logger(__name__)
-
-
-class CanNotStart(GatewayError):
-    """The gateway can't run so; the text says what to change."""
-
-    default_code = "can_not_start"
+NAME: Final = "gateway"
 
 
 @asynccontextmanager
 async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
-    """A gateway at work, without its doors. Raises CanNotStart, Unavailable."""
-    check(settings)
+    """A gateway at work, without its doors. Raises SettingsError, CanNotStart, Unavailable."""
+    check_gateway(settings)
+    built_in = built_in_roles(settings)
+    check_installed(*built_in)
     _make_private(settings.data_dir)
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         background = Background()
         jobs = await stack.enter_async_context(_job_store(settings))
-        objects = await stack.enter_async_context(_object_store(settings))
-        broker = InProcessBroker(settings.broker, clock)
-        stack.callback(broker.close)
+        objects = await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir))
+        broker = await stack.enter_async_context(open_broker(settings.broker, clock=clock, name=NAME))
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
         downloader = await stack.enter_async_context(
@@ -115,8 +106,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 prefetch=settings.broker.prefetch,
             ),
             DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs),
-            Processor(broker, objects, helpers, settings.processor).workers(),
-            Analyzer(broker, objects, helpers, settings.analyzer, settings.intake.max_pixels).workers(),
+            *(workers(role, settings, broker, objects, helpers) for role in reversed(built_in)),
             pipeline,
             Dispatcher(
                 ledger=ledger,
@@ -159,16 +149,13 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             latest=latest,
             stream=EventStream(latest, jobs, hub),
             submit=submit,
+            warnings=lambda: [*broker.warnings, *pipeline.warnings()],
         )
 
 
 def _job_store(settings: Settings) -> AbstractAsyncContextManager[SqliteJobStore]:
     path = Path(settings.job_store.path or settings.data_dir / "jobs.sqlite")
     return SqliteJobStore.open(path, synchronous=settings.job_store.synchronous)
-
-
-def _object_store(settings: Settings) -> AbstractAsyncContextManager[FolderObjectStore]:
-    return open_folder_store(settings.object_store, settings.object_store.folder(settings.data_dir))
 
 
 def _make_private(folder: Path) -> None:
@@ -182,12 +169,3 @@ def _make_private(folder: Path) -> None:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise CanNotStart(f"can't write to the data folder {folder} (data_dir, GATEWAY_DATA_DIR)")
-
-
-def check(settings: Settings) -> None:
-    """Whether the parts fit together and are installed. Raises CanNotStart."""
-    for part, kind in (("analyzer", settings.analyzer.kind), ("processor", settings.processor.kind)):
-        if kind == "external":
-            raise CanNotStart(f"{part}.kind = external needs a broker that other processes reach")
-    if not processor_available():
-        raise CanNotStart(f"the built-in processor needs pyexiv2: {INSTALL_COMMAND}")

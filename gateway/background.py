@@ -2,7 +2,8 @@
 
 A bare TaskGroup in an exit stack would wait for loops that never end; here the stop cancels every task and awaits
 it, with a deadline. What a service had in hand is not lost: all of them work at least once. A service that ends by
-itself has a bug: the process becomes unready and is asked to end, with the error kept for its exit code.
+itself before the stop has a bug: the process becomes unready and is asked to end, with the error kept for its exit
+code.
 """
 
 import asyncio
@@ -13,7 +14,15 @@ from typing import Protocol
 import structlog
 from attrs import define, field
 
+from gateway.errors import GatewayError
+
 log = structlog.get_logger(__name__)
+
+
+class CanNotStart(GatewayError):
+    """The process can't run so. The text is for its operator, and says what to change."""
+
+    default_code = "can_not_start"
 
 
 class Service(Protocol):
@@ -55,7 +64,8 @@ class Background:
     async def _watch(self, service: Service) -> None:
         try:
             await service.run()
-            self._crash(service, None)
+            if not self.stopping.is_set():
+                self._crash(service, None)
         except asyncio.CancelledError:
             if self._is_cancelled():
                 raise

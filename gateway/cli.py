@@ -1,4 +1,4 @@
-"""The shell's door: `gateway serve | config | health | submit | demo`.
+"""The shell's door: `gateway serve | worker | config | health | submit | demo`.
 
 Quick to start, for what a command needs is imported by it alone. An error that we foresaw is one line on standard
 error; the exit code is 0 for all well, 1 for something that failed, 2 for a wrong call, wrong settings or a gateway
@@ -8,14 +8,14 @@ that does not answer.
 import asyncio
 import gc
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from gateway.settings import LoadedSettings
+    from gateway.settings import HttpSettings, LoadedSettings, Settings
     from gateway.shell.output import OutputFolder
     from gateway.shell.plan import Found
 
@@ -24,6 +24,7 @@ T = TypeVar("T")
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 URL_FORMS = "http://..., https://..., unix:///path/of/socket"
+ROLES = ("analyzer", "processor")
 SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "photos"
 
 config_option = click.option(
@@ -31,6 +32,11 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Settings in TOML; without it, the defaults.",
+)
+
+
+worker_option = click.option(
+    "--worker", "role", type=click.Choice(ROLES), help="Of a worker, instead of the gateway."
 )
 
 
@@ -61,28 +67,37 @@ def serve(config: Path | None) -> None:
     """Run the gateway until it is told to stop."""
     gc.disable()  # nothing that a start makes is garbage, and looking for some took a tenth of its time
     settings = _load(config).settings
-    from gateway.errors import GatewayError
-    from gateway.serving import run
-    from gateway.telemetry.logs import set_up_logs
+    from gateway.serving import run_gateway
 
-    set_up_logs(settings.log)
-    gc.freeze()  # nor will it ever be: each later collection is spared the look at it
-    gc.enable()
-    try:
-        status = run(settings)
-    except GatewayError as error:
-        raise Failed(str(error)) from error
-    raise SystemExit(status)
+    _run_service(run_gateway, settings)
+
+
+@main.command()
+@click.argument("role", type=click.Choice(ROLES))
+@config_option
+def worker(role: str, config: Path | None) -> None:
+    """Run the analyzer or the processor as a process of its own.
+
+    It takes messages from the RabbitMQ of its gateway and images from its S3, until it is told to stop. Any number of
+    them work side by side.
+    """
+    gc.disable()
+    settings = _load(config, role).settings
+    from gateway.serving import run_worker
+    from gateway.settings import Role
+
+    _run_service(run_worker, settings, Role(role))
 
 
 @main.command("config")
 @config_option
-def show_config(config: Path | None) -> None:
+@worker_option
+def show_config(config: Path | None, role: str | None) -> None:
     """Print the settings in force, each with its origin.
 
     Secrets are masked.
     """
-    loaded = _load(config)
+    loaded = _load(config, role)
     from gateway.settings import describe
 
     click.echo(describe(loaded), nl=False)
@@ -90,16 +105,18 @@ def show_config(config: Path | None) -> None:
 
 @main.command()
 @config_option
-def health(config: Path | None) -> None:
-    """Ask whether the gateway of these settings is alive.
+@worker_option
+def health(config: Path | None, role: str | None) -> None:
+    """Ask whether the gateway of these settings, or a worker, is alive.
 
     The exit code is 0 if it is, for a container's health check.
     """
-    url = _own_url(config)
+    http = _http(config, role)
+    url = _url(http)
     from gateway.shell.health import ask
 
     try:
-        ask(_load(config).settings.http)
+        ask(http)
     except OSError as error:
         raise Failed(f"not healthy: {url}: {error.strerror or error}") from error
     click.echo("healthy")
@@ -145,7 +162,7 @@ def submit(
     """
     if output and not follow:
         raise click.UsageError("--output needs --follow")
-    url = url or _own_url(config)
+    url = url or _url(_http(config))
     found = _photos(paths, leave_out=output)
     copies = _output_folder(output) if output else None
     from gateway.shell.report import show_failures
@@ -174,23 +191,48 @@ def demo(folder: Path | None) -> None:
     raise SystemExit(0 if _run(run_demo(found.photos)) else Failed.exit_code)
 
 
-def _load(config: Path | None) -> "LoadedSettings":
-    from gateway.settings import SettingsError, load
+def _run_service(run: Callable[..., int], settings: "Settings", *more: object) -> NoReturn:
+    """Ends with its exit code."""
+    from gateway.errors import GatewayError
+    from gateway.settings import SettingsError
+    from gateway.telemetry.logs import set_up_logs
+
+    set_up_logs(settings.log)
+    gc.freeze()  # what a start made is no garbage, nor will it ever be: no later collection looks at it
+    gc.enable()
+    try:
+        status = run(settings, *more)
+    except SettingsError as error:
+        raise Wrong(str(error)) from error
+    except GatewayError as error:
+        raise Failed(str(error)) from error
+    raise SystemExit(status)
+
+
+def _load(config: Path | None, role: str | None = None) -> "LoadedSettings":
+    """Of the gateway, or of a worker."""
+    from gateway.settings import Role, SettingsError, load
 
     try:
-        return load(config, os.environ)
+        return load(config, os.environ, Role(role) if role else None)
     except SettingsError as error:
         raise Wrong(str(error)) from error
 
 
-def _own_url(config: Path | None) -> str:
-    """Where the gateway of these settings is."""
-    settings = _load(config).settings
+def _http(config: Path | None, role: str | None = None) -> "HttpSettings":
+    """Where the gateway of these settings listens, or a worker."""
+    settings = _load(config, role).settings
+    from gateway.settings import Role
+
+    return settings.http_of(Role(role)) if role else settings.http
+
+
+def _url(http: "HttpSettings") -> str:
     from gateway.settings import SettingsError
     from gateway.shell.address import url_of
 
     try:
-        return url_of(settings.http)
+        return url_of(http)
     except SettingsError as error:
         raise Wrong(str(error)) from error
 

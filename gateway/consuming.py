@@ -1,15 +1,17 @@
 """Workers that take one message after the other from a queue, as analyzer and processor do.
 
-Each worker has a subscription of its own with prefetch 1, so that a slow image holds up no other. What becomes of a
-message is the handler's word: one that returns is done with it, one that raises Hopeless rejects it, and one that
+Each worker has a subscription of its own, mostly with prefetch 1, so that a slow image holds up no other. What becomes
+of a message is the handler's word: one that returns is done with it, one that raises Hopeless rejects it, and one that
 meets other foreseen trouble gives it back and pauses.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 import structlog
-from attrs import define
+from attrs import define, field
 
 from gateway.errors import GatewayError
 from gateway.pacing import keep_doing, pause_after
@@ -29,26 +31,40 @@ Handler = Callable[[Delivery], Awaitable[None]]
 
 @define(eq=False)
 class Workers:
-    """`count` workers on one queue; a Service."""
+    """`count` workers on one queue, each with `prefetch` messages in hand; a Service."""
 
     name: str
     _broker: Broker
     _queue: Queue
     _handler: Handler
     _count: int
+    _prefetch: int = 1
+    _at_work: dict[asyncio.Task[None], asyncio.Lock] = field(factory=dict)
+    """Each worker, with what it holds while it handles a message."""
 
     async def run(self) -> None:
-        """Work until cancelled; what is in hand then is delivered again."""
+        """Work until cancelled, or finished; what is in hand then is delivered again."""
         async with asyncio.TaskGroup() as group:
             for number in range(self._count):
-                group.create_task(keep_doing(self.name, self._session), name=f"{self.name}-{number}")
+                handling = asyncio.Lock()
+                session = partial(self._session, handling)
+                task = group.create_task(keep_doing(self.name, session), name=f"{self.name}-{number}")
+                self._at_work[task] = handling
 
-    async def _session(self) -> None:
+    async def finish(self, within_s: float) -> None:
+        """Take nothing more; returns when no message is handled any longer, or after `within_s`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*(_dismiss(*worker) for worker in self._at_work.items()))
+
+    async def _session(self, handling: asyncio.Lock) -> None:
         trouble = 0
-        async with self._broker.subscribe(self._queue, prefetch=1) as subscription:
+        async with self._broker.subscribe(self._queue, prefetch=self._prefetch) as subscription:
             while True:
                 for delivery in await subscription.next_batch(1):
-                    trouble = 0 if await self._handle(subscription, delivery) else trouble + 1
+                    async with handling:
+                        is_done = await self._handle(subscription, delivery)
+                    trouble = 0 if is_done else trouble + 1
                     if trouble:
                         await asyncio.sleep(pause_after(trouble))
                         await subscription.requeue(delivery)
@@ -65,3 +81,9 @@ class Workers:
         else:
             await subscription.ack([delivery])
         return True
+
+
+async def _dismiss(worker: asyncio.Task[None], handling: asyncio.Lock) -> None:
+    """Once it handles no message. The lock is fair: the worker can't begin another one before this."""
+    async with handling:
+        worker.cancel()

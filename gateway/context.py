@@ -4,6 +4,8 @@
 services are given the ports they need, for whoever receives the whole context could use anything.
 """
 
+from collections.abc import Callable, Sequence
+
 from aiohttp import web
 from attrs import frozen
 
@@ -29,7 +31,8 @@ class AppContext:
     latest: LatestJobs
     stream: EventStream
     submit: Submit
-    warnings: tuple[str, ...] = ()
+    warnings: Callable[[], Sequence[str]] = tuple
+    """What an operator should know of now, a line each."""
 
 
 CONTEXT = web.AppKey("context", AppContext)

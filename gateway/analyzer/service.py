@@ -34,7 +34,10 @@ class Analyzer:
 
     def workers(self) -> Workers:
         """The service that feeds this analyzer."""
-        return Workers("analyzer", self._broker, Queue.IMAGE_UPLOAD, self.handle, self._settings.concurrency)
+        settings = self._settings
+        return Workers(
+            "analyzer", self._broker, Queue.IMAGE_UPLOAD, self.handle, settings.concurrency, settings.prefetch
+        )
 
     async def handle(self, delivery: Delivery) -> None:
         """Analyse the image of one message. Raises Hopeless; Unavailable when store or broker is down."""

@@ -29,8 +29,29 @@ def build_application(context: AppContext) -> web.Application:
             *Batches(context, views, Admission(intake, context.background), cross_origin.allows_all).routes(),
             *Images(context, views).routes(),
             *subscriptions.routes(),
-            *Health(context).routes(),
+            *_health(context).routes(),
             *page_routes(intake),
         ]
     )
     return application
+
+
+def build_worker_application(health: Health) -> web.Application:
+    """The door of a worker: it is asked how it is, and nothing else."""
+    application = web.Application(middlewares=[answer_errors])
+    application.add_routes(health.routes())
+    return application
+
+
+def _health(context: AppContext) -> Health:
+    return Health(
+        name="gateway",
+        checks={
+            "object_store": context.object_store.check,
+            "broker": context.broker.check,
+            "job_store": context.job_store.check,
+        },
+        warnings=context.warnings,
+        background=context.background,
+        clock=context.clock,
+    )

@@ -1,7 +1,7 @@
-"""Whether the gateway is alive, and whether it can work: for process supervisors and load balancers."""
+"""Whether a gateway or a worker is alive, and whether it can work: for process supervisors and load balancers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -10,8 +10,9 @@ from attrs import define, field, frozen
 
 from gateway.api.answers import json_answer
 from gateway.api.views import to_json
-from gateway.context import AppContext
+from gateway.background import Background
 from gateway.errors import GatewayError
+from gateway.ports.clock import Clock
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +32,18 @@ class CheckResult:
     detail: str
 
 
-@define(eq=False)
+@define(eq=False, kw_only=True)
 class Health:
-    """The routes for probes."""
+    """The routes for probes of the process that is called `name`.
 
-    _context: AppContext
+    `checks` ask one part each, and tell in a line how it is; `warnings` are asked at every probe.
+    """
+
+    _name: str
+    _checks: Mapping[str, Check]
+    _warnings: Callable[[], Iterable[str]]
+    _background: Background
+    _clock: Clock
     _asking: asyncio.Lock = field(factory=asyncio.Lock)
     _results: Mapping[str, CheckResult] = field(factory=dict)
     _fresh_until: float = float("-inf")
@@ -58,34 +66,27 @@ class Health:
                     name: {"status": "ok" if result.is_ok else "failing", "detail": result.detail}
                     for name, result in results.items()
                 },
-                "warnings": [*troubles, *self._context.warnings],
+                "warnings": [*troubles, *self._warnings()],
             }
         )
         return json_answer(body, status=200 if is_ready else 503, headers=_UNCACHED)
 
     def _troubles(self) -> list[str]:
         """What makes the process unready, however well its parts are."""
-        background = self._context.background
-        if background.crashed is not None:
-            return [f"the service {background.crashed} died"]
-        return ["the gateway is stopping"] if background.stopping.is_set() else []
+        if self._background.crashed is not None:
+            return [f"the service {self._background.crashed} died"]
+        return [f"the {self._name} is stopping"] if self._background.stopping.is_set() else []
 
     async def _fresh_results(self) -> Mapping[str, CheckResult]:
         async with self._asking:
-            now = self._context.clock.monotonic()
-            if now >= self._fresh_until:
+            if self._clock.monotonic() >= self._fresh_until:
                 self._results = await self._ask_all()
-                self._fresh_until = self._context.clock.monotonic() + FRESH_S
+                self._fresh_until = self._clock.monotonic() + FRESH_S
             return self._results
 
     async def _ask_all(self) -> Mapping[str, CheckResult]:
-        checks: Mapping[str, Check] = {
-            "object_store": self._context.object_store.check,
-            "broker": self._context.broker.check,
-            "job_store": self._context.job_store.check,
-        }
-        results = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
-        return dict(zip(checks, results, strict=True))
+        results = await asyncio.gather(*(_ask(name, check) for name, check in self._checks.items()))
+        return dict(zip(self._checks, results, strict=True))
 
 
 _UNCACHED: Final = {"Cache-Control": "no-store"}

@@ -40,7 +40,12 @@ class Processor:
     def workers(self) -> Workers:
         """The service that feeds this processor."""
         return Workers(
-            "processor", self._broker, Queue.METADATA_GENERATED, self.handle, self._settings.concurrency
+            "processor",
+            self._broker,
+            Queue.METADATA_GENERATED,
+            self.handle,
+            self._settings.concurrency,
+            self._settings.prefetch,
         )
 
     async def handle(self, delivery: Delivery) -> None:

@@ -1,0 +1,130 @@
+"""The doors of a process: a port, a Unix socket, or both, and how it is told to close them.
+
+The first SIGTERM or SIGINT asks for a stop, the second ends the process at once.
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from gateway.api.cors import CrossOrigin
+from gateway.api.runner import Runner
+from gateway.background import Background, CanNotStart
+from gateway.settings import HttpSettings
+
+UNIX: Final = "unix://"
+_KNOCK_S: Final = 0.5
+
+
+@asynccontextmanager
+async def listening(
+    application: web.Application, http: HttpSettings, background: Background, *, port_names: str
+) -> AsyncIterator[list[str]]:
+    """The doors are open, at these addresses; leaving closes them and lets requests in hand end.
+
+    `port_names` tells an operator where host and port come from. Raises CanNotStart.
+    """
+    runner = Runner(
+        application,
+        CrossOrigin(http.cors_origins),
+        access_log=None,
+        auto_decompress=False,
+        handle_signals=False,
+        keepalive_timeout=http.keepalive_timeout_s,
+        shutdown_timeout=http.shutdown_timeout_s,
+    )
+    await runner.setup()
+    addresses: list[str] = []
+    try:
+        if http.tcp:
+            await _listen_on_port(runner, http, port_names)
+        if http.socket:
+            await _listen_on_socket(runner, Path(http.socket))
+        addresses = _addresses(runner)
+        yield addresses
+    finally:
+        background.ask_to_stop()
+        await runner.cleanup()
+        _remove_sockets(addresses)
+
+
+def stop_on_signals(background: Background) -> None:
+    """The first signal asks for a stop, the second ends at once."""
+
+    def on_signal(number: int) -> None:
+        if background.stopping.is_set():
+            sys.stderr.write("stopped at once\n")
+            sys.stderr.flush()
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        background.ask_to_stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+
+
+def _remove_sockets(addresses: Iterable[str]) -> None:
+    for address in addresses:
+        if address.startswith(UNIX):
+            Path(address.removeprefix(UNIX)).unlink(missing_ok=True)
+
+
+async def _listen_on_port(runner: web.AppRunner, http: HttpSettings, names: str) -> None:
+    host = http.host or "127.0.0.1"
+    try:
+        await web.TCPSite(runner, host, http.port, backlog=1024).start()
+    except OSError as error:
+        where = f"http://{_host(host)}:{http.port} ({names})"
+        raise CanNotStart(f"can't listen on {where}: {_reason(error)}") from error
+
+
+async def _listen_on_socket(runner: web.AppRunner, path: Path) -> None:
+    try:
+        _make_way(path)
+        await web.UnixSite(runner, str(path), backlog=1024).start()
+    except OSError as error:
+        raise CanNotStart(f"can't listen on the socket {path} (http.socket): {_reason(error)}") from error
+
+
+def _make_way(path: Path) -> None:
+    """Remove a socket on which nobody listens any more; one that is in use is never taken from its owner."""
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise FileExistsError(errno.EEXIST, "there is something that is no socket")
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.settimeout(_KNOCK_S)
+        try:
+            knocking.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "there is no such host"
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _addresses(runner: web.AppRunner) -> list[str]:
+    return [
+        f"{UNIX}{address}" if isinstance(address, str) else f"http://{_host(address[0])}:{address[1]}"
+        for address in runner.addresses
+    ]
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,32 @@
+"""Analyzer and processor as services of this process: of the gateway that has them built in, or of a worker."""
+
+from gateway.analyzer.service import Analyzer
+from gateway.background import CanNotStart
+from gateway.consuming import Workers
+from gateway.ports.broker import Broker
+from gateway.ports.object_store import ObjectStore
+from gateway.processes import HelperProcesses
+from gateway.processor.service import Processor
+from gateway.processor.tags import INSTALL_COMMAND, processor_available
+from gateway.settings import Role, Settings
+
+
+def built_in_roles(settings: Settings) -> tuple[Role, ...]:
+    """What a gateway of these settings does itself."""
+    return tuple(role for role in Role if settings.of(role).kind == "built_in")
+
+
+def check_installed(*roles: Role) -> None:
+    """Whether all is here that these need. Raises CanNotStart."""
+    if Role.PROCESSOR in roles and not processor_available():
+        raise CanNotStart(f"the built-in processor needs pyexiv2: {INSTALL_COMMAND}")
+
+
+def workers(
+    role: Role, settings: Settings, broker: Broker, objects: ObjectStore, helpers: HelperProcesses
+) -> Workers:
+    """The service that does it."""
+    if role is Role.ANALYZER:
+        pixels = settings.intake.max_pixels
+        return Analyzer(broker, objects, helpers, settings.analyzer, pixels).workers()
+    return Processor(broker, objects, helpers, settings.processor).workers()

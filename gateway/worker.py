@@ -1,0 +1,55 @@
+"""The composition root of `gateway worker ROLE`: the analyzer or the processor as a process of its own.
+
+It has no state and writes no file: what it knows comes by message, what it makes goes into the object store and, once
+the broker confirmed it, out of its hand. Any number of them work side by side, ours and others'.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from attrs import frozen
+
+from gateway.adapters.broker.opening import open_broker
+from gateway.adapters.object_store.opening import open_object_store
+from gateway.api.health import Health
+from gateway.background import Background
+from gateway.consuming import Workers
+from gateway.neighbours import check_installed, workers
+from gateway.ports.clock import SystemClock
+from gateway.processes import HelperProcesses
+from gateway.settings import Role, Settings, check_worker
+
+
+@frozen(eq=False)
+class Worker:
+    """A worker at work, without its door."""
+
+    workers: Workers
+    background: Background
+    health: Health
+
+
+@asynccontextmanager
+async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
+    """Takes messages until the context ends. Raises SettingsError, CanNotStart."""
+    check_worker(settings, role)
+    check_installed(role)
+    async with AsyncExitStack() as stack:
+        clock = SystemClock()
+        background = Background()
+        objects = await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir))
+        broker = await stack.enter_async_context(
+            open_broker(settings.broker, clock=clock, name=f"gateway worker {role}")
+        )
+        helpers = HelperProcesses(settings.helpers)
+        stack.push_async_callback(helpers.close)
+        service = workers(role, settings, broker, objects, helpers)
+        health = Health(
+            name=role,
+            checks={"object_store": objects.check, "broker": broker.check},
+            warnings=lambda: broker.warnings,
+            background=background,
+            clock=clock,
+        )
+        await stack.enter_async_context(background.running(service))
+        yield Worker(service, background, health)
