@@ -1,0 +1,52 @@
+"""Batches and their jobs over HTTP, as a client does it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiohttp
+
+Fields = dict[str, Any]
+
+
+async def submit_files(http: aiohttp.ClientSession, base_url: str, files: Sequence[tuple[str, bytes]]) -> str:
+    """A multipart batch of (name, content): its job_id."""
+    form = aiohttp.FormData(default_to_multipart=True)
+    for name, content in files:
+        form.add_field("images", content, filename=name)
+    return await _accepted(http, base_url, data=form)
+
+
+async def submit_json(http: aiohttp.ClientSession, base_url: str, images: Sequence[Mapping[str, str]]) -> str:
+    """A JSON batch: its job_id."""
+    return await _accepted(http, base_url, json={"images": list(images)})
+
+
+def as_base64(name: str, content: bytes) -> Mapping[str, str]:
+    """An image of a JSON batch."""
+    return {"base64": base64.b64encode(content).decode(), "name": name}
+
+
+async def job_of(http: aiohttp.ClientSession, base_url: str, job_id: str) -> Fields:
+    """The status answer."""
+    async with http.get(f"{base_url}/api/v1/batch/{job_id}") as answer:
+        assert answer.status == 200, await answer.text()
+        return dict(await answer.json())
+
+
+async def processed_of(http: aiohttp.ClientSession, base_url: str, job_id: str, index: int) -> bytes:
+    async with http.get(f"{base_url}/api/v1/batch/{job_id}/images/{index}/processed") as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.read()
+
+
+async def readiness(http: aiohttp.ClientSession, base_url: str) -> tuple[int, Fields]:
+    """Status and body of readyz."""
+    async with http.get(f"{base_url}/readyz") as answer:
+        return answer.status, dict(await answer.json())
+
+
+async def _accepted(http: aiohttp.ClientSession, base_url: str, **body: Any) -> str:
+    async with http.post(f"{base_url}/api/v1/batch", **body) as answer:
+        assert answer.status == 201, await answer.text()
+        return str((await answer.json())["job_id"])
