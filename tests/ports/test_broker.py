@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.adapters.broker.rabbitmq import open_rabbitmq
+from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 from tests.golden import golden
@@ -18,18 +20,24 @@ QUIET_S = 0.1
 
 
 @asynccontextmanager
-async def in_process() -> AsyncIterator[Broker]:
+async def in_process(_: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     broker = InProcessBroker()
     yield broker
     broker.close()
 
 
-OPENERS: dict[str, Callable[[], AbstractAsyncContextManager[Broker]]] = {"in_process": in_process}
+def rabbitmq(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[Broker]:
+    url = request.getfixturevalue("rabbitmq_url")
+    return open_rabbitmq(BrokerSettings(kind="rabbitmq", url=url), name="port-tests")
+
+
+Opener = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Broker]]
+OPENERS: dict[str, Opener] = {"in_process": in_process, "rabbitmq": rabbitmq}
 
 
 @pytest.fixture(params=OPENERS)
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    async with OPENERS[request.param]() as broker:
+    async with OPENERS[request.param](request) as broker:
         yield broker
 
 

@@ -1,0 +1,124 @@
+"""RabbitMQ as a `Broker`: two connections that are kept, and what is done on them.
+
+Two, because a broker that is short of memory or disk stops to read from those that publish: acks and questions must
+not wait behind messages.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Final
+
+from aiohttp import AsyncResolver
+from aiormq.exceptions import ChannelNotFoundEntity
+from attrs import frozen
+
+from gateway.adapters.broker.rabbitmq.address import address_of
+from gateway.adapters.broker.rabbitmq.channels import a_channel
+from gateway.adapters.broker.rabbitmq.link import Link, is_blocked, supervised
+from gateway.adapters.broker.rabbitmq.publisher import Publisher
+from gateway.adapters.broker.rabbitmq.subscription import RabbitSubscription
+from gateway.adapters.broker.rabbitmq.sweep import RabbitSweep, sweeping
+from gateway.adapters.broker.rabbitmq.topology import Topology
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.errors import Unavailable
+from gateway.ports.broker import Queue, QueueDepth
+
+_FIRST_CONNECTION_S: Final = 2.0
+"""How long an opening waits for the broker: a healthy start warns of nothing."""
+_CHECK_S: Final = 1.5
+_SILENCE_S: Final = 8.0
+_SHARE_OF_PUBLISH_TIMEOUT: Final = 0.8
+"""A publisher gives up a dead connection while there is time to try on a new one."""
+
+
+@frozen(eq=False)
+class RabbitBroker:
+    """A `Broker`."""
+
+    _settings: BrokerSettings
+    _topology: Topology
+    _publishing: Link
+    _consuming: Link
+    _publisher: Publisher
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._topology.warnings
+
+    @property
+    def remembers(self) -> bool:
+        return True
+
+    async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object] | None = None) -> None:
+        await self._publisher.publish(queue, body, headers or {})
+
+    def subscribe(self, queue: Queue, *, prefetch: int) -> AbstractAsyncContextManager[RabbitSubscription]:
+        subscription = RabbitSubscription(self._consuming, self._topology, self._settings, queue, prefetch)
+        return subscription.consuming()
+
+    def sweep(self, queue: Queue, *, limit: int) -> AbstractAsyncContextManager[RabbitSweep]:
+        return sweeping(self._consuming, self._settings, queue, limit)
+
+    async def depth(self, queue: Queue) -> QueueDepth:
+        connection = self._consuming.current()
+        async with self._consuming.asking():
+            try:
+                async with a_channel(connection) as channel:
+                    answer = await channel.queue_declare(self._settings.queue_name(queue), passive=True)
+            except ChannelNotFoundEntity:  # somebody has deleted it
+                await self._topology.declare(connection, queue)
+                return QueueDepth(0, 0)
+        return QueueDepth(answer.message_count or 0, answer.consumer_count or 0)
+
+    async def check(self) -> str:
+        for link in (self._publishing, self._consuming):
+            if link.trouble:
+                raise Unavailable(f"not connected to {link.address}: {link.trouble}")
+        if await is_blocked(self._publishing.current()):
+            raise Unavailable(f"{self._publishing.address} takes no messages: its memory or disk alarm is on")
+        try:
+            async with self._consuming.asking(_CHECK_S), a_channel(self._consuming.current()):
+                pass
+        except Unavailable as error:
+            raise Unavailable(f"{self._consuming.address} does not answer", detail=error.detail) from error
+        return f"connected to {self._publishing.address}"
+
+
+def _nothing() -> None:
+    """Whoever opens a broker may not care for reconnects."""
+
+
+@asynccontextmanager
+async def open_rabbitmq(
+    settings: BrokerSettings, *, name: str, on_reconnect: Callable[[], None] = _nothing
+) -> AsyncIterator[RabbitBroker]:
+    """A broker at once, whether or not RabbitMQ is there: until it is, all is Unavailable.
+
+    `name` is what the broker's operators see. `on_reconnect` is called at each connection made again.
+    """
+    logging.getLogger("aiormq").setLevel(
+        logging.CRITICAL
+    )  # it logs whole bodies, and a traceback at each loss
+    address = address_of(settings)
+    topology = Topology(settings)
+    resolver = AsyncResolver()
+
+    def link(purpose: str, silence_s: float) -> Link:
+        return Link(
+            f"{name}-{purpose}", address, resolver, settings, topology.declare_all, on_reconnect, silence_s
+        )
+
+    share = _SHARE_OF_PUBLISH_TIMEOUT * settings.publish_timeout_s
+    publishing, consuming = link("publish", min(_SILENCE_S, share)), link("consume", _SILENCE_S)
+    try:
+        async with supervised(publishing, consuming):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_CONNECTION_S):
+                    await asyncio.gather(publishing.connection(), consuming.connection())
+            yield RabbitBroker(
+                settings, topology, publishing, consuming, Publisher(publishing, topology, settings)
+            )
+    finally:
+        await resolver.close()

@@ -1,0 +1,86 @@
+"""What aiormq raises, in our words.
+
+aiormq ends whoever waits on a connection that dies by a bare CancelledError, which is no cancellation of ours: it
+must become an error, or tasks end without a word.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelAccessRefused,
+    ChannelLockedResource,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    ConnectionClosed,
+    DeliveryError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+
+from gateway.errors import Unavailable
+
+REFUSALS: Final = (ChannelAccessRefused, ChannelLockedResource, ChannelPreconditionFailed)
+"""The broker has the queue, but not as we want it or not for us."""
+_ANSWERS: Final = (DeliveryError, ChannelNotFoundEntity, *REFUSALS)
+_LOSSES: Final = (AMQPError, RuntimeError, OSError, EOFError, StopAsyncIteration)
+_MAX_REASON_CHARS: Final = 300
+
+
+class ConnectionLost(Unavailable):
+    """The connection or the channel ended before the answer: the broker may have done what it was asked."""
+
+
+@contextmanager
+def losses_told() -> Iterator[None]:
+    """Whatever ends a wait because the connection ends is ConnectionLost; what the broker answers passes."""
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if task and task.cancelling() > cancellations:
+            raise
+        raise lost("closed") from error
+    except (*_ANSWERS, TimeoutError):
+        raise
+    except Exception as error:
+        # A closed channel gives some of its waiters an Exception of no class.
+        if isinstance(error, _LOSSES) or type(error) is Exception:
+            raise lost(reason_of(error)) from error
+        raise
+
+
+def lost(reason: str) -> ConnectionLost:
+    return ConnectionLost("The connection to the message broker is lost.", detail=reason)
+
+
+def reason_of(error: BaseException) -> str:
+    """Why there is no connection: one line for an operator."""
+    match error:
+        case ProbableAuthenticationError():
+            return "the broker refuses the user or the password"
+        case InvalidFrameError() if "Connection.OpenOk" in str(error):
+            # aiormq does not hand on what the broker says here.
+            return "the broker refuses the virtual host: it does not exist, or the user has no access to it"
+        case ConnectionClosed():
+            return f"the broker closed the connection: {_line(error)}"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason}"
+        case TimeoutError():
+            return "no answer in time"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case _:
+            return _line(error)
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:_MAX_REASON_CHARS]

@@ -1,0 +1,30 @@
+"""Headers of a message, as far as AMQP 0-9-1 can carry them."""
+
+import struct
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pamqp import encode
+
+_MAX_BYTES: Final = 64 * 1024
+"""They travel in one frame with the other properties; a broker that gets a longer one than agreed (128 KiB) closes
+the connection."""
+
+
+def carried(headers: Mapping[str, object]) -> dict[str, Any]:
+    """What can be sent of them: a value that AMQP has no type for, or that is too long, is left out."""
+    sent: dict[str, Any] = {}
+    room = _MAX_BYTES
+    for key, value in headers.items():
+        size = _size(key, value)
+        if size is not None and size <= room:
+            sent[key] = value
+            room -= size
+    return sent
+
+
+def _size(key: str, value: Any) -> int | None:
+    try:
+        return len(encode.field_table({key: value}))
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, struct.error):
+        return None

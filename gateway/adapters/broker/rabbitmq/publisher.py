@@ -1,0 +1,114 @@
+"""Messages to the broker, each confirmed: within its deadline over reconnects, nacks and missing queues.
+
+A message may arrive twice, never less than once. While the broker blocks us nothing more is sent: what was sent
+arrives when it goes on, and each attempt more would be a message more.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, Final
+
+from aiormq import Connection, spec
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError, PublishError
+from attrs import define, field
+
+from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, reason_of
+from gateway.adapters.broker.rabbitmq.headers import carried
+from gateway.adapters.broker.rabbitmq.link import Link, is_blocked
+from gateway.adapters.broker.rabbitmq.topology import Topology
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.errors import Unavailable
+from gateway.ports.broker import Queue, Unroutable
+
+_MAX_IN_FLIGHT: Final = 200
+_PERSISTENT: Final = 2
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 1.0
+_BLOCKED_LOOK_S: Final = 0.1
+
+
+@define(eq=False)
+class Publisher:
+    """Publishes on one link."""
+
+    _link: Link
+    _topology: Topology
+    _settings: BrokerSettings
+    _window: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(_MAX_IN_FLIGHT))
+    _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
+    _channel: AbstractChannel | None = field(init=False, default=None)
+    _trouble: str = field(init=False, default="")
+
+    async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object]) -> None:
+        """Returns once the broker has confirmed it. Raises Unroutable or Unavailable."""
+        carried_headers = carried(headers)
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_s), self._window:
+                await self._publish_until_confirmed(queue, body, carried_headers)
+        except TimeoutError as error:
+            raise await self._why_not() from error
+
+    async def _publish_until_confirmed(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
+        was_returned = False
+        for attempt in count():
+            try:
+                await self._publish_once(queue, body, headers)
+            except PublishError as error:
+                if was_returned:
+                    raise Unroutable("The message broker has no such queue.", detail=str(error)) from error
+                was_returned = True
+                await self._declare(queue)
+            except (AMQPError, ConnectionLost) as error:
+                if self._link.is_over:
+                    raise Unavailable("The message broker is closed.") from error
+                self._trouble = reason_of(error)
+                await asyncio.sleep(_pause_after(attempt))
+            else:
+                return
+
+    async def _publish_once(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
+        channel = await self._open_channel(await self._unblocked_connection())
+        # aiormq sets a message id of its own: by that it finds out which message was returned.
+        properties = spec.Basic.Properties(
+            delivery_mode=_PERSISTENT, content_type="application/json", headers=headers
+        )
+        with self._link.question():
+            await channel.basic_publish(
+                body,
+                routing_key=self._settings.queue_name(queue),
+                mandatory=True,
+                properties=properties,
+            )
+
+    async def _unblocked_connection(self) -> Connection:
+        while await is_blocked(connection := await self._link.connection()):  # noqa: ASYNC110 no event tells
+            await asyncio.sleep(_BLOCKED_LOOK_S)
+        return connection
+
+    async def _open_channel(self, connection: Connection) -> AbstractChannel:
+        async with self._opening:
+            channel = self._channel
+            if channel is None or channel.is_closed or channel.connection is not connection:
+                with self._link.question():
+                    channel = self._channel = await connection.channel()
+            return channel
+
+    async def _declare(self, queue: Queue) -> None:
+        with self._link.question():
+            await self._topology.declare(await self._unblocked_connection(), queue)
+
+    async def _why_not(self) -> Unavailable:
+        """What kept a message from being confirmed in time."""
+        if self._link.trouble:
+            return Unavailable("The message broker can't be reached.", detail=self._link.trouble)
+        if await is_blocked(self._link.current()):
+            return Unavailable("The message broker is blocked by its memory or disk alarm.")
+        return Unavailable("The message broker did not confirm a message in time.", detail=self._trouble)
+
+
+def _pause_after(attempt: int) -> float:
+    longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 10))
+    return random.uniform(0, longest)  # noqa: S311 jitter, not a secret

@@ -1,0 +1,56 @@
+"""What a connection was asked and has not answered, so that a silent one is noticed.
+
+A peer that is gone without a word (a pulled cable, a frozen machine) ends no wait; AMQP's heartbeats need half a
+minute to tell. Here any answer counts as a sign of life, and a question that was given up is still unanswered.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from attrs import define, field
+
+
+@define(eq=False)
+class Questions:
+    """The questions on one connection."""
+
+    _now: Callable[[], float] = time.monotonic
+    _open: int = field(init=False, default=0)
+    _silent_since: float | None = field(init=False, default=None)
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A question, asked for as long as the block runs. A refusal is an answer; giving up is none."""
+        if self._silent_since is None:
+            self._silent_since = self._now()
+        self._open += 1
+        is_answered = True
+        try:
+            yield
+        except asyncio.CancelledError:
+            is_answered = False
+            raise
+        finally:
+            self._open -= 1
+            if is_answered:
+                self.heard()
+
+    def heard(self) -> None:
+        """The other side has given a sign of life."""
+        self._silent_since = self._now() if self._open else None
+
+    def excuse(self) -> None:
+        """The silence until now has a known cause."""
+        if self._silent_since is not None:
+            self._silent_since = self._now()
+
+    def forget(self) -> None:
+        """The connection is another one; what was asked on the old one counts no more."""
+        self._silent_since = None
+
+    @property
+    def silent_s(self) -> float:
+        """For how long an answer has been outstanding without any having come."""
+        return 0.0 if self._silent_since is None else self._now() - self._silent_since

@@ -1,0 +1,156 @@
+"""A stream of deliveries that goes on over lost connections, dead channels and deleted queues.
+
+Each time it consumes anew on a channel of its own. What the earlier channel had brought is forgotten: the broker
+delivers it again.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+from aiormq import Connection
+from aiormq.abc import AbstractChannel
+from attrs import define, field
+
+from gateway.adapters.broker.rabbitmq.errors import losses_told
+from gateway.adapters.broker.rabbitmq.holding import Holding
+from gateway.adapters.broker.rabbitmq.link import ANSWER_S, CLOSE_S, Link
+from gateway.adapters.broker.rabbitmq.topology import Topology
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.errors import Unavailable
+from gateway.ports.broker import Delivery, Queue
+
+log = structlog.get_logger(__name__)
+
+_START_S: Final = 1.0
+"""How long an opening waits for its consumer: a healthy start is whole when it returns."""
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+
+
+@define(eq=False)
+class RabbitSubscription:
+    """A `Subscription`."""
+
+    _link: Link
+    _topology: Topology
+    _settings: BrokerSettings
+    _queue: Queue
+    _prefetch: int
+    _holding: Holding | None = field(init=False, default=None)
+    _news: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _consuming: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _is_over: bool = field(init=False, default=False)
+
+    async def next_batch(self, limit: int) -> list[Delivery]:
+        await asyncio.sleep(0)  # a consumer with a full queue must not keep the loop for itself
+        while True:
+            holding = self._live_holding()
+            if holding is not None and holding.has_arrivals:
+                return holding.take(limit)
+            if self._is_over:
+                raise Unavailable("The subscription has ended.")
+            self._news.clear()
+            await self._news.wait()
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        await self._settle(lambda holding: holding.ack(deliveries))
+
+    async def reject(self, delivery: Delivery, *, reason: str = "") -> None:
+        """AMQP has no place for the reason: it is in the log alone."""
+        if reason:
+            log.info("message rejected", queue=self._settings.queue_name(self._queue), reason=reason)
+        await self._settle(lambda holding: holding.reject(delivery))
+
+    async def requeue(self, delivery: Delivery) -> None:
+        await self._settle(lambda holding: holding.requeue(delivery))
+
+    @asynccontextmanager
+    async def consuming(self) -> AsyncIterator["RabbitSubscription"]:
+        """It consumes as long as this lasts; then what is unsettled goes back."""
+        task = asyncio.create_task(self._keep_consuming(), name=f"consume-{self._queue}")
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_START_S):
+                    await self._consuming.wait()
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.wait({task}, timeout=2 * CLOSE_S)
+
+    def _live_holding(self) -> Holding | None:
+        return self._holding if self._holding is not None and self._holding.is_alive else None
+
+    async def _settle(self, settle: Callable[[Holding], Awaitable[None]]) -> None:
+        """Of a channel that is gone, or that goes now, nothing is settled: it comes again."""
+        holding = self._live_holding()
+        if holding is None:
+            return
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                with losses_told():
+                    await settle(holding)
+        except TimeoutError:
+            self._link.abort()  # the other side reads no more
+        except Unavailable as error:
+            log.info("not settled, will come again", queue=str(self._queue), reason=str(error))
+
+    async def _keep_consuming(self) -> None:
+        failures = 0
+        try:
+            while not self._link.is_over:
+                try:
+                    await self._consume(await self._link.connection())
+                    failures = 0
+                except Exception as error:
+                    failures += 1
+                    bug = None if isinstance(error, Unavailable) else error
+                    log.warning("not consuming", queue=str(self._queue), reason=str(error), exc_info=bug)
+                await asyncio.sleep(_pause_after(failures))
+        finally:
+            self._is_over = True
+            self._news.set()
+
+    async def _consume(self, connection: Connection) -> None:
+        """Until the channel ends, or the broker ends the consumer because the queue is gone."""
+        async with self._link.asking():
+            await self._topology.declare(connection, self._queue)
+            channel = await connection.channel(publisher_confirms=False)
+        cancelled = asyncio.get_running_loop().create_future()
+        channel.on_consumer_cancel_callbacks.add(lambda _: cancelled.cancel())
+        holding = self._holding = Holding(self._queue, channel, self._news.set)
+        consumer_tag = None
+        try:
+            async with self._link.asking():
+                await channel.basic_qos(prefetch_count=self._prefetch)
+                started = await channel.basic_consume(self._settings.queue_name(self._queue), holding.receive)
+            consumer_tag = started.consumer_tag
+            self._consuming.set()
+            await asyncio.wait({channel.closing, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._holding = None
+            await self._release(channel, holding, consumer_tag)
+
+    async def _release(self, channel: AbstractChannel, holding: Holding, consumer_tag: str | None) -> None:
+        """So that what is unsettled comes again at once."""
+        if channel.is_closed:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                with losses_told():
+                    if consumer_tag is not None:
+                        await channel.basic_cancel(consumer_tag)
+                    await holding.give_back_all()
+                    await channel.close()
+        except TimeoutError:
+            self._link.abort()  # the broker then finds that we are gone
+        except Unavailable:
+            pass
+
+
+def _pause_after(failures: int) -> float:
+    longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
+    return random.uniform(0, longest)  # noqa: S311 jitter, not a secret

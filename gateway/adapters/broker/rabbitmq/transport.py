@@ -1,0 +1,83 @@
+"""The bytes to and from a broker: how its name becomes a socket, TLS, and the end of a connection that hangs.
+
+Names are looked up by c-ares, not by getaddrinfo, which can't be cancelled: a name server that hangs must not hold up
+a stop. The writer is kept, so that `abort` turns every wait on the connection into an error at once.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from typing import Any
+
+from aiohttp.abc import AbstractResolver
+from aiormq import TransportFactory
+from attrs import define
+from yarl import URL
+
+from gateway.adapters.broker.rabbitmq.address import Address
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@define(eq=False)
+class Transport(TransportFactory):
+    """Opens one connection, for aiormq to speak over. Raises OSError, ssl.SSLError among them."""
+
+    _address: Address
+    _resolver: AbstractResolver
+    _ca_file: str
+    _timeout_s: float
+    _writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **_: Any) -> Streams:
+        context = await asyncio.to_thread(self._trust) if self._address.is_tls else None
+        addresses = await self._look_up()
+        share_s = self._timeout_s / len(addresses)
+        trouble: OSError = OSError("the host name has no address")
+        for address in addresses:
+            try:
+                async with asyncio.timeout(share_s):
+                    reader, self._writer = await self._open(address, context)
+            except OSError as error:  # a TimeoutError, too
+                trouble = error
+            else:
+                return reader, self._writer
+        raise trouble
+
+    @property
+    def was_open(self) -> bool:
+        """Whether there ever was a connection."""
+        return self._writer is not None
+
+    def abort(self) -> None:
+        """End it now, without a word to the other side."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self._ca_file or None)
+        except (OSError, ValueError) as error:
+            raise OSError(f"the file of trusted certificates can't be read: {error}") from error
+
+    async def _look_up(self) -> list[str]:
+        """One attempt for each address; all of them in the order of the name server."""
+        host = self._address.host
+        try:
+            return [str(ipaddress.ip_address(host))]
+        except ValueError:
+            pass
+        try:
+            found = await self._resolver.resolve(host, self._address.port, family=socket.AF_UNSPEC)
+        except OSError as error:
+            raise OSError(f"the host name {host} can't be found") from error
+        return [entry["host"] for entry in found]
+
+    async def _open(self, address: str, context: ssl.SSLContext | None) -> Streams:
+        return await asyncio.open_connection(
+            address,
+            self._address.port,
+            ssl=context,
+            server_hostname=self._address.host if context else None,
+        )
