@@ -11,25 +11,39 @@ import orjson
 import pytest
 
 from gateway.adapters.object_store.folder import open_folder_store
+from gateway.adapters.object_store.s3.store import open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import BadInput, RangeRefused, TooLarge
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore, StoredObject
 from tests.golden import golden
+from tests.servers.s3 import S3Server
 
 MB = 1024 * 1024
 PHOTO = ObjectKey(Bucket.ORIGINAL, "b-1/original.jpg")
 
 
-def folder(tmp_path: Path) -> AbstractAsyncContextManager[ObjectStore]:
+Opener = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[ObjectStore]]
+
+
+def folder(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[ObjectStore]:
+    tmp_path: Path = request.getfixturevalue("tmp_path")
     return open_folder_store(ObjectStoreSettings(), tmp_path / "objects")
 
 
-OPENERS: dict[str, Callable[[Path], AbstractAsyncContextManager[ObjectStore]]] = {"folder": folder}
+def s3(server: str) -> Opener:
+    def opener(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[ObjectStore]:
+        running: S3Server = request.getfixturevalue(server)
+        return open_s3_store(ObjectStoreSettings(kind="s3", **running.options()))
+
+    return opener
+
+
+OPENERS: dict[str, Opener] = {"folder": folder, "rclone": s3("rclone"), "moto": s3("moto")}
 
 
 @pytest.fixture(params=OPENERS)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ObjectStore]:
-    async with OPENERS[request.param](tmp_path) as store:
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[ObjectStore]:
+    async with OPENERS[request.param](request) as store:
         yield store
 
 

@@ -1,0 +1,158 @@
+"""The calls to S3 that we make, with types: the edge behind which aiobotocore's untyped client lies.
+
+Each has a deadline, and raises what `faults` makes of errors.
+"""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, BinaryIO
+
+from attrs import define, frozen
+
+from gateway.adapters.object_store.s3.faults import NotThere, asked
+
+
+@frozen
+class Place:
+    """Where an object lies: the bucket's name, and its key."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.key}"
+
+    @property
+    def as_arguments(self) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": self.key}
+
+
+@frozen
+class Facts:
+    """Of an object: its size in bytes and its etag, unquoted."""
+
+    size: int
+    etag: str
+
+
+@frozen
+class OpenBody:
+    """An answer whose `length` bytes are still to be read from `stream`; `object_facts` are those of the whole."""
+
+    object_facts: Facts
+    length: int
+    first: int
+    stream: Any
+
+
+@frozen
+class Part:
+    """A part of a multipart upload that has arrived."""
+
+    number: int
+    etag: str
+
+
+@define(eq=False)
+class S3Client:
+    """Raises Unavailable, NoRoom, NotThere."""
+
+    _client: Any
+    _timeout_s: float
+
+    async def put(self, place: Place, body: BinaryIO, media_type: str) -> str:
+        """The etag."""
+        answer = await self._ask(
+            self._client.put_object(**place.as_arguments, Body=body, ContentType=media_type), f"PUT {place}"
+        )
+        return _etag(answer)
+
+    async def head(self, place: Place) -> Facts:
+        answer = await self._ask(self._client.head_object(**place.as_arguments), f"HEAD {place}")
+        return Facts(int(answer["ContentLength"]), _etag(answer))
+
+    async def get(self, place: Place, start: int, end: int | None) -> OpenBody:
+        """From `start` up to `end`, exclusive. Raises Refused with InvalidRange past the end.
+
+        Whoever gets it closes it: until then it holds a connection of the pool.
+        """
+        wanted = (
+            {} if start == 0 and end is None else {"Range": f"bytes={start}-{'' if end is None else end - 1}"}
+        )
+        answer = await self._ask(self._client.get_object(**place.as_arguments, **wanted), f"GET {place}")
+        length = int(answer["ContentLength"])
+        first, size = _content_range(answer.get("ContentRange"), length)
+        return OpenBody(Facts(size, _etag(answer)), length, first, answer["Body"])
+
+    async def read(self, body: OpenBody, size: int, place: Place) -> bytes:
+        """At most `size` bytes, as soon as there are some; empty at the end."""
+        chunk: bytes = await self._ask(body.stream.read(size), f"GET {place}")
+        return chunk
+
+    async def delete(self, place: Place) -> None:
+        await self._ask(self._client.delete_object(**place.as_arguments), f"DELETE {place}")
+
+    async def begin_upload(self, place: Place, media_type: str) -> str:
+        """The upload's id."""
+        answer = await self._ask(
+            self._client.create_multipart_upload(**place.as_arguments, ContentType=media_type),
+            f"begin of an upload of {place}",
+        )
+        return str(answer["UploadId"])
+
+    async def put_part(self, place: Place, upload_id: str, number: int, body: BinaryIO) -> Part:
+        answer = await self._ask(
+            self._client.upload_part(**place.as_arguments, UploadId=upload_id, PartNumber=number, Body=body),
+            f"part {number} of {place}",
+        )
+        return Part(number, str(answer["ETag"]))
+
+    async def complete_upload(self, place: Place, upload_id: str, parts: Sequence[Part]) -> str:
+        """The object's etag."""
+        listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        answer = await self._ask(
+            self._client.complete_multipart_upload(
+                **place.as_arguments, UploadId=upload_id, MultipartUpload={"Parts": listed}
+            ),
+            f"end of an upload of {place}",
+        )
+        return _etag(answer)
+
+    async def abort_upload(self, place: Place, upload_id: str) -> None:
+        """One that is not there is fine."""
+        call = self._client.abort_multipart_upload(**place.as_arguments, UploadId=upload_id)
+        try:
+            await self._ask(call, f"abort of an upload of {place}")
+        except NotThere:
+            return
+
+    async def uploads(self, place: Place) -> Sequence[str]:
+        """The ids of incomplete uploads of exactly this key; those come first among all with it as prefix."""
+        call = self._client.list_multipart_uploads(Bucket=place.bucket, Prefix=place.key)
+        try:
+            answer = await self._ask(call, f"list of uploads of {place}")
+        except NotThere:  # so rclone says that there is none
+            return []
+        return [str(found["UploadId"]) for found in answer.get("Uploads", []) if found["Key"] == place.key]
+
+    async def head_bucket(self, bucket: str) -> None:
+        await self._ask(self._client.head_bucket(Bucket=bucket), f"HEAD of the bucket {bucket}")
+
+    async def make_bucket(self, bucket: str, region: str) -> None:
+        """Where S3 has regions, it wants the name of any but its first."""
+        there = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        await self._ask(self._client.create_bucket(Bucket=bucket, **there), f"making of the bucket {bucket}")
+
+    async def _ask(self, call: Awaitable[Any], what: str) -> Any:
+        return await asked(call, what, self._timeout_s)
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    return str(answer["ETag"]).strip('"')
+
+
+def _content_range(header: str | None, length: int) -> tuple[int, int]:
+    """The first byte and the size of the whole, from `bytes 3-7/10`; without one, the answer is the whole."""
+    if header is None:
+        return 0, length
+    span, _, size = header.removeprefix("bytes ").partition("/")
+    return int(span.partition("-")[0]), int(size)

@@ -1,0 +1,57 @@
+"""aiobotocore's client as we want it: by our settings alone, and with deadlines.
+
+Its defaults read the environment and `~/.aws`, ask proxies, wait without limit and break S3 look-alikes over TLS.
+"""
+
+import os
+import ssl
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+from botocore.handlers import add_expect_header
+
+from gateway.adapters.object_store.settings import ObjectStoreSettings
+
+
+def new_client(settings: ObjectStoreSettings) -> Any:
+    """A context manager around aiobotocore's S3 client; entering it connects nowhere."""
+    return _session().create_client(
+        "s3",
+        endpoint_url=f"{'https' if settings.tls else 'http'}://{settings.endpoint}",
+        region_name=settings.region,
+        verify=settings.ca_file or ssl.get_default_verify_paths().cafile or True,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
+        config=_config(settings),
+    )
+
+
+def _session() -> AioSession:
+    """One that reads no variable of the environment and no file of `~/.aws`."""
+    variables = {
+        name: (None, None, default, convert)
+        for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+    }
+    nowhere = (None, None, os.devnull, None)
+    session = AioSession(session_vars={**variables, "config_file": nowhere, "credentials_file": nowhere})
+    # An answer to "Expect: 100-continue" is waited for without limit.
+    session.unregister("before-call.s3", add_expect_header)
+    return session
+
+
+def _config(settings: ObjectStoreSettings) -> AioConfig:
+    return AioConfig(
+        signature_version="s3v4",
+        s3={"addressing_style": "path", "payload_signing_enabled": False},
+        # Otherwise bodies are sent over TLS as aws-chunked, without a Content-Length: not every S3 takes them.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        connect_timeout=settings.connect_timeout_s,
+        read_timeout=settings.read_timeout_s,
+        max_pool_connections=settings.connections,
+        retries={"mode": "standard", "total_max_attempts": settings.attempts},
+        proxies={},
+        user_agent="batch-gateway",  # botocore would put a long one together for each request
+    )
