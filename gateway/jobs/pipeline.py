@@ -148,8 +148,8 @@ class Pipeline:
     def _idle_warning(self, queue: Queue, since: datetime) -> str:
         service = "analyzer" if queue is Queue.IMAGE_UPLOAD else "processor"
         return (
-            f"nobody consumes {queue} since {since:%Y-%m-%dT%H:%M:%SZ} while {self.depths[queue].messages} messages "
-            f"wait there: is the {service} running?"
+            f"nobody consumes {queue} since {since:%Y-%m-%dT%H:%M:%SZ}, where images of ours wait "
+            f"({_counted(self.depths[queue].messages, 'message')}): is the {service} running?"
         )
 
     def _rival_warning(self) -> str:
@@ -162,6 +162,8 @@ class Pipeline:
 
 
 def _told(depth: QueueDepth) -> str:
-    messages = "1 message" if depth.messages == 1 else f"{depth.messages} messages"
-    consumers = "1 consumer" if depth.consumers == 1 else f"{depth.consumers} consumers"
-    return f"{messages}, {consumers}"
+    return f"{_counted(depth.messages, 'message')}, {_counted(depth.consumers, 'consumer')}"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"1 {thing}" if number == 1 else f"{number} {thing}s"

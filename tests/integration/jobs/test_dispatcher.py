@@ -1,13 +1,17 @@
+from collections import Counter
+
 import orjson
 
 from gateway.domain.attempt import parse_attempt
 from gateway.domain.job import Stage, Status
 from gateway.domain.transitions import attempt_failed
+from gateway.jobs.pipeline import LEAST_WINDOW
 from gateway.messages import ImageUpload, decode
 from gateway.ports.broker import Queue
-from tests.builders import a_failure
+from tests.builders import a_failure, an_accepted_job
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.test_pipeline import services
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg, a_png
 
@@ -102,6 +106,80 @@ async def test_in_a_full_window_each_place_that_is_freed_goes_to_the_next_job(tm
             order.append((await published_in(parts))[-1].group_id)
         assert order.index(small.job_id) < 2
         assert big.job_id in order
+
+
+async def test_the_queues_are_looked_at_before_the_first_publish(tmp_path):
+    async with parts_in(tmp_path) as parts, services(parts, 10):
+        await parts.submitted(*(sent(a_jpeg()) for _ in range(50)))
+        await parts.dispatcher.run_once()
+        assert await parts.jobs.in_flight() == 2 * (10 + 10)
+
+
+async def test_images_for_which_the_window_grew_are_published(tmp_path):
+    async with parts_in(tmp_path) as parts:
+        await parts.submitted(*(sent(a_jpeg()) for _ in range(50)))
+        await parts.dispatcher.run_once()
+        assert await parts.jobs.in_flight() == LEAST_WINDOW
+        async with services(parts, 10):
+            await parts.pipeline.run_once()
+            await parts.dispatcher.run_once()
+            assert await parts.jobs.in_flight() == 40
+
+
+async def accepted(parts: Parts, jobs: int, images: int) -> list[str]:
+    """So many jobs whose originals nobody will read."""
+    changes = [an_accepted_job(images, now=parts.clock.now()) for _ in range(jobs)]
+    for change in changes:
+        await parts.ledger.add(change, reserved=[])
+    return [change.job.job_id for change in changes]
+
+
+async def work_off(parts: Parts, rounds: int) -> list[str]:
+    """The pipeline takes what lies there and answers, again and again; the jobs in the order of their publishes."""
+    order: list[str] = []
+    for _ in range(rounds):
+        await parts.dispatcher.run_once()
+        for message in await published_in(parts):
+            order.append(message.group_id)
+            await end(parts, message)
+    return order
+
+
+async def test_a_batch_of_one_behind_a_hundred_of_a_hundred_gets_its_turn(tmp_path):
+    async with parts_in(tmp_path, window=8) as parts:
+        await accepted(parts, jobs=100, images=100)
+        await work_off(parts, 1)
+        (small,) = await accepted(parts, jobs=1, images=1)
+        order = await work_off(parts, 13)
+        assert len(order) == 13 * 8
+        assert small in order
+        assert len(set(order)) == 101
+
+
+async def test_no_more_jobs_than_the_bound_run_at_once_and_the_oldest_come_first(tmp_path):
+    async with parts_in(tmp_path, window=8, max_running_jobs=3) as parts:
+        jobs = await accepted(parts, jobs=10, images=5)
+        order = await work_off(parts, 1)
+        assert set(order) == set(jobs[:3])
+        assert Counter(order) == {jobs[0]: 3, jobs[1]: 3, jobs[2]: 2}
+        order += await work_off(parts, 1)
+        assert set(order[8:15]) == set(jobs[:3])
+        assert len(set(order)) <= 4
+
+
+async def test_jobs_beyond_the_bound_get_their_turn_when_others_have_ended(tmp_path):
+    async with parts_in(tmp_path, window=8, max_running_jobs=3) as parts:
+        jobs = await accepted(parts, jobs=10, images=5)
+        most = 0
+        order: list[str] = []
+        for _ in range(50):
+            await parts.dispatcher.run_once()
+            most = max(most, (await parts.jobs.page(limit=1, status=Status.PROCESSING)).total)
+            for message in (await published_in(parts))[:1]:
+                order.append(message.group_id)
+                await end(parts, message)
+        assert most == 3
+        assert list(dict.fromkeys(order)) == jobs
 
 
 async def end(parts: Parts, message: ImageUpload) -> None:
