@@ -7,12 +7,20 @@ from attrs import define, evolve
 from gateway.domain.transitions import cancel
 from gateway.errors import Conflict
 from gateway.intake.batch import LinkedImage
+from gateway.jobs.processed import known_paths
 from gateway.messages import encode
+from gateway.ports.broker import Queue
 from gateway.ports.job_store import JobNotFound
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from tests.builders import an_accepted_job
 from tests.integration.jobs.parts import Parts, parts_in
-from tests.integration.jobs.test_collector import a_published_job, collect, put_tagged, result
+from tests.integration.jobs.test_collector import (
+    a_published_job,
+    collect,
+    encode_upload,
+    put_tagged,
+    result,
+)
 from tests.integration.jobs.test_submit import clean_as_at_a_start, sent
 from tests.photos import a_jpeg
 
@@ -36,6 +44,22 @@ async def test_an_ended_job_goes_a_day_after_its_end_with_its_objects(parts: Par
     with pytest.raises(JobNotFound):
         await parts.latest.get(job_id)
     assert parts.files() == []
+
+
+async def test_objects_of_attempts_that_lost_go_with_their_job(parts: Parts):
+    """The loser's result never came, so nobody else knows of its object."""
+    job = await a_published_job(parts)
+    await parts.broker.publish(Queue.DEAD_LETTER, encode_upload(job))
+    await parts.dead_letters.run_once()
+    image = (await parts.jobs.get(job.job_id)).images[0]
+    paths = [path for _, path in known_paths(image)]
+    for path in paths:
+        await parts.put(Bucket.PROCESSED, path, a_jpeg())
+    await parts.put(Bucket.PROCESSED, f"{image.trace_id}-a9/photo.jpg", a_jpeg())
+    await collect(parts, encode(evolve(result(job, attempt=2), processed_path=paths[1])))
+    parts.clock.turn(DAY_S + 1)
+    await parts.cleaner.run_once()
+    assert parts.files() == [f"processed/{image.trace_id}-a9/photo.jpg"]
 
 
 async def test_objects_stay_where_the_settings_say_so(tmp_path):

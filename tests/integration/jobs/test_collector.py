@@ -1,15 +1,23 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
 import orjson
 import pytest
+from attrs import define, evolve, field
 
 from gateway.domain.attempt import AttemptName
+from gateway.domain.events import Change, EventType
 from gateway.domain.job import Job, Status
+from gateway.errors import Unavailable
+from gateway.jobs.collector import Collector, Outcome
+from gateway.jobs.processed import READS_AT_ONCE, ProcessedImages
 from gateway.messages import ImageProcessed, encode
 from gateway.metadata import Metadata
 from gateway.ports.broker import Queue
-from gateway.ports.object_store import Bucket
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectReader, ObjectStore
 from gateway.processor.tags import write_tags
 from tests.golden import golden, golden_names
 from tests.integration.jobs.parts import Parts
@@ -178,6 +186,127 @@ async def test_results_of_others_are_parked_as_they_are(parts: Parts, name):
 async def test_malformed_results_are_copied_to_the_dead_letters(parts: Parts, body):
     await collect(parts, body)
     assert await bodies_in(parts, Queue.DEAD_LETTER) == [body]
+
+
+async def test_results_of_a_job_that_arrive_together_are_one_commit_and_each_is_told(parts: Parts):
+    job = await a_published_job(parts, images=8)
+    messages = [result(job, index, status="failed", error="no") for index in range(8)]
+    changes: list[Change] = []
+    parts.hub.observe(changes.append)
+    await collect(parts, *map(encode, messages))
+    (change,) = changes
+    assert [event.type for event in change.events] == [EventType.IMAGE_COMPLETE] * 8 + [
+        EventType.JOB_COMPLETE
+    ]
+    assert parts.collector.outcomes == {Outcome.COUNTED: 8}
+
+
+async def test_what_became_of_each_result_is_counted(parts: Parts):
+    job = await a_published_job(parts, images=2)
+    good, bad = result(job, 0), result(job, 1, status="failed", error="no")
+    await put_tagged(parts, good)
+    late = result(job, 0, attempt=2)
+    (foreign,) = golden("image_processed.completed")[:1]
+    await collect(
+        parts,
+        encode(good),
+        encode(good),
+        b"{}",
+        encode(bad),
+        encode(bad),
+        encode(late),
+        foreign["body"].encode(),
+    )
+    assert parts.collector.outcomes == {
+        Outcome.COUNTED: 2,
+        Outcome.REPEATED: 2,
+        Outcome.LATE: 1,
+        Outcome.FOREIGN: 1,
+        Outcome.MALFORMED: 1,
+    }
+
+
+async def test_the_object_of_a_loser_of_the_existing_processor_is_removed_too(parts: Parts):
+    job = await a_published_job(parts)
+    first, second = result(job, attempt=1), result(job, attempt=2)
+    second = evolve(second, processed_path=f"processed/{second.processed_path}")
+    for message in (first, second):
+        await put_tagged(parts, message)
+        await collect(parts, encode(message))
+    assert [file for file in parts.files() if file.startswith("processed/")] == [
+        f"processed/{first.processed_path}"
+    ]
+
+
+@define(eq=False)
+class HalfDown:
+    """The real store, which can't be asked for some keys, and counts how many it is asked for at once."""
+
+    objects: ObjectStore
+    down_for: set[str] = field(factory=set)
+    most_at_once: int = 0
+    _at_once: int = 0
+
+    @asynccontextmanager
+    async def open(
+        self, key: ObjectKey, *, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[ObjectReader]:
+        if key.key in self.down_for:
+            raise Unavailable("The store is down.")
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            async with self.objects.open(key, start=start, end=end) as reader:
+                yield reader
+        finally:
+            self._at_once -= 1
+
+
+def collecting_from(parts: Parts, objects: HalfDown) -> Collector:
+    return evolve(parts.collector, processed=ProcessedImages(objects))  # type: ignore[arg-type]  # it only opens
+
+
+async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts: Parts):
+    job = await a_published_job(parts, images=3)
+    messages = [result(job, index) for index in range(3)]
+    for message in messages:
+        await put_tagged(parts, message)
+        await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(message))
+    objects = HalfDown(parts.objects, {messages[1].processed_path})
+    collector = collecting_from(parts, objects)
+    task = asyncio.create_task(collector.run())
+    try:
+        await eventually(parts, job, completed=2)
+        assert not (await parts.jobs.get(job.job_id)).images[1].status.is_final
+        await parts.broker.publish(Queue.IMAGE_PROCESSED, b"{}")
+        async with asyncio.timeout(5):
+            while not collector.outcomes[Outcome.MALFORMED]:
+                await asyncio.sleep(0.01)
+        objects.down_for.clear()
+        await eventually(parts, job, completed=3)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert (await parts.broker.depth(Queue.IMAGE_PROCESSED)).messages == 0
+
+
+async def eventually(parts: Parts, job: Job, *, completed: int) -> None:
+    async with asyncio.timeout(10):
+        while (await parts.jobs.get(job.job_id)).counts.completed < completed:
+            await asyncio.sleep(0.01)
+
+
+async def test_no_more_than_so_many_objects_are_read_at_once(parts: Parts):
+    job = await parts.submitted(*(sent(a_jpeg()) for _ in range(60)))
+    messages = [result(job, index) for index in range(60)]
+    for message in messages:
+        await put_tagged(parts, message)
+        await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(message))
+    objects = HalfDown(parts.objects)
+    async with parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=100) as results:
+        await collecting_from(parts, objects).run_once(results)
+    assert objects.most_at_once == READS_AT_ONCE
+    assert (await parts.jobs.get(job.job_id)).counts.completed == 60
 
 
 def encode_upload(job: Job) -> bytes:

@@ -1,8 +1,14 @@
+from contextlib import AbstractAsyncContextManager
+
 import orjson
 import pytest
+from attrs import define, evolve
+from structlog.testing import capture_logs
 
-from gateway.domain.job import Job, Stage, Status
-from gateway.ports.broker import Queue
+from gateway.domain.attempt import AttemptName
+from gateway.domain.job import Failure, Job, Stage, Status
+from gateway.jobs.dead_letters import OTHERS_AGAIN_S
+from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job
@@ -75,3 +81,91 @@ async def test_a_dead_letter_of_a_job_that_is_gone_is_done_with(parts: Parts):
     await parts.ledger.delete(job.job_id)
     await parts.dead_letters.run_once()
     assert (await parts.broker.depth(Queue.DEAD_LETTER)).messages == 0
+
+
+async def test_without_a_reason_the_text_tells_how_often_the_image_was_rejected(parts: Parts):
+    """RabbitMQ keeps none: a reject has no field for it."""
+    job = await a_published_job(parts)
+    for attempt in (1, 2, 3):
+        name = AttemptName(job.images[0].trace_id, attempt)
+        await parts.broker.publish(Queue.DEAD_LETTER, a_dead_upload(job, name))
+        await parts.dead_letters.run_once()
+    failure = (await parts.jobs.get(job.job_id)).images[0].failure
+    assert failure == Failure("analysis_failed", "the analyzer rejected the image 3 times")
+
+
+def a_dead_upload(job: Job, name: AttemptName) -> bytes:
+    return orjson.dumps({"trace_id": str(name), "group_id": job.job_id})
+
+
+async def test_a_dead_letter_of_an_attempt_that_is_not_the_newest_is_done_with(parts: Parts):
+    job = await a_published_job(parts)
+    first = AttemptName(job.images[0].trace_id, 1)
+    for _ in range(3):
+        await parts.broker.publish(Queue.DEAD_LETTER, a_dead_upload(job, first))
+        await parts.dead_letters.run_once()
+    assert (await parts.jobs.get(job.job_id)).images[0].attempt == 2
+    assert (await parts.broker.depth(Queue.DEAD_LETTER)).messages == 0
+
+
+async def test_the_log_tells_where_and_how_often_the_broker_saw_it_die(parts: Parts):
+    job = await a_job_in_the_broker(parts)
+    with capture_logs() as lines:
+        await reject_all(parts)
+        await parts.dead_letters.run_once()
+    (line,) = [line for line in lines if line["event"] == "attempt rejected"]
+    assert line["job_id"] == job.job_id
+    assert (line["death_queue"], line["death_reason"], line["death_count"]) == ("image_upload", "rejected", 1)
+
+
+@pytest.mark.parametrize("deaths", [None, "x", [], [7], [{"count": 1}]])
+async def test_whatever_stands_in_x_death_the_attempt_ends(parts: Parts, deaths):
+    job = await a_published_job(parts)
+    name = AttemptName(job.images[0].trace_id, 1)
+    await parts.broker.publish(Queue.DEAD_LETTER, a_dead_upload(job, name), {"x-death": deaths})
+    await parts.dead_letters.run_once()
+    assert (await parts.jobs.get(job.job_id)).images[0].attempt == 2
+
+
+@define(eq=False)
+class CountedSweeps:
+    """The real broker, and how often somebody swept."""
+
+    broker: Broker
+    sweeps: int = 0
+
+    async def depth(self, queue: Queue) -> QueueDepth:
+        return await self.broker.depth(queue)
+
+    def sweep(self, queue: Queue, *, limit: int) -> AbstractAsyncContextManager[Sweep]:
+        self.sweeps += 1
+        return self.broker.sweep(queue, limit=limit)
+
+
+async def test_others_messages_are_looked_at_again_only_when_some_came_or_after_a_pause(parts: Parts):
+    counted = CountedSweeps(parts.broker)
+    dead_letters = evolve(parts.dead_letters, broker=counted)  # type: ignore[arg-type]  # it publishes nothing
+    await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
+
+    async def sweeps_of_three_looks() -> int:
+        before = counted.sweeps
+        for _ in range(3):
+            await dead_letters.run_once()
+        return counted.sweeps - before
+
+    assert await sweeps_of_three_looks() == 1
+    assert await sweeps_of_three_looks() == 0
+    await parts.broker.publish(Queue.DEAD_LETTER, b"one more")
+    assert await sweeps_of_three_looks() == 1
+    parts.clock.turn(OTHERS_AGAIN_S + 1)
+    assert await sweeps_of_three_looks() == 1
+
+
+async def test_ours_behind_others_are_found(parts: Parts):
+    await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
+    await parts.dead_letters.run_once()
+    job = await a_job_in_the_broker(parts)
+    await reject_all(parts)
+    await parts.dead_letters.run_once()
+    assert (await parts.jobs.get(job.job_id)).images[0].attempt == 2
+    assert (await parts.broker.depth(Queue.DEAD_LETTER)).messages == 1
