@@ -21,11 +21,16 @@ def new_client(settings: ObjectStoreSettings) -> Any:
         "s3",
         endpoint_url=f"{'https' if settings.tls else 'http'}://{settings.endpoint}",
         region_name=settings.region,
-        verify=settings.ca_file or ssl.get_default_verify_paths().cafile or True,
+        verify=_certificates(settings),
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key,
         config=_config(settings),
     )
+
+
+def _certificates(settings: ObjectStoreSettings) -> str | bool:
+    """A file of those to trust; True: botocore's own, where the system has none. Without TLS none are loaded."""
+    return settings.tls and (settings.ca_file or ssl.get_default_verify_paths().cafile or True)
 
 
 def _session() -> AioSession:
