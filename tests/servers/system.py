@@ -140,7 +140,7 @@ class Program:
         """Start it again whenever it has ended, as a container's restart policy does; until cancelled."""
         while True:
             await self.process.wait()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
             await self.launch()
 
     async def _is_well(self, http: aiohttp.ClientSession) -> bool:
