@@ -11,7 +11,14 @@ import pytest
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.domain.events import Change, EventType, StreamPosition
 from gateway.domain.job import Job, Status
-from gateway.domain.transitions import AttemptPolicy, attempt_rejected, begin_fetch, cancel, fetch_later
+from gateway.domain.transitions import (
+    AttemptPolicy,
+    attempt_lost,
+    attempt_rejected,
+    begin_fetch,
+    cancel,
+    fetch_later,
+)
 from gateway.errors import Conflict
 from gateway.ports.job_store import Backlog, BadCursor, EventLog, JobNotFound, JobStore, Reservations
 from tests.builders import (
@@ -401,6 +408,98 @@ async def test_after_a_job_that_is_gone_the_round_begins_anew(store: Store):
     jobs = [(await add(store, an_accepted_job(images=1))).job_id for _ in range(3)]
     await store.delete(jobs[1])
     assert list(await store.to_publish(LATER, limit=2, max_running=MANY, after=jobs[1])) == [jobs[0], jobs[2]]
+
+
+async def started(store: Store, *jobs: Job) -> None:
+    """The first image of each is in the broker, so the job is processing."""
+    for job in jobs:
+        await store.update(job.job_id, publish)
+
+
+async def some_jobs(store: Store, number: int, images: int = 3) -> list[Job]:
+    return [await add(store, an_accepted_job(images=images)) for _ in range(number)]
+
+
+async def test_when_as_many_jobs_run_as_may_only_their_images_are_given(store: Store):
+    jobs = await some_jobs(store, 6)
+    await started(store, jobs[1], jobs[4])
+    assert await store.to_publish(NOW, limit=10, max_running=2) == {
+        jobs[1].job_id: [1, 2],
+        jobs[4].job_id: [1, 2],
+    }
+    assert list(await store.to_publish(NOW, limit=10, max_running=1)) == [jobs[1].job_id, jobs[4].job_id]
+
+
+async def test_the_oldest_pending_jobs_fill_up_those_that_run(store: Store):
+    jobs = await some_jobs(store, 6)
+    await started(store, jobs[1], jobs[4])
+    given = await store.to_publish(NOW, limit=10, max_running=4)
+    assert list(given) == [jobs[number].job_id for number in (0, 1, 2, 4)]
+
+
+async def test_jobs_that_run_go_round_likewise(store: Store):
+    jobs = await some_jobs(store, 6)
+    await started(store, jobs[1], jobs[3], jobs[4])
+    given = await store.to_publish(NOW, limit=10, max_running=4, after=jobs[3].job_id)
+    assert list(given) == [jobs[number].job_id for number in (4, 0, 1, 3)]
+    given = await store.to_publish(NOW, limit=3, max_running=4, after=jobs[3].job_id)
+    assert list(given) == [jobs[number].job_id for number in (4, 0, 1)]
+    given = await store.to_publish(NOW, limit=2, max_running=3, after=jobs[4].job_id)
+    assert list(given) == [jobs[number].job_id for number in (1, 3)]
+
+
+async def test_a_job_that_runs_and_has_nothing_due_holds_its_place_and_is_not_given(store: Store):
+    first, second = await some_jobs(store, 2, images=1)
+    await started(store, first)
+    assert await store.to_publish(NOW, limit=10, max_running=1) == {}
+    assert list(await store.to_publish(NOW, limit=10, max_running=2)) == [second.job_id]
+
+
+async def test_downloads_obey_the_same_bound(store: Store):
+    jobs = [await add(store, an_accepted_job([a_url_image(0), a_url_image(1)])) for _ in range(3)]
+    await store.update(jobs[1].job_id, lambda job: begin_fetch(job, 0, NOW))
+    assert await store.to_fetch(NOW, limit=10, max_running=1) == {jobs[1].job_id: [0, 1]}
+    assert list(await store.to_fetch(NOW, limit=10, max_running=2)) == [jobs[0].job_id, jobs[1].job_id]
+
+
+async def test_images_without_a_result_are_told_from_their_publish_on_the_oldest_first(store: Store):
+    jobs = await some_jobs(store, 2)
+    for job, index, second in ((1, 0, 0), (0, 1, 2), (1, 1, 1), (0, 0, 3)):
+        await store.update(jobs[job].job_id, partial(publish, index=index, now=NOW + second * SECOND))
+    first, second = (job.job_id for job in jobs)
+    assert await store.without_result(NOW, limit=10) == {}
+    assert await store.without_result(NOW + 3 * SECOND, limit=10) == {second: [0, 1], first: [1]}
+    assert await store.without_result(LATER, limit=3) == {second: [0, 1], first: [1]}
+
+
+async def test_an_image_that_ended_or_is_sent_again_waits_for_no_result(store: Store):
+    (job,) = await some_jobs(store, 1)
+    for index in range(3):
+        await store.update(job.job_id, partial(publish, index=index))
+    await store.update(job.job_id, complete)
+    await store.update(
+        job.job_id, lambda job: attempt_lost(job, attempt_of(job, 1), a_failure(), AttemptPolicy(), NOW)
+    )
+    assert await store.without_result(LATER, limit=10) == {job.job_id: [2]}
+    await store.forget_publishes()
+    assert await store.without_result(LATER, limit=10) == {}
+
+
+async def test_images_of_jobs_accepted_before_a_moment_are_told_while_they_wait(store: Store):
+    old = await add(store, an_accepted_job([*map(an_image, range(4)), a_url_image(4)], now=NOW))
+    young = await add(store, an_accepted_job(images=2, now=NOW + SECOND))
+    await store.update(old.job_id, partial(publish, index=1))
+    await store.update(old.job_id, partial(complete, index=2))
+    assert await store.accepted_before(NOW, limit=10) == {}
+    told = await store.accepted_before(NOW + SECOND, limit=10)
+    assert {job_id: sorted(indices) for job_id, indices in told.items()} == {old.job_id: [0, 1, 3]}
+    told = await store.accepted_before(LATER, limit=10)
+    assert {job_id: sorted(indices) for job_id, indices in told.items()} == {
+        old.job_id: [0, 1, 3],
+        young.job_id: [0, 1],
+    }
+    told = await store.accepted_before(LATER, limit=2)
+    assert sum(map(len, told.values())) == 2
 
 
 # Reservations

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from gateway.background import Background
 from gateway.domain.job import Image, Job, Stage, Status
+from gateway.domain.transitions import cancel
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.settings import FetchSettings
 from gateway.intake.batch import LinkedImage
@@ -227,6 +228,27 @@ async def test_each_place_that_is_freed_goes_to_the_next_job(parts: Parts):
         task.cancel()
         await asyncio.wait([task])
     assert [request.target for request in site.requests].index("/fast") <= 4
+
+
+async def test_downloads_begin_no_more_jobs_than_may_run_at_once(tmp_path):
+    async with (
+        parts_in(tmp_path, max_running_jobs=2) as parts,
+        web_server({"/a": image(a_jpeg())}) as site,
+        fetching(parts, site, concurrency=10) as fetcher,
+    ):
+        jobs = [await parts.submitted(*[LinkedImage(site.url("/a"))] * 3) for _ in range(4)]
+        await fetcher.run_once()
+        await fetcher.run_once()
+        async with asyncio.timeout(10):
+            await fetcher.wait_for_downloads()
+        await fetched_once(parts, fetcher, jobs[0])
+        statuses = [(await parts.jobs.get(job.job_id)).status for job in jobs]
+        assert statuses == [Status.PROCESSING, Status.PROCESSING, Status.PENDING, Status.PENDING]
+        assert len(site.requests) == 6
+        await parts.ledger.change(jobs[0].job_id, lambda job: cancel(job, parts.clock.now()))
+        await fetched_once(parts, fetcher, jobs[2])
+        assert (await parts.jobs.get(jobs[2].job_id)).status is Status.PROCESSING
+        assert (await parts.jobs.get(jobs[3].job_id)).status is Status.PENDING
 
 
 async def test_while_our_store_is_down_no_site_is_asked_again_and_again(parts: Parts):
