@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.adapters.broker.opening import open_broker
 from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.adapters.object_store.measured import MeasuredObjectStore
 from gateway.adapters.object_store.opening import open_object_store
 from gateway.background import Background, CanNotStart, Service
 from gateway.context import AppContext
@@ -25,6 +26,7 @@ from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.fetcher import Fetcher
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.measures import Measures
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
@@ -35,6 +37,8 @@ from gateway.neighbours import built_in_roles, check_installed, workers
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
 from gateway.settings import Settings, check_gateway
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.pulse import Pulse
 
 NAME: Final = "gateway"
 
@@ -49,9 +53,16 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         background = Background()
+        metrics = Metrics(settings.metrics)
+        stack.push_async_callback(metrics.close)
         jobs = await stack.enter_async_context(_job_store(settings))
-        objects = await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir))
-        broker = await stack.enter_async_context(open_broker(settings.broker, clock=clock, name=NAME))
+        objects = MeasuredObjectStore(
+            await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir)),
+            metrics.objects,
+        )
+        broker = await stack.enter_async_context(
+            open_broker(settings.broker, clock=clock, name=NAME, on_reconnect=metrics.broker.reconnects.add)
+        )
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
         downloader = await stack.enter_async_context(
@@ -61,6 +72,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         hub = Hub()
         latest = LatestJobs(jobs)
         hub.observe(latest.observe)
+        hub.observe(Measures(metrics.jobs).observe)
         ledger = Ledger(jobs, hub, latest)
         originals = Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels)
         reserved = ReservedTraceIds(
@@ -137,10 +149,12 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 max_running_jobs=settings.jobs.max_running_jobs,
             ),
             cleaner,
+            Pulse(metrics),
         )
         await stack.enter_async_context(background.running(*services))
         yield AppContext(
             settings=settings,
+            metrics=metrics,
             clock=clock,
             background=background,
             job_store=jobs,

@@ -18,11 +18,13 @@ from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobStore
 from gateway.ports.object_store import ObjectStore
 from gateway.settings import Settings
+from gateway.telemetry.metrics import Metrics
 
 
 @frozen(eq=False, kw_only=True)
 class AppContext:
     settings: Settings
+    metrics: Metrics
     clock: Clock
     background: Background
     job_store: JobStore

@@ -58,7 +58,7 @@ async def _work(settings: Settings, role: Role) -> int:
     async with at_work(settings, role) as worker:
         background = worker.background
         stop_on_signals(background)
-        application = build_worker_application(worker.health)
+        application = build_worker_application(worker.health, worker.metrics, settings.metrics)
         async with listening(application, settings.http_of(role), background, port_names=names) as addresses:
             log.info("working", role=str(role), addresses=addresses)
             await background.stopping.wait()

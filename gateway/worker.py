@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from attrs import frozen
 
 from gateway.adapters.broker.opening import open_broker
+from gateway.adapters.object_store.measured import MeasuredObjectStore
 from gateway.adapters.object_store.opening import open_object_store
 from gateway.api.health import Health
 from gateway.background import Background
@@ -18,6 +19,8 @@ from gateway.neighbours import check_installed, workers
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
 from gateway.settings import Role, Settings, check_worker
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.pulse import Pulse
 
 
 @frozen(eq=False)
@@ -27,6 +30,7 @@ class Worker:
     workers: Workers
     background: Background
     health: Health
+    metrics: Metrics
 
 
 @asynccontextmanager
@@ -37,9 +41,19 @@ async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
     async with AsyncExitStack() as stack:
         clock = SystemClock()
         background = Background()
-        objects = await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir))
+        metrics = Metrics(settings.metrics)
+        stack.push_async_callback(metrics.close)
+        objects = MeasuredObjectStore(
+            await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir)),
+            metrics.objects,
+        )
         broker = await stack.enter_async_context(
-            open_broker(settings.broker, clock=clock, name=f"gateway worker {role}")
+            open_broker(
+                settings.broker,
+                clock=clock,
+                name=f"gateway worker {role}",
+                on_reconnect=metrics.broker.reconnects.add,
+            )
         )
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
@@ -50,6 +64,7 @@ async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
             warnings=lambda: broker.warnings,
             background=background,
             clock=clock,
+            metrics=metrics.health,
         )
-        await stack.enter_async_context(background.running(service))
-        yield Worker(service, background, health)
+        await stack.enter_async_context(background.running(service, Pulse(metrics)))
+        yield Worker(service, background, health, metrics)

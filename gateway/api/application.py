@@ -6,12 +6,15 @@ from gateway.api.batches import Batches
 from gateway.api.cors import CrossOrigin
 from gateway.api.health import Health
 from gateway.api.images import Images
+from gateway.api.metrics import RequestMeter, metrics_routes
 from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
 from gateway.api.requests import Admission
 from gateway.api.views import Frames, StatusViews
 from gateway.api.websocket import Subscriptions
 from gateway.context import CONTEXT, AppContext
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.settings import MetricsSettings
 
 
 def build_application(context: AppContext) -> web.Application:
@@ -20,7 +23,8 @@ def build_application(context: AppContext) -> web.Application:
     cross_origin = CrossOrigin(context.settings.http.cors_origins)
     views = StatusViews(context.stream)
     subscriptions = Subscriptions(context, Frames(context.stream), cross_origin)
-    application = web.Application(middlewares=[answer_errors])
+    health = _health(context)
+    application = web.Application(middlewares=[RequestMeter(context.metrics.http).middleware, answer_errors])
     application[CONTEXT] = context
     application.on_response_prepare.append(cross_origin.add_headers)
     application.on_shutdown.append(subscriptions.leave_all)
@@ -29,17 +33,18 @@ def build_application(context: AppContext) -> web.Application:
             *Batches(context, views, Admission(intake, context.background), cross_origin.allows_all).routes(),
             *Images(context, views).routes(),
             *subscriptions.routes(),
-            *_health(context).routes(),
+            *health.routes(),
+            *_metrics(context.metrics, health, context.settings.metrics),
             *page_routes(intake),
         ]
     )
     return application
 
 
-def build_worker_application(health: Health) -> web.Application:
+def build_worker_application(health: Health, metrics: Metrics, settings: MetricsSettings) -> web.Application:
     """The door of a worker: it is asked how it is, and nothing else."""
     application = web.Application(middlewares=[answer_errors])
-    application.add_routes(health.routes())
+    application.add_routes([*health.routes(), *_metrics(metrics, health, settings)])
     return application
 
 
@@ -54,4 +59,9 @@ def _health(context: AppContext) -> Health:
         warnings=context.warnings,
         background=context.background,
         clock=context.clock,
+        metrics=context.metrics.health,
     )
+
+
+def _metrics(metrics: Metrics, health: Health, settings: MetricsSettings) -> list[web.RouteDef]:
+    return metrics_routes(metrics, health.look) if settings.prometheus else []

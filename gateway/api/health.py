@@ -13,6 +13,7 @@ from gateway.api.views import to_json
 from gateway.background import Background
 from gateway.errors import GatewayError
 from gateway.ports.clock import Clock
+from gateway.telemetry.metrics import HealthMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +45,7 @@ class Health:
     _warnings: Callable[[], Iterable[str]]
     _background: Background
     _clock: Clock
+    _metrics: HealthMetrics
     _asking: asyncio.Lock = field(factory=asyncio.Lock)
     _results: Mapping[str, CheckResult] = field(factory=dict)
     _fresh_until: float = float("-inf")
@@ -55,18 +57,23 @@ class Health:
         """The loop turns."""
         return json_answer(b'{"status":"ok"}', headers=_UNCACHED)
 
-    async def ready(self, _request: web.Request) -> web.Response:
+    async def look(self) -> bool:
+        """Whether the process can work; the metrics are told too."""
         results = await self._fresh_results()
-        troubles = self._troubles()
-        is_ready = not troubles and all(result.is_ok for result in results.values())
+        is_ready = not self._troubles() and all(result.is_ok for result in results.values())
+        self._metrics.ready.set(is_ready)
+        return is_ready
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        is_ready = await self.look()
         body = to_json(
             {
                 "status": "ready" if is_ready else "not_ready",
                 "checks": {
                     name: {"status": "ok" if result.is_ok else "failing", "detail": result.detail}
-                    for name, result in results.items()
+                    for name, result in self._results.items()
                 },
-                "warnings": [*troubles, *self._warnings()],
+                "warnings": [*self._troubles(), *self._warnings()],
             }
         )
         return json_answer(body, status=200 if is_ready else 503, headers=_UNCACHED)

@@ -1,6 +1,7 @@
 """The door of Prometheus, and what is measured of every HTTP request."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Final
 
@@ -19,10 +20,14 @@ _NO_ROUTE: Final = "none"
 _UPGRADED: Final = 101
 
 
-def metrics_routes(metrics: Metrics) -> list[web.RouteDef]:
-    """GET /metrics: the text format of Prometheus, or OpenMetrics for those who ask for it."""
+def metrics_routes(metrics: Metrics, look: Callable[[], Awaitable[object]]) -> list[web.RouteDef]:
+    """GET /metrics: the text format of Prometheus, or OpenMetrics for those who ask for it.
+
+    `look` is done before, for what is measured only when somebody asks.
+    """
 
     async def show(request: web.Request) -> web.Response:
+        await look()
         wants_open_metrics = "application/openmetrics-text" in request.headers.get("Accept", "")
         render = _as_open_metrics if wants_open_metrics else _as_text
         # In a thread: it is milliseconds of work on strings, and figures of the process come from /proc.

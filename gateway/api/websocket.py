@@ -7,8 +7,8 @@ goodbye: who isn't reading at that moment finds the code later all the same.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -21,6 +21,8 @@ from gateway.api.parameters import job_id_of
 from gateway.api.views import Frames
 from gateway.context import AppContext
 from gateway.errors import GatewayError, Unavailable
+from gateway.telemetry.instruments import Counter
+from gateway.telemetry.metrics import SubscriberMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +44,10 @@ class Subscriptions:
     _cross_origin: CrossOrigin
     _open: set["Subscriber"] = field(factory=set)
 
+    @property
+    def _metrics(self) -> SubscriberMetrics:
+        return self._context.metrics.subscribers
+
     def routes(self) -> list[web.RouteDef]:
         return [web.get(f"{PREFIX}/batch/{{job_id}}/ws", self.follow, allow_head=False)]
 
@@ -60,14 +66,24 @@ class Subscriptions:
         if transport is None:
             raise ConnectionResetError("the client has left")
         await socket.prepare(request)
-        subscriber = Subscriber(job.job_id, socket, transport)
-        self._open.add(subscriber)
-        try:
+        subscriber = Subscriber(job.job_id, socket, transport, self._metrics.messages_sent)
+        with self._counted(subscriber):
             await subscriber.serve(self._frames_of(job.job_id, request.query.get("after")))
+        return socket
+
+    @contextmanager
+    def _counted(self, subscriber: "Subscriber") -> Iterator[None]:
+        """Among those who are connected."""
+        self._open.add(subscriber)
+        self._metrics.opened.add()
+        self._metrics.connections.set(len(self._open))
+        try:
+            yield
         finally:
             self._open.discard(subscriber)
+            self._metrics.closed.of(code=str(subscriber.close_code)).add()
+            self._metrics.connections.set(len(self._open))
             subscriber.ended.set()
-        return socket
 
     async def leave_all(self, _application: web.Application) -> None:
         """Send everybody away, all at the same time, for the gateway stops; who does not answer is cut off."""
@@ -91,10 +107,16 @@ class Subscriber:
     _job_id: str
     _socket: web.WebSocketResponse
     _transport: asyncio.Transport
+    _frames_sent: Counter
     ended: asyncio.Event = field(init=False, factory=asyncio.Event)
     _dismissed: asyncio.Event = field(init=False, factory=asyncio.Event)
     _turn: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     """Held while a frame is sent, which must not be cancelled in the middle (aio-libs/aiohttp#12307)."""
+
+    @property
+    def close_code(self) -> int:
+        """How it ended: as the one said who said it first, or 1006, without a word."""
+        return self._socket.close_code or WSCloseCode.ABNORMAL_CLOSURE
 
     def dismiss(self) -> None:
         """Have `serve` say goodbye; `ended` is set once the peer has answered, or CLOSE_S later."""
@@ -171,6 +193,7 @@ class Subscriber:
         except ConnectionError:
             return False
         else:
+            self._frames_sent.add()
             return True
         # Neither a write nor close() after a cancelled send: they end with a bare CancelledError.
         self.cut_off()

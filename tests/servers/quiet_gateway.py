@@ -36,6 +36,7 @@ from gateway.jobs.submit import Submit
 from gateway.ports.clock import SystemClock
 from gateway.ports.object_store import Bucket, ObjectKey
 from gateway.settings import Settings
+from gateway.telemetry.metrics import Metrics
 from tests import builders
 
 
@@ -145,6 +146,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
     )
     context = AppContext(
         settings=settings,
+        metrics=Metrics(settings.metrics),
         clock=clock,
         background=Background(),
         job_store=jobs,
