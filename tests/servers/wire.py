@@ -5,7 +5,9 @@
         await line.publish("image_upload", body, content_type="application/json")
         seen = await line.take("metadata_generated")
 
-It never consumes, so nobody takes it for one more consumer.
+It never consumes, so nobody takes it for one more consumer. Who wants to be one, says so:
+
+    async with consumer(node.url_for(vhost), "image_processed") as taken: ...
 """
 
 import asyncio
@@ -137,5 +139,25 @@ async def wire(url: str) -> AsyncIterator[Wire]:
     connection = await aiormq.connect(url)
     try:
         yield Wire(connection)
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def consumer(url: str, queue: str) -> AsyncIterator[list[bytes]]:
+    """As an old gateway: takes what it gets, and acks it."""
+    taken: list[bytes] = []
+
+    async def take(message: DeliveredMessage) -> None:
+        taken.append(message.body)
+        assert message.delivery_tag is not None
+        await message.channel.basic_ack(message.delivery_tag)
+
+    connection = await aiormq.connect(url)
+    try:
+        channel = await connection.channel()
+        await channel.basic_qos(prefetch_count=1)
+        await channel.basic_consume(queue, take)
+        yield taken
     finally:
         await connection.close()
