@@ -1,0 +1,122 @@
+"""Workers stop without dropping what they have in hand, and in time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from attrs import define, field
+
+from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.background import Background
+from gateway.consuming import Workers
+from gateway.errors import Unavailable
+from gateway.ports.broker import Delivery, Queue
+
+QUEUE = Queue.IMAGE_UPLOAD
+LONG_S = 30.0
+
+
+@define(eq=False)
+class Handler:
+    """Holds what it is given until it may go on."""
+
+    in_hand: list[bytes] = field(factory=list)
+    done: list[bytes] = field(factory=list)
+    may_go_on: asyncio.Event = field(factory=asyncio.Event)
+
+    async def __call__(self, delivery: Delivery) -> None:
+        self.in_hand.append(delivery.body)
+        await self.may_go_on.wait()
+        self.done.append(delivery.body)
+
+    async def has(self, messages: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.in_hand) < messages:
+                await asyncio.sleep(0)
+
+
+@define(eq=False)
+class Stage:
+    broker: InProcessBroker
+    handler: Handler
+    workers: Workers
+    background: Background
+
+    async def left(self) -> list[bytes]:
+        """What lies in the queue once the workers are gone."""
+        async with self.broker.sweep(QUEUE, limit=100) as sweep:
+            return [delivery.body for delivery in sweep.deliveries]
+
+
+@asynccontextmanager
+async def a_stage(messages: int, *, workers: int = 1, prefetch: int = 1) -> AsyncIterator[Stage]:
+    broker, handler, background = InProcessBroker(), Handler(), Background()
+    for number in range(messages):
+        await broker.publish(QUEUE, str(number).encode())
+    service = Workers("a-worker", broker, QUEUE, handler, workers, prefetch)
+    async with background.running(service):
+        yield Stage(broker, handler, service, background)
+
+
+async def test_what_is_in_hand_is_finished_and_nothing_more_is_taken():
+    async with a_stage(3, workers=2) as stage:
+        await stage.handler.has(2)
+        stage.background.ask_to_stop()
+        finishing = asyncio.create_task(stage.workers.finish(LONG_S))
+        await asyncio.sleep(0)
+        assert not finishing.done()
+        stage.handler.may_go_on.set()
+        await asyncio.wait_for(finishing, 5)
+        assert sorted(stage.handler.done) == [b"0", b"1"]
+    assert await stage.left() == [b"2"]
+    assert stage.background.crashed is None
+
+
+async def test_what_is_not_finished_in_time_is_delivered_again():
+    async with a_stage(1) as stage:
+        await stage.handler.has(1)
+        stage.background.ask_to_stop()
+        await asyncio.wait_for(stage.workers.finish(0.01), 5)
+    assert await stage.left() == [b"0"]
+
+
+async def test_what_is_prefetched_and_not_begun_is_delivered_again():
+    async with a_stage(3, prefetch=3) as stage:
+        await stage.handler.has(1)
+        stage.background.ask_to_stop()
+        finishing = asyncio.create_task(stage.workers.finish(LONG_S))
+        stage.handler.may_go_on.set()
+        await asyncio.wait_for(finishing, 5)
+    assert (stage.handler.done, await stage.left()) == ([b"0"], [b"1", b"2"])
+
+
+async def test_workers_without_work_are_finished_at_once():
+    async with a_stage(0, workers=3) as stage:
+        await asyncio.sleep(0)
+        stage.background.ask_to_stop()
+        await asyncio.wait_for(stage.workers.finish(LONG_S), 5)
+    assert stage.background.crashed is None
+
+
+async def test_workers_that_pause_after_trouble_are_finished_at_once_and_give_their_message_back():
+    broker, tried = InProcessBroker(), asyncio.Event()
+
+    async def in_trouble(delivery: Delivery) -> None:
+        tried.set()
+        raise Unavailable("The store is down.")
+
+    await broker.publish(QUEUE, b"0")
+    background, workers = Background(), Workers("a-worker", broker, QUEUE, in_trouble, 1)
+    async with background.running(workers):
+        await asyncio.wait_for(tried.wait(), 5)
+        background.ask_to_stop()
+        await asyncio.wait_for(workers.finish(LONG_S), 5)
+    async with broker.sweep(QUEUE, limit=10) as sweep:
+        assert [delivery.body for delivery in sweep.deliveries] == [b"0"]
+
+
+async def test_each_worker_takes_as_many_messages_in_hand_as_it_may():
+    async with a_stage(5, prefetch=3) as stage:
+        await stage.handler.has(1)
+        async with stage.broker.subscribe(QUEUE, prefetch=10) as other:
+            assert [delivery.body for delivery in await other.next_batch(10)] == [b"3", b"4"]
