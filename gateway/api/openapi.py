@@ -43,6 +43,7 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
             },
             "/healthz": {"get": _alive()},
             "/readyz": {"get": _ready()},
+            "/metrics": {"get": _metrics()},
             "/api/v1/openapi.json": {"get": _page("This document", "getOpenApi", "application/json")},
             "/docs": {"get": _page("The documentation, to read and to try", "getDocs", "text/html")},
         },
@@ -291,6 +292,13 @@ def _ready() -> Schema:
             "503": _json("Some part fails, or the gateway is stopping.", "Readiness"),
         },
     )
+
+
+def _metrics() -> Schema:
+    text = {"schema": {"type": "string"}}
+    content = {"text/plain": text, "application/openmetrics-text": text}
+    answer = {"description": "In the format that was asked for by Accept.", "content": content}
+    return _operation("health", "getMetrics", "What is counted, for Prometheus", {"200": answer})
 
 
 def _page(summary: str, name: str, media_type: str) -> Schema:

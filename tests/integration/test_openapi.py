@@ -223,6 +223,7 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "alive": (200, asking("GET", "/healthz")),
     "ready": (200, asking("GET", "/readyz")),
     "ready: not": (503, stopping(asking("GET", "/readyz"))),
+    "metrics": (200, asking("GET", "/metrics")),
     "document": (200, asking("GET", "/api/v1/openapi.json")),
     "document: known": (304, known("/api/v1/openapi.json")),
     "docs": (200, asking("GET", "/docs")),
