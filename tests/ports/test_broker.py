@@ -12,11 +12,11 @@ from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
-from gateway.ports.broker import Broker, Delivery, Queue, Subscription
+from gateway.ports.broker import Broker, Delivery, Queue
+from tests.deliveries import QUIET_S, bodies, eventually, is_quiet, lying_in, publish, take
 from tests.golden import golden
 
 WITHOUT_DEAD_LETTERS = [queue for queue in Queue if queue is not Queue.IMAGE_UPLOAD]
-QUIET_S = 0.1
 
 
 @asynccontextmanager
@@ -39,45 +39,6 @@ OPENERS: dict[str, Opener] = {"in_process": in_process, "rabbitmq": rabbitmq}
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     async with OPENERS[request.param](request) as broker:
         yield broker
-
-
-async def publish(broker: Broker, queue: Queue, *bodies: str) -> None:
-    for body in bodies:
-        await broker.publish(queue, body.encode())
-
-
-async def take(subscription: Subscription, number: int) -> list[Delivery]:
-    """So many deliveries, in the order in which they come."""
-    taken: list[Delivery] = []
-    async with asyncio.timeout(5):
-        while len(taken) < number:
-            taken += await subscription.next_batch(number - len(taken))
-    return taken
-
-
-async def is_quiet(subscription: Subscription) -> bool:
-    """Whether nothing more comes."""
-    try:
-        async with asyncio.timeout(QUIET_S):
-            await subscription.next_batch(1)
-    except TimeoutError:
-        return True
-    return False
-
-
-def bodies(deliveries: Any) -> list[str]:
-    return [delivery.body.decode() for delivery in deliveries]
-
-
-async def lying_in(broker: Broker, queue: Queue) -> list[str]:
-    async with broker.sweep(queue, limit=100) as sweep:
-        return bodies(sweep.deliveries)
-
-
-async def eventually(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
-        while not await holds():
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("queue", Queue)

@@ -29,6 +29,8 @@ class TcpProxy:
     port: int = field(factory=free_port)
     accepted: int = 0
     bytes_from_clients: int = 0
+    holds_back: bool = False
+    """Whether something has come that may not pass."""
     _server: asyncio.Server | None = None
     _is_stalled: bool = False
     _gates: set[asyncio.Event] = field(factory=set)
@@ -95,6 +97,7 @@ class TcpProxy:
         """One direction; its end, in whatever way, ends the other one too."""
         try:
             while chunk := await reader.read(CHUNK_BYTES):
+                self.holds_back = self.holds_back or not gate.is_set()
                 await gate.wait()
                 count(len(chunk))
                 writer.write(chunk)

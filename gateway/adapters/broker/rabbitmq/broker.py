@@ -7,10 +7,12 @@ not wait behind messages.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 from aiohttp import AsyncResolver
+from aiohttp.abc import AbstractResolver
 from aiormq.exceptions import ChannelNotFoundEntity
 from attrs import frozen
 
@@ -92,33 +94,43 @@ def _nothing() -> None:
 
 @asynccontextmanager
 async def open_rabbitmq(
-    settings: BrokerSettings, *, name: str, on_reconnect: Callable[[], None] = _nothing
+    settings: BrokerSettings,
+    *,
+    name: str,
+    on_reconnect: Callable[[], None] = _nothing,
+    resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[RabbitBroker]:
     """A broker at once, whether or not RabbitMQ is there: until it is, all is Unavailable.
 
-    `name` is what the broker's operators see. `on_reconnect` is called at each connection made again.
+    `name` is what the broker's operators see. `on_reconnect` is called at each connection that is made again. Names
+    are looked up as resolv.conf and /etc/hosts say unless there is a `resolver`, which its maker closes.
     """
     logging.getLogger("aiormq").setLevel(
         logging.CRITICAL
     )  # it logs whole bodies, and a traceback at each loss
-    address = address_of(settings)
     topology = Topology(settings)
-    resolver = AsyncResolver()
-
-    def link(purpose: str, silence_s: float) -> Link:
-        return Link(
-            f"{name}-{purpose}", address, resolver, settings, topology.declare_all, on_reconnect, silence_s
+    async with AsyncExitStack() as stack:
+        if resolver is None:
+            resolver = AsyncResolver()
+            stack.push_async_callback(resolver.close)
+        make_link = partial(
+            Link,
+            address=address_of(settings),
+            resolver=resolver,
+            settings=settings,
+            set_up=topology.declare_all,
+            on_reconnect=on_reconnect,
         )
+        share = _SHARE_OF_PUBLISH_TIMEOUT * settings.publish_timeout_s
+        publishing = make_link(f"{name}-publish", silence_s=min(_SILENCE_S, share))
+        consuming = make_link(f"{name}-consume", silence_s=_SILENCE_S)
+        await stack.enter_async_context(supervised(publishing, consuming))
+        await _wait_briefly(publishing, consuming)
+        publisher = Publisher(publishing, topology, settings)
+        yield RabbitBroker(settings, topology, publishing, consuming, publisher)
 
-    share = _SHARE_OF_PUBLISH_TIMEOUT * settings.publish_timeout_s
-    publishing, consuming = link("publish", min(_SILENCE_S, share)), link("consume", _SILENCE_S)
-    try:
-        async with supervised(publishing, consuming):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_FIRST_CONNECTION_S):
-                    await asyncio.gather(publishing.connection(), consuming.connection())
-            yield RabbitBroker(
-                settings, topology, publishing, consuming, Publisher(publishing, topology, settings)
-            )
-    finally:
-        await resolver.close()
+
+async def _wait_briefly(*links: Link) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_CONNECTION_S):
+            await asyncio.gather(*(link.connection() for link in links))

@@ -149,10 +149,13 @@ class Link:
                     await self._set_up(connection)
             self._tell_success(connection, transport)
             await self._watch(connection)
+        except asyncio.CancelledError:
+            await _say_good_bye(connection)
+            raise
         finally:
             self._up.clear()
             self._connection = self._transport = None
-            await _end(connection, transport)
+            await _cut(connection, transport)
 
     async def _watch(self, connection: Connection) -> None:
         """Raises ConnectionLost at its end, or when it owes an answer for too long."""
@@ -226,11 +229,14 @@ async def _dial(connection: Connection) -> None:
         await connection.connect()
 
 
-async def _end(connection: Connection, transport: Transport) -> None:
-    """Good-bye, but not for ever."""
+async def _say_good_bye(connection: Connection) -> None:
     with suppress(ConnectionLost, TimeoutError), losses_told():
         if connection.is_opened:
             await connection.close(timeout=CLOSE_S)
+
+
+async def _cut(connection: Connection, transport: Transport) -> None:
+    """End whatever still waits on it, at once."""
     transport.abort()
     if transport.was_open:
         await asyncio.wait({connection.closing}, timeout=_ABORTED_S)

@@ -1,0 +1,239 @@
+"""RabbitMQ goes away, hangs, blocks and comes back: what is confirmed is kept, and all go on."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from structlog.testing import capture_logs
+from yarl import URL
+
+from gateway.adapters.broker.rabbitmq import open_rabbitmq
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.errors import Unavailable
+from gateway.ports.broker import Broker, Queue, Subscription
+from tests.deliveries import bodies, eventually, is_quiet, lying_in, publish, take
+from tests.servers.rabbitmq import RabbitMQ, rabbitmq_node
+from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
+
+PATIENCE_S = 40
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A node that these tests may kill and block; each leaves it running."""
+    with rabbitmq_node(tmp_path_factory.mktemp("rabbitmq")) as node:
+        yield node
+
+
+@pytest.fixture
+async def proxy(rabbitmq: RabbitMQ) -> AsyncIterator[TcpProxy]:
+    async with tcp_proxy(rabbitmq.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def by_proxy(rabbitmq_url: str, proxy: TcpProxy) -> str:
+    return str(URL(rabbitmq_url).with_port(proxy.port))
+
+
+def settings_for(url: str, **changes: float) -> BrokerSettings:
+    return BrokerSettings(kind="rabbitmq", url=url, **changes)  # type: ignore[arg-type]
+
+
+async def works(broker: Broker) -> bool:
+    try:
+        await broker.check()
+    except Unavailable:
+        return False
+    return True
+
+
+async def publish_on_and_on(broker: Broker, numbers: Iterator[int], confirmed: list[str]) -> None:
+    for number in numbers:
+        await broker.publish(Queue.IMAGE_PROCESSED, str(number).encode())
+        confirmed.append(str(number))
+
+
+async def consume_on_and_on(subscription: Subscription, received: set[str]) -> None:
+    while True:
+        deliveries = await subscription.next_batch(100)
+        received.update(bodies(deliveries))
+        await subscription.ack(deliveries)
+
+
+async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on(node: RabbitMQ) -> None:
+    settings = settings_for(node.url_for(node.add_vhost()), publish_timeout_s=PATIENCE_S)
+    confirmed: list[str] = []
+    received: set[str] = set()
+    numbers = itertools.count()
+    async with (
+        open_rabbitmq(settings, name="load") as broker,
+        broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=50) as subscription,
+        asyncio.TaskGroup() as group,
+    ):
+        consumer = group.create_task(consume_on_and_on(subscription, received))
+        publishers = [group.create_task(publish_on_and_on(broker, numbers, confirmed)) for _ in range(20)]
+        await eventually(lambda: has(len(confirmed) > 200))
+        node.pause()  # so that confirms are open when it dies
+        await eventually(lambda: stands_still(confirmed))
+        await node.kill()
+        before = len(confirmed)
+        await node.start()
+        await eventually(lambda: has(len(confirmed) > before + 200), within_s=PATIENCE_S)
+        for publisher in publishers:
+            publisher.cancel()
+        await eventually(lambda: has(received.issuperset(confirmed)), within_s=PATIENCE_S)
+        consumer.cancel()
+
+
+async def has(fact: bool) -> bool:
+    return fact
+
+
+async def stands_still(growing: list[str]) -> bool:
+    length = len(growing)
+    await asyncio.sleep(0.2)
+    return len(growing) == length
+
+
+async def test_the_broker_may_come_later_than_the_gateway(by_proxy: str, proxy: TcpProxy) -> None:
+    await proxy.refuse()
+    reconnects: list[None] = []
+    settings = settings_for(by_proxy, publish_timeout_s=0.3)
+    began = time.monotonic()
+    async with open_rabbitmq(settings, name="early", on_reconnect=lambda: reconnects.append(None)) as broker:
+        assert time.monotonic() - began < 3
+        with pytest.raises(Unavailable, match="refused"):
+            await broker.check()
+        with pytest.raises(Unavailable, match="can't be reached"):
+            await publish(broker, Queue.IMAGE_PROCESSED, "too early")
+        for question in (broker.depth(Queue.IMAGE_PROCESSED), lying_in(broker, Queue.IMAGE_PROCESSED)):
+            with pytest.raises(Unavailable, match="can't be reached"):
+                await question
+        async with broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=1) as subscription:
+            await proxy.listen()
+            await eventually(lambda: works(broker), within_s=PATIENCE_S)
+            await publish(broker, Queue.IMAGE_PROCESSED, "late")
+            assert bodies(await take(subscription, 1)) == ["late"]
+    assert not reconnects
+
+
+async def test_connections_that_the_broker_closes_are_made_again_with_one_line_each(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, rabbitmq_vhost: str
+) -> None:
+    reconnects: list[None] = []
+    with capture_logs() as lines:
+        async with (
+            open_rabbitmq(
+                settings_for(rabbitmq_url), name="closed", on_reconnect=lambda: reconnects.append(None)
+            ) as broker,
+            broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=10) as subscription,
+        ):
+            await publish(broker, Queue.IMAGE_UPLOAD, "a", "b")
+            await take(subscription, 2)
+            await rabbitmq.ctl("close_all_connections", "--vhost", rabbitmq_vhost, "for maintenance")
+            again = await take(subscription, 2)
+            assert bodies(again) == ["a", "b"]
+            assert all(delivery.redelivered for delivery in again)
+            await publish(broker, Queue.IMAGE_UPLOAD, "c")
+            assert bodies(await take(subscription, 1)) == ["c"]
+    assert len(reconnects) == 2
+    losses = [line for line in lines if line["event"] == "no connection to the broker"]
+    assert sorted(line["connection"] for line in losses) == ["closed-consume", "closed-publish"]
+    assert all("for maintenance" in line["reason"] for line in losses)
+    assert [line["event"] for line in lines].count("connected to the broker") == 4
+
+
+async def test_an_ack_of_a_delivery_of_an_earlier_connection_harms_nobody(
+    by_proxy: str, proxy: TcpProxy
+) -> None:
+    async with open_rabbitmq(settings_for(by_proxy), name="stale") as broker:
+        await publish(broker, Queue.IMAGE_UPLOAD, "a", "b", "c")
+        async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=3) as subscription:
+            stale = await take(subscription, 3)
+            proxy.cut()
+            again = await take(subscription, 3)
+            assert [delivery.tag for delivery in again] == [delivery.tag for delivery in stale]
+            await subscription.ack(stale[:1])
+            await subscription.reject(stale[1])
+            await subscription.requeue(stale[2])
+            assert await is_quiet(subscription)
+            await subscription.ack(again[:1])
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["b", "c"]
+        assert await lying_in(broker, Queue.DEAD_LETTER) == []
+
+
+async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_within_its_deadline(
+    by_proxy: str, proxy: TcpProxy
+) -> None:
+    async with open_rabbitmq(settings_for(by_proxy, publish_timeout_s=3), name="silent") as broker:
+        await publish(broker, Queue.IMAGE_UPLOAD, "before")
+        proxy.freeze()
+        await publish(broker, Queue.IMAGE_UPLOAD, "after")
+        assert proxy.accepted == 3
+
+
+async def test_heartbeats_end_silent_connections_and_all_go_on(by_proxy: str, proxy: TcpProxy) -> None:
+    """aiormq tells it by a bare CancelledError to all that wait."""
+    settings = settings_for(by_proxy, heartbeat_s=1, publish_timeout_s=PATIENCE_S)
+    async with (
+        open_rabbitmq(settings, name="heartbeats") as broker,
+        broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=10) as subscription,
+    ):
+        await publish(broker, Queue.IMAGE_PROCESSED, "before")
+        assert bodies(await take(subscription, 1)) == ["before"]
+        proxy.freeze()
+        await publish(broker, Queue.IMAGE_PROCESSED, "after")
+        await eventually(lambda: works(broker), within_s=PATIENCE_S)
+        received: set[str] = set()
+        while received != {"before", "after"}:
+            async with asyncio.timeout(PATIENCE_S):
+                received.update(bodies(await subscription.next_batch(10)))
+
+
+async def test_a_stop_does_not_wait_for_a_silent_broker(by_proxy: str, proxy: TcpProxy) -> None:
+    others = asyncio.all_tasks()
+    async with (
+        open_rabbitmq(settings_for(by_proxy), name="stopped") as broker,
+        broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=10) as subscription,
+    ):
+        await publish(broker, Queue.IMAGE_UPLOAD, "a")
+        await take(subscription, 1)
+        proxy.stall()
+        publishing = asyncio.create_task(publish(broker, Queue.IMAGE_UPLOAD, "b"))
+        await eventually(lambda: has(proxy.holds_back))
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+    with pytest.raises(Unavailable):
+        await publishing
+    assert not {task for task in asyncio.all_tasks() - others if "TcpProxy" not in repr(task)}
+
+
+async def test_a_stop_does_not_wait_for_a_connection_in_the_making(by_proxy: str, proxy: TcpProxy) -> None:
+    proxy.stall()
+    async with open_rabbitmq(settings_for(by_proxy), name="stopped"):
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+
+
+async def test_a_memory_alarm_blocks_publishers_alone_and_multiplies_nothing(node: RabbitMQ) -> None:
+    settings = settings_for(node.url_for(node.add_vhost()), publish_timeout_s=1)
+    async with open_rabbitmq(settings, name="alarm") as broker:
+        await publish(broker, Queue.IMAGE_UPLOAD, "before")
+        await node.ctl("set_vm_memory_high_watermark", "0.0000001")
+        try:
+            for _ in range(3):
+                with pytest.raises(Unavailable, match="blocked by its memory or disk alarm"):
+                    await publish(broker, Queue.IMAGE_UPLOAD, "blocked")
+            with pytest.raises(Unavailable, match="takes no messages: its memory or disk alarm is on"):
+                await broker.check()
+            async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription:
+                await subscription.ack(await take(subscription, 1))
+            assert (await broker.depth(Queue.IMAGE_UPLOAD)).messages == 0
+        finally:
+            await node.ctl("set_vm_memory_high_watermark", "0.6")
+        await eventually(lambda: works(broker))
+        await publish(broker, Queue.IMAGE_UPLOAD, "after")
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["blocked", "after"]
