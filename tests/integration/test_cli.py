@@ -14,6 +14,7 @@ import pytest
 from attrs import define, frozen
 
 from tests.free_ports import free_port
+from tests.servers.gateway import OUR_VARIABLES
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
 from tests.servers.web import web_server
 from tests.too_deep import too_deep
@@ -50,11 +51,7 @@ async def run(*args: object, env: Mapping[str, str] = {}) -> Ended:
 
 
 def clean_environment() -> dict[str, str]:
-    return {
-        name: text
-        for name, text in os.environ.items()
-        if not name.startswith(("GATEWAY_", "SERVER_", "LOG_"))
-    }
+    return {name: text for name, text in os.environ.items() if not name.startswith(OUR_VARIABLES)}
 
 
 @pytest.fixture
@@ -364,9 +361,17 @@ async def test_config_prints_the_settings_in_force():
     assert "port = 9000  # SERVER_PORT" in ended.lines
 
 
-@pytest.mark.parametrize("command", ["serve", "config", "health"])
+async def test_config_prints_the_settings_of_a_worker_when_it_is_asked_for_them():
+    names = {"RABBITMQ_CONSUMER_QUEUE": "in", "HTTP_PORT": "9876"}
+    ended = await run("config", "--worker", "processor", env=names)
+    assert 'metadata_generated_queue = "in"  # RABBITMQ_CONSUMER_QUEUE' in ended.lines
+    assert "http_port = 9876  # HTTP_PORT" in ended.lines
+    assert "9876" not in (await run("config", env=names)).out
+
+
+@pytest.mark.parametrize("command", [["serve"], ["worker", "analyzer"], ["config"], ["health"]], ids=" ".join)
 async def test_a_wrong_setting_is_one_line_and_code_2(command):
-    ended = await run(command, env={"GATEWAY_HTTP_PROT": "1"})
+    ended = await run(*command, env={"GATEWAY_HTTP_PROT": "1"})
     assert (ended.code, ended.out) == (2, "")
     assert (
         ended.err == "gateway: GATEWAY_HTTP_PROT: there is no such setting; did you mean GATEWAY_HTTP_PORT?\n"
@@ -384,6 +389,34 @@ async def test_health_is_bad_when_nobody_answers():
     ended = await run("health", env={"SERVER_PORT": str(port)})
     assert ended.code == 1
     assert ended.err == f"gateway: not healthy: http://127.0.0.1:{port}: Connection refused\n"
+
+
+async def test_health_of_a_worker_is_asked_at_the_port_of_its_own(stand_in):
+    port = stand_in.base_url.rpartition(":")[2]
+    environment = {"HTTP_PORT": port, "SERVER_PORT": str(free_port())}
+    assert (await run("health", "--worker", "analyzer", env=environment)).code == 0
+    assert (await run("health", env=environment)).code == 1
+
+
+async def test_a_worker_without_a_broker_is_one_line_and_code_2():
+    ended = await run("worker", "analyzer")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "gateway: an analyzer of its own needs a broker that other processes reach: broker.kind = rabbitmq, with "
+        "its address in RABBITMQ_URL\n"
+    )
+
+
+async def test_a_worker_of_no_role_is_code_2():
+    ended = await run("worker", "painter")
+    assert (ended.code, ended.out) == (2, "")
+
+
+async def test_half_of_production_mode_is_one_line_and_code_2():
+    ended = await run("serve", env={"RABBITMQ_URL": "amqp://mq"})
+    assert ended.code == 2
+    assert ended.err.startswith("gateway: RABBITMQ_URL is set and MINIO_ENDPOINT is not")
+    assert ended.err.count("\n") == 1
 
 
 async def test_health_asks_the_unix_socket_when_there_is_no_tcp(tmp_path):
