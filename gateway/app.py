@@ -118,7 +118,10 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 prefetch=settings.broker.prefetch,
             ),
             DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs),
-            *(workers(role, settings, broker, objects, helpers) for role in reversed(built_in)),
+            *(
+                workers(role, settings, broker, objects, helpers, metrics.workers)
+                for role in reversed(built_in)
+            ),
             pipeline,
             Dispatcher(
                 ledger=ledger,

@@ -16,6 +16,7 @@ from attrs import define, field
 from gateway.errors import GatewayError
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
+from gateway.telemetry.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Workers:
     _broker: Broker
     _queue: Queue
     _handler: Handler
+    _metrics: WorkerMetrics
     _count: int
     _prefetch: int = 1
     _at_work: dict[asyncio.Task[None], asyncio.Lock] = field(factory=dict)
@@ -72,15 +74,22 @@ class Workers:
     async def _handle(self, subscription: Subscription, delivery: Delivery) -> bool:
         """Whether the message is done with, by an ack or a reject."""
         try:
-            await self._handler(delivery)
+            with self._metrics.image_seconds.of(worker=self.name).timed():
+                await self._handler(delivery)
         except Hopeless as error:
+            self._tally("rejected")
             await subscription.reject(delivery, reason=error.text)
         except GatewayError as error:
+            self._tally("given_back")
             log.warning("message given back", service=self.name, reason=str(error))
             return False
         else:
+            self._tally("done")
             await subscription.ack([delivery])
         return True
+
+    def _tally(self, outcome: str) -> None:
+        self._metrics.messages.of(worker=self.name, outcome=outcome).add()
 
 
 async def _dismiss(worker: asyncio.Task[None], handling: asyncio.Lock) -> None:

@@ -9,6 +9,7 @@ from gateway.processes import HelperProcesses
 from gateway.processor.service import Processor
 from gateway.processor.tags import INSTALL_COMMAND, processor_available
 from gateway.settings import Role, Settings
+from gateway.telemetry.metrics import WorkerMetrics
 
 
 def built_in_roles(settings: Settings) -> tuple[Role, ...]:
@@ -23,10 +24,15 @@ def check_installed(*roles: Role) -> None:
 
 
 def workers(
-    role: Role, settings: Settings, broker: Broker, objects: ObjectStore, helpers: HelperProcesses
+    role: Role,
+    settings: Settings,
+    broker: Broker,
+    objects: ObjectStore,
+    helpers: HelperProcesses,
+    metrics: WorkerMetrics,
 ) -> Workers:
     """The service that does it."""
     if role is Role.ANALYZER:
         pixels = settings.intake.max_pixels
-        return Analyzer(broker, objects, helpers, settings.analyzer, pixels).workers()
-    return Processor(broker, objects, helpers, settings.processor).workers()
+        return Analyzer(broker, objects, helpers, settings.analyzer, pixels).workers(metrics)
+    return Processor(broker, objects, helpers, settings.processor).workers(metrics)

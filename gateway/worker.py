@@ -57,7 +57,7 @@ async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
         )
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
-        service = workers(role, settings, broker, objects, helpers)
+        service = workers(role, settings, broker, objects, helpers, metrics.workers)
         health = Health(
             name=role,
             checks={"object_store": objects.check, "broker": broker.check},

@@ -18,6 +18,7 @@ from gateway.metadata import Metadata
 from gateway.ports.broker import Broker, Delivery, Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
 from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
+from gateway.telemetry.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +33,17 @@ class Analyzer:
     _settings: AnalyzerSettings
     _max_pixels: int
 
-    def workers(self) -> Workers:
+    def workers(self, metrics: WorkerMetrics) -> Workers:
         """The service that feeds this analyzer."""
         settings = self._settings
         return Workers(
-            "analyzer", self._broker, Queue.IMAGE_UPLOAD, self.handle, settings.concurrency, settings.prefetch
+            "analyzer",
+            self._broker,
+            Queue.IMAGE_UPLOAD,
+            self.handle,
+            metrics,
+            settings.concurrency,
+            settings.prefetch,
         )
 
     async def handle(self, delivery: Delivery) -> None:

@@ -20,6 +20,7 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, Object
 from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
 from gateway.processor.settings import ProcessorSettings
 from gateway.processor.tags import write_tags
+from gateway.telemetry.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +38,14 @@ class Processor:
     _helpers: HelperProcesses
     _settings: ProcessorSettings
 
-    def workers(self) -> Workers:
+    def workers(self, metrics: WorkerMetrics) -> Workers:
         """The service that feeds this processor."""
         return Workers(
             "processor",
             self._broker,
             Queue.METADATA_GENERATED,
             self.handle,
+            metrics,
             self._settings.concurrency,
             self._settings.prefetch,
         )

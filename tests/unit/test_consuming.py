@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from attrs import define, field
 
 from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.background import Background
-from gateway.consuming import Workers
+from gateway.consuming import Hopeless, Workers
 from gateway.errors import Unavailable
 from gateway.ports.broker import Delivery, Queue
+from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.metrics import WorkerMetrics
 
 QUEUE = Queue.IMAGE_UPLOAD
 LONG_S = 30.0
@@ -48,12 +51,16 @@ class Stage:
             return [delivery.body for delivery in sweep.deliveries]
 
 
+def unread_metrics() -> WorkerMetrics:
+    return WorkerMetrics(Instruments())
+
+
 @asynccontextmanager
 async def a_stage(messages: int, *, workers: int = 1, prefetch: int = 1) -> AsyncIterator[Stage]:
     broker, handler, background = InProcessBroker(), Handler(), Background()
     for number in range(messages):
         await broker.publish(QUEUE, str(number).encode())
-    service = Workers("a-worker", broker, QUEUE, handler, workers, prefetch)
+    service = Workers("a-worker", broker, QUEUE, handler, unread_metrics(), workers, prefetch)
     async with background.running(service):
         yield Stage(broker, handler, service, background)
 
@@ -106,7 +113,8 @@ async def test_workers_that_pause_after_trouble_are_finished_at_once_and_give_th
         raise Unavailable("The store is down.")
 
     await broker.publish(QUEUE, b"0")
-    background, workers = Background(), Workers("a-worker", broker, QUEUE, in_trouble, 1)
+    background = Background()
+    workers = Workers("a-worker", broker, QUEUE, in_trouble, unread_metrics(), 1)
     async with background.running(workers):
         await asyncio.wait_for(tried.wait(), 5)
         background.ask_to_stop()
@@ -120,3 +128,25 @@ async def test_each_worker_takes_as_many_messages_in_hand_as_it_may():
         await stage.handler.has(1)
         async with stage.broker.subscribe(QUEUE, prefetch=10) as other:
             assert [delivery.body for delivery in await other.next_batch(10)] == [b"3", b"4"]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [(None, "done"), (Hopeless("It is no image."), "rejected"), (Unavailable("Down."), "given_back")],
+    ids=["done", "rejected", "given back"],
+)
+async def test_what_becomes_of_a_message_is_counted_and_timed(error: Exception | None, outcome: str):
+    broker, tried, instruments = InProcessBroker(), asyncio.Event(), Instruments()
+
+    async def handle(delivery: Delivery) -> None:
+        tried.set()
+        if error is not None:
+            raise error
+
+    await broker.publish(QUEUE, b"0")
+    workers = Workers("analyzer", broker, QUEUE, handle, WorkerMetrics(instruments), 1)
+    async with Background().running(workers):
+        await asyncio.wait_for(tried.wait(), 5)
+    value = instruments.registry.get_sample_value
+    assert value("gateway_worker_messages_total", {"worker": "analyzer", "outcome": outcome}) == 1
+    assert value("gateway_worker_image_seconds_count", {"worker": "analyzer"}) == 1

@@ -7,6 +7,8 @@ from gateway.domain.job import Status
 from gateway.errors import Unavailable
 from gateway.messages import encode
 from gateway.ports.broker import Delivery, Queue
+from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.metrics import WorkerMetrics
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job, put_tagged, result
 
@@ -28,7 +30,9 @@ async def test_a_worker_in_foreseen_trouble_gets_its_message_again(parts: Parts)
         done.set()
 
     await parts.broker.publish(Queue.IMAGE_UPLOAD, b"one")
-    task = asyncio.create_task(Workers("a-worker", parts.broker, Queue.IMAGE_UPLOAD, handle, 1).run())
+    metrics = WorkerMetrics(Instruments())
+    workers = Workers("analyzer", parts.broker, Queue.IMAGE_UPLOAD, handle, metrics, 1)
+    task = asyncio.create_task(workers.run())
     await asyncio.wait_for(done.wait(), 10)
     await eventually_empty(parts, Queue.IMAGE_UPLOAD)
     task.cancel()
