@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client import generate_latest
 
@@ -75,6 +78,17 @@ def test_the_page_lists_every_value_of_every_label() -> None:
         "4xx",
     }
     assert known - elsewhere <= listed
+
+
+@pytest.mark.parametrize(
+    "page",
+    [PAGE, ROOT / "docs" / "TROUBLESHOOTING.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_every_metric_that_a_page_for_operators_names_exists(page: Path) -> None:
+    there = {name for known in every_metric().values() for name in (known.name, *known.series)}
+    named = set(re.findall(r"\bgateway_[a-z_]+[a-z](?![a-z_*.])", page.read_text()))
+    assert named <= there
 
 
 def test_both_doors_know_the_same_metrics_by_the_same_names() -> None:
