@@ -1,0 +1,102 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from gateway.adapters.object_store.measured import MeasuredObjectStore
+from gateway.errors import GatewayError, NoRoom, Unavailable
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, StoredObject
+from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.metrics import ObjectStoreMetrics
+
+KEY = ObjectKey(Bucket.ORIGINAL, "b-1/original.jpg")
+STORED = StoredObject(KEY, 3, "etag")
+
+
+class Store:
+    """Does nothing, or fails."""
+
+    def __init__(self, error: GatewayError | None = None) -> None:
+        self.error = error
+
+    async def put(self, *_: Any, **__: Any) -> StoredObject:
+        return await self.head(KEY)
+
+    async def head(self, _: ObjectKey) -> StoredObject:
+        if self.error is not None:
+            raise self.error
+        return STORED
+
+    async def delete(self, _: ObjectKey) -> None:
+        await self.head(KEY)
+
+    @asynccontextmanager
+    async def open(self, _: ObjectKey, **__: Any) -> AsyncIterator[StoredObject]:
+        yield await self.head(KEY)
+
+    async def check(self) -> str:
+        return "fine"
+
+
+async def no_bytes() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def do(store: MeasuredObjectStore, operation: str) -> None:
+    match operation:
+        case "put":
+            await store.put(KEY, no_bytes(), media_type="image/jpeg", max_bytes=10)
+        case "get":
+            async with store.open(KEY):
+                pass
+        case "head":
+            await store.head(KEY)
+        case "delete":
+            await store.delete(KEY)
+
+
+def measured(error: GatewayError | None = None) -> tuple[MeasuredObjectStore, Instruments]:
+    instruments = Instruments()
+    store: Any = Store(error)
+    return MeasuredObjectStore(store, ObjectStoreMetrics(instruments)), instruments
+
+
+OPERATIONS = ("put", "get", "head", "delete")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_an_operation_is_timed(operation: str) -> None:
+    store, instruments = measured()
+    await do(store, operation)
+    labels = {"operation": operation}
+    assert instruments.registry.get_sample_value("gateway_object_store_seconds_count", labels) == 1
+    assert instruments.registry.get_sample_value("gateway_object_store_failures_total", labels) == 0
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("error", [Unavailable("Down."), NoRoom("Full.")], ids=["down", "full"])
+async def test_a_store_that_is_down_or_full_has_failed(operation: str, error: GatewayError) -> None:
+    store, instruments = measured(error)
+    with pytest.raises(type(error)):
+        await do(store, operation)
+    labels = {"operation": operation}
+    assert instruments.registry.get_sample_value("gateway_object_store_failures_total", labels) == 1
+
+
+async def test_an_object_that_is_not_there_is_no_failure() -> None:
+    store, instruments = measured(ObjectNotFound("Not there."))
+    with pytest.raises(ObjectNotFound):
+        await do(store, "get")
+    labels = {"operation": "get"}
+    assert instruments.registry.get_sample_value("gateway_object_store_failures_total", labels) == 0
+
+
+async def test_trouble_while_an_object_is_used_is_no_operation_of_the_store() -> None:
+    store, instruments = measured()
+    with pytest.raises(Unavailable):
+        async with store.open(KEY):
+            raise Unavailable("Something else is down.")
+    labels = {"operation": "get"}
+    assert instruments.registry.get_sample_value("gateway_object_store_failures_total", labels) == 0
