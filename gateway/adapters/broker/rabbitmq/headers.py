@@ -11,6 +11,10 @@ _MAX_BYTES: Final = 64 * 1024
 the connection."""
 
 
+_MAX_KEY_CHARS: Final = 128
+"""AMQP 0-9-1, section 4.2.5.5."""
+
+
 def carried(headers: Mapping[str, object]) -> dict[str, Any]:
     """What can be sent of them: a value that AMQP has no type for, or that is too long, is left out."""
     sent: dict[str, Any] = {}
@@ -24,6 +28,8 @@ def carried(headers: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _size(key: str, value: Any) -> int | None:
+    if len(key) > _MAX_KEY_CHARS:
+        return None
     try:
         return len(encode.field_table({key: value}))
     except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, struct.error):

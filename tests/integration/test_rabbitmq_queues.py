@@ -1,0 +1,198 @@
+"""The queues at RabbitMQ: declared as all three services agree, and lived with when they stand otherwise."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiormq
+import pytest
+from aiormq.abc import AbstractChannel
+
+from gateway.adapters.broker.rabbitmq import open_rabbitmq
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.ports.broker import Queue, Unroutable
+from tests.deliveries import bodies, eventually, lying_in, publish, take
+from tests.golden import golden
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.tcp_proxy import tcp_proxy
+
+
+def settings_for(url: str, **changes: object) -> BrokerSettings:
+    return BrokerSettings(kind="rabbitmq", url=url, **changes)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def another_service(url: str) -> AsyncIterator[AbstractChannel]:
+    connection = await aiormq.connect(url)
+    try:
+        yield await connection.channel()
+    finally:
+        await connection.close()
+
+
+async def test_the_queues_of_a_fresh_broker_are_those_that_the_services_declare(rabbitmq_url: str) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="first") as broker:
+        assert not broker.warnings
+    async with another_service(rabbitmq_url) as channel:
+        for queue in golden("queues")[0]["queues"]:
+            await channel.queue_declare(queue["name"], passive=True)
+            await channel.queue_declare(queue["name"], durable=queue["durable"], arguments=queue["arguments"])
+
+
+async def test_queues_bear_the_names_of_the_settings(rabbitmq_url: str) -> None:
+    settings = settings_for(rabbitmq_url, image_upload_queue="up", dead_letter_queue="dead")
+    async with (
+        open_rabbitmq(settings, name="named") as broker,
+        broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription,
+        another_service(rabbitmq_url) as channel,
+    ):
+        await channel.basic_publish(b"hopeless", routing_key="up")
+        [delivery] = await take(subscription, 1)
+        await subscription.reject(delivery)
+        await eventually(lambda: lying_in(broker, Queue.DEAD_LETTER))
+        assert (await channel.basic_get("dead")).body == b"hopeless"
+
+
+async def test_a_queue_that_stands_otherwise_is_used_and_told_in_the_brokers_words(
+    rabbitmq: RabbitMQ, rabbitmq_url: str, rabbitmq_vhost: str
+) -> None:
+    async with another_service(rabbitmq_url) as channel:
+        await channel.queue_declare("image_upload", durable=True)
+        async with open_rabbitmq(settings_for(rabbitmq_url), name="second") as broker:
+            [warning] = broker.warnings
+            assert "image_upload" in warning
+            assert "PRECONDITION_FAILED - inequivalent arg 'x-dead-letter-exchange'" in warning
+            async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription:
+                await publish(broker, Queue.IMAGE_UPLOAD, "a")
+                assert bodies(await take(subscription, 1)) == ["a"]
+            await channel.queue_delete("image_upload")
+            await rabbitmq.ctl("close_all_connections", "--vhost", rabbitmq_vhost, "queues are mended")
+
+            async def is_mended() -> bool:
+                return not broker.warnings
+
+            await eventually(is_mended)
+
+
+@pytest.fixture
+async def limited_url(rabbitmq: RabbitMQ, rabbitmq_vhost: str) -> str:
+    """Of a user who may write and read, but not declare."""
+    await rabbitmq.ctl("add_user", rabbitmq_vhost, "secret")
+    await rabbitmq.ctl("set_permissions", "--vhost", rabbitmq_vhost, rabbitmq_vhost, "^$", ".*", ".*")
+    return f"amqp://{rabbitmq_vhost}:secret@127.0.0.1:{rabbitmq.port}/{rabbitmq_vhost}"
+
+
+async def test_who_may_not_declare_uses_the_queues_that_are_there(
+    rabbitmq_url: str, limited_url: str
+) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="operator"):
+        pass
+    async with open_rabbitmq(settings_for(limited_url), name="limited") as broker:
+        assert len(broker.warnings) == len(Queue)
+        assert all("ACCESS_REFUSED" in warning for warning in broker.warnings)
+        await publish(broker, Queue.IMAGE_UPLOAD, "a")
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["a"]
+
+
+async def test_a_message_for_a_queue_that_is_not_there_and_may_not_be_made_is_unroutable(
+    limited_url: str,
+) -> None:
+    async with open_rabbitmq(settings_for(limited_url), name="limited") as broker:
+        assert all("can't be used: NOT_FOUND" in warning for warning in broker.warnings)
+        with pytest.raises(Unroutable):
+            await publish(broker, Queue.IMAGE_UPLOAD, "a")
+
+
+async def test_a_queue_that_was_deleted_is_made_again_by_the_next_message(rabbitmq_url: str) -> None:
+    async with (
+        open_rabbitmq(settings_for(rabbitmq_url), name="patient") as broker,
+        another_service(rabbitmq_url) as channel,
+    ):
+        await channel.queue_delete("image_upload")
+        await publish(broker, Queue.IMAGE_UPLOAD, "a")
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["a"]
+
+
+async def test_a_queue_that_was_deleted_is_made_again_by_a_question_for_its_depth(rabbitmq_url: str) -> None:
+    async with (
+        open_rabbitmq(settings_for(rabbitmq_url), name="patient") as broker,
+        another_service(rabbitmq_url) as channel,
+    ):
+        await channel.queue_delete("dead_letter_queue")
+        assert (await broker.depth(Queue.DEAD_LETTER)).messages == 0
+        assert await lying_in(broker, Queue.DEAD_LETTER) == []
+
+
+async def test_a_consumer_whose_queue_is_deleted_goes_on_with_a_new_one(rabbitmq_url: str) -> None:
+    async with (
+        open_rabbitmq(settings_for(rabbitmq_url), name="patient") as broker,
+        broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=10) as subscription,
+        another_service(rabbitmq_url) as channel,
+    ):
+        await publish(broker, Queue.IMAGE_UPLOAD, "gone")
+        [gone] = await take(subscription, 1)
+        await channel.queue_delete("image_upload")
+
+        async def consumes_again() -> bool:
+            return (await broker.depth(Queue.IMAGE_UPLOAD)).consumers == 1
+
+        await eventually(consumes_again)
+        await subscription.ack([gone])
+        await publish(broker, Queue.IMAGE_UPLOAD, "new")
+        assert bodies(await take(subscription, 1)) == ["new"]
+
+
+async def test_many_acks_are_few_frames(rabbitmq: RabbitMQ, rabbitmq_vhost: str) -> None:
+    number = 500
+    async with tcp_proxy(rabbitmq.port) as proxy:
+        url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/{rabbitmq_vhost}"
+        async with open_rabbitmq(settings_for(url), name="grouped") as broker:
+            await publish(broker, Queue.IMAGE_PROCESSED, *map(str, range(number)))
+            async with broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=number) as subscription:
+                deliveries = await take(subscription, number)
+                before = proxy.bytes_from_clients
+                await subscription.ack(deliveries[:2] + deliveries[3:])
+
+                async def unsettled_is_one() -> bool:
+                    listed = await rabbitmq.ctl(
+                        "list_queues", "--vhost", rabbitmq_vhost, "name", "messages_unacknowledged"
+                    )
+                    return "image_processed\t1\n" in listed
+
+                await eventually(unsettled_is_one)
+                first_frames = proxy.bytes_from_clients - before
+                await subscription.ack(deliveries)
+            assert await lying_in(broker, Queue.IMAGE_PROCESSED) == []
+            assert first_frames > number * 20
+            async with broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=number) as subscription:
+                await publish(broker, Queue.IMAGE_PROCESSED, *map(str, range(number)))
+                deliveries = await take(subscription, number)
+                before = proxy.bytes_from_clients
+                await subscription.ack(deliveries)
+                assert (await broker.depth(Queue.IMAGE_PROCESSED)).messages == 0
+                assert proxy.bytes_from_clients - before < 1000
+            assert await lying_in(broker, Queue.IMAGE_PROCESSED) == []
+
+
+async def test_a_sweep_holds_no_more_bytes_than_allowed(rabbitmq_url: str) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url, sweep_max_bytes=10), name="bounded") as broker:
+        await publish(broker, Queue.DEAD_LETTER, "first!", "second", "third!")
+        assert await lying_in(broker, Queue.DEAD_LETTER) == ["first!", "second"]
+        assert (await broker.depth(Queue.DEAD_LETTER)).messages == 3
+
+
+async def test_headers_that_amqp_can_not_carry_are_left_out(rabbitmq_url: str) -> None:
+    headers = {"kept": "yes", "object": object(), "k" * 300: "long key", "huge": "x" * 200_000}
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="headers") as broker:
+        await broker.publish(Queue.IMAGE_UPLOAD, b"{}", headers)
+        async with broker.sweep(Queue.IMAGE_UPLOAD, limit=1) as sweep:
+            assert sweep.deliveries[0].headers == {"kept": "yes"}
+
+
+async def test_what_is_published_is_persistent_json(rabbitmq_url: str) -> None:
+    async with (
+        open_rabbitmq(settings_for(rabbitmq_url), name="properties") as broker,
+        another_service(rabbitmq_url) as channel,
+    ):
+        await broker.publish(Queue.IMAGE_UPLOAD, b"{}")
+        properties = (await channel.basic_get("image_upload")).header.properties
+        assert (properties.delivery_mode, properties.content_type) == (2, "application/json")
