@@ -2,9 +2,19 @@
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
+from aiohttp.test_utils import TestServer
+
 from gateway.api import health
+from gateway.api.application import build_worker_application
+from gateway.background import Background
+from gateway.ports.clock import SystemClock
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.settings import MetricsSettings
 from tests.servers.quiet_gateway import QuietGateway
 
 
@@ -69,3 +79,54 @@ async def test_a_service_that_died_is_named(quiet: QuietGateway) -> None:
         await asyncio.wait_for(background.stopping.wait(), 5)
         status, report = await ready(quiet)
     assert (status, report["warnings"]) == (503, ["the service collector died"])
+
+
+@asynccontextmanager
+async def a_worker_s_door(
+    checks: Mapping[str, health.Check], warnings: list[str]
+) -> AsyncIterator[tuple[Background, aiohttp.ClientSession]]:
+    """The door of a process that is called `analyzer`."""
+    settings, background = MetricsSettings(), Background()
+    metrics = Metrics(settings)
+    probes = health.Health(
+        name="analyzer",
+        checks=checks,
+        warnings=lambda: warnings,
+        background=background,
+        clock=SystemClock(),
+        metrics=metrics.health,
+    )
+    async with (
+        TestServer(build_worker_application(probes, metrics, settings)) as server,
+        aiohttp.ClientSession(server.make_url("/")) as http,
+    ):
+        yield background, http
+
+
+async def all_is_well() -> str:
+    return "well"
+
+
+async def test_a_worker_is_asked_for_its_own_parts() -> None:
+    async with a_worker_s_door({"broker": all_is_well}, []) as (_, http), http.get("/readyz") as answer:
+        assert await answer.json() == {
+            "status": "ready",
+            "checks": {"broker": {"status": "ok", "detail": "well"}},
+            "warnings": [],
+        }
+
+
+async def test_warnings_are_those_of_the_moment_and_make_nobody_unready() -> None:
+    warnings: list[str] = []
+    async with a_worker_s_door({"broker": all_is_well}, warnings) as (_, http):
+        for told in ([], ["a queue stands with other arguments"], []):
+            warnings[:] = told
+            async with http.get("/readyz") as answer:
+                assert (answer.status, (await answer.json())["warnings"]) == (200, told)
+
+
+async def test_a_worker_that_stops_is_called_by_its_name() -> None:
+    async with a_worker_s_door({}, []) as (background, http):
+        background.ask_to_stop()
+        async with http.get("/readyz") as answer:
+            assert (answer.status, (await answer.json())["warnings"]) == (503, ["the analyzer is stopping"])
