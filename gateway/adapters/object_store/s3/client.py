@@ -107,7 +107,7 @@ class S3Client:
         return Part(number, str(answer["ETag"]))
 
     async def complete_upload(self, place: Place, upload_id: str, parts: Sequence[Part]) -> str:
-        """The object's etag."""
+        """The object's etag; to rclone that of the parts, which no other answer repeats."""
         listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
         answer = await self._ask(
             self._client.complete_multipart_upload(
