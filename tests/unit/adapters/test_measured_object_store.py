@@ -40,8 +40,9 @@ class Store:
 
 
 async def no_bytes() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    nothing: tuple[bytes, ...] = ()
+    for chunk in nothing:
+        yield chunk
 
 
 async def do(store: MeasuredObjectStore, operation: str) -> None:
