@@ -24,7 +24,7 @@ from tests.submitting import as_base64, job_of, processed_of, submit_files, subm
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE_S = 60
-PHOTOS = {"china.jpg": china(), "Größe & Maß.png": logo()}
+PHOTOS = {"Größe & Maß, 100%.jpg": china(), "logo.png": logo()}
 WAYS = ("multipart", "base64", "URL")
 
 

@@ -1,0 +1,98 @@
+"""A client that keeps a whole system busy: it submits batches, follows each to its end, and knows what must come of
+them.
+
+    async with a_busy_client(system) as client:   # with batches in every stage
+        await system.processor.kill()
+        ...
+        await client.sees_everything_end_well()
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from attrs import define, field
+
+from tests.following import Frame, follow
+from tests.pictures import china
+from tests.servers.system import System
+from tests.submitting import job_of, readiness, submit_files
+
+BATCHES = 6
+IMAGES = 8
+
+
+@define(eq=False)
+class Client:
+    http: aiohttp.ClientSession
+    system: System
+    _following: dict[str, asyncio.Task[list[Frame]]] = field(factory=dict)
+
+    async def submit(self) -> None:
+        """One more batch, followed from now on."""
+        photos = [(f"photo{number}.jpg", china()) for number in range(IMAGES)]
+        job_id = await submit_files(self.http, self._base_url, photos)
+        self._following[job_id] = asyncio.create_task(self._follow(job_id))
+
+    async def jobs(self) -> Sequence[dict[str, Any]]:
+        return [await job_of(self.http, self._base_url, job_id) for job_id in self._following]
+
+    async def images(self) -> Sequence[dict[str, Any]]:
+        return [image for job in await self.jobs() for image in job["images"]]
+
+    async def some_are_in_every_stage(self) -> None:
+        """Returns once images have ended, others are in the pipeline, and others wait for their place in it."""
+        while True:
+            states = [image["status"] for image in await self.images()]
+            if all(states.count(state) >= 3 for state in ("completed", "processing", "pending")):
+                return
+            await asyncio.sleep(0.02)
+
+    async def is_told(self, status: int, *, of: str) -> None:
+        """Returns once readyz answers so; until then, too, no check fails but the one `of` what was killed."""
+        while True:
+            answered, body = await readiness(self.http, self._base_url)
+            failing = {name for name, check in body["checks"].items() if check["status"] == "failing"}
+            assert failing <= {of}, body
+            assert answered == (503 if failing else 200)
+            if answered == status:
+                return
+            await asyncio.sleep(0.05)
+
+    async def sees_everything_end_well(self) -> None:
+        """Each image completed and counted once, each subscriber told of each end once."""
+        for frames in await asyncio.gather(*self._following.values()):
+            assert frames[-1]["type"] == "job_complete"
+            ends = [frame["image"]["index"] for frame in frames if frame["type"] == "image_complete"]
+            assert sorted(ends) == list(range(IMAGES))
+        for job in await self.jobs():
+            assert [image["status"] for image in job["images"]] == ["completed"] * IMAGES, job
+            assert (job["status"], job["completed"], job["failed"]) == ("completed", IMAGES, 0)
+
+    @property
+    def _base_url(self) -> str:
+        return self.system.gateway.base_url
+
+    async def _follow(self, job_id: str) -> list[Frame]:
+        """To the last frame, going on from where it was cut as often as the connection breaks."""
+        frames: list[Frame] = []
+        while not frames or frames[-1]["type"] != "job_complete":
+            try:
+                after = frames[-1]["id"] if frames else ""
+                frames += (await follow(self.http, self._base_url, job_id, after)).frames
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+        return frames
+
+
+@asynccontextmanager
+async def a_busy_client(system: System) -> AsyncIterator[Client]:
+    """With batches in every stage."""
+    async with aiohttp.ClientSession() as http:
+        client = Client(http, system)
+        for _ in range(BATCHES):
+            await client.submit()
+        await client.some_are_in_every_stage()
+        yield client

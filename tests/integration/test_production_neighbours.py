@@ -1,0 +1,96 @@
+"""Analyzers and processors that fail, stop or die in the middle of their work: each image still ends as it should."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.busy_client import a_busy_client
+from tests.following import follow
+from tests.photos import a_jpeg
+from tests.servers.s3 import running_rclone
+from tests.servers.system import Make, Place, running_system
+from tests.submitting import job_of, submit_files
+
+OVERALL_S = 60
+FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
+
+
+@pytest.fixture
+def place(rabbitmq_url: str, tmp_path: Path) -> Iterator[Place]:
+    with running_rclone(tmp_path / "s3") as store:
+        yield Place(rabbitmq_url, store)
+
+
+async def test_a_model_that_fails_for_a_while_costs_no_image_and_one_that_always_fails_that_image_alone(
+    place: Place, tmp_path: Path
+) -> None:
+    names = ["good1.jpg", "bad.jpg", "good2.jpg", "good3.jpg"]
+    async with (
+        asyncio.timeout(OVERALL_S),
+        running_system(
+            tmp_path,
+            place,
+            analyzer="existing",
+            analyzer_variables={"FAIL_FIRST": "2", "FAIL_NAMES": "bad*"},
+            **FAST,
+        ) as system,
+        aiohttp.ClientSession() as http,
+    ):
+        base_url = system.gateway.base_url
+        job_id = await submit_files(http, base_url, [(name, a_jpeg()) for name in names])
+        await follow(http, base_url, job_id)
+        images = {
+            image["original_filename"]: image for image in (await job_of(http, base_url, job_id))["images"]
+        }
+        assert {name: image["status"] for name, image in images.items()} == {
+            "good1.jpg": "completed",
+            "bad.jpg": "failed",
+            "good2.jpg": "completed",
+            "good3.jpg": "completed",
+        }
+        assert images["bad.jpg"]["code"] == "analysis_failed"
+        again = [
+            image
+            for image in images.values()
+            if f"{image['trace_id']}-a2/" in image.get("processed_path", "")
+        ]
+        assert len(again) == 2
+
+
+@pytest.mark.parametrize("make", ["ours", "existing"])
+async def test_services_that_are_restarted_under_load_cost_no_image(
+    make: Make, place: Place, tmp_path: Path
+) -> None:
+    """The existing analyzer rejects what it has in hand then, and its messages may be lost."""
+    async with (
+        asyncio.timeout(OVERALL_S),
+        running_system(
+            tmp_path, place, analyzer=make, processor=make, jobs_result_timeout_s=4, **FAST
+        ) as system,
+        a_busy_client(system) as client,
+    ):
+        for program in (system.analyzer, system.processor):
+            assert (await program.stop()).code == 0
+            await program.start()
+        await client.sees_everything_end_well()
+
+
+async def test_workers_of_ours_that_are_killed_under_load_cost_no_attempt(
+    place: Place, tmp_path: Path
+) -> None:
+    """What they had in hand comes again, to whoever is there."""
+    async with (
+        asyncio.timeout(OVERALL_S),
+        running_system(tmp_path, place, **FAST) as system,
+        a_busy_client(system) as client,
+    ):
+        for program in (system.analyzer, system.processor):
+            await program.kill()
+            await program.start()
+        await client.sees_everything_end_well()
+        for image in await client.images():
+            assert image["processed_path"].startswith(f"{image['trace_id']}/")
