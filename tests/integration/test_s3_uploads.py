@@ -7,6 +7,7 @@ import tracemalloc
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,14 @@ from aiohttp import web
 
 from gateway.adapters.object_store.s3 import S3ObjectStore, open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.domain.transitions import cancel
 from gateway.errors import TooLarge, Unavailable
+from gateway.jobs.cleaner import Cleaner
+from gateway.jobs.processed import known_paths
 from gateway.ports.object_store import Bucket, ObjectKey
+from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.test_submit import sent
+from tests.photos import a_jpeg
 from tests.servers.odd_s3 import odd_s3
 from tests.servers.s3 import S3Server, plain_client
 from tests.servers.tcp_proxy import tcp_proxy
@@ -58,11 +65,13 @@ async def get(store: S3ObjectStore) -> bytes:
         return b"".join([chunk async for chunk in reader.chunks])
 
 
-async def incomplete_uploads(server: S3Server, options: Mapping[str, Any]) -> list[str]:
+async def incomplete_uploads(
+    server: S3Server, options: Mapping[str, Any], bucket: Bucket = Bucket.ORIGINAL
+) -> list[str]:
     """By a client of its own."""
     async with plain_client(server) as client:
         try:
-            answer = await client.list_multipart_uploads(Bucket=options["original_bucket"])
+            answer = await client.list_multipart_uploads(Bucket=options[f"{bucket}_bucket"])
         except client.exceptions.NoSuchUpload:  # rclone's word for none
             return []
         return [found["Key"] for found in answer.get("Uploads", [])]
@@ -226,14 +235,21 @@ async def test_a_delete_removes_what_a_killed_put_of_just_that_key_has_left(
 async def test_a_process_killed_in_mid_upload_leaves_nothing_once_its_key_is_deleted(
     store: S3ObjectStore, server: S3Server, options: Mapping[str, Any]
 ) -> None:
-    await kill_in_mid_upload(options, PHOTO.key)
+    await kill_in_mid_upload(options, PHOTO)
     assert await incomplete_uploads(server, options) == [PHOTO.key]
     await store.delete(PHOTO)
     assert await incomplete_uploads(server, options) == []
 
 
-async def kill_in_mid_upload(options: Mapping[str, Any], key: str) -> None:
-    program = [sys.executable, "-m", "tests.integration.s3_store_child", json.dumps(options), key]
+async def kill_in_mid_upload(options: Mapping[str, Any], key: ObjectKey) -> None:
+    program = [
+        sys.executable,
+        "-m",
+        "tests.integration.s3_store_child",
+        json.dumps(options),
+        key.bucket,
+        key.key,
+    ]
     child = await asyncio.create_subprocess_exec(*program, stdout=PIPE, cwd=ROOT)
     try:
         assert child.stdout is not None
@@ -241,6 +257,43 @@ async def kill_in_mid_upload(options: Mapping[str, Any], key: str) -> None:
     finally:
         child.kill()
         await child.wait()
+
+
+def cleaner_of(parts: Parts, objects: S3ObjectStore) -> Cleaner:
+    return Cleaner(
+        ledger=parts.ledger,
+        jobs=parts.jobs,
+        backlog=parts.jobs,
+        reservations=parts.jobs,
+        objects=objects,
+        clock=parts.clock,
+        settings=parts.settings,
+    )
+
+
+async def test_the_cleaner_removes_the_upload_of_a_gateway_that_was_killed(
+    store: S3ObjectStore, server: S3Server, options: Mapping[str, Any], tmp_path: Path
+) -> None:
+    async with parts_in(tmp_path) as parts:
+        await parts.jobs.reserve(["b-1"], deadline=parts.clock.now() + timedelta(seconds=10))
+        await kill_in_mid_upload(options, ObjectKey(Bucket.ORIGINAL, "b-1/original.png"))
+        parts.clock.turn(11)
+        await cleaner_of(parts, store).run_once()
+    assert await incomplete_uploads(server, options) == []
+
+
+async def test_the_upload_of_a_processor_that_was_killed_goes_with_its_job(
+    store: S3ObjectStore, server: S3Server, options: Mapping[str, Any], tmp_path: Path
+) -> None:
+    async with parts_in(tmp_path) as parts:
+        job = await parts.submitted(sent(a_jpeg()))
+        _, path = next(known_paths(job.images[0]))
+        await kill_in_mid_upload(options, ObjectKey(Bucket.PROCESSED, path))
+        await parts.ledger.change(job.job_id, lambda job: cancel(job, parts.clock.now()))
+        parts.clock.turn(parts.settings.keep_s + 1)
+        assert await incomplete_uploads(server, options, Bucket.PROCESSED) == [path]
+        await cleaner_of(parts, store).run_once()
+    assert await incomplete_uploads(server, options, Bucket.PROCESSED) == []
 
 
 async def test_a_put_holds_little_more_than_a_part(rclone: S3Server) -> None:
