@@ -7,7 +7,6 @@ What a store that is down holds up waits in hand and is given back after a pause
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -32,6 +31,7 @@ from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound
 from gateway.ports.object_store import ObjectNotFound
+from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class _Result:
 
 @define(eq=False)
 class Collector:
-    """A Service. `outcomes` counts what became of all results so far."""
+    """A Service."""
 
     _ledger: Ledger
     _latest: LatestJobs
@@ -72,8 +72,8 @@ class Collector:
     _clock: Clock
     _prefix: str
     _prefetch: int
+    _metrics: Metrics
     name: str = "collector"
-    outcomes: Counter[Outcome] = field(factory=Counter)
     _trouble: int = field(init=False, default=0)
     _giving_back: set[asyncio.Task[None]] = field(init=False, factory=set)
 
@@ -130,7 +130,7 @@ class Collector:
         except GatewayError as error:
             _leave_for_later(error)
             return
-        self.outcomes[outcome] += 1
+        self._tally(outcome)
         done.add(delivery)
 
     async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
@@ -199,7 +199,7 @@ class Collector:
         return job.image_of(result.name.trace_id)
 
     def _tell(self, outcome: Outcome, result: _Result) -> None:
-        self.outcomes[outcome] += 1
+        self._tally(outcome)
         message = result.message
         log.info(
             "result",
@@ -209,6 +209,9 @@ class Collector:
             trace_id=message.trace_id,
             **({"reason": message.error} if message.error else {}),
         )
+
+    def _tally(self, outcome: Outcome) -> None:
+        self._metrics.jobs.results.of(kind=outcome).add()
 
     def _give_back_later(self, results: Subscription, left: Sequence[Delivery]) -> None:
         """They stay in hand meanwhile, so no more than the prefetch can pile up."""

@@ -22,6 +22,7 @@ from gateway.pacing import keep_doing
 from gateway.ports.broker import REJECT_REASON, Broker, Delivery, Queue
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound
+from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class DeadLetters:
     _broker: Broker
     _clock: Clock
     _settings: JobsSettings
+    _metrics: Metrics
     name: str = "dead-letters"
     _others: int = field(init=False, default=0)
     """So many messages lay there when none was ours."""
@@ -49,6 +51,8 @@ class DeadLetters:
     async def run_once(self) -> None:
         """Look at what lies there now. Raises Unavailable when the broker or the store is down."""
         messages = (await self._broker.depth(Queue.DEAD_LETTER)).messages
+        if messages == 0:
+            self._metrics.jobs.foreign_dead_letters.set(0)
         if messages == 0 or (messages == self._others and self._clock.monotonic() < self._look_again_at):
             return
         if await self._sweep():
@@ -64,6 +68,8 @@ class DeadLetters:
                 if await self._is_ours(delivery):
                     await sweep.ack(delivery)
                     ours += 1
+        self._metrics.jobs.dead_letters.add(ours)
+        self._metrics.jobs.foreign_dead_letters.set(len(sweep.deliveries) - ours)
         return ours
 
     async def _is_ours(self, delivery: Delivery) -> bool:

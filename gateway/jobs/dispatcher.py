@@ -10,7 +10,7 @@ import structlog
 from attrs import define, field
 
 from gateway.domain.attempt import AttemptName
-from gateway.domain.job import Original, Stage
+from gateway.domain.job import Image, Job, Original, Stage
 from gateway.domain.schedule import Waiting, take_turns
 from gateway.domain.transitions import published
 from gateway.jobs.ledger import Ledger
@@ -23,6 +23,7 @@ from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Queue
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import Backlog, JobNotFound, JobStore
+from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ class Dispatcher:
     _clock: Clock
     _settings: JobsSettings
     _pipeline: Pipeline
+    _metrics: Metrics
     name: str = "dispatcher"
     _bell: asyncio.Event = field(init=False)
     _is_recalled: bool = False
@@ -89,9 +91,18 @@ class Dispatcher:
             return
         name = AttemptName(image.trace_id, image.attempt)
         message = self._message(job.job_id, name, image.original, message_name(image, image.original))
-        await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message))
+        with self._metrics.broker.publish_seconds.timed():
+            await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message))
         await self._ledger.change(job.job_id, lambda now_job: published(now_job, name, self._clock.now()))
+        self._measure(job, image)
         log.debug("image published", job_id=job.job_id, trace_id=str(name))
+
+    def _measure(self, job: Job, image: Image) -> None:
+        is_first = image.attempt == 1
+        self._metrics.jobs.attempts_sent.of(number="first" if is_first else "again").add()
+        if is_first and image.source_url is None:
+            waited = (self._clock.now() - job.created_at).total_seconds()
+            self._metrics.jobs.image_stage_seconds.of(stage="waiting").observe(max(0.0, waited))
 
     def _message(self, job_id: str, name: AttemptName, original: Original, filename: str) -> ImageUpload:
         return ImageUpload(

@@ -25,6 +25,7 @@ from gateway.jobs.originals import Originals
 from gateway.pacing import keep_doing
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import Backlog, JobNotFound
+from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +47,10 @@ class Fetcher:
     _settings: FetchSettings
     _poll_s: float
     _max_running_jobs: int
+    _metrics: Metrics
     name: str = "fetcher"
     _bell: asyncio.Event = field(init=False)
     _running: dict[Waiting, asyncio.Task[None]] = field(factory=dict)
-    _beginning: set[Waiting] = field(factory=set)
-    """Of those that run: whose first try is not committed yet, so that their job may not count as running."""
     _last_served: str | None = None
     _trouble: int = 0
     _rests_until: float = float("-inf")
@@ -75,11 +75,10 @@ class Fetcher:
             return
         # As many again as may run, for those that run are still among those that wait.
         most = 2 * self._settings.concurrency
-        beginning = {image.job_id for image in self._beginning}
         waiting = await self._backlog.to_fetch(
             self._clock.now(),
             limit=most,
-            max_running=self._max_running_jobs - len(beginning),
+            max_running=self._max_running_jobs,
             after=self._last_served,
         )
         plan = [image for image in take_turns(waiting, most * most) if image not in self._running][:room]
@@ -87,7 +86,6 @@ class Fetcher:
             self._last_served = image.job_id
             task = asyncio.create_task(self._fetch(image), name=f"fetch-{image.job_id}-{image.index}")
             self._running[image] = task
-            self._beginning.add(image)
             task.add_done_callback(lambda _, image=image: self._ended(image))  # type: ignore[misc]
 
     async def wait_for_downloads(self) -> None:
@@ -96,7 +94,6 @@ class Fetcher:
 
     def _ended(self, image: Waiting) -> None:
         task = self._running.pop(image)
-        self._beginning.discard(image)
         if not task.cancelled() and (bug := task.exception()) is not None:
             log.error("download crashed", job_id=image.job_id, index=image.index, exc_info=bug)
         self._bell.set()
@@ -130,7 +127,6 @@ class Fetcher:
 
     async def _try_once(self, waiting: Waiting) -> None:
         begun = await self._change(waiting, lambda job, index: begin_fetch(job, index, self._clock.now()))
-        self._beginning.discard(waiting)
         image = begun.job.images[waiting.index] if begun else None
         if image is None or image.source_url is None:
             return
@@ -148,13 +144,18 @@ class Fetcher:
             raise
 
     async def _get(self, url: str, trace_id: str, waiting: Waiting) -> None:
+        begun = self._clock.monotonic()
         async with self._downloader.open(url) as chunks:
             original = await self._originals.store(trace_id, chunks)
+        spent = self._clock.monotonic() - begun
+        self._metrics.jobs.image_stage_seconds.of(stage="download").observe(spent)
+        self._metrics.jobs.received_bytes.of(source="url").add(original.size)
         await self._change(waiting, lambda job, index: fetched(job, index, original))
         self._trouble = 0
         log.info("image fetched", trace_id=trace_id, bytes=original.size)
 
     async def _after(self, error: ContentError, waiting: Waiting, image: Image) -> None:
+        self._metrics.jobs.download_errors.of(code=error.code).add()
         if isinstance(error, DownloadError) and error.retryable and image.tries < self._settings.tries:
             pause = min(error.retry_after_s or _FIRST_PAUSE_S * 2 ** (image.tries - 1), _LONGEST_PAUSE_S)
             not_before = self._clock.now() + timedelta(seconds=pause)

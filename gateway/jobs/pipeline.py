@@ -19,6 +19,7 @@ from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Queue, QueueDepth
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import Backlog
+from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Pipeline:
     _clock: Clock
     _settings: JobsSettings
     _work: Work
+    _metrics: Metrics
     name: str = "pipeline"
     depths: Mapping[Queue, QueueDepth] = field(init=False, factory=dict)
     """As the broker told them last; empty before it ever did."""
@@ -80,6 +82,7 @@ class Pipeline:
         else:
             self.in_flight = await self._backlog.in_flight()
             self._take(depths)
+            self._measure()
         self._has_looked = True
         if self.window > window_before:
             self._work.ring()
@@ -141,6 +144,13 @@ class Pipeline:
         # Twice, for our own consumer may be counted twice for a moment after it reconnected.
         has_rival = depths[Queue.IMAGE_PROCESSED].consumers > 1
         self._looks_with_a_rival = self._looks_with_a_rival + 1 if has_rival else 0
+
+    def _measure(self) -> None:
+        for queue, depth in self.depths.items():
+            self._metrics.broker.queue_messages.of(queue=queue).set(depth.messages)
+            self._metrics.broker.queue_consumers.of(queue=queue).set(depth.consumers)
+        self._metrics.jobs.window_fill.set(self.in_flight)
+        self._metrics.jobs.window_size.set(self.window)
 
     def _consumers(self, queue: Queue) -> int:
         return self.depths[queue].consumers if queue in self.depths else 0

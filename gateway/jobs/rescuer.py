@@ -23,6 +23,7 @@ from gateway.jobs.side_by_side import for_each
 from gateway.pacing import keep_doing
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import Backlog, JobNotFound, JobStore
+from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class Rescuer:
     _pipeline: Pipeline
     _clock: Clock
     _settings: JobsSettings
+    _metrics: Metrics
     name: str = "rescuer"
 
     async def run(self) -> None:
@@ -103,10 +105,11 @@ class Rescuer:
             self._tell(waiting, change.job.images[waiting.index])
 
     def _tell(self, waiting: Waiting, image: Image) -> None:
-        happened = {
-            Status.COMPLETED: "image found without its result",
-            Status.FAILED: "image failed without a result",
-        }.get(image.status, "image is sent again: no result came")
+        how, happened = {
+            Status.COMPLETED: ("found", "image found without its result"),
+            Status.FAILED: ("failed", "image failed without a result"),
+        }.get(image.status, ("again", "image is sent again: no result came"))
+        self._metrics.jobs.images_rescued.of(how=how).add()
         log.warning(
             happened,
             job_id=waiting.job_id,

@@ -440,8 +440,9 @@ async def test_the_oldest_pending_jobs_fill_up_those_that_run(store: Store):
 async def test_jobs_that_run_go_round_likewise(store: Store):
     jobs = await some_jobs(store, 6)
     await started(store, jobs[1], jobs[3], jobs[4])
-    given = await store.to_publish(NOW, limit=10, max_running=4, after=jobs[3].job_id)
-    assert list(given) == [jobs[number].job_id for number in (4, 0, 1, 3)]
+    for limit in (4, 10):
+        given = await store.to_publish(NOW, limit=limit, max_running=4, after=jobs[3].job_id)
+        assert list(given) == [jobs[number].job_id for number in (4, 0, 1, 3)]
     given = await store.to_publish(NOW, limit=3, max_running=4, after=jobs[3].job_id)
     assert list(given) == [jobs[number].job_id for number in (4, 0, 1)]
     given = await store.to_publish(NOW, limit=2, max_running=3, after=jobs[4].job_id)

@@ -20,7 +20,7 @@ from gateway.fetch.policy import FetchPolicy
 from gateway.intake.batch import IncomingImage
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.cleaner import Cleaner
-from gateway.jobs.collector import Collector
+from gateway.jobs.collector import Collector, Outcome
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.ledger import Ledger
@@ -32,6 +32,8 @@ from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.submit import Submit
 from gateway.ports.object_store import Bucket, ObjectKey
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.settings import MetricsSettings
 from tests.clocks import HandClock
 
 
@@ -48,6 +50,18 @@ class Parts:
     settings: JobsSettings
     intake: IntakeSettings
     reserved: ReservedTraceIds
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        return Metrics(MetricsSettings())
+
+    def measured(self, name: str, **labels: str) -> float | None:
+        return self.metrics.instruments.registry.get_sample_value(f"gateway_{name}", labels)
+
+    def outcomes(self) -> dict[Outcome, float]:
+        """What became of results so far."""
+        counted = {outcome: self.measured("results_total", kind=outcome) for outcome in Outcome}
+        return {outcome: number for outcome, number in counted.items() if number}
 
     @property
     def submit(self) -> Submit:
@@ -81,6 +95,7 @@ class Parts:
             clock=self.clock,
             settings=self.settings,
             pipeline=self.pipeline,
+            metrics=self.metrics,
         )
 
     @cached_property
@@ -91,6 +106,7 @@ class Parts:
             clock=self.clock,
             settings=self.settings,
             work=self.ledger.work,
+            metrics=self.metrics,
         )
 
     @cached_property
@@ -107,6 +123,7 @@ class Parts:
             pipeline=self.pipeline,
             clock=self.clock,
             settings=self.settings,
+            metrics=self.metrics,
         )
 
     @cached_property
@@ -119,11 +136,18 @@ class Parts:
             clock=self.clock,
             prefix=self.settings.trace_prefix,
             prefetch=100,
+            metrics=self.metrics,
         )
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
-        return DeadLetters(ledger=self.ledger, broker=self.broker, clock=self.clock, settings=self.settings)
+        return DeadLetters(
+            ledger=self.ledger,
+            broker=self.broker,
+            clock=self.clock,
+            settings=self.settings,
+            metrics=self.metrics,
+        )
 
     @property
     def cleaner(self) -> Cleaner:

@@ -198,7 +198,7 @@ async def test_results_of_a_job_that_arrive_together_are_one_commit_and_each_is_
     assert [event.type for event in change.events] == [EventType.IMAGE_COMPLETE] * 8 + [
         EventType.JOB_COMPLETE
     ]
-    assert parts.collector.outcomes == {Outcome.COUNTED: 8}
+    assert parts.outcomes() == {Outcome.COUNTED: 8}
 
 
 async def test_what_became_of_each_result_is_counted(parts: Parts):
@@ -217,7 +217,7 @@ async def test_what_became_of_each_result_is_counted(parts: Parts):
         encode(late),
         foreign["body"].encode(),
     )
-    assert parts.collector.outcomes == {
+    assert parts.outcomes() == {
         Outcome.COUNTED: 2,
         Outcome.REPEATED: 2,
         Outcome.LATE: 1,
@@ -280,7 +280,7 @@ async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts
         assert not (await parts.jobs.get(job.job_id)).images[1].status.is_final
         await parts.broker.publish(Queue.IMAGE_PROCESSED, b"{}")
         async with asyncio.timeout(5):
-            while not collector.outcomes[Outcome.MALFORMED]:
+            while Outcome.MALFORMED not in parts.outcomes():
                 await asyncio.sleep(0.01)
         objects.down_for.clear()
         await eventually(parts, job, completed=3)

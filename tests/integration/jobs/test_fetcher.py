@@ -36,6 +36,7 @@ async def fetching(parts: Parts, site: Site, **changes: object) -> AsyncIterator
             settings=settings,
             poll_s=1.0,
             max_running_jobs=parts.settings.max_running_jobs,
+            metrics=parts.metrics,
         )
 
 

@@ -1,15 +1,17 @@
 """Images without a result: looked for, sent again, failed; and what comes late of them."""
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve
 
 from gateway.domain.job import Image, Job, Stage, Status
 from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.messages import encode
 from gateway.ports.broker import Queue
+from gateway.ports.job_store import Backlog
 from gateway.ports.object_store import Bucket
 from gateway.processor.tags import write_tags
 from tests.integration.jobs.parts import Parts, parts_in
@@ -113,13 +115,45 @@ async def test_the_object_of_the_newest_attempt_is_taken_first_and_of_an_older_o
     job = await a_published_job(parts, images=2)
     await work_past_the_deadline(parts)
     await publish_again(parts)
-    images = (await parts.jobs.get(job.job_id)).images
-    new, old = ([path for _, path in known_paths(image)] for image in images)
-    for path in (new[0], new[2], old[2]):
-        await parts.put(Bucket.PROCESSED, path, write_tags(a_jpeg(), WORDS))
+    both, old = (image.trace_id for image in job.images)
+    for folder in (both, f"{both}-a2", old):
+        await parts.put(Bucket.PROCESSED, f"{folder}/photo.jpg", write_tags(a_jpeg(), WORDS))
     await work_past_the_deadline(parts)
     paths = [image.processed_path for image in (await parts.jobs.get(job.job_id)).images]
-    assert paths == [new[0], old[2]]
+    assert paths == [f"{both}-a2/photo.jpg", f"{old}/photo.jpg"]
+
+
+@define(eq=False)
+class BusyBacklog:
+    """The real one; more happens just after it answered."""
+
+    backlog: Backlog
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def without_result(self, published_before: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        found = await self.backlog.without_result(published_before, limit=limit)
+        await self.meanwhile()
+        return found
+
+    async def accepted_before(self, moment: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
+        return await self.backlog.accepted_before(moment, limit=limit)
+
+
+async def test_an_attempt_that_was_published_since_the_question_gets_all_of_its_time(parts: Parts):
+    job = await a_published_job(parts)
+    async with services(parts):
+        await work(parts, TIMEOUT_S + 1)
+
+    async def rejected_and_published_again() -> None:
+        await parts.broker.publish(Queue.DEAD_LETTER, encode_upload(job))
+        await parts.dead_letters.run_once()
+        parts.clock.turn(60)
+        await publish_again(parts)
+
+    backlog = BusyBacklog(parts.jobs, rejected_and_published_again)
+    await evolve(parts.rescuer, backlog=backlog).run_once()  # type: ignore[arg-type]  # it asks these two alone
+    image = await image_of(parts, job)
+    assert (image.stage, image.attempt) == (Stage.RESULT, 2)
 
 
 async def test_the_deadline_stands_still_while_nobody_consumes(parts: Parts):
@@ -194,7 +228,7 @@ async def test_the_result_of_the_attempt_that_lost_is_late_and_its_object_goes(p
         await collect(parts, encode(message))
     assert (await image_of(parts, job)).processed_path == second.processed_path
     assert f"processed/{first.processed_path}" not in parts.files()
-    assert parts.collector.outcomes == {"counted": 1, "late": 1}
+    assert parts.outcomes() == {"counted": 1, "late": 1}
 
 
 async def test_a_late_failure_of_a_rescued_attempt_does_not_count(parts: Parts):
@@ -224,7 +258,7 @@ async def test_the_result_of_an_image_that_was_found_before_is_a_repeated_one_an
     message = result(job)
     await collect(parts, encode(evolve(message, processed_path=path)))
     assert f"processed/{path}" in parts.files()
-    assert parts.collector.outcomes == {"repeated": 1}
+    assert parts.outcomes() == {"repeated": 1}
 
 
 # At the end of all patience
