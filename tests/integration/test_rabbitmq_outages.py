@@ -175,6 +175,19 @@ async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_within_its_d
         assert proxy.accepted == 3
 
 
+async def test_a_question_that_was_given_up_costs_no_connection_that_answers(rabbitmq_url: str) -> None:
+    settings = settings_for(rabbitmq_url, publish_timeout_s=0.5)
+    reconnects: list[None] = []
+    async with open_rabbitmq(settings, name="idle", on_reconnect=lambda: reconnects.append(None)) as broker:
+        publishing = asyncio.create_task(publish(broker, Queue.IMAGE_UPLOAD, *map(str, range(1000))))
+        await eventually(lambda: lying_in(broker, Queue.IMAGE_UPLOAD))
+        publishing.cancel()
+        await asyncio.wait({publishing})
+        await asyncio.sleep(1.5)  # several times the silence that ends a connection
+        await publish(broker, Queue.IMAGE_UPLOAD, "after")
+    assert not reconnects
+
+
 async def test_heartbeats_end_silent_connections_and_all_go_on(by_proxy: str, proxy: TcpProxy) -> None:
     """aiormq tells it by a bare CancelledError to all that wait."""
     settings = settings_for(by_proxy, heartbeat_s=1, publish_timeout_s=PATIENCE_S)

@@ -16,6 +16,7 @@ from aiormq.exceptions import AMQPError
 from attrs import define, field
 
 from gateway.adapters.broker.rabbitmq.address import Address
+from gateway.adapters.broker.rabbitmq.channels import a_channel
 from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, losses_told, lost, reason_of
 from gateway.adapters.broker.rabbitmq.questions import Questions
 from gateway.adapters.broker.rabbitmq.transport import Transport
@@ -164,10 +165,20 @@ class Link:
             await asyncio.wait({closing}, timeout=LOOK_S)
             if await is_blocked(connection):
                 self._questions.excuse()
-            elif self._questions.silent_s > self._silence_s:
+            elif self._questions.silent_s > self._silence_s and not await self._answers(connection):
                 raise lost(f"it answered nothing for {self._silence_s:g} seconds")
         error = None if closing.cancelled() else closing.exception()
         raise lost(reason_of(error) if error else "closed")
+
+    async def _answers(self, connection: Connection) -> bool:
+        """Whether a silent connection is alive: an answer that nobody waited for any more is not noticed."""
+        if self._questions.is_any_open:
+            return False
+        try:
+            async with self.asking(self._silence_s), a_channel(connection):
+                return True
+        except Unavailable:
+            return await is_blocked(connection)
 
     def _tell_success(self, connection: Connection, transport: Transport) -> None:
         self._connection, self._transport = connection, transport

@@ -52,15 +52,9 @@ class Publisher:
             raise await self._why_not() from error
 
     async def _publish_until_confirmed(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
-        was_returned = False
         for attempt in count():
             try:
-                await self._publish_once(queue, body, headers)
-            except PublishError as error:
-                if was_returned:
-                    raise Unroutable("The message broker has no such queue.", detail=str(error)) from error
-                was_returned = True
-                await self._declare(queue)
+                await self._publish_or_declare(queue, body, headers)
             except (AMQPError, ConnectionLost) as error:
                 if self._link.is_over:
                     raise Unavailable("The message broker is closed.") from error
@@ -68,6 +62,18 @@ class Publisher:
                 await asyncio.sleep(_pause_after(attempt))
             else:
                 return
+
+    async def _publish_or_declare(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
+        """A queue that somebody has deleted is made again."""
+        try:
+            await self._publish_once(queue, body, headers)
+        except PublishError:
+            with self._link.question():
+                await self._topology.declare(await self._unblocked_connection(), queue)
+            try:
+                await self._publish_once(queue, body, headers)
+            except PublishError as error:
+                raise Unroutable("The message broker has no such queue.", detail=str(error)) from error
 
     async def _publish_once(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
         channel = await self._open_channel(await self._unblocked_connection())
@@ -95,10 +101,6 @@ class Publisher:
                 with self._link.question():
                     channel = self._channel = await connection.channel()
             return channel
-
-    async def _declare(self, queue: Queue) -> None:
-        with self._link.question():
-            await self._topology.declare(await self._unblocked_connection(), queue)
 
     async def _why_not(self) -> Unavailable:
         """What kept a message from being confirmed in time."""

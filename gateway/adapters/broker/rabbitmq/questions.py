@@ -51,6 +51,11 @@ class Questions:
         self._silent_since = None
 
     @property
+    def is_any_open(self) -> bool:
+        """Whether somebody still waits for an answer."""
+        return self._open > 0
+
+    @property
     def silent_s(self) -> float:
         """For how long an answer has been outstanding without any having come."""
         return 0.0 if self._silent_since is None else self._now() - self._silent_since
