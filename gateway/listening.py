@@ -81,11 +81,10 @@ def _remove_sockets(addresses: Iterable[str]) -> None:
 
 
 async def _listen_on_port(runner: web.AppRunner, http: HttpSettings, names: str) -> None:
-    host = http.host or "127.0.0.1"
     try:
-        await web.TCPSite(runner, host, http.port, backlog=1024).start()
+        await web.TCPSite(runner, http.listen_host, http.port, backlog=1024).start()
     except OSError as error:
-        where = f"http://{_host(host)}:{http.port} ({names})"
+        where = f"http://{_host(http.listen_host)}:{http.port} ({names})"
         raise CanNotStart(f"can't listen on {where}: {_reason(error)}") from error
 
 

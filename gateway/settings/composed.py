@@ -46,6 +46,10 @@ class HttpSettings:
     shutdown_timeout_s: float = field(default=2.0, validator=validators.ge(0))
     """How long requests in hand may take at a stop."""
 
+    @property
+    def listen_host(self) -> str:
+        return self.host or "127.0.0.1"
+
     @tcp.validator
     def _listens_somewhere(self, _: object, value: bool) -> None:
         if not value and not self.socket:
@@ -76,10 +80,6 @@ class Settings:
     helpers: HelperSettings = field(factory=HelperSettings)
     metrics: MetricsSettings = field(factory=MetricsSettings)
     log: LogSettings = field(factory=LogSettings)
-
-    @property
-    def listen_host(self) -> str:
-        return self.http.host or "127.0.0.1"
 
     def of(self, role: Role) -> AnalyzerSettings | ProcessorSettings:
         """The section of a worker."""

@@ -26,7 +26,11 @@ def refusal(tmp_path: Path, toml: str = "", **environ: str) -> str:
 
 def test_without_any_source_the_defaults_hold():
     settings = load(None, {}).settings
-    assert (settings.http.port, settings.listen_host, settings.intake.max_images) == (8080, "127.0.0.1", 100)
+    assert (settings.http.port, settings.http.listen_host, settings.intake.max_images) == (
+        8080,
+        "127.0.0.1",
+        100,
+    )
 
 
 def test_the_file_overrides_the_default(tmp_path):
@@ -318,7 +322,7 @@ def kinds(settings):
         settings.object_store.kind,
         settings.analyzer.kind,
         settings.processor.kind,
-        settings.listen_host,
+        settings.http.listen_host,
     )
 
 
@@ -347,7 +351,7 @@ def test_a_default_of_production_mode_is_overridden_like_any_other():
     settings = load(
         None, SERVERS | {"GATEWAY_HTTP_HOST": "::1", "GATEWAY_ANALYZER_KIND": "built_in"}
     ).settings
-    assert (settings.listen_host, settings.analyzer.kind, settings.processor.kind) == (
+    assert (settings.http.listen_host, settings.analyzer.kind, settings.processor.kind) == (
         "::1", "built_in", "external",
     )  # fmt: skip
 
