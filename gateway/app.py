@@ -105,7 +105,12 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         await cleaner.find_leftovers_of_a_crash()
         processed = ProcessedImages(objects)
         pipeline = Pipeline(
-            broker=broker, backlog=jobs, clock=clock, settings=settings.jobs, work=ledger.work
+            broker=broker,
+            backlog=jobs,
+            clock=clock,
+            settings=settings.jobs,
+            work=ledger.work,
+            metrics=metrics,
         )
         services: tuple[Service, ...] = (
             Collector(
@@ -116,8 +121,9 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 clock=clock,
                 prefix=settings.jobs.trace_prefix,
                 prefetch=settings.broker.prefetch,
+                metrics=metrics,
             ),
-            DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs),
+            DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs, metrics=metrics),
             *(
                 workers(role, settings, broker, objects, helpers, metrics.workers)
                 for role in reversed(built_in)
@@ -131,6 +137,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 clock=clock,
                 settings=settings.jobs,
                 pipeline=pipeline,
+                metrics=metrics,
             ),
             Rescuer(
                 ledger=ledger,
@@ -140,6 +147,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 pipeline=pipeline,
                 clock=clock,
                 settings=settings.jobs,
+                metrics=metrics,
             ),
             Fetcher(
                 ledger=ledger,
@@ -150,6 +158,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 settings=settings.fetch,
                 poll_s=settings.jobs.poll_s,
                 max_running_jobs=settings.jobs.max_running_jobs,
+                metrics=metrics,
             ),
             cleaner,
             Pulse(metrics),

@@ -73,7 +73,8 @@ class JobMetrics:
         )
         self.image_stage_seconds = instruments.histograms(
             "image_stage_seconds",
-            "Seconds of an image in one stage: download (a good one), waiting (for its place in the broker), "
+            "Seconds of an image in one stage: download (a good one), waiting (of one that was sent along, for its "
+            "first place in the broker), "
             "pipeline (from its last publish to its end), all (from accepted to its end).",
             buckets=LONG_S,
             stage=(*_STAGES, "all"),
@@ -99,9 +100,9 @@ class JobMetrics:
         )
         self.results = instruments.counters(
             "results_total",
-            "Messages taken from the result queue: counted, late (or repeated), foreign (parked for its owner), "
+            "Messages taken from the result queue: counted, repeated, late, foreign (parked for its owner), "
             "malformed (moved to the dead letters).",
-            kind=("counted", "late", "foreign", "malformed"),
+            kind=("counted", "repeated", "late", "foreign", "malformed"),
         )
         self.dead_letters = instruments.counter(
             "dead_letters_total", "Dead letters of ours: each ended an attempt."
