@@ -26,7 +26,7 @@ from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.fetcher import Fetcher
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.measures import Measures
+from gateway.jobs.measures import Census, Measures
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
@@ -161,6 +161,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 metrics=metrics,
             ),
             cleaner,
+            Census(backlog=jobs, metrics=metrics.jobs),
             Pulse(metrics),
         )
         await stack.enter_async_context(background.running(*services))

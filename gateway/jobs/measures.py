@@ -1,17 +1,23 @@
 """Committed changes as metrics: what a job's log tells is counted, nothing else.
 
 An observer of the hub, so each change counts once, when it is committed. What no event tells (a publish, a download)
-is counted by the service that does it.
+is counted by the service that does it; what waits is counted in the job store.
 """
 
 from datetime import datetime
+from typing import Final
 
 from attrs import define
 
 from gateway.domain.events import Change, EventType
-from gateway.domain.job import Image, Job, Status
+from gateway.domain.job import Image, Job, Stage, Status
+from gateway.pacing import keep_doing
+from gateway.ports.job_store import Backlog
 from gateway.telemetry.instruments import OTHER
 from gateway.telemetry.metrics import JobMetrics
+
+CENSUS_EVERY_S: Final = 5.0
+_STAGES: Final = {Stage.FETCH: "download", Stage.PUBLISH: "waiting", Stage.RESULT: "pipeline"}
 
 
 @define(eq=False)
@@ -53,3 +59,21 @@ class Measures:
         if since is not None and until is not None:
             seconds = (until - since).total_seconds()
             self._metrics.image_stage_seconds.of(stage=stage).observe(max(0.0, seconds))
+
+
+@define(eq=False)
+class Census:
+    """A Service: counts the images that have not ended, now and then."""
+
+    _backlog: Backlog
+    _metrics: JobMetrics
+    name: str = "census"
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await keep_doing(self.name, self.run_once, pause_s=CENSUS_EVERY_S)
+
+    async def run_once(self) -> None:
+        """Count. Raises Unavailable when the store is down."""
+        for stage, images in (await self._backlog.open_images()).items():
+            self._metrics.images_open.of(stage=_STAGES[stage]).set(images)

@@ -10,7 +10,7 @@ from typing import Protocol
 from attrs import frozen
 
 from gateway.domain.events import Change, Event
-from gateway.domain.job import Counts, Job, Status
+from gateway.domain.job import Counts, Job, Stage, Status
 from gateway.errors import BadInput, NotFound
 
 
@@ -107,6 +107,9 @@ class Backlog(Protocol):
 
     async def in_flight(self) -> int:
         """Images whose newest attempt is in the broker, without a result yet."""
+
+    async def open_images(self) -> Mapping[Stage, int]:
+        """How many images have not ended, by what they wait for. It costs as much as there are: not for each job."""
 
     async def without_result(self, published_before: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
         """Images whose newest attempt was published before then and has no result: the `limit` oldest."""

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.domain.events import Change, EventType, StreamPosition
-from gateway.domain.job import Job, Status
+from gateway.domain.job import Job, Stage, Status
 from gateway.domain.transitions import (
     AttemptPolicy,
     attempt_lost,
@@ -369,6 +369,14 @@ async def test_images_in_the_broker_are_counted_until_they_end_or_are_rejected(s
     reject = lambda job: attempt_rejected(job, attempt_of(job, 1), a_failure(), AttemptPolicy(), NOW)  # noqa: E731
     await store.update(job.job_id, reject)
     assert await store.in_flight() == 1
+
+
+async def test_images_that_have_not_ended_are_counted_by_what_they_wait_for(store: Store):
+    assert set((await store.open_images()).values()) == {0}
+    job = await add(store, an_accepted_job([an_image(0), an_image(1), an_image(2), a_url_image(3)]))
+    await store.update(job.job_id, partial(publish, index=1))
+    await store.update(job.job_id, complete)
+    assert await store.open_images() == {Stage.FETCH: 1, Stage.PUBLISH: 1, Stage.RESULT: 1}
 
 
 async def test_forgotten_publishes_are_left_to_do_again(store: Store):

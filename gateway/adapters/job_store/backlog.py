@@ -54,6 +54,8 @@ SELECT json_group_array(json_array(key, job_id, json(indices))) FROM (
 
 IN_FLIGHT = "SELECT count(*) FROM images WHERE stage = 'result' AND stage <> 'ended'"
 
+OPEN_IMAGES = "SELECT stage, count(*) FROM images WHERE stage <> 'ended' GROUP BY stage"
+
 # What is in flight is bounded by the window, so it needs no index in the order of its publishes.
 WITHOUT_RESULT = f"""
 SELECT json_group_array(json_array(job_id, number)) FROM (
@@ -134,6 +136,11 @@ def running_jobs(connection: sqlite3.Connection) -> int:
 
 def in_flight(connection: sqlite3.Connection) -> int:
     return int(connection.execute(IN_FLIGHT).fetchone()[0])
+
+
+def open_images(connection: sqlite3.Connection) -> Mapping[Stage, int]:
+    counted = dict(connection.execute(OPEN_IMAGES).fetchall())
+    return {stage: counted.get(stage.value, 0) for stage in Stage if stage is not Stage.ENDED}
 
 
 def without_result(

@@ -124,6 +124,9 @@ class SqliteJobStore:
     async def in_flight(self) -> int:
         return await self._readers.run(backlog.in_flight)
 
+    async def open_images(self) -> Mapping[Stage, int]:
+        return await self._readers.run(backlog.open_images)
+
     async def without_result(self, published_before: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
         return await self._readers.run(partial(backlog.without_result, before=published_before, limit=limit))
 

@@ -1,10 +1,11 @@
 from datetime import timedelta
+from typing import Any
 
 from gateway.domain import transitions
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change
-from gateway.domain.job import Job
-from gateway.jobs.measures import Measures
+from gateway.domain.job import Job, Stage
+from gateway.jobs.measures import Census, Measures
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import JobMetrics
 from tests.builders import NOW, a_failure, a_refused_image, a_url_image, an_accepted_job, an_image
@@ -91,3 +92,17 @@ def test_a_change_that_no_event_tells_of_counts_nothing() -> None:
     assert begun is not None
     again = transitions.begin_fetch(begun.job, 0, NOW)
     assert value(measured(accepted, begun, again), "jobs_accepted_total") == 1
+
+
+class Backlog:
+    async def open_images(self) -> dict[Stage, int]:
+        return {Stage.FETCH: 1, Stage.PUBLISH: 20, Stage.RESULT: 3}
+
+
+async def test_what_waits_is_shown_by_its_stage() -> None:
+    instruments = Instruments()
+    backlog: Any = Backlog()
+    await Census(backlog, JobMetrics(instruments)).run_once()
+    assert value(instruments, "images_open", stage="download") == 1
+    assert value(instruments, "images_open", stage="waiting") == 20
+    assert value(instruments, "images_open", stage="pipeline") == 3
