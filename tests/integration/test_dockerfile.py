@@ -7,6 +7,7 @@ Steps that change the base image itself (its users, its own pip) are read and no
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from attrs import define, field, frozen
 
 from tests.free_ports import free_port
@@ -25,7 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[2]
 STEPS_S = 250
 COMMAND_S = 30
-OF_THE_IMAGE = re.compile(r"(?<![\w./])/(?=(?:opt|src|wheels|data|etc)\b)")
+OF_THE_IMAGE = re.compile(r"(?<![\w./])/(?=(?:opt|src|wheels|data|etc|run)\b)")
 """Where a path of the image begins; the machine's own /bin/sh is left alone."""
 NOT_FOR_TESTS = {"PIP_NO_CACHE_DIR"}
 """The image keeps no cache; we take what is in ours."""
@@ -69,6 +72,15 @@ def variables(stage: list[Step]) -> dict[str, str]:
 def command(text: str) -> list[str]:
     """Of a step in exec form."""
     return re.findall(r'"([^"]*)"', text[text.index("[") :])
+
+
+def sidecar_of_the_manifest() -> dict[str, Any]:
+    manifests = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "sidecar.yaml").read_text())
+    (pod,) = (
+        manifest["spec"]["template"]["spec"] for manifest in manifests if "template" in manifest["spec"]
+    )
+    (sidecar,) = pod["initContainers"]
+    return dict(sidecar)
 
 
 @define
@@ -128,13 +140,14 @@ class Image:
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
     def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
-        """As a container does it: the entry point, with the image's environment and nothing else."""
+        """As a container does it: with the image's environment and nothing else."""
         environment = {
             name: self.told(value).replace("$PATH", os.defpath) for name, value in self.environment.items()
         }
         return subprocess.Popen(
             arguments, cwd=self.path(self.folder), env=environment | more, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, executable=self.path("/opt/gateway/bin/python"),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            executable=shutil.which(arguments[0], path=environment["PATH"]),
         )  # fmt: skip
 
     def output_of(self, *arguments: str, **more: str) -> tuple[int, str]:
@@ -143,9 +156,10 @@ class Image:
         return process.returncode, output
 
     @contextmanager
-    def serving(self, **more: str) -> Iterator[None]:
-        """The container without a command."""
-        with self.start(*command(the("ENTRYPOINT")), *command(the("CMD")), **more) as process:
+    def serving(self, *arguments: str, **more: str) -> Iterator[None]:
+        """The container while it runs; without arguments, with the image's own command."""
+        arguments = arguments or (*command(the("ENTRYPOINT")), *command(the("CMD")))
+        with self.start(*arguments, **more) as process:
             try:
                 assert process.stdout is not None
                 lines = iter(process.stdout.readline, "")
@@ -175,6 +189,18 @@ def test_the_installed_gateway_serves_and_its_health_check_says_so(image: Image)
     assert image.output_of(*health, SERVER_PORT=port)[0] == 1
     with image.serving(SERVER_PORT=port):
         assert image.output_of(*health, SERVER_PORT=port) == (0, "healthy\n")
+
+
+def test_the_sidecar_of_the_manifest_starts_and_its_probe_says_so(image: Image) -> None:
+    """Its command, environment and probe, as they stand there; the socket is open to the group and to nobody else."""
+    sidecar = sidecar_of_the_manifest()
+    environment = {variable["name"]: image.told(variable["value"]) for variable in sidecar["env"]}
+    probe = sidecar["livenessProbe"]["exec"]["command"]
+    socket = Path(environment["GATEWAY_HTTP_SOCKET"])
+    socket.parent.mkdir(parents=True)
+    with image.serving(*sidecar["command"], **environment):
+        assert image.output_of(*probe, **environment) == (0, "healthy\n")
+        assert stat.S_IMODE(socket.stat().st_mode) == 0o770
 
 
 def test_every_file_of_settings_comes_along_and_is_understood(image: Image) -> None:

@@ -28,6 +28,7 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 COMPOSE_SCHEMA = json.loads(
     (files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json").read_text()
 )
+PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())
 EXAMPLE_ENV = dict(
     line.split("=", 1)
     for line in (DEPLOY / "example.env").read_text().splitlines()
@@ -262,15 +263,19 @@ def test_the_ports_of_pods_are_the_defaults(manifest: Any) -> None:
 
 
 def test_prometheus_scrapes_each_of_ours_at_its_port() -> None:
-    jobs = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text())["scrape_configs"]
     found = {}
-    for job in jobs:
+    for job in PROMETHEUS["scrape_configs"]:
         for target in job.get("static_configs", []):
             name, _, port = target["targets"][0].partition(":")
             found[name] = int(port)
         for look_up in job.get("dns_sd_configs", []):
             found[look_up["names"][0]] = look_up["port"]
     assert found == PORTS
+
+
+def test_prometheus_finds_its_rules() -> None:
+    assert PROMETHEUS["rule_files"]
+    assert all((DEPLOY / "prometheus" / file).exists() for file in PROMETHEUS["rule_files"])
 
 
 def test_a_stop_is_waited_for() -> None:

@@ -1,0 +1,79 @@
+"""The rights that docs/SECURITY.md gives at RabbitMQ are enough for the gateway and for its workers, and no more."""
+
+import shlex
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+
+from gateway.adapters.broker.rabbitmq import open_rabbitmq
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.errors import Unavailable
+from gateway.ports.broker import Broker, Queue
+from tests.documents import ROOT, fences
+from tests.servers.rabbitmq import RabbitMQ
+
+SECURITY = ROOT / "docs" / "SECURITY.md"
+VHOST = "batch"
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(rabbitmq: RabbitMQ) -> AsyncIterator[RabbitMQ]:
+    """One on which the commands of the document were given."""
+    await rabbitmq.ctl("add_vhost", VHOST)
+    for program, *command in _commands():
+        assert program == "rabbitmqctl"
+        await rabbitmq.ctl(*command)
+    yield rabbitmq
+    rabbitmq.remove_vhost(VHOST)
+
+
+async def test_the_gateway_may_do_its_work(node: RabbitMQ) -> None:
+    async with _broker(node, "gateway") as broker:
+        assert broker.warnings == []
+        for queue in (Queue.IMAGE_UPLOAD, Queue.FOREIGN, Queue.DEAD_LETTER, Queue.IMAGE_PROCESSED):
+            await broker.publish(queue, b"{}")
+        await _take_one(broker, Queue.IMAGE_PROCESSED)
+        async with broker.sweep(Queue.DEAD_LETTER, limit=10) as sweep:
+            await sweep.ack(sweep.deliveries[0])
+        assert [(await broker.depth(queue)).consumers for queue in Queue] == [0] * len(Queue)
+
+
+async def test_workers_may_do_their_work(node: RabbitMQ) -> None:
+    async with _broker(node, "worker") as broker:
+        assert broker.warnings == []
+        for queue in (Queue.IMAGE_UPLOAD, Queue.METADATA_GENERATED):
+            await broker.publish(queue, b"{}")
+            await _take_one(broker, queue)
+
+
+async def test_a_worker_may_read_no_dead_letters(node: RabbitMQ) -> None:
+    async with _broker(node, "worker") as broker:
+        await broker.publish(Queue.DEAD_LETTER, b"{}")
+        with pytest.raises(Unavailable) as refusal:
+            async with broker.sweep(Queue.DEAD_LETTER, limit=10):
+                pass
+    assert "ACCESS_REFUSED" in str(refusal.value)
+
+
+def _commands() -> list[list[str]]:
+    (block,) = (fence.text for fence in fences(SECURITY) if "set_permissions" in fence.text)
+    assignment, *lines = block.splitlines()
+    name, _, queues = assignment.partition("=")
+    (value,) = shlex.split(queues)
+    return [[word.replace(f"${name}", value) for word in shlex.split(line)] for line in lines]
+
+
+@asynccontextmanager
+async def _broker(node: RabbitMQ, user: str) -> AsyncIterator[Broker]:
+    url = f"amqp://{user}:PASSWORD@127.0.0.1:{node.port}/{VHOST}"
+    async with open_rabbitmq(BrokerSettings(kind="rabbitmq", url=url), name="test") as broker:
+        yield broker
+
+
+async def _take_one(broker: Broker, queue: Queue) -> None:
+    async with broker.subscribe(queue, prefetch=1) as subscription:
+        await subscription.ack(await subscription.next_batch(1))
