@@ -94,7 +94,7 @@ def attempt_of(job: Job, index: int = 0, number: int | None = None) -> AttemptNa
 
 def publish(job: Job, index: int = 0, *, now: datetime = NOW) -> Change:
     """The image's newest attempt is in the broker."""
-    return after(transitions.published(job, attempt_of(job, index), now))
+    return after(transitions.published(job, [attempt_of(job, index)], now))
 
 
 def complete(job: Job, index: int = 0, *, now: datetime = NOW) -> Change:

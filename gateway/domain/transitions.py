@@ -7,6 +7,7 @@ one of any attempt wins; a failure counts only from the newest attempt.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -41,7 +42,8 @@ def begin_fetch(job: Job, index: int, now: datetime) -> Change | None:
     image = job.images[index]
     if image.stage is not Stage.FETCH:
         return None
-    return _move(job, evolve(image, tries=image.tries + 1, not_before=None), now)
+    tried = evolve(image, tries=image.tries + 1, not_before=None, **_start(image, now))
+    return _move(job, [tried], now)
 
 
 def fetch_later(job: Job, index: int, not_before: datetime) -> Change | None:
@@ -68,12 +70,15 @@ def fetched(job: Job, index: int, original: Original) -> Change | None:
     return Change(_with_images(job, [evolve(image, original=original, not_before=None)]))
 
 
-def published(job: Job, name: AttemptName, now: datetime) -> Change | None:
-    """The broker confirmed the newest attempt."""
-    image = job.image_of(name.trace_id)
-    if image is None or image.stage is not Stage.PUBLISH or image.attempt != name.number:
-        return None
-    return _move(job, evolve(image, published_at=now, not_before=None), now)
+def published(job: Job, names: Iterable[AttemptName], now: datetime) -> Change | None:
+    """The broker confirmed these attempts; those that are not the newest of their image count for nothing."""
+    found = [(job.image_of(name.trace_id), name.number) for name in names]
+    moved = [
+        evolve(image, published_at=now, not_before=None, **_start(image, now))
+        for image, number in found
+        if image is not None and image.stage is Stage.PUBLISH and image.attempt == number
+    ]
+    return _move(job, moved, now) if moved else None
 
 
 def attempt_completed(
@@ -83,8 +88,7 @@ def attempt_completed(
     image = _open_image(job, name)
     if image is None:
         return None
-    done = evolve(image, status=Status.COMPLETED, processed_path=processed_path, metadata=metadata)
-    return _end(job, done, now)
+    return _end(job, image, now, status=Status.COMPLETED, processed_path=processed_path, metadata=metadata)
 
 
 def attempt_failed(job: Job, name: AttemptName, failure: Failure, now: datetime) -> Change | None:
@@ -92,7 +96,7 @@ def attempt_failed(job: Job, name: AttemptName, failure: Failure, now: datetime)
     image = _open_image(job, name)
     if image is None or image.attempt != name.number:
         return None
-    return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
+    return _end(job, image, now, status=Status.FAILED, failure=failure)
 
 
 def attempt_rejected(
@@ -137,7 +141,7 @@ def fail(job: Job, index: int, failure: Failure, now: datetime) -> Change | None
     image = job.images[index]
     if image.stage is Stage.ENDED:
         return None
-    return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
+    return _end(job, image, now, status=Status.FAILED, failure=failure)
 
 
 def cancel(job: Job, now: datetime) -> Change | None:
@@ -145,7 +149,7 @@ def cancel(job: Job, now: datetime) -> Change | None:
     waiting = [image for image in job.images if image.stage is not Stage.ENDED]
     if not waiting:
         return None
-    ended = [_ended(evolve(image, status=Status.CANCELLED), now) for image in waiting]
+    ended = [_ended(image, now, status=Status.CANCELLED) for image in waiting]
     return _commit(evolve(_with_images(job, ended), cancelled_at=now), ended, now)
 
 
@@ -164,32 +168,37 @@ def _try_again(
     not_before: datetime | None,
 ) -> Change:
     if image.attempt >= policy.max_attempts:
-        return _end(job, evolve(image, status=Status.FAILED, failure=failure), now)
+        return _end(job, image, now, status=Status.FAILED, failure=failure)
     again = evolve(image, attempt=image.attempt + 1, published_at=None, not_before=not_before)
     return Change(_with_images(job, [again]))
 
 
-def _move(job: Job, image: Image, now: datetime) -> Change:
-    """A step of an open image; news to subscribers only when it is its first."""
-    if image.start_time is not None:
-        return Change(_with_images(job, [image]))
-    started = evolve(image, status=Status.PROCESSING, start_time=now)
-    return _commit(_with_images(job, [started]), [], now)
+def _start(image: Image, now: datetime) -> dict[str, Any]:
+    """What changes with the first step of an image."""
+    return {} if image.start_time is not None else {"status": Status.PROCESSING, "start_time": now}
 
 
-def _end(job: Job, image: Image, now: datetime) -> Change:
-    ended = _ended(evolve(image, start_time=image.start_time or now), now)
+def _move(job: Job, moved: Sequence[Image], now: datetime) -> Change:
+    """A step of open images; news to subscribers only when it is the first of one of them."""
+    is_news = any(image.start_time != job.images[image.index].start_time for image in moved)
+    after = _with_images(job, moved)
+    return _commit(after, [], now) if is_news else Change(after)
+
+
+def _end(job: Job, image: Image, now: datetime, **outcome: Any) -> Change:
+    ended = _ended(image, now, start_time=image.start_time or now, **outcome)
     return _commit(_with_images(job, [ended]), [ended], now)
 
 
-def _ended(image: Image, now: datetime) -> Image:
+def _ended(image: Image, now: datetime, **outcome: Any) -> Image:
     """Never before its start, though a clock may be set back in between."""
-    return evolve(image, end_time=max(now, image.start_time or now), not_before=None)
+    return evolve(image, end_time=max(now, image.start_time or now), not_before=None, **outcome)
 
 
 def _commit(job: Job, ended: Sequence[Image], now: datetime, *, begins: bool = False) -> Change:
     """Number the events that tell of the change: a progress, or each image's end, then the job's end."""
-    over = job.counts.open == 0
+    status, counts = job.status, job.counts  # what is evolved below changes neither
+    over = counts.open == 0
     kinds: list[tuple[EventType, Image | None]] = []
     if begins or not ended:
         kinds.append((EventType.PROGRESS, None))
@@ -200,8 +209,7 @@ def _commit(job: Job, ended: Sequence[Image], now: datetime, *, begins: bool = F
     changed = evolve(job, seq=job.seq + len(kinds), updated_at=at, completed_at=at if over else None)
     events = tuple(
         Event(
-            seq=job.seq + offset, type=kind, at=at, status=changed.status,
-            counts=changed.counts, image=image,
+            seq=job.seq + offset, type=kind, at=at, status=status, counts=counts, image=image,
         )
         for offset, (kind, image) in enumerate(kinds, start=1)
     )  # fmt: skip
@@ -209,5 +217,7 @@ def _commit(job: Job, ended: Sequence[Image], now: datetime, *, begins: bool = F
 
 
 def _with_images(job: Job, changed: Sequence[Image]) -> Job:
-    by_index = {image.index: image for image in changed}
-    return evolve(job, images=tuple(by_index.get(image.index, image) for image in job.images))
+    images = list(job.images)
+    for image in changed:
+        images[image.index] = image
+    return evolve(job, images=tuple(images))

@@ -7,7 +7,7 @@ What a store that is down holds up waits in hand and is given back after a pause
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
@@ -134,31 +134,39 @@ class Collector:
         done.add(delivery)
 
     async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
-        decisions = await asyncio.gather(*map(self._decision, results))
-        decided = [(result, how) for result, how in zip(results, decisions, strict=True) if how is not None]
+        decided = await self._decide(results)
         try:
-            counted = await self._commit(job_id, [how for _, how in decided])
+            counted = await self._commit(job_id, [decision for _, decision in decided])
         except GatewayError as error:
             _leave_for_later(error, job_id)
             return
+        told: dict[Outcome, list[_Result]] = {}
         for (result, _), was_counted in zip(decided, counted, strict=True):
-            if was_counted:
-                self._tell(Outcome.COUNTED, result)
+            outcome = Outcome.COUNTED if was_counted else await self._settle_late(result)
+            if outcome is not None:
+                told.setdefault(outcome, []).append(result)
                 done.add(result.delivery)
-            else:
-                await self._settle_late(result, done)
+        self._tell(job_id, told)
 
-    async def _decision(self, result: _Result) -> Decision | None:
-        """What the result makes of its job; None while the store can't be asked."""
+    async def _decide(self, results: Sequence[_Result]) -> Sequence[tuple[_Result, Decision]]:
+        """What each makes of its job, in their order; without those whose object can't be read now."""
+        completed = [result for result in results if result.message.status == "completed"]
+        read = dict(zip(completed, await asyncio.gather(*map(self._completed, completed)), strict=True))
+        decisions = ((result, read[result] if result in read else self._failed(result)) for result in results)
+        return [(result, decision) for result, decision in decisions if decision is not None]
+
+    def _failed(self, result: _Result) -> Decision:
+        failure = Failure("tagging_failed", fit_for_clients(result.message.error))
+        return _failing(result.name, failure, self._clock.now())
+
+    async def _completed(self, result: _Result) -> Decision | None:
         message, name, now = result.message, result.name, self._clock.now()
-        if message.status == "failed":
-            return _failed(name, Failure("tagging_failed", fit_for_clients(message.error)), now)
         path = message.processed_path
         try:
             words = await self._processed.read_words(path)
         except (ObjectNotFound, BadInput) as error:
             log.warning("no object where the result says", trace_id=message.trace_id, reason=str(error))
-            return _failed(name, _NO_OBJECT, now)
+            return _failing(name, _NO_OBJECT, now)
         except GatewayError as error:
             _leave_for_later(error, message.group_id)
             return None
@@ -178,18 +186,18 @@ class Collector:
             return [False] * len(decisions)
         return counted
 
-    async def _settle_late(self, result: _Result, done: set[Delivery]) -> None:
+    async def _settle_late(self, result: _Result) -> Outcome | None:
         """Delete the object of a result that came too late, unless it is the one that was counted."""
         try:
             image = await self._image_of(result)
-            repeated = image is not None and _is_repeated(image, result)
-            if not repeated and is_of_attempt(result.message.processed_path, result.name):
+            if image is not None and _is_repeated(image, result):
+                return Outcome.REPEATED
+            if is_of_attempt(result.message.processed_path, result.name):
                 await self._processed.remove(result.message.processed_path)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
-            return
-        self._tell(Outcome.REPEATED if repeated else Outcome.LATE, result)
-        done.add(result.delivery)
+            return None
+        return Outcome.LATE
 
     async def _image_of(self, result: _Result) -> Image | None:
         try:
@@ -198,20 +206,23 @@ class Collector:
             return None
         return job.image_of(result.name.trace_id)
 
-    def _tell(self, outcome: Outcome, result: _Result) -> None:
-        self._tally(outcome)
-        message = result.message
-        log.info(
-            "result",
-            outcome=outcome.value,
-            status=message.status,
-            job_id=message.group_id,
-            trace_id=message.trace_id,
-            **({"reason": message.error} if message.error else {}),
-        )
+    def _tell(self, job_id: str, told: Mapping[Outcome, Sequence[_Result]]) -> None:
+        """One line for those of a job: a line each would cost more than all the rest."""
+        for outcome, results in told.items():
+            self._tally(outcome, len(results))
+            failed = {
+                result.message.trace_id: result.message.error for result in results if result.message.error
+            }
+            log.info(
+                "results",
+                job_id=job_id,
+                outcome=outcome.value,
+                trace_ids=[result.message.trace_id for result in results],
+                **({"reasons": failed} if failed else {}),
+            )
 
-    def _tally(self, outcome: Outcome) -> None:
-        self._metrics.jobs.results.of(kind=outcome).add()
+    def _tally(self, outcome: Outcome, number: int = 1) -> None:
+        self._metrics.jobs.results.of(kind=outcome).add(number)
 
     def _give_back_later(self, results: Subscription, left: Sequence[Delivery]) -> None:
         """They stay in hand meanwhile, so no more than the prefetch can pile up."""
@@ -236,8 +247,9 @@ async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: f
             await results.requeue(delivery)
 
 
-def _failed(name: AttemptName, failure: Failure, now: datetime) -> Decision:
-    return lambda job: attempt_failed(job, name, failure, now)
+def _failed(result: _Result, now: datetime) -> Decision:
+    failure = Failure("tagging_failed", fit_for_clients(result.message.error))
+    return lambda job: attempt_failed(job, result.name, failure, now)
 
 
 def _is_repeated(image: Image, result: _Result) -> bool:

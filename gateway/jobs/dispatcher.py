@@ -12,7 +12,7 @@ from attrs import define, field
 from gateway.domain.attempt import AttemptName
 from gateway.domain.job import Image, Job, Original, Stage
 from gateway.domain.schedule import Waiting, take_turns
-from gateway.domain.transitions import published
+from gateway.jobs.confirms import Confirms
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import message_name
@@ -44,12 +44,17 @@ class Dispatcher:
     _metrics: Metrics
     name: str = "dispatcher"
     _bell: asyncio.Event = field(init=False)
+    _confirms: Confirms = field(init=False)
     _is_recalled: bool = False
     _last_served: str | None = None
 
     @_bell.default
     def _at_work(self) -> asyncio.Event:
         return self._ledger.work.bell()
+
+    @_confirms.default
+    def _nothing_confirmed(self) -> Confirms:
+        return Confirms(self._ledger, self._clock)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -71,7 +76,10 @@ class Dispatcher:
         plan = take_turns(waiting, room)
         if plan:
             self._last_served = plan[-1].job_id
-        await for_each(plan, self._publish, at_once=_AT_ONCE)
+        try:
+            await for_each(plan, self._publish, at_once=_AT_ONCE)
+        finally:
+            await self._confirms.committed()
 
     async def _recall(self) -> None:
         """Once: what a broker that forgets had before this process began is published again."""
@@ -93,7 +101,7 @@ class Dispatcher:
         message = self._message(job.job_id, name, image.original, message_name(image, image.original))
         with self._metrics.broker.publish_seconds.timed():
             await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message))
-        await self._ledger.change(job.job_id, lambda now_job: published(now_job, name, self._clock.now()))
+        self._confirms.add(job.job_id, name)
         self._measure(job, image)
         log.debug("image published", job_id=job.job_id, trace_id=str(name))
 

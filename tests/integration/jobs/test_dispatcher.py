@@ -1,10 +1,15 @@
 from collections import Counter
 
 import orjson
+import pytest
 
-from gateway.domain.attempt import parse_attempt
+from gateway.adapters.broker.in_process import InProcessBroker
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.job import Stage, Status
 from gateway.domain.transitions import attempt_failed
+from gateway.errors import Unavailable
+from gateway.jobs.confirms import Confirms
 from gateway.jobs.pipeline import LEAST_WINDOW
 from gateway.messages import ImageUpload, decode
 from gateway.ports.broker import Queue
@@ -200,3 +205,23 @@ async def test_a_start_publishes_what_was_in_flight_whoever_looked_at_the_job_be
         await parts.latest.get(job.job_id)
         await parts.dispatcher.run_once()
         assert [message.group_id for message in await published_in(parts)] == [job.job_id]
+
+
+async def test_a_publish_that_fails_keeps_no_other_from_counting(parts: Parts):
+    parts.broker = InProcessBroker(BrokerSettings(max_messages_per_queue=2, publish_timeout_s=0.05))
+    job = await parts.submitted(*(sent(a_jpeg()) for _ in range(3)))
+    with pytest.raises(Unavailable):
+        await parts.dispatcher.run_once()
+    stages = [image.stage for image in (await parts.jobs.get(job.job_id)).images]
+    assert Counter(stages) == {Stage.RESULT: 2, Stage.PUBLISH: 1}
+    parts.broker.close()
+
+
+async def test_a_job_that_is_deleted_before_its_confirm_is_no_trouble(parts: Parts):
+    gone, kept = [await parts.submitted(sent(a_jpeg())) for _ in range(2)]
+    confirms = Confirms(parts.ledger, parts.clock)
+    await parts.jobs.delete(gone.job_id)
+    for job in (gone, kept):
+        confirms.add(job.job_id, AttemptName(job.images[0].trace_id, 1))
+    await confirms.committed()
+    assert (await parts.jobs.get(kept.job_id)).images[0].stage is Stage.RESULT

@@ -21,7 +21,7 @@ async def a_job(parts: Parts, images: int = 2) -> str:
 
 async def start(parts: Parts, job_id: str, index: int) -> None:
     now = parts.clock.now()
-    await parts.ledger.change(job_id, lambda job: published(job, attempt_of(job, index), now))
+    await parts.ledger.change(job_id, lambda job: published(job, [attempt_of(job, index)], now))
 
 
 async def complete(parts: Parts, job_id: str, index: int) -> None:

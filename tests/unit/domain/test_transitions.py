@@ -140,8 +140,8 @@ def test_the_first_publish_starts_the_image_and_its_job():
 
 def test_a_confirm_of_an_older_attempt_or_a_second_one_changes_nothing():
     job = at_attempt(2)
-    assert published(job, attempt_of(job, 0, 1), LATER) is None
-    assert published(job, attempt_of(job, 0, 2), LATER) is None
+    assert published(job, [attempt_of(job, 0, 1)], LATER) is None
+    assert published(job, [attempt_of(job, 0, 2)], LATER) is None
 
 
 # Results
@@ -151,7 +151,21 @@ def test_a_result_may_overtake_its_confirm():
     job = after(completed(a_job(images=2))).job
     image = job.images[0]
     assert (image.status, image.start_time, image.end_time) == (Status.COMPLETED, LATER, LATER)
-    assert published(job, attempt_of(job), LATER) is None
+    assert published(job, [attempt_of(job)], LATER) is None
+
+
+def test_publishes_that_are_confirmed_together_are_one_change_and_one_news():
+    job = a_job(images=3)
+    change = after(published(job, [attempt_of(job, index) for index in range(3)], LATER))
+    assert [image.published_at for image in change.job.images] == [LATER] * 3
+    assert [image.status for image in change.job.images] == [Status.PROCESSING] * 3
+    assert [event.type for event in change.events] == [EventType.PROGRESS]
+
+
+def test_of_confirms_those_that_are_not_of_the_newest_attempts_count_for_nothing():
+    job = a_job(images=2)
+    change = after(published(job, [attempt_of(job, 0), attempt_of(job, 1, 2)], LATER))
+    assert [image.published_at for image in change.job.images] == [LATER, None]
 
 
 def test_a_completed_image_knows_where_it_lies_and_its_metadata():
@@ -215,7 +229,7 @@ def test_what_comes_late_of_a_lost_attempt_counts_as_of_any_older_one():
     job = after(lost(at_attempt(1), 1)).job
     assert failed(job, 1) is None
     assert rejected(job, 1) is None
-    assert published(job, attempt_of(job, 0, 1), LATER) is None
+    assert published(job, [attempt_of(job, 0, 1)], LATER) is None
     assert after(completed(job, 1)).job.images[0].status is Status.COMPLETED
 
 
@@ -243,7 +257,7 @@ def test_a_result_of_an_unknown_image_changes_nothing():
     assert attempt_failed(job, stranger, a_failure(), NOW) is None
     assert attempt_rejected(job, stranger, a_failure(), POLICY, NOW) is None
     assert attempt_lost(job, stranger, a_failure(), POLICY, NOW) is None
-    assert published(job, stranger, NOW) is None
+    assert published(job, [stranger], NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -253,7 +267,7 @@ def test_nothing_leads_out_of_a_final_state(end):
     original = end.images[0].original
     assert original is not None
     late = [completed(end), failed(end), rejected(end), fail(end, 0, a_failure(), LATER), cancel(end, LATER)]
-    late += [published(end, attempt_of(end), LATER), begin_fetch(end, 0, LATER), fetched(end, 0, original)]
+    late += [published(end, [attempt_of(end)], LATER), begin_fetch(end, 0, LATER), fetched(end, 0, original)]
     late += [lost(end)]
     assert late == [None] * 9
 
@@ -305,7 +319,7 @@ def test_results_in_any_order_and_repeated_come_to_the_same_end(data):
         partial(outcome, index=image.index) for outcome, image in zip(outcomes, job.images, strict=True)
     ]
     confirms: list[Step] = [
-        partial(published, name=AttemptName(image.trace_id, 1), now=NOW) for image in job.images
+        partial(published, names=[AttemptName(image.trace_id, 1)], now=NOW) for image in job.images
     ]
     repeated = data.draw(st.lists(st.sampled_from(results + confirms), max_size=10))
     steps = data.draw(st.permutations(results + confirms + repeated))
@@ -351,7 +365,7 @@ class JobLife(RuleBasedStateMachine):
     def an_attempt_is_confirmed(self, data: st.DataObject) -> None:
         image, name = self.any_attempt(data)
         legal = image.stage is Stage.PUBLISH and name.number == image.attempt
-        self.commit(published(self.job, name, self.now), expected=legal)
+        self.commit(published(self.job, [name], self.now), expected=legal)
 
     @rule(data=st.data())
     def an_attempt_completes(self, data: st.DataObject) -> None:

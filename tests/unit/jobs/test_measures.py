@@ -69,7 +69,7 @@ def test_a_code_that_is_not_of_the_contract_is_counted_as_other() -> None:
 def test_an_image_that_ends_is_timed_from_its_acceptance_and_from_its_publish() -> None:
     accepted = an_accepted_job(1)
     name = first_attempt(accepted.job)
-    published = transitions.published(accepted.job, name, NOW + timedelta(seconds=3))
+    published = transitions.published(accepted.job, [name], NOW + timedelta(seconds=3))
     assert published is not None
     end = NOW + timedelta(seconds=10)
     completed = transitions.attempt_completed(published.job, name, "b-1/photo.jpg", None, end)
