@@ -247,9 +247,8 @@ async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: f
             await results.requeue(delivery)
 
 
-def _failed(result: _Result, now: datetime) -> Decision:
-    failure = Failure("tagging_failed", fit_for_clients(result.message.error))
-    return lambda job: attempt_failed(job, result.name, failure, now)
+def _failing(name: AttemptName, failure: Failure, now: datetime) -> Decision:
+    return lambda job: attempt_failed(job, name, failure, now)
 
 
 def _is_repeated(image: Image, result: _Result) -> bool:
