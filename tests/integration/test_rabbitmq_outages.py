@@ -73,6 +73,7 @@ async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on
         broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=50) as subscription,
         asyncio.TaskGroup() as group,
     ):
+        await publish(broker, Queue.IMAGE_UPLOAD, "a", "b", "c")
         consumer = group.create_task(consume_on_and_on(subscription, received))
         publishers = [group.create_task(publish_on_and_on(broker, numbers, confirmed)) for _ in range(20)]
         await eventually(lambda: has(len(confirmed) > 200))
@@ -85,6 +86,7 @@ async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on
         for publisher in publishers:
             publisher.cancel()
         await eventually(lambda: has(received.issuperset(confirmed)), within_s=PATIENCE_S)
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["a", "b", "c"]
         consumer.cancel()
 
 

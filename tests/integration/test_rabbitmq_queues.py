@@ -1,15 +1,18 @@
 """The queues at RabbitMQ: declared as all three services agree, and lived with when they stand otherwise."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiormq
 import pytest
 from aiormq.abc import AbstractChannel
+from pamqp.common import FieldTable
 
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
 from gateway.adapters.broker.settings import BrokerSettings
-from gateway.ports.broker import Queue, Unroutable
+from gateway.errors import Unavailable
+from gateway.ports.broker import Broker, Queue, Unroutable
 from tests.deliveries import bodies, eventually, lying_in, publish, take
 from tests.golden import golden
 from tests.servers.rabbitmq import RabbitMQ
@@ -102,6 +105,43 @@ async def test_a_message_for_a_queue_that_is_not_there_and_may_not_be_made_is_un
             await publish(broker, Queue.IMAGE_UPLOAD, "a")
 
 
+async def test_who_may_not_publish_is_told_and_goes_on_once_allowed(
+    rabbitmq: RabbitMQ, rabbitmq_vhost: str, rabbitmq_url: str, limited_url: str
+) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="operator"):
+        pass
+    permit = ("set_permissions", "--vhost", rabbitmq_vhost, rabbitmq_vhost, "^$")
+    await rabbitmq.ctl(*permit, "^$", ".*")
+    reconnects: list[None] = []
+    async with open_rabbitmq(
+        settings_for(limited_url, publish_timeout_s=0.5),
+        name="limited",
+        on_reconnect=lambda: reconnects.append(None),
+    ) as broker:
+        with pytest.raises(Unavailable, match="ACCESS_REFUSED"):
+            await publish(broker, Queue.IMAGE_UPLOAD, "a")
+        await rabbitmq.ctl(*permit, ".*", ".*")
+        await publish(broker, Queue.IMAGE_UPLOAD, "b")
+    assert not reconnects
+
+
+async def test_a_message_that_a_full_queue_refuses_is_sent_again_within_the_deadline(
+    rabbitmq_url: str,
+) -> None:
+    async with another_service(rabbitmq_url) as channel:
+        full: FieldTable = {"x-max-length": 1, "x-overflow": "reject-publish"}
+        await channel.queue_declare("image_upload", durable=True, arguments=full)
+        async with open_rabbitmq(settings_for(rabbitmq_url, publish_timeout_s=2), name="patient") as broker:
+            await publish(broker, Queue.IMAGE_UPLOAD, "first")
+            with pytest.raises(Unavailable, match="did not confirm"):
+                await publish(broker, Queue.IMAGE_UPLOAD, "refused")
+            late = asyncio.create_task(publish(broker, Queue.IMAGE_UPLOAD, "late"))
+            async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription:
+                await subscription.ack(await take(subscription, 1))
+                await late
+                assert bodies(await take(subscription, 1)) == ["late"]
+
+
 async def test_a_queue_that_was_deleted_is_made_again_by_the_next_message(rabbitmq_url: str) -> None:
     async with (
         open_rabbitmq(settings_for(rabbitmq_url), name="patient") as broker,
@@ -178,6 +218,35 @@ async def test_a_sweep_holds_no_more_bytes_than_allowed(rabbitmq_url: str) -> No
         await publish(broker, Queue.DEAD_LETTER, "first!", "second", "third!")
         assert await lying_in(broker, Queue.DEAD_LETTER) == ["first!", "second"]
         assert (await broker.depth(Queue.DEAD_LETTER)).messages == 3
+
+
+async def test_a_sweep_whose_connection_is_lost_gives_all_back(
+    rabbitmq: RabbitMQ, rabbitmq_vhost: str
+) -> None:
+    async with tcp_proxy(rabbitmq.port) as proxy:
+        url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/{rabbitmq_vhost}"
+        async with open_rabbitmq(settings_for(url), name="cut") as broker:
+            await publish(broker, Queue.DEAD_LETTER, "a", "b")
+            async with broker.sweep(Queue.DEAD_LETTER, limit=10) as sweep:
+                proxy.cut()
+                await eventually(lambda: is_lost(broker))
+                await sweep.ack(sweep.deliveries[0])
+
+            async def lie_there_again() -> bool:
+                try:
+                    return await lying_in(broker, Queue.DEAD_LETTER) == ["a", "b"]
+                except Unavailable:
+                    return False
+
+            await eventually(lie_there_again)
+
+
+async def is_lost(broker: Broker) -> bool:
+    try:
+        await broker.depth(Queue.DEAD_LETTER)
+    except Unavailable:
+        return True
+    return False
 
 
 async def test_headers_that_amqp_can_not_carry_are_left_out(rabbitmq_url: str) -> None:

@@ -241,7 +241,7 @@ async def _dial(connection: Connection) -> None:
 
 
 async def _say_good_bye(connection: Connection) -> None:
-    with suppress(ConnectionLost, TimeoutError), losses_told():
+    with suppress(AMQPError, ConnectionLost, TimeoutError), losses_told():
         if connection.is_opened:
             await connection.close(timeout=CLOSE_S)
 

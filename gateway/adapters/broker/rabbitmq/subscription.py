@@ -13,9 +13,10 @@ from typing import Final
 import structlog
 from aiormq import Connection
 from aiormq.abc import AbstractChannel
+from aiormq.exceptions import AMQPError
 from attrs import define, field
 
-from gateway.adapters.broker.rabbitmq.errors import losses_told
+from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, losses_told
 from gateway.adapters.broker.rabbitmq.holding import Holding
 from gateway.adapters.broker.rabbitmq.link import ANSWER_S, CLOSE_S, Link
 from gateway.adapters.broker.rabbitmq.topology import Topology
@@ -105,10 +106,12 @@ class RabbitSubscription:
                 try:
                     await self._consume(await self._link.connection())
                     failures = 0
-                except Exception as error:
+                except Unavailable as error:
                     failures += 1
-                    bug = None if isinstance(error, Unavailable) else error
-                    log.warning("not consuming", queue=str(self._queue), reason=str(error), exc_info=bug)
+                    log.info("not consuming", queue=str(self._queue), reason=str(error))
+                except Exception:
+                    failures += 1
+                    log.exception("not consuming", queue=str(self._queue))
                 await asyncio.sleep(_pause_after(failures))
         finally:
             self._is_over = True
@@ -147,8 +150,8 @@ class RabbitSubscription:
                     await channel.close()
         except TimeoutError:
             self._link.abort()  # the broker then finds that we are gone
-        except Unavailable:
-            pass
+        except (AMQPError, ConnectionLost):
+            pass  # then it ends by itself
 
 
 def _pause_after(failures: int) -> float:
