@@ -1,6 +1,7 @@
 """Batches and their jobs over HTTP, as a client does it."""
 
 import base64
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ async def submit_files(http: aiohttp.ClientSession, base_url: str, files: Sequen
     """A multipart batch of (name, content): its job_id."""
     form = aiohttp.FormData(default_to_multipart=True)
     for name, content in files:
-        form.add_field("images", content, filename=name)
+        form.add_field("images", io.BytesIO(content), filename=name)
     return await _accepted(http, base_url, data=form)
 
 

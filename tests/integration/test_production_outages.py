@@ -3,6 +3,8 @@ hangs, and readyz tells the truth meanwhile.
 """
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -86,4 +88,34 @@ async def test_a_gateway_that_is_killed_under_load_goes_on_where_it_was(
             ):
                 await system.gateway.kill()
                 await system.gateway.start()
+                await client.sees_everything_end_well()
+
+
+async def test_a_broker_that_blocks_publishers_under_load_costs_nothing(tmp_path: Path) -> None:
+    """Its memory alarm. What is accepted meanwhile waits."""
+    async with asyncio.timeout(OVERALL_S), running_rabbitmq(tmp_path / "rabbitmq") as node:
+        with running_rclone(tmp_path / "s3") as store:
+            async with (
+                running_system(tmp_path, Place(node.url, store), **FAST) as system,
+                a_busy_client(system) as client,
+            ):
+                await node.ctl("set_vm_memory_high_watermark", "0")
+                await client.submit()  # the broker tells nobody but those who publish
+                await client.is_told(503, of="broker")
+                await node.ctl("set_vm_memory_high_watermark", "0.4")
+                await client.is_told(200, of="broker")
+                await client.sees_everything_end_well()
+
+
+async def test_an_object_store_that_hangs_under_load_costs_nothing(rabbitmq_url: str, tmp_path: Path) -> None:
+    async with asyncio.timeout(OVERALL_S):
+        with running_rclone(tmp_path / "s3") as store:
+            async with (
+                running_system(tmp_path, Place(rabbitmq_url, store), **FAST) as system,
+                a_busy_client(system) as client,
+            ):
+                os.kill(store.pid, signal.SIGSTOP)
+                await client.is_told(503, of="object_store")
+                os.kill(store.pid, signal.SIGCONT)
+                await client.is_told(200, of="object_store")
                 await client.sees_everything_end_well()
