@@ -73,6 +73,7 @@ class Workers:
 
     async def _handle(self, subscription: Subscription, delivery: Delivery) -> bool:
         """Whether the message is done with, by an ack or a reject."""
+        log.debug("message in hand", service=self.name, redelivered=delivery.redelivered)
         try:
             with self._metrics.image_seconds.of(worker=self.name).timed():
                 await self._handler(delivery)

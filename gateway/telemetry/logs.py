@@ -28,8 +28,15 @@ _DATA_URI = re.compile(r"(\bdata:[\w/+.;=-]{0,100},)[^\s\"'<>]*", re.IGNORECASE)
 _SECRET_KEY = re.compile(
     r"(.*[_-])?(secret|password|token|authorization|cookie|api[_-]?key|(secret|access)[_-]key)"
 )
-_LOUD_LOGGERS = {"asyncio": logging.WARNING, "aiormq": logging.CRITICAL}
-"""aiormq logs a traceback at each lost connection, and whole bodies of returned messages."""
+_LOUD_LOGGERS = {
+    "asyncio": logging.WARNING,
+    "aiormq": logging.CRITICAL,
+    "botocore": logging.INFO,
+    "aiobotocore": logging.INFO,
+}
+"""aiormq logs a traceback at each lost connection, and whole bodies of returned messages; for debugging, botocore logs
+every header, the one with the access key and the signature among them.
+"""
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 Format = Literal["auto", "json", "console"]

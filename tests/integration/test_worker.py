@@ -5,6 +5,7 @@ they do one message after the other, lose none however they end, and say the tru
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from tests.servers.system import Part, Place, Program, running, worker
 from tests.servers.wire import Wire, wire
 
 PATIENCE_S = 20
+TALKATIVE = {"LOG_LEVEL": "debug"}
 QUEUES: dict[Part, tuple[str, str]] = {
     "analyzer": ("image_upload", "metadata_generated"),
     "processor": ("metadata_generated", "image_processed"),
@@ -72,11 +74,13 @@ async def send(line: Wire, part: Part, messages: int = 1) -> None:
         await line.publish(QUEUES[part][0], MESSAGES[part]["body"].encode())
 
 
-async def has_one_in_hand(line: Wire, store: S3Server, part: Part) -> None:
+async def has_one_in_hand(line: Wire, store: S3Server, program: Program, part: Part) -> None:
     """The object store hangs, so that it can't be done with it."""
     os.kill(store.pid, signal.SIGSTOP)
     await send(line, part)
-    await line.holds(QUEUES[part][0], 0)
+    async with asyncio.timeout(PATIENCE_S):
+        while "message in hand" not in program.output():
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -150,9 +154,9 @@ async def test_two_of_them_share_the_work(place, store, line, tmp_path):
 
 @each_part
 async def test_at_a_stop_the_image_in_hand_is_finished(part: Part, place, store, line, tmp_path):
-    async with running(worker(part, "ours", place, tmp_path)) as program:
+    async with running(worker(part, "ours", place, tmp_path, **TALKATIVE)) as program:
         await keep_original(store, part)
-        await has_one_in_hand(line, store, part)
+        await has_one_in_hand(line, store, program, part)
         stopping = asyncio.create_task(program.stop())
         await line.has_consumers(QUEUES[part][0], 1)
         os.kill(store.pid, signal.SIGCONT)
@@ -164,8 +168,8 @@ async def test_at_a_stop_the_image_in_hand_is_finished(part: Part, place, store,
 @each_part
 async def test_at_a_stop_an_image_that_takes_too_long_is_given_back(part: Part, place, store, line, tmp_path):
     limit = {f"GATEWAY_{part.upper()}_STOP_TIMEOUT_S": "300ms"}
-    async with running(worker(part, "ours", place, tmp_path, **limit)) as program:
-        await has_one_in_hand(line, store, part)
+    async with running(worker(part, "ours", place, tmp_path, **limit, **TALKATIVE)) as program:
+        await has_one_in_hand(line, store, program, part)
         ended = await program.stop()
         assert (ended.code, ended.seconds < 5) == (0, True)
         await line.holds(QUEUES[part][0], 1)
@@ -173,8 +177,8 @@ async def test_at_a_stop_an_image_that_takes_too_long_is_given_back(part: Part, 
 
 
 async def test_the_second_signal_ends_it_at_once(place, store, line, tmp_path, http):
-    async with running(worker("analyzer", "ours", place, tmp_path)) as program:
-        await has_one_in_hand(line, store, "analyzer")
+    async with running(worker("analyzer", "ours", place, tmp_path, **TALKATIVE)) as program:
+        await has_one_in_hand(line, store, program, "analyzer")
         program.process.send_signal(signal.SIGTERM)
         report = await until_ready_is(http, program, 503)
         assert report["warnings"] == ["the analyzer is stopping"]
@@ -184,9 +188,9 @@ async def test_the_second_signal_ends_it_at_once(place, store, line, tmp_path, h
 
 @each_part
 async def test_what_a_killed_one_had_in_hand_another_does(part: Part, place, store, line, tmp_path):
-    async with running(worker(part, "ours", place, tmp_path)) as program:
+    async with running(worker(part, "ours", place, tmp_path, **TALKATIVE)) as program:
         await keep_original(store, part)
-        await has_one_in_hand(line, store, part)
+        await has_one_in_hand(line, store, program, part)
         await program.kill()
         await line.holds(QUEUES[part][0], 1)
         os.kill(store.pid, signal.SIGCONT)
@@ -236,3 +240,14 @@ async def test_a_port_that_is_taken_is_one_line(place, tmp_path):
         lines = [line for line in second.output().splitlines() if line.startswith("gateway: ")]
         where = f"http://0.0.0.0:{first.port} (analyzer.http_host, analyzer.http_port, HTTP_PORT)"
         assert lines == [f"gateway: can't listen on {where}: Address already in use"]
+
+
+async def test_no_secret_is_logged_not_even_for_debugging(place, store, line, tmp_path):
+    async with running(worker("processor", "ours", place, tmp_path, **TALKATIVE)) as program:
+        await keep_original(store, "processor")
+        await send(line, "processor")
+        await answer(line, "processor")
+        assert "message in hand" in program.output()
+        assert not re.search(
+            f"{store.access_key}|{store.secret_key}|guest:guest|Authorization", program.output()
+        )
