@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from attrs import define, frozen
 
 from gateway.adapters.object_store.s3.faults import NotThere, asked
+from gateway.adapters.object_store.s3.puts import Puts
 
 
 @frozen
@@ -57,14 +58,13 @@ class S3Client:
     """Raises Unavailable, NoRoom, NotThere."""
 
     _client: Any
+    _puts: Puts
     _timeout_s: float
 
     async def put(self, place: Place, body: BinaryIO, media_type: str) -> str:
         """The etag."""
-        answer = await self._ask(
-            self._client.put_object(**place.as_arguments, Body=body, ContentType=media_type), f"PUT {place}"
-        )
-        return _etag(answer)
+        call = self._puts.put(place.bucket, place.key, body, {"Content-Type": media_type}, {})
+        return _unquoted(await self._ask(call, f"PUT {place}"))
 
     async def head(self, place: Place) -> Facts:
         answer = await self._ask(self._client.head_object(**place.as_arguments), f"HEAD {place}")
@@ -100,11 +100,9 @@ class S3Client:
         return str(answer["UploadId"])
 
     async def put_part(self, place: Place, upload_id: str, number: int, body: BinaryIO) -> Part:
-        answer = await self._ask(
-            self._client.upload_part(**place.as_arguments, UploadId=upload_id, PartNumber=number, Body=body),
-            f"part {number} of {place}",
-        )
-        return Part(number, str(answer["ETag"]))
+        query = {"partNumber": str(number), "uploadId": upload_id}
+        call = self._puts.put(place.bucket, place.key, body, {}, query)
+        return Part(number, await self._ask(call, f"part {number} of {place}"))
 
     async def complete_upload(self, place: Place, upload_id: str, parts: Sequence[Part]) -> str:
         """The object's etag; to rclone that of the parts, which no other answer repeats."""
@@ -147,7 +145,11 @@ class S3Client:
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
-    return str(answer["ETag"]).strip('"')
+    return _unquoted(str(answer["ETag"]))
+
+
+def _unquoted(etag: str) -> str:
+    return etag.strip('"')
 
 
 def _content_range(header: str | None, length: int) -> tuple[int, int]:

@@ -5,27 +5,59 @@ Its defaults read the environment and `~/.aws`, ask proxies, wait without limit 
 
 import os
 import ssl
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
+from attrs import frozen
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.handlers import add_expect_header
 
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 
+USER_AGENT: Final = "batch-gateway"
 
-def new_client(settings: ObjectStoreSettings) -> Any:
-    """A context manager around aiobotocore's S3 client; entering it connects nowhere."""
-    return _session().create_client(
+
+@frozen
+class Connected:
+    """The library's S3 client, its configuration, and its pool of connections."""
+
+    client: Any
+    config: AioConfig
+    connections: AIOHTTPSession
+
+
+@asynccontextmanager
+async def connected(settings: ObjectStoreSettings) -> AsyncIterator[Connected]:
+    """Connects nowhere yet."""
+    pools: list[AIOHTTPSession] = []
+
+    class Pool(AIOHTTPSession):  # type: ignore[misc]
+        """The one that the client makes for itself."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            pools.append(self)
+
+    config = _config(settings, Pool)
+    making = _session().create_client(
         "s3",
-        endpoint_url=f"{'https' if settings.tls else 'http'}://{settings.endpoint}",
+        endpoint_url=endpoint_url(settings),
         region_name=settings.region,
         verify=_certificates(settings),
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key,
-        config=_config(settings),
+        config=config,
     )
+    async with making as client:
+        yield Connected(client, config, pools[0])
+
+
+def endpoint_url(settings: ObjectStoreSettings) -> str:
+    return f"{'https' if settings.tls else 'http'}://{settings.endpoint}"
 
 
 def _certificates(settings: ObjectStoreSettings) -> str | bool:
@@ -46,8 +78,9 @@ def _session() -> AioSession:
     return session
 
 
-def _config(settings: ObjectStoreSettings) -> AioConfig:
+def _config(settings: ObjectStoreSettings, pool: type[AIOHTTPSession]) -> AioConfig:
     return AioConfig(
+        http_session_cls=pool,
         signature_version="s3v4",
         s3={"addressing_style": "path", "payload_signing_enabled": False},
         # Otherwise bodies are sent over TLS as aws-chunked, without a Content-Length: not every S3 takes them.
@@ -58,5 +91,5 @@ def _config(settings: ObjectStoreSettings) -> AioConfig:
         max_pool_connections=settings.connections,
         retries={"mode": "standard", "total_max_attempts": settings.attempts},
         proxies={},
-        user_agent="batch-gateway",  # botocore would put a long one together for each request
+        user_agent=USER_AGENT,  # botocore would put a long one together for each request
     )

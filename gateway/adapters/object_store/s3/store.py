@@ -19,8 +19,9 @@ from attrs import define
 from gateway.adapters.object_store.keys import BadKey, parts_of
 from gateway.adapters.object_store.s3.buckets import Buckets
 from gateway.adapters.object_store.s3.client import Facts, OpenBody, Place, S3Client
-from gateway.adapters.object_store.s3.config import new_client
+from gateway.adapters.object_store.s3.config import connected
 from gateway.adapters.object_store.s3.faults import BucketMissing, NotThere, Refused, down
+from gateway.adapters.object_store.s3.puts import Puts
 from gateway.adapters.object_store.s3.upload import Uploads
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import GatewayError, RangeRefused, Unavailable
@@ -40,8 +41,9 @@ async def open_s3_store(settings: ObjectStoreSettings) -> AsyncIterator["S3Objec
     """The store at the settings' endpoint. Raises Unavailable if its `ca_file` can't be read."""
     if settings.tls and settings.ca_file:
         await asyncio.to_thread(_try_out, settings.ca_file)
-    async with new_client(settings) as untyped:
-        client = S3Client(untyped, settings.timeout_s)
+    async with connected(settings) as s3:
+        puts = Puts(settings, s3.config, s3.connections)
+        client = S3Client(s3.client, puts, settings.timeout_s)
         store = S3ObjectStore(
             settings, client, Buckets(client, settings), Uploads(client, settings.part_bytes)
         )
