@@ -122,6 +122,18 @@ async def test_the_broker_may_come_later_than_the_gateway(by_proxy: str, proxy: 
     assert not reconnects
 
 
+async def test_a_broker_that_stays_away_is_one_line_for_each_connection(
+    by_proxy: str, proxy: TcpProxy
+) -> None:
+    await proxy.refuse()
+    with capture_logs() as lines:
+        # The opening waits for two seconds, in which each connection is tried four times or more.
+        async with open_rabbitmq(settings_for(by_proxy), name="early"):
+            pass
+    assert sorted(line["connection"] for line in lines) == ["early-consume", "early-publish"]
+    assert all("refused" in line["reason"] for line in lines)
+
+
 async def test_connections_that_the_broker_closes_are_made_again_with_one_line_each(
     rabbitmq: RabbitMQ, rabbitmq_url: str, rabbitmq_vhost: str
 ) -> None:
