@@ -279,11 +279,12 @@ def test_prometheus_finds_its_rules() -> None:
 
 
 def test_a_stop_is_waited_for() -> None:
-    """Of the gateway: 5 s and twice the setting. Of a worker: the image in hand."""
+    """Of the doors and services: 5 s and twice the setting. Of a worker: the images in hand besides."""
+    doors_s = 5 + 2 * HttpSettings().shutdown_timeout_s
     least = {
-        "gateway": 5 + 2 * HttpSettings().shutdown_timeout_s,
-        "analyzer": AnalyzerSettings().timeout_s,
-        "processor": ProcessorSettings().timeout_s,
+        "gateway": doors_s,
+        "analyzer": AnalyzerSettings().stop_timeout_s + doors_s,
+        "processor": ProcessorSettings().stop_timeout_s + doors_s,
     }
     given = {service: _seconds(COMPOSE["services"][service]["stop_grace_period"]) for service in OURS}
     assert {service for service in OURS if given[service] <= least[service]} == set()
