@@ -78,7 +78,7 @@ class RabbitBroker:
         for link in (self._publishing, self._consuming):
             if link.trouble:
                 raise Unavailable(f"not connected to {link.address}: {link.trouble}")
-        if await is_blocked(self._publishing.current()):
+        if is_blocked(self._publishing.current()):
             raise Unavailable(f"{self._publishing.address} takes no messages: its memory or disk alarm is on")
         try:
             async with self._consuming.asking(_CHECK_S), a_channel(self._consuming.current()):

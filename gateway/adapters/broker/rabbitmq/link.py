@@ -39,14 +39,18 @@ _STABLE_S: Final = 30.0
 """A connection that stood so long was no failure: the next pause is short again."""
 
 
-async def is_blocked(connection: Connection) -> bool:
-    """Whether the broker has said that it reads no more from it, for want of memory or disk."""
+def is_blocked(connection: Connection) -> bool:
+    """Whether the broker has said that it reads no more from it, for want of memory or disk.
+
+    aiormq tells it by a wait alone: one that ends before it begins says no.
+    """
+    ready = connection.ready()
     try:
-        async with asyncio.timeout(0):
-            await connection.ready()
-    except TimeoutError:
-        return True
-    return False
+        ready.send(None)
+    except StopIteration:
+        return False
+    ready.close()
+    return True
 
 
 @define(eq=False)
@@ -163,7 +167,7 @@ class Link:
         closing = connection.closing
         while not closing.done():
             await asyncio.wait({closing}, timeout=LOOK_S)
-            if await is_blocked(connection):
+            if is_blocked(connection):
                 self._questions.excuse()
             elif self._questions.silent_s > self._silence_s and not await self._answers(connection):
                 raise lost(f"it answered nothing for {self._silence_s:g} seconds")
@@ -178,7 +182,7 @@ class Link:
             async with self.asking(self._silence_s), a_channel(connection):
                 return True
         except Unavailable:
-            return await is_blocked(connection)
+            return is_blocked(connection)
 
     def _tell_success(self, connection: Connection, transport: Transport) -> None:
         self._connection, self._transport = connection, transport

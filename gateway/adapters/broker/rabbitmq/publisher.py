@@ -49,7 +49,7 @@ class Publisher:
             async with asyncio.timeout(self._settings.publish_timeout_s), self._window:
                 await self._publish_until_confirmed(queue, body, carried_headers)
         except TimeoutError as error:
-            raise await self._why_not() from error
+            raise self._why_not() from error
 
     async def _publish_until_confirmed(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
         for attempt in count():
@@ -90,7 +90,7 @@ class Publisher:
             )
 
     async def _unblocked_connection(self) -> Connection:
-        while await is_blocked(connection := await self._link.connection()):  # noqa: ASYNC110 no event tells
+        while is_blocked(connection := await self._link.connection()):  # noqa: ASYNC110 no event tells
             await asyncio.sleep(_BLOCKED_LOOK_S)
         return connection
 
@@ -102,11 +102,11 @@ class Publisher:
                     channel = self._channel = await connection.channel()
             return channel
 
-    async def _why_not(self) -> Unavailable:
+    def _why_not(self) -> Unavailable:
         """What kept a message from being confirmed in time."""
         if self._link.trouble:
             return Unavailable("The message broker can't be reached.", detail=self._link.trouble)
-        if await is_blocked(self._link.current()):
+        if is_blocked(self._link.current()):
             return Unavailable("The message broker is blocked by its memory or disk alarm.")
         return Unavailable("The message broker did not confirm a message in time.", detail=self._trouble)
 
