@@ -53,7 +53,9 @@ class DeadLetters:
         messages = (await self._broker.depth(Queue.DEAD_LETTER)).messages
         if messages == 0:
             self._metrics.jobs.foreign_dead_letters.set(0)
-        if messages == 0 or (messages == self._others and self._clock.monotonic() < self._look_again_at):
+            self._others = 0
+            return
+        if messages == self._others and self._clock.monotonic() < self._look_again_at:
             return
         if await self._sweep():
             self._others = 0

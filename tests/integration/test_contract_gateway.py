@@ -23,7 +23,7 @@ from tests.servers.gateway import Gateway
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import S3Server, plain_client, running_rclone
 from tests.servers.system import Place, gateway_at
-from tests.servers.wire import Seen, Wire, wire
+from tests.servers.wire import Seen, Wire, patiently, wire
 from tests.submitting import job_of, readiness, submit_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -63,6 +63,13 @@ class Desk:
     async def job(self, job_id: str) -> dict[str, Any]:
         return await job_of(self.http, self.gateway.base_url, job_id)
 
+    async def no_dead_letter_is_known(self) -> None:
+        """Returns once the gateway has looked: as many as at the last look would be taken for the same."""
+        async for _ in patiently("an empty dead letter queue"):
+            async with self.http.get(self.gateway.url("/metrics")) as answer:
+                if "\ngateway_foreign_dead_letters 0.0\n" in await answer.text():
+                    return
+
     async def followed(self, job_id: str) -> Followed:
         async with asyncio.timeout(PATIENCE_S):
             return await follow(self.http, self.gateway.base_url, job_id)
@@ -88,6 +95,7 @@ async def the_desk(rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory)
 async def desk(the_desk: Desk) -> AsyncIterator[Desk]:
     yield the_desk
     await the_desk.line.empty("image_upload", "dead_letter_queue", "image_processed.foreign")
+    await the_desk.no_dead_letter_is_known()
     the_desk.gateway.show_news()
 
 

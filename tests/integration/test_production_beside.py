@@ -4,6 +4,7 @@ files for each; and what becomes of images when somebody else takes their result
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -83,6 +84,13 @@ async def completed_job(
     return job
 
 
+async def metric(http: aiohttp.ClientSession, gateway: Gateway, name: str) -> float:
+    """The value of one line of /metrics, labels included; 0 when it is not there."""
+    async with http.get(gateway.url("/metrics")) as answer:
+        found = re.search(rf"^{re.escape(name)} (\S+)$", await answer.text(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
 async def test_in_the_place_of_the_old_gateway_results_of_others_are_parked_and_counted(
     place: Place, tmp_path: Path
 ) -> None:
@@ -100,6 +108,7 @@ async def test_in_the_place_of_the_old_gateway_results_of_others_are_parked_and_
         parked = [(await line.take("image_processed.foreign")).json for _ in range(6)]
         assert {result["trace_id"] for result in parked} == {*before, *between}
         assert {result["status"] for result in parked} == {"completed"}
+        assert await metric(http, gateway, 'gateway_results_total{kind="foreign"}') == 6
         assert (await readiness(http, gateway.base_url))[1]["warnings"] == []
         assert gateway.complaints() == []
 

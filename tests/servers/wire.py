@@ -12,7 +12,7 @@ It never consumes, so nobody takes it for one more consumer. Who wants to be one
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -77,10 +77,10 @@ class Wire:
 
     async def take(self, queue: str) -> Seen:
         """The oldest message of the queue, once there is one; it is gone from there."""
-        async with asyncio.timeout(PATIENCE_S):
-            while (seen := await self.take_if_any(queue)) is None:
-                await asyncio.sleep(0.02)
-        return seen
+        async for _ in patiently(f"a message in {queue}"):
+            if (seen := await self.take_if_any(queue)) is not None:
+                return seen
+        raise AssertionError
 
     async def take_if_any(self, queue: str) -> Seen | None:
         message = await (await self._channel()).basic_get(queue, no_ack=True)
@@ -93,15 +93,15 @@ class Wire:
 
     async def holds(self, queue: str, messages: int) -> None:
         """Returns once so many lie there ready."""
-        async with asyncio.timeout(PATIENCE_S):
-            while (await self.depth(queue))[0] != messages:
-                await asyncio.sleep(0.02)
+        async for _ in patiently(f"{messages} messages in {queue}"):
+            if (await self.depth(queue))[0] == messages:
+                return
 
     async def has_consumers(self, queue: str, consumers: int) -> None:
         """Returns once so many take from there."""
-        async with asyncio.timeout(PATIENCE_S):
-            while (await self.depth(queue))[1] != consumers:
-                await asyncio.sleep(0.02)
+        async for _ in patiently(f"{consumers} consumers of {queue}"):
+            if (await self.depth(queue))[1] == consumers:
+                return
 
     async def empty(self, *queues: str) -> None:
         for queue in queues:
@@ -114,6 +114,16 @@ class Wire:
         return self._channels[-1]
 
 
+async def patiently(wish: str) -> AsyncIterator[None]:
+    """Looks, a little apart, and fails after PATIENCE_S. No question is cut: that would close its channel."""
+    clock = asyncio.get_running_loop()
+    give_up_at = clock.time() + PATIENCE_S
+    while clock.time() < give_up_at:
+        yield
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"never seen: {wish}")
+
+
 def replaced(message: Mapping[str, Any], **changes: str) -> bytes:
     """The body of a golden message with other values of some fields, else byte for byte as it was."""
     body: str = message["body"]
@@ -123,10 +133,6 @@ def replaced(message: Mapping[str, Any], **changes: str) -> bytes:
             json.dumps(fields[name], ensure_ascii=False), json.dumps(text, ensure_ascii=False)
         )
     return body.encode()
-
-
-def field_order(body: bytes) -> Sequence[str]:
-    return list(json.loads(body))
 
 
 def _seen(message: DeliveredMessage) -> Seen:

@@ -161,6 +161,18 @@ async def test_others_messages_are_looked_at_again_only_when_some_came_or_after_
     assert await sweeps_of_three_looks() == 1
 
 
+async def test_ours_in_the_place_of_others_that_were_taken_out_is_found_at_once(parts: Parts):
+    await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
+    await parts.dead_letters.run_once()
+    async with parts.broker.sweep(Queue.DEAD_LETTER, limit=1) as sweep:
+        await sweep.ack(sweep.deliveries[0])
+    await parts.dead_letters.run_once()
+    job = await a_job_in_the_broker(parts)
+    await reject_all(parts)
+    await parts.dead_letters.run_once()
+    assert (await parts.jobs.get(job.job_id)).images[0].attempt == 2
+
+
 async def test_ours_behind_others_are_found(parts: Parts):
     await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
     await parts.dead_letters.run_once()
