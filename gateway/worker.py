@@ -4,8 +4,9 @@ It has no state and writes no file: what it knows comes by message, what it make
 the broker confirmed it, out of its hand. Any number of them work side by side, ours and others'.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from attrs import frozen
 
@@ -16,11 +17,18 @@ from gateway.api.health import Health
 from gateway.background import Background
 from gateway.consuming import Workers
 from gateway.neighbours import check_installed, workers
+from gateway.ports.broker import Queue
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
 from gateway.settings import Role, Settings, check_worker
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.pulse import Pulse
+
+QUEUES_OF: Final[Mapping[Role, Sequence[Queue]]] = {
+    Role.ANALYZER: (Queue.IMAGE_UPLOAD, Queue.METADATA_GENERATED, Queue.DEAD_LETTER),
+    Role.PROCESSOR: (Queue.METADATA_GENERATED, Queue.IMAGE_PROCESSED, Queue.DEAD_LETTER),
+}
+"""What each uses. With queues of other names, those that it does not know of may be another system's."""
 
 
 @frozen(eq=False)
@@ -52,6 +60,7 @@ async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
                 settings.broker,
                 clock=clock,
                 name=f"gateway worker {role}",
+                queues=QUEUES_OF[role],
                 on_reconnect=metrics.broker.reconnects.add,
             )
         )

@@ -21,7 +21,7 @@ from tests.golden import golden
 from tests.photos import a_jpeg
 from tests.servers.rabbitmq import HOST
 from tests.servers.s3 import S3Server, plain_client, running_rclone
-from tests.servers.system import Part, Place, Program, running, worker
+from tests.servers.system import Names, Part, Place, Program, running, worker
 from tests.servers.wire import Wire, wire
 
 PATIENCE_S = 20
@@ -133,6 +133,13 @@ async def test_it_has_as_many_consumers_and_messages_in_hand_as_it_is_told(place
         await send(line, "analyzer", messages=8)
         await line.holds("image_upload", 2)
         os.kill(store.pid, signal.SIGCONT)
+
+
+async def test_it_makes_the_queues_that_it_uses_and_no_other(place, rabbitmq, rabbitmq_vhost, tmp_path):
+    names = Names(image_upload="batch.in", metadata_generated="batch.out")
+    async with running(worker("analyzer", "ours", evolve(place, names=names), tmp_path)):
+        listed = await rabbitmq.ctl("list_queues", "--vhost", rabbitmq_vhost, "name", "--no-table-headers")
+        assert set(listed.split()) == {"batch.in", "batch.out", "dead_letter_queue"}
 
 
 async def test_two_of_them_share_the_work(place, store, line, tmp_path):

@@ -97,18 +97,20 @@ async def open_rabbitmq(
     settings: BrokerSettings,
     *,
     name: str,
+    queues: Sequence[Queue] = tuple(Queue),
     on_reconnect: Callable[[], None] = _nothing,
     resolver: AbstractResolver | None = None,
 ) -> AsyncIterator[RabbitBroker]:
     """A broker at once, whether or not RabbitMQ is there: until it is, all is Unavailable.
 
-    `name` is what the broker's operators see. `on_reconnect` is called at each connection that is made again. Names
-    are looked up as resolv.conf and /etc/hosts say unless there is a `resolver`, which its maker closes.
+    `name` is what the broker's operators see; `queues` are declared, and no other. `on_reconnect` is called at each
+    connection that is made again. Names are looked up as resolv.conf and /etc/hosts say unless there is a `resolver`,
+    which its maker closes.
     """
     logging.getLogger("aiormq").setLevel(
         logging.CRITICAL
     )  # it logs whole bodies, and a traceback at each loss
-    topology = Topology(settings)
+    topology = Topology(settings, queues)
     async with AsyncExitStack() as stack:
         if resolver is None:
             resolver = AsyncResolver()

@@ -25,9 +25,10 @@ _DEFAULT_EXCHANGE: Final = ""
 
 @define(eq=False)
 class Topology:
-    """Declares the queues. Its methods have no deadline of their own, and raise what aiormq raises."""
+    """Declares the queues of a process. Its methods have no deadline of their own, and raise what aiormq raises."""
 
     _settings: BrokerSettings
+    _queues: Sequence[Queue] = tuple(Queue)
     _warnings: dict[Queue, str] = field(init=False, factory=dict)
 
     @property
@@ -36,7 +37,7 @@ class Topology:
         return [self._warnings[queue] for queue in Queue if queue in self._warnings]
 
     async def declare_all(self, connection: Connection) -> None:
-        for queue in Queue:
+        for queue in self._queues:
             await self.declare(connection, queue)
 
     async def declare(self, connection: Connection, queue: Queue) -> None:
