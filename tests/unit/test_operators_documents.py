@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
@@ -13,15 +14,18 @@ import pytest
 from gateway.api.schemas import schemas
 from gateway.cli import main
 from gateway.intake.settings import IntakeSettings
-from gateway.settings import Role
+from gateway.settings import Role, Settings
 from gateway.settings.existing_names import EXISTING_NAMES, names_of_worker
-from tests.documents import ROOT, documents, fences, first_words, section
+from gateway.settings.sources import known_keys
+from tests.documents import ROOT, documents, fences, first_words, section, tables, words
 
 TROUBLE = ROOT / "docs" / "TROUBLESHOOTING.md"
 SECURITY = ROOT / "docs" / "SECURITY.md"
+SIDE_BY_SIDE = ROOT / "docs" / "guides" / "side-by-side.md"
 OPERATORS = [TROUBLE, SECURITY, *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 
 EXISTING_BUT_UNUSED = {"TELEGRAM_TOKEN"}
+FILES_OF_DATA = {"jobs.sqlite"}
 MADE_BY_THE_READER = {"deploy/.env"}
 OF_OTHERS = {"RABBITMQ_PASSWORD"}
 _EXISTING = re.compile(r"\b(?:RABBITMQ|MINIO|DD|WORKER|SERVER|LOG|HTTP|OPENROUTER|TELEGRAM)_[A-Z_]*[A-Z]\b")
@@ -57,6 +61,26 @@ def test_the_names_of_existing_deployments_that_a_document_names_are_understood(
     known = {*EXISTING_NAMES, *(name for role in Role for name in names_of_worker(role))}
     named = set(_EXISTING.findall(document.read_text()))
     assert named - known - EXISTING_BUT_UNUSED - OF_OTHERS == set()
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_keys_of_settings_that_a_document_names_exist(document: Path) -> None:
+    keys = known_keys(Settings)
+    sections = "|".join({key.partition(".")[0] for key in keys if "." in key})
+    named = set(re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?! =)", document.read_text()))
+    assert named - set(keys) - FILES_OF_DATA == set()
+
+
+def test_the_names_that_second_services_are_told_are_those_of_the_gateway_beside() -> None:
+    """Of the queues: in the guide, and in the file for the gateway."""
+    queues = tomllib.loads((ROOT / "config" / "side-by-side.toml").read_text())["broker"]
+    analyzer, processor = (
+        words("".join(row[1:]))
+        for row in tables(section(SIDE_BY_SIDE, "By queue names"))
+        if "second" in row[0]
+    )
+    assert analyzer == [queues["image_upload_queue"], queues["metadata_generated_queue"]]
+    assert processor == [queues["metadata_generated_queue"], queues["image_processed_queue"]]
 
 
 @pytest.mark.parametrize("document", OPERATORS, ids=lambda path: path.name)
