@@ -1,7 +1,7 @@
 """The rights that docs/SECURITY.md gives at RabbitMQ are enough for the gateway and for its workers, and no more."""
 
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,6 +11,8 @@ from gateway.adapters.broker.rabbitmq import open_rabbitmq
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Queue
+from gateway.settings import Role
+from gateway.worker import QUEUES_OF
 from tests.documents import ROOT, fences
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -42,16 +44,19 @@ async def test_the_gateway_may_do_its_work(node: RabbitMQ) -> None:
         assert [(await broker.depth(queue)).consumers for queue in Queue] == [0] * len(Queue)
 
 
-async def test_workers_may_do_their_work(node: RabbitMQ) -> None:
-    async with _broker(node, "worker") as broker:
+@pytest.mark.parametrize("role", Role)
+async def test_a_worker_may_do_its_work(role: Role, node: RabbitMQ) -> None:
+    taken, sent, dead = QUEUES_OF[role]
+    async with _broker(node, role, QUEUES_OF[role]) as broker:
         assert broker.warnings == []
-        for queue in (Queue.IMAGE_UPLOAD, Queue.METADATA_GENERATED):
+        for queue in (taken, sent, dead):
             await broker.publish(queue, b"{}")
-            await _take_one(broker, queue)
+        await _take_one(broker, taken)
 
 
-async def test_a_worker_may_read_no_dead_letters(node: RabbitMQ) -> None:
-    async with _broker(node, "worker") as broker:
+@pytest.mark.parametrize("role", Role)
+async def test_a_worker_may_read_no_dead_letters(role: Role, node: RabbitMQ) -> None:
+    async with _broker(node, role, QUEUES_OF[role]) as broker:
         await broker.publish(Queue.DEAD_LETTER, b"{}")
         with pytest.raises(Unavailable) as refusal:
             async with broker.sweep(Queue.DEAD_LETTER, limit=10):
@@ -61,16 +66,14 @@ async def test_a_worker_may_read_no_dead_letters(node: RabbitMQ) -> None:
 
 def _commands() -> list[list[str]]:
     (block,) = (fence.text for fence in fences(SECURITY) if "set_permissions" in fence.text)
-    assignment, *lines = block.splitlines()
-    name, _, queues = assignment.partition("=")
-    (value,) = shlex.split(queues)
-    return [[word.replace(f"${name}", value) for word in shlex.split(line)] for line in lines]
+    return [shlex.split(line) for line in block.splitlines()]
 
 
 @asynccontextmanager
-async def _broker(node: RabbitMQ, user: str) -> AsyncIterator[Broker]:
+async def _broker(node: RabbitMQ, user: str, queues: Sequence[Queue] = tuple(Queue)) -> AsyncIterator[Broker]:
     url = f"amqp://{user}:PASSWORD@127.0.0.1:{node.port}/{VHOST}"
-    async with open_rabbitmq(BrokerSettings(kind="rabbitmq", url=url), name="test") as broker:
+    settings = BrokerSettings(kind="rabbitmq", url=url)
+    async with open_rabbitmq(settings, name="test", queues=queues) as broker:
         yield broker
 
 
