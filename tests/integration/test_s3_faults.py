@@ -268,3 +268,10 @@ async def test_a_half_open_connection_ends_with_the_deadline(rclone: S3Server) -
             proxy.cut()
             proxy.flow()
             assert await get(store) == b"x" * 1000
+
+
+async def test_an_upload_that_never_began_is_an_error_of_its_put_alone() -> None:
+    """And no exception of a task that nobody asks for it."""
+    async with odd_s3(answered(404, "NoSuchKey")) as server, opened(server) as store:
+        with pytest.raises(Unavailable):
+            await put_in_parts(store)

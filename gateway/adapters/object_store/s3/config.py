@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, Final
 
 from aiobotocore.config import AioConfig
@@ -15,6 +16,7 @@ from aiobotocore.session import AioSession
 from attrs import frozen
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.handlers import add_expect_header
+from botocore.loaders import create_loader
 
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 
@@ -75,7 +77,14 @@ def _session() -> AioSession:
     session = AioSession(session_vars={**variables, "config_file": nowhere, "credentials_file": nowhere})
     # An answer to "Expect: 100-continue" is waited for without limit.
     session.unregister("before-call.s3", add_expect_header)
+    session.register_component("data_loader", _loader())
     return session
+
+
+@cache
+def _loader() -> Any:
+    """Reads what S3 is from botocore's files, once however many clients are made: 50 ms."""
+    return create_loader()
 
 
 def _config(settings: ObjectStoreSettings, pool: type[AIOHTTPSession]) -> AioConfig:

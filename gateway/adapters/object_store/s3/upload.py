@@ -17,6 +17,7 @@ import structlog
 from attrs import define, field, frozen
 
 from gateway.adapters.object_store.s3.client import Facts, Part, Place, S3Client
+from gateway.adapters.object_store.s3.faults import NotThere
 from gateway.errors import GatewayError, TooLarge
 
 log = structlog.get_logger(__name__)
@@ -92,7 +93,11 @@ class _Upload:
 
     async def abort(self) -> None:
         try:
-            await self._client.abort_upload(self._place, await self._id)
+            upload_id = await self._id
+        except (GatewayError, NotThere):
+            return  # it never began
+        try:
+            await self._client.abort_upload(self._place, upload_id)
         except GatewayError as error:
             log.warning("an upload was not aborted", object=str(self._place), reason=str(error))
 
