@@ -32,7 +32,8 @@ def test_an_object_store_of_wrong_settings_is_refused(wrong: dict[str, Any]) -> 
     "wrong",
     [
         {"kind": "pigeon"}, {"prefetch": 0}, {"max_messages_per_queue": 0}, {"max_parked_messages": 0},
-        {"publish_timeout_s": 0}, {"url": "mq:5672"}, {"url": "http://mq"}, {"heartbeat_s": 0},
+        {"publish_timeout_s": 0}, {"url": "mq:5672"}, {"url": "http://mq"}, {"url": "amqp://u:p@mq:x/"},
+        {"url": "amqp://u:p@mq:99999/"}, {"url": "amqp://u:p/w@mq/"}, {"url": "amqp:///v"}, {"heartbeat_s": 0},
         {"connect_timeout_s": 0}, {"image_upload_queue": ""}, {"dead_letter_queue": "ü" * 128},
         {"image_upload_queue": "image_processed"}, {"prefetch": 65536}, {"sweep_max_bytes": 0},
     ],

@@ -279,6 +279,12 @@ WRONG_IN_ENVIRONMENT = [
         ('http.cors_origins = ["https://***@example.com"] (from GATEWAY_HTTP_CORS_ORIGINS): '
         "'https://***@example.com' is not an origin; did you mean https://example.com?"),
     ),
+    (
+        "RABBITMQ_URL",
+        "amqp://ada:hid/den@mq/",
+        ('broker.url = "amqp://***@mq/" (from RABBITMQ_URL): must be like amqp://HOST:5672/VHOST, '
+        "with USER:PASSWORD@ before the host; a / in them is written %2F"),
+    ),
     ("LOG_LEVEL", "x" * 200, (f'log.level = "{"x" * 79}... (from LOG_LEVEL): expected one of debug, info, '
                              "warning, error, critical")),
 ]  # fmt: skip
@@ -448,7 +454,7 @@ def test_each_printed_setting_says_where_it_came_from(tmp_path):
 
 def test_no_secret_of_production_mode_is_printed():
     secrets = {
-        "RABBITMQ_URL": "amqp://ada:hid/d@en@mq:5672/v",
+        "RABBITMQ_URL": "amqp://ada:hid@d@en@mq:5672/v",
         "MINIO_ACCESS_KEY": "hidden",
         "DD_API_KEY": "hidden",
     }

@@ -3,15 +3,28 @@
 from typing import Literal
 
 from attrs import field, frozen, validators
+from yarl import URL
 
 from gateway.ports.broker import Queue
 
+_SCHEMES = ("amqp", "amqps")
 _MAX_QUEUE_NAME_BYTES = 255  # AMQP 0-9-1: a short string
 
 
 def _is_queue_name(_: object, attribute: object, value: str) -> None:
     if not 1 <= len(value.encode()) <= _MAX_QUEUE_NAME_BYTES:
         raise ValueError(f"must have 1 to {_MAX_QUEUE_NAME_BYTES} bytes")
+
+
+def _is_address(_: object, attribute: object, value: str) -> None:
+    try:
+        url = URL(value)
+    except ValueError:  # it may quote what is secret
+        url = URL()
+    if url.scheme not in _SCHEMES or not url.raw_authority:
+        raise ValueError(
+            "must be like amqp://HOST:5672/VHOST, with USER:PASSWORD@ before the host; a / in them is written %2F"
+        )
 
 
 @frozen
@@ -21,9 +34,7 @@ class BrokerSettings:
     kind: Literal["in_process", "rabbitmq"] = field(
         default="in_process", validator=validators.in_(("in_process", "rabbitmq"))
     )
-    url: str = field(
-        default="amqp://guest:guest@127.0.0.1:5672/", validator=validators.matches_re("amqps?://.+")
-    )
+    url: str = field(default="amqp://guest:guest@127.0.0.1:5672/", validator=_is_address)
     """RabbitMQ: where it is, with user and password; amqps for TLS."""
     vhost: str = ""
     """RabbitMQ: the virtual host; empty: the one of the URL."""
