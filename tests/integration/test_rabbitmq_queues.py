@@ -213,6 +213,27 @@ async def test_many_acks_are_few_frames(rabbitmq: RabbitMQ, rabbitmq_vhost: str)
             assert await lying_in(broker, Queue.IMAGE_PROCESSED) == []
 
 
+async def test_publishes_that_are_cancelled_mix_up_no_confirm(rabbitmq_url: str) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="cancelled") as broker:
+        confirmed: list[str] = []
+
+        async def publish_one(number: int) -> None:
+            await publish(broker, Queue.IMAGE_UPLOAD, str(number))
+            confirmed.append(str(number))
+
+        tasks = [asyncio.create_task(publish_one(number)) for number in range(600)]
+        for pauses, task in enumerate(tasks[::3]):
+            task.cancel()
+            for _ in range(pauses % 5):
+                await asyncio.sleep(0)
+        await asyncio.wait(tasks)
+        assert set(confirmed) >= {str(number) for number in range(600) if number % 3}
+        async with broker.sweep(Queue.IMAGE_UPLOAD, limit=1000) as sweep:
+            lying = bodies(sweep.deliveries)
+        assert len(lying) == len(set(lying))
+        assert set(lying) >= set(confirmed)
+
+
 async def test_a_sweep_holds_no_more_bytes_than_allowed(rabbitmq_url: str) -> None:
     async with open_rabbitmq(settings_for(rabbitmq_url, sweep_max_bytes=10), name="bounded") as broker:
         await publish(broker, Queue.DEAD_LETTER, "first!", "second", "third!")

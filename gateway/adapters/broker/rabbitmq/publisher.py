@@ -8,10 +8,9 @@ import asyncio
 import random
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from aiormq import Connection, spec
-from aiormq.abc import AbstractChannel
+from aiormq import Channel, Connection, spec
 from aiormq.exceptions import AMQPError, PublishError
 from attrs import define, field
 
@@ -39,7 +38,7 @@ class Publisher:
     _settings: BrokerSettings
     _window: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(_MAX_IN_FLIGHT))
     _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
-    _channel: AbstractChannel | None = field(init=False, default=None)
+    _channel: Channel | None = field(init=False, default=None)
     _trouble: str = field(init=False, default="")
 
     async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object]) -> None:
@@ -87,6 +86,7 @@ class Publisher:
                 routing_key=self._settings.queue_name(queue),
                 mandatory=True,
                 properties=properties,
+                wait=False,  # for the socket: the window bounds what lies before it
             )
 
     async def _unblocked_connection(self) -> Connection:
@@ -94,12 +94,12 @@ class Publisher:
             await asyncio.sleep(_BLOCKED_LOOK_S)
         return connection
 
-    async def _open_channel(self, connection: Connection) -> AbstractChannel:
+    async def _open_channel(self, connection: Connection) -> Channel:
         async with self._opening:
             channel = self._channel
             if channel is None or channel.is_closed or channel.connection is not connection:
                 with self._link.question():
-                    channel = self._channel = await connection.channel()
+                    channel = self._channel = cast(Channel, await connection.channel())  # knows `wait`
             return channel
 
     def _why_not(self) -> Unavailable:
