@@ -12,7 +12,7 @@ from contextlib import aclosing, contextmanager, suppress
 from typing import Final
 
 import structlog
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 from attrs import define, field
 
 from gateway.api.batches import PREFIX
@@ -33,6 +33,8 @@ CLOSE_S: Final = 2.0
 """How long a peer may take to answer a goodbye; a stop of the gateway waits for it."""
 MAX_MESSAGE_BYTES: Final = 4096
 """What subscribers say is not listened to."""
+_ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
+_NO_CODE: Final = 1005
 
 
 @define(eq=False)
@@ -110,13 +112,15 @@ class Subscriber:
     _frames_sent: Counter
     ended: asyncio.Event = field(init=False, factory=asyncio.Event)
     _dismissed: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _goodbye: int | None = field(init=False, default=None)
+    """The first that was said; what the other answers to it is its own affair."""
     _turn: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     """Held while a frame is sent, which must not be cancelled in the middle (aio-libs/aiohttp#12307)."""
 
     @property
     def close_code(self) -> int:
-        """How it ended: as the one said who said it first, or 1006, without a word."""
-        return self._socket.close_code or WSCloseCode.ABNORMAL_CLOSURE
+        """How it ended: by the goodbye of whoever said it first, or by 1006, without one."""
+        return WSCloseCode.ABNORMAL_CLOSURE if self._goodbye is None else self._goodbye
 
     def dismiss(self) -> None:
         """Have `serve` say goodbye; `ended` is set once the peer has answered, or CLOSE_S later."""
@@ -137,6 +141,7 @@ class Subscriber:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if code is not None:
+            self._goodbye = code
             await self._leave(code, leave_by)
 
     def cut_off(self) -> None:
@@ -201,5 +206,9 @@ class Subscriber:
 
     async def _receive_all(self) -> None:
         """Notice pongs and the client's close."""
-        async for _ in self._socket:
+        while (message := await self._socket.receive()).type not in _ENDS:
             pass
+        if message.type is WSMsgType.CLOSE:
+            self._goodbye = message.data or _NO_CODE
+        elif isinstance(message.data, WebSocketError):
+            self._goodbye = message.data.code
