@@ -156,14 +156,13 @@ class Image:
         return process.returncode, output
 
     @contextmanager
-    def serving(self, *arguments: str, **more: str) -> Iterator[None]:
-        """The container while it runs; without arguments, with the image's own command."""
-        arguments = arguments or (*command(the("ENTRYPOINT")), *command(the("CMD")))
+    def running(self, *arguments: str, until: str = "Gateway at", **more: str) -> Iterator[None]:
+        """A container from where it has written a line with `until`."""
         with self.start(*arguments, **more) as process:
             try:
                 assert process.stdout is not None
                 lines = iter(process.stdout.readline, "")
-                written = list(takewhile(lambda line: not line.startswith("Gateway at"), lines))
+                written = list(takewhile(lambda line: until not in line, lines))
                 assert process.poll() is None, "".join(written)
                 yield
             finally:
@@ -187,7 +186,7 @@ def test_the_installed_gateway_serves_and_its_health_check_says_so(image: Image)
     port = str(free_port())
     health = command(the("HEALTHCHECK"))
     assert image.output_of(*health, SERVER_PORT=port)[0] == 1
-    with image.serving(SERVER_PORT=port):
+    with image.running(*command(the("ENTRYPOINT")), *command(the("CMD")), SERVER_PORT=port):
         assert image.output_of(*health, SERVER_PORT=port) == (0, "healthy\n")
 
 
@@ -198,9 +197,25 @@ def test_the_sidecar_of_the_manifest_starts_and_its_probe_says_so(image: Image) 
     probe = sidecar["livenessProbe"]["exec"]["command"]
     socket = Path(environment["GATEWAY_HTTP_SOCKET"])
     socket.parent.mkdir(parents=True)
-    with image.serving(*sidecar["command"], **environment):
+    with image.running(*sidecar["command"], **environment):
         assert image.output_of(*probe, **environment) == (0, "healthy\n")
         assert stat.S_IMODE(socket.stat().st_mode) == 0o770
+
+
+@pytest.mark.parametrize("worker", ["analyzer", "processor"])
+def test_a_worker_of_compose_starts_and_its_health_check_says_so(worker: str, image: Image) -> None:
+    """Its command and its check, as they stand there; that broker and store are away makes it unready, not dead."""
+    service = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"][worker]
+    environment = {
+        "RABBITMQ_URL": f"amqp://gateway:b0b0@127.0.0.1:{free_port()}/",
+        "MINIO_ENDPOINT": f"127.0.0.1:{free_port()}",
+        "MINIO_ACCESS_KEY": "gateway",
+        "MINIO_SECRET_KEY": "c0c0c0c0",
+        "HTTP_PORT": str(free_port()),
+    }
+    program = (*command(the("ENTRYPOINT")), *service["command"])
+    with image.running(*program, until='"event": "working"', **environment):
+        assert image.output_of(*service["healthcheck"]["test"][1:], **environment) == (0, "healthy\n")
 
 
 def test_every_file_of_settings_comes_along_and_is_understood(image: Image) -> None:
