@@ -182,7 +182,7 @@ async def test_an_ack_of_a_delivery_of_an_earlier_connection_harms_nobody(
 async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_within_its_deadline(
     by_proxy: str, proxy: TcpProxy
 ) -> None:
-    async with open_rabbitmq(settings_for(by_proxy, publish_timeout_s=3), name="silent") as broker:
+    async with open_rabbitmq(settings_for(by_proxy, publish_timeout_s=6), name="silent") as broker:
         await publish(broker, Queue.IMAGE_UPLOAD, "before")
         proxy.freeze()
         await publish(broker, Queue.IMAGE_UPLOAD, "after")
@@ -197,7 +197,7 @@ async def test_a_question_that_was_given_up_costs_no_connection_that_answers(rab
         await eventually(lambda: lying_in(broker, Queue.IMAGE_UPLOAD))
         publishing.cancel()
         await asyncio.wait({publishing})
-        await asyncio.sleep(1.5)  # several times the silence that ends a connection
+        await asyncio.sleep(2.5)  # more than twice the silence that ends a connection
         await publish(broker, Queue.IMAGE_UPLOAD, "after")
     assert not reconnects
 

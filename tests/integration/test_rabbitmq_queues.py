@@ -114,7 +114,7 @@ async def test_who_may_not_publish_is_told_and_goes_on_once_allowed(
     await rabbitmq.ctl(*permit, "^$", ".*")
     reconnects: list[None] = []
     async with open_rabbitmq(
-        settings_for(limited_url, publish_timeout_s=0.5),
+        settings_for(limited_url, publish_timeout_s=1.5),
         name="limited",
         on_reconnect=lambda: reconnects.append(None),
     ) as broker:

@@ -31,6 +31,7 @@ _FIRST_CONNECTION_S: Final = 2.0
 """How long an opening waits for the broker: a healthy start warns of nothing."""
 _CHECK_S: Final = 1.5
 _SILENCE_S: Final = 8.0
+_SHORTEST_SILENCE_S: Final = 1.0
 _SHARE_OF_PUBLISH_TIMEOUT: Final = 0.8
 """A publisher gives up a dead connection while there is time to try on a new one."""
 
@@ -123,8 +124,8 @@ async def open_rabbitmq(
             set_up=topology.declare_all,
             on_reconnect=on_reconnect,
         )
-        share = _SHARE_OF_PUBLISH_TIMEOUT * settings.publish_timeout_s
-        publishing = make_link(f"{name}-publish", silence_s=min(_SILENCE_S, share))
+        share_s = max(_SHARE_OF_PUBLISH_TIMEOUT * settings.publish_timeout_s, _SHORTEST_SILENCE_S)
+        publishing = make_link(f"{name}-publish", silence_s=min(share_s, _SILENCE_S))
         consuming = make_link(f"{name}-consume", silence_s=_SILENCE_S)
         await stack.enter_async_context(supervised(publishing, consuming))
         await _wait_briefly(publishing, consuming)

@@ -179,7 +179,7 @@ class Link:
         if self._questions.is_any_open:
             return False
         try:
-            async with self.asking(self._silence_s), a_channel(connection):
+            async with self.asking(), a_channel(connection):
                 return True
         except Unavailable:
             return is_blocked(connection)

@@ -60,6 +60,7 @@ class Publisher:
                 self._trouble = reason_of(error)
                 await asyncio.sleep(_pause_after(attempt))
             else:
+                self._trouble = ""
                 return
 
     async def _publish_or_declare(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
