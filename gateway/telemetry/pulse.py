@@ -18,6 +18,7 @@ class Pulse:
     """A Service."""
 
     _metrics: Metrics
+    _beat_s: float = BEAT_S
     name: str = "pulse"
 
     async def run(self) -> None:
@@ -29,6 +30,6 @@ class Pulse:
 
     async def run_once(self) -> None:
         """One beat."""
-        due = perf_counter() + BEAT_S
-        await asyncio.sleep(BEAT_S)
+        due = perf_counter() + self._beat_s
+        await asyncio.sleep(self._beat_s)
         self._metrics.process.loop_lag.observe(max(0.0, perf_counter() - due))
