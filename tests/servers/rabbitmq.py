@@ -224,6 +224,7 @@ class RabbitMQ:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "ERL_CRASH_DUMP_SECONDS": "0",  # no dump where the tests happen to run
             "RABBITMQ_ALLOW_INPUT": "1",  # a shell on standard input, at whose end the node ends
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +A 8 -start_epmd false",
         }
