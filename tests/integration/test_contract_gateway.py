@@ -274,6 +274,47 @@ class TestResults:
         await desk.line.publish("image_processed", body, content_type="application/json")
         assert (await desk.line.take("dead_letter_queue")).body == body
 
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {"trace_id": "b-0198c0de-0000-7000-8000-000000000002"},
+            {"trace_id": "{trace_id}-a7"},
+            {"trace_id": "{trace_id}-a0"},
+            {"trace_id": "{trace_id}/x"},
+            {"group_id": ""},
+            {"group_id": "0198c0de-0000-7000-8000-000000000001"},
+            {"status": "processing"},
+            {"processed_path": None, "status": None},
+        ],
+        ids=str,
+    )
+    async def test_a_result_that_fits_no_open_attempt_ends_none(
+        self, desk: Desk, odd: Mapping[str, Any]
+    ) -> None:
+        job_id = await desk.submit()
+        trace_id = (await desk.uploaded()).json["trace_id"]
+        (result,) = golden("image_processed.completed")
+        good = json.loads(as_ours(result, trace_id, job_id))
+        bad = good | {name: text and text.format(trace_id=trace_id) for name, text in odd.items()}
+        await desk.line.publish("image_processed", json.dumps(bad).encode())
+        await self.all_settled(desk)
+        assert (await desk.job(job_id))["images"][0]["status"] == "processing"
+        await desk.answer(result, trace_id, job_id)
+        await desk.followed(job_id)
+        assert (await desk.job(job_id))["completed"] == 1
+
+    @pytest.mark.parametrize("path", ["", "nobody/has/this.jpg", "../../etc/passwd", "/", "a" * 2000])
+    async def test_a_completed_image_that_is_not_where_the_result_says_has_failed(
+        self, desk: Desk, path: str
+    ) -> None:
+        job_id = await desk.submit()
+        (result,) = golden("image_processed.completed")
+        fields = json.loads(as_ours(result, (await desk.uploaded()).json["trace_id"], job_id))
+        await desk.line.publish("image_processed", json.dumps(fields | {"processed_path": path}).encode())
+        await desk.followed(job_id)
+        (image,) = (await desk.job(job_id))["images"]
+        assert (image["status"], image["code"]) == ("failed", "storage_failed")
+
     async def test_a_result_of_ours_for_a_job_that_nobody_knows_is_taken(self, desk: Desk) -> None:
         (result,) = golden("image_processed.completed")
         job_id = "0198c0de-0000-7000-8000-000000000001"
