@@ -1,6 +1,7 @@
 """Analyzers and processors that fail, stop or die in the middle of their work: each image still ends as it should."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from tests.busy_client import a_busy_client
 from tests.following import follow
 from tests.photos import a_jpeg
 from tests.servers.s3 import running_rclone
-from tests.servers.system import Make, Place, running_system
+from tests.servers.system import Make, Place, gateway_at, running_system
+from tests.servers.wire import consumer
 from tests.submitting import job_of, submit_files
 
 OVERALL_S = 60
@@ -59,6 +61,31 @@ async def test_a_model_that_fails_for_a_while_costs_no_image_and_one_that_always
             if f"{image['trace_id']}-a2/" in image.get("processed_path", "")
         ]
         assert len(again) == 2
+
+
+async def test_an_image_whose_messages_vanish_fails_with_the_state_of_the_queues(
+    place: Place, tmp_path: Path
+) -> None:
+    """As with an `image_upload` that has no dead letter address: what the analyzer rejects is lost there."""
+    settings = FAST | {"jobs_result_timeout_s": 1, "jobs_max_attempts": 2}
+    async with (
+        asyncio.timeout(OVERALL_S),
+        gateway_at(place, tmp_path, **settings) as gateway,
+        consumer(place.broker_url, "image_upload") as uploads,
+        consumer(place.broker_url, "metadata_generated"),
+        aiohttp.ClientSession() as http,
+    ):
+        job_id = await submit_files(http, gateway.base_url, [("photo.jpg", a_jpeg())])
+        await follow(http, gateway.base_url, job_id)
+        (image,) = (await job_of(http, gateway.base_url, job_id))["images"]
+        assert (image["status"], image["code"]) == ("failed", "no_result")
+        assert (
+            "image_upload: 0 messages, 1 consumer; metadata_generated: 0 messages, 1 consumer"
+            in image["error"]
+        )
+        sent = [json.loads(upload)["trace_id"] for upload in uploads]
+        assert sent == [image["trace_id"], f"{image['trace_id']}-a2"]
+        assert gateway.complaints() == []
 
 
 @pytest.mark.parametrize("make", ["ours", "existing"])
