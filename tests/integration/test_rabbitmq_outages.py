@@ -90,6 +90,35 @@ async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on
         consumer.cancel()
 
 
+async def test_nothing_confirmed_is_lost_when_connections_are_cut_again_and_again(
+    by_proxy: str, proxy: TcpProxy
+) -> None:
+    settings = settings_for(by_proxy, publish_timeout_s=PATIENCE_S)
+    confirmed: list[str] = []
+    received: set[str] = set()
+    numbers = itertools.count()
+    async with (
+        open_rabbitmq(settings, name="load") as broker,
+        broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=50) as subscription,
+        asyncio.TaskGroup() as group,
+    ):
+        consumer = group.create_task(consume_on_and_on(subscription, received))
+        publishers = [group.create_task(publish_on_and_on(broker, numbers, confirmed)) for _ in range(20)]
+        for _ in range(5):
+            await grows(confirmed)
+            proxy.cut()
+        await grows(confirmed)
+        for publisher in publishers:
+            publisher.cancel()
+        await eventually(lambda: has(received.issuperset(confirmed)), within_s=PATIENCE_S)
+        consumer.cancel()
+
+
+async def grows(confirmed: list[str]) -> None:
+    before = len(confirmed)
+    await eventually(lambda: has(len(confirmed) > before + 50), within_s=PATIENCE_S)
+
+
 async def has(fact: bool) -> bool:
     return fact
 

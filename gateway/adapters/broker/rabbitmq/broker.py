@@ -108,9 +108,8 @@ async def open_rabbitmq(
     connection that is made again. Names are looked up as resolv.conf and /etc/hosts say unless there is a `resolver`,
     which its maker closes.
     """
-    logging.getLogger("aiormq").setLevel(
-        logging.CRITICAL
-    )  # it logs whole bodies, and a traceback at each loss
+    # It logs whole bodies, and a traceback at each loss.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     topology = Topology(settings, queues)
     async with AsyncExitStack() as stack:
         if resolver is None:
