@@ -16,12 +16,15 @@ import click
 import multipart
 import orjson
 import PIL.Image
+import prometheus_client
 import pybase64
 import structlog
 import uvloop
 from aiohttp import web
 
-LIBRARIES = (attrs, cattrs, click, logging, multipart, orjson, PIL.Image, pybase64, sqlite3, structlog)
+LIBRARIES = (
+    attrs, cattrs, click, logging, multipart, orjson, PIL.Image, prometheus_client, pybase64, sqlite3, structlog,
+)  # fmt: skip
 
 
 async def ready(_request: web.Request) -> web.Response:
