@@ -46,9 +46,8 @@ async def work(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Work]:
         web_server(pages) as site,
         running_gateway(
             folder / "data",
-            metrics_datadog_host=HOST,
+            environment={"DD_AGENT_HOST": HOST, "DD_ENV": "test"},
             metrics_datadog_port=agent.port,
-            metrics_datadog_env="test",
             fetch_allowed_networks=site.network,
             fetch_allowed_ports=site.port,
             fetch_tries=1,
@@ -171,8 +170,12 @@ async def test_datadog_is_told_the_same_numbers(work: Work) -> None:
 
 async def test_an_agent_that_is_away_is_no_trouble(tmp_path: Path) -> None:
     """No line that the fixture would call an error, and none of Datadog's own."""
-    away = {"metrics_datadog_host": HOST, "metrics_datadog_port": free_port()}
-    async with running_gateway(tmp_path / "data", **away) as gateway, aiohttp.ClientSession() as http:
+    async with (
+        running_gateway(
+            tmp_path / "data", metrics_datadog_host=HOST, metrics_datadog_port=free_port()
+        ) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
         job_id = await submit(http, gateway, [a_jpeg()])
         assert (await follow(http, gateway.base_url, job_id)).close_code == 1000
         assert (await gateway.stop()).code == 0

@@ -163,9 +163,12 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 
 @asynccontextmanager
-async def running_gateway(data_dir: Path, *before: str, **settings: object) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    data_dir: Path, *before: str, environment: Mapping[str, str] = {}, **settings: object
+) -> AsyncIterator[Gateway]:
     """A gateway that is ready; `settings` as `<section>_<key>`. It must not have written any error by the end."""
-    gateway = Gateway(data_dir, free_port(), {key: str(value) for key, value in settings.items()}, before)
+    texts = {key: str(value) for key, value in settings.items()}
+    gateway = Gateway(data_dir, free_port(), texts, before, environment)
     try:
         await gateway.start()
         yield gateway
