@@ -473,8 +473,8 @@ async def test_downloads_obey_the_same_bound(store: Store):
 
 async def test_images_without_a_result_are_told_from_their_publish_on_the_oldest_first(store: Store):
     jobs = await some_jobs(store, 2)
-    for job, index, second in ((1, 0, 0), (0, 1, 2), (1, 1, 1), (0, 0, 3)):
-        await store.update(jobs[job].job_id, partial(publish, index=index, now=NOW + second * SECOND))
+    for job, index, after_s in ((1, 0, 0), (0, 1, 2), (1, 1, 1), (0, 0, 3)):
+        await store.update(jobs[job].job_id, partial(publish, index=index, now=NOW + after_s * SECOND))
     first, second = (job.job_id for job in jobs)
     assert await store.without_result(NOW, limit=10) == {}
     assert await store.without_result(NOW + 3 * SECOND, limit=10) == {second: [0, 1], first: [1]}
