@@ -5,8 +5,8 @@ import json
 import sys
 import tracemalloc
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,10 @@ def options(server: S3Server) -> dict[str, Any]:
 
 @pytest.fixture
 async def store(options: Mapping[str, Any]) -> AsyncIterator[S3ObjectStore]:
+    before = open_descriptors()
     async with open_s3_store(ObjectStoreSettings(kind="s3", **options)) as store:
         yield store
+    await eventually(lambda: open_descriptors() <= before)  # also those of puts that were cancelled halfway
 
 
 async def chunks(size: int, chunk_bytes: int = MB) -> AsyncIterator[bytes]:
@@ -75,6 +77,16 @@ async def incomplete_uploads(
         except client.exceptions.NoSuchUpload:  # rclone's word for none
             return []
         return [found["Key"] for found in answer.get("Uploads", [])]
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -185,7 +197,8 @@ async def test_a_put_cancelled_twice_still_aborts_its_upload_before_the_store_cl
 ) -> None:
     async with tcp_proxy(server.port) as proxy:
         there = {**options, "endpoint": f"127.0.0.1:{proxy.port}"}
-        async with open_s3_store(ObjectStoreSettings(kind="s3", **there)) as store:
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(open_s3_store(ObjectStoreSettings(kind="s3", **there)))
             stalled = asyncio.Event()
 
             async def body() -> AsyncIterator[bytes]:
@@ -202,7 +215,11 @@ async def test_a_put_cancelled_twice_still_aborts_its_upload_before_the_store_cl
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
+            closing = asyncio.create_task(stack.aclose())
+            await asyncio.wait({closing}, timeout=0.2)
+            assert not closing.done()
             proxy.flow()
+            await closing
         assert await incomplete_uploads(server, options) == []
 
 

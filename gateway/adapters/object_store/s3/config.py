@@ -4,15 +4,17 @@ Its defaults read the environment and `~/.aws`, ask proxies, wait without limit 
 """
 
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
+from aiohttp import AddrInfoType
 from attrs import frozen
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.handlers import add_expect_header
@@ -87,9 +89,22 @@ def _loader() -> Any:
     return create_loader()
 
 
+def _new_socket(timeout_s: float, address: AddrInfoType) -> socket.socket:
+    """One that the kernel gives up once the other side takes nothing for that long.
+
+    A body that was cancelled halfway would hold it until then: its last bytes are still to be sent.
+    """
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout_s * 1000))
+    return made
+
+
 def _config(settings: ObjectStoreSettings, pool: type[AIOHTTPSession]) -> AioConfig:
     return AioConfig(
         http_session_cls=pool,
+        connector_args={"socket_factory": partial(_new_socket, settings.timeout_s)},
         signature_version="s3v4",
         s3={"addressing_style": "path", "payload_signing_enabled": False},
         # Otherwise bodies are sent over TLS as aws-chunked, without a Content-Length: not every S3 takes them.
