@@ -184,6 +184,20 @@ async def test_another_range_than_was_asked_for_is_no_answer() -> None:
                 pass
 
 
+@pytest.mark.parametrize("content_range", ["bytes */4", "bytes 1-3/*", "bytes 0-3/4", "what"])
+async def test_a_range_that_cannot_be_read_is_no_answer_and_holds_no_connection(content_range: str) -> None:
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        return web.Response(
+            status=206, headers={"Content-Range": content_range, "ETag": '"odd"'}, body=b"ere"
+        )
+
+    async with odd_s3(handler) as server, opened(server) as store:
+        for _ in range(4):
+            with pytest.raises(Unavailable):
+                async with store.open(PHOTO, start=1):
+                    pass
+
+
 async def test_an_s3_that_lists_no_uploads_can_still_delete() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return await (answered(501, "NotImplemented") if request.method == "GET" else there)(request)

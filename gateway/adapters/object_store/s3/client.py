@@ -3,13 +3,16 @@
 Each has a deadline, and raises what `faults` makes of errors.
 """
 
+import re
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from attrs import define, frozen
 
 from gateway.adapters.object_store.s3.faults import NotThere, asked
 from gateway.adapters.object_store.s3.puts import Puts
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 @frozen
@@ -79,7 +82,7 @@ class S3Client:
             {} if start == 0 and end is None else {"Range": f"bytes={start}-{'' if end is None else end - 1}"}
         )
         answer = await self._ask(self._client.get_object(**place.as_arguments, **wanted), f"GET {place}")
-        length = int(answer["ContentLength"])
+        length = int(answer.get("ContentLength", -1))
         first, size = _content_range(answer.get("ContentRange"), length)
         return OpenBody(Facts(size, _etag(answer)), length, first, answer["Body"])
 
@@ -145,7 +148,7 @@ class S3Client:
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
-    return _unquoted(str(answer["ETag"]))
+    return _unquoted(str(answer.get("ETag", "")))
 
 
 def _unquoted(etag: str) -> str:
@@ -153,8 +156,11 @@ def _unquoted(etag: str) -> str:
 
 
 def _content_range(header: str | None, length: int) -> tuple[int, int]:
-    """The first byte and the size of the whole, from `bytes 3-7/10`; without one, the answer is the whole."""
+    """The first byte and the size of the whole, from `bytes 3-7/10`; without one, the answer is the whole.
+
+    Both are -1, which nobody asked for, where it can't be read.
+    """
     if header is None:
         return 0, length
-    span, _, size = header.removeprefix("bytes ").partition("/")
-    return int(span.partition("-")[0]), int(size)
+    found = _CONTENT_RANGE.fullmatch(header)
+    return (int(found[1]), int(found[2])) if found else (-1, -1)

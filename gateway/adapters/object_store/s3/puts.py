@@ -51,7 +51,7 @@ class Puts:
                     raise
             else:
                 if answer.status_code < 300:
-                    return str(answer.headers["ETag"])
+                    return str(answer.headers.get("ETag", ""))
                 if is_last or answer.status_code not in _WORTH_ANOTHER_TRY:
                     raise await _error_of(answer)
             await asyncio.sleep(random.uniform(0, 2 ** (attempt - 1)))  # noqa: S311 - no secret
