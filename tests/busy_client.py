@@ -20,8 +20,8 @@ from tests.pictures import china
 from tests.servers.system import System
 from tests.submitting import job_of, readiness, submit_files
 
-BATCHES = 6
-IMAGES = 8
+BATCHES = 5
+IMAGES = 7
 
 
 @define(eq=False)
