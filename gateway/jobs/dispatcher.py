@@ -76,10 +76,8 @@ class Dispatcher:
         plan = take_turns(waiting, room)
         if plan:
             self._last_served = plan[-1].job_id
-        try:
+        async with self._confirms.all_committed():
             await for_each(plan, self._publish, at_once=_AT_ONCE)
-        finally:
-            await self._confirms.committed()
 
     async def _recall(self) -> None:
         """Once: what a broker that forgets had before this process began is published again."""

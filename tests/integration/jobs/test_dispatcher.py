@@ -1,3 +1,4 @@
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 
@@ -260,11 +261,26 @@ async def test_a_publish_that_fails_keeps_no_other_from_counting(parts: Parts):
     parts.broker.close()
 
 
+async def test_a_stop_while_confirms_can_not_be_committed_ends_the_dispatcher(parts: Parts):
+    parts.broker = InProcessBroker(BrokerSettings(max_messages_per_queue=2))
+    await accepted(parts, jobs=1, images=3)
+    store = DownForAWhile(parts.jobs, failures_left=1000)
+    ledger = evolve(parts.ledger, store=store)  # type: ignore[arg-type]  # the dispatcher updates alone
+    task = asyncio.create_task(evolve(parts.dispatcher, ledger=ledger).run())
+    async with asyncio.timeout(10):
+        while (await parts.broker.depth(Queue.IMAGE_UPLOAD)).messages < 2:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task], timeout=2)
+    assert task.cancelled()
+    parts.broker.close()
+
+
 async def test_a_job_that_is_deleted_before_its_confirm_is_no_trouble(parts: Parts):
     gone, kept = [await parts.submitted(sent(a_jpeg())) for _ in range(2)]
     confirms = Confirms(parts.ledger, parts.clock)
     await parts.jobs.delete(gone.job_id)
-    for job in (gone, kept):
-        confirms.add(job.job_id, AttemptName(job.images[0].trace_id, 1))
-    await confirms.committed()
+    async with confirms.all_committed():
+        for job in (gone, kept):
+            confirms.add(job.job_id, AttemptName(job.images[0].trace_id, 1))
     assert (await parts.jobs.get(kept.job_id)).images[0].stage is Stage.RESULT

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from gateway.errors import Unavailable
 from gateway.jobs.side_by_side import for_each
 
 
@@ -32,6 +33,24 @@ async def test_a_failure_is_raised_once_all_others_are_done():
     with pytest.raises(ValueError, match="3"):
         await for_each(range(20), do, at_once=3)
     assert len(done) == 17
+
+
+async def test_a_bug_is_not_hidden_by_trouble_that_came_before_it():
+    async def do(error: Exception) -> None:
+        raise error
+
+    with pytest.raises(ZeroDivisionError):
+        await for_each([Unavailable("It is down."), ZeroDivisionError()], do, at_once=1)
+
+
+async def test_no_more_tasks_are_made_than_there_are_things():
+    seen = []
+
+    async def do(_: int) -> None:
+        seen.append(len(asyncio.all_tasks()))
+
+    await for_each([1, 2], do, at_once=100)
+    assert max(seen) <= 3
 
 
 async def test_a_cancel_ends_those_that_are_under_way():
