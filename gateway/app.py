@@ -111,6 +111,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             settings=settings.jobs,
             work=ledger.work,
             metrics=metrics,
+            queue_name=settings.broker.queue_name,
         )
         services: tuple[Service, ...] = (
             Collector(

@@ -4,7 +4,7 @@ Deadlines of images run by its working time: they stand still while analyzers or
 does not answer, and begin anew with this process, which can't know what went on before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -30,9 +30,8 @@ SWEEP_LIMIT: Final = 1000
 """Dead letters that are looked at in one sweep."""
 
 _WORKED: Final = (Queue.IMAGE_UPLOAD, Queue.METADATA_GENERATED)
-_LONGEST_STEP: Final = (
-    5  # times the usual pause between looks; what is over that was a pause of clock or process
-)
+_LONGEST_STEP: Final = 5
+"""Times the usual pause between looks; what is over that was a pause of clock or process."""
 
 
 @define(eq=False)
@@ -45,6 +44,8 @@ class Pipeline:
     _settings: JobsSettings
     _work: Work
     _metrics: Metrics
+    _queue_name: Callable[[Queue], str] = str
+    """What the operator calls a queue."""
     name: str = "pipeline"
     depths: Mapping[Queue, QueueDepth] = field(init=False, factory=dict)
     """As the broker told them last; empty before it ever did."""
@@ -108,7 +109,7 @@ class Pipeline:
         """What lies where and who takes it, in a line fit for clients."""
         if not self.depths:
             return "the message broker has not answered yet"
-        told = "; ".join(f"{queue}: {_told(self.depths[queue])}" for queue in _WORKED)
+        told = "; ".join(f"{self._queue_name(queue)}: {_told(self.depths[queue])}" for queue in _WORKED)
         return told if self.is_answering else f"the message broker does not answer; before that: {told}"
 
     def warnings(self) -> Sequence[str]:
@@ -121,8 +122,8 @@ class Pipeline:
         dead = self.depths[Queue.DEAD_LETTER].messages
         if dead > SWEEP_LIMIT:
             lines.append(
-                f"{Queue.DEAD_LETTER} holds {dead} messages and only its first {SWEEP_LIMIT} are looked at: those of "
-                "ours behind them are found at their deadline alone. Empty the queue."
+                f"{self._queue_name(Queue.DEAD_LETTER)} holds {dead} messages and only its first {SWEEP_LIMIT} are "
+                "looked at: those of ours behind them are found at their deadline alone. Empty the queue."
             )
         return lines
 
@@ -158,16 +159,17 @@ class Pipeline:
     def _idle_warning(self, queue: Queue, since: datetime) -> str:
         service = "analyzer" if queue is Queue.IMAGE_UPLOAD else "processor"
         return (
-            f"nobody consumes {queue} since {since:%Y-%m-%dT%H:%M:%SZ}, where images of ours wait "
+            f"nobody consumes {self._queue_name(queue)} since {since:%Y-%m-%dT%H:%M:%SZ}, where images of ours wait "
             f"({_counted(self.depths[queue].messages, 'message')}): is the {service} running?"
         )
 
     def _rival_warning(self) -> str:
         number = self.depths[Queue.IMAGE_PROCESSED].consumers
         return (
-            f"{Queue.IMAGE_PROCESSED} has {number} consumers, and one is ours: the other takes a share of our results "
-            "(an old gateway, its Telegram bot or folder watcher?). An image whose result was taken is looked for "
-            f"after {self._settings.result_timeout_s:g} s of work. Stop the other, or give us queues of our own."
+            f"{self._queue_name(Queue.IMAGE_PROCESSED)} has {number} consumers, and one is ours: the other takes a "
+            "share of our results (an old gateway, its Telegram bot or folder watcher?). An image whose result was "
+            f"taken is looked for after {self._settings.result_timeout_s:g} s of work. Stop the other, or give us "
+            "queues of our own."
         )
 
 

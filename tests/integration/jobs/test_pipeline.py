@@ -184,6 +184,22 @@ async def test_a_queue_that_nobody_consumes_while_images_of_ours_wait_is_warned_
         assert parts.pipeline.warnings() == []
 
 
+async def test_queues_are_told_by_the_names_that_the_operator_gave_them(parts: Parts):
+    pipeline = evolve(parts.pipeline, queue_name=lambda queue: f"ours.{queue}")
+    await parts.submitted(sent(a_jpeg()))
+    await parts.dispatcher.run_once()
+    for _ in range(SWEEP_LIMIT + 1):
+        await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
+    async with consumers(parts, Queue.IMAGE_PROCESSED, 2):
+        await pipeline.run_once()
+        await pipeline.run_once()
+    idle, rival, dead = pipeline.warnings()
+    assert idle.startswith("nobody consumes ours.image_upload since")
+    assert rival.startswith("ours.image_processed has 2 consumers")
+    assert dead.startswith("ours.dead_letter_queue holds 1001 messages")
+    assert pipeline.depths_text().startswith("ours.image_upload: 1 message")
+
+
 async def test_others_images_that_wait_are_not_ours_to_warn_of(parts: Parts):
     await parts.broker.publish(Queue.METADATA_GENERATED, b"theirs")
     await work(parts, 3)
