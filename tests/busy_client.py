@@ -71,6 +71,11 @@ class Client:
             assert [image["status"] for image in job["images"]] == ["completed"] * IMAGES, job
             assert (job["status"], job["completed"], job["failed"]) == ("completed", IMAGES, 0)
 
+    async def stop_following(self) -> None:
+        for following in self._following.values():
+            following.cancel()
+        await asyncio.gather(*self._following.values(), return_exceptions=True)
+
     @property
     def _base_url(self) -> str:
         return self.system.gateway.base_url
@@ -92,7 +97,10 @@ async def a_busy_client(system: System) -> AsyncIterator[Client]:
     """With batches in every stage."""
     async with aiohttp.ClientSession() as http:
         client = Client(http, system)
-        for _ in range(BATCHES):
-            await client.submit()
-        await client.some_are_in_every_stage()
-        yield client
+        try:
+            for _ in range(BATCHES):
+                await client.submit()
+            await client.some_are_in_every_stage()
+            yield client
+        finally:
+            await client.stop_following()
