@@ -65,6 +65,11 @@ def test_an_endpoint_is_a_host_with_or_without_a_port(endpoint: str) -> None:
     assert ObjectStoreSettings(endpoint=endpoint).endpoint == endpoint
 
 
+def test_a_refused_endpoint_is_told_in_words_and_by_an_example() -> None:
+    with pytest.raises(ValueError, match="^must be like minio:9000, without http"):
+        ObjectStoreSettings(endpoint="http://minio:9000")
+
+
 def test_every_queue_has_the_name_that_it_is_given() -> None:
     names = {f"{queue.name.lower()}_queue": f"my.{queue}" for queue in Queue}
     settings = BrokerSettings(**names)  # type: ignore[arg-type]

@@ -14,7 +14,19 @@ _BUCKET_NAME = re.compile(
 )  # as S3 wants it; so a folder's name holds no slash
 _ENDPOINT = re.compile(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
-_is_bucket_name = validators.matches_re(_BUCKET_NAME)
+
+def _is_bucket_name(_: object, attribute: object, value: str) -> None:
+    if not _BUCKET_NAME.fullmatch(value):
+        raise ValueError(
+            "must be 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at each end"
+        )
+
+
+def _is_endpoint(_: object, attribute: object, value: str) -> None:
+    if not _ENDPOINT.fullmatch(value):
+        raise ValueError(
+            "must be like minio:9000, without http:// and path; MINIO_USE_SSL says whether by https"
+        )
 
 
 @frozen
@@ -24,7 +36,7 @@ class ObjectStoreSettings:
     kind: Literal["folder", "s3"] = field(default="folder", validator=validators.in_(("folder", "s3")))
     path: str = ""
     """Of the folder; empty: `objects` in the data directory."""
-    endpoint: str = field(default="127.0.0.1:9000", validator=validators.matches_re(_ENDPOINT))
+    endpoint: str = field(default="127.0.0.1:9000", validator=_is_endpoint)
     """S3: host:port of MinIO, or of any other S3."""
     tls: bool = False
     """S3: by https."""
