@@ -8,6 +8,8 @@ that does not answer.
 import asyncio
 import gc
 import os
+import signal
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -65,7 +67,7 @@ def main() -> None:
 @config_option
 def serve(config: Path | None) -> None:
     """Run the gateway until it is told to stop."""
-    gc.disable()  # nothing that a start makes is garbage, and looking for some took a tenth of its time
+    _begin_service()
     settings = _load(config).settings
     from gateway.serving import run_gateway
 
@@ -81,7 +83,7 @@ def worker(role: str, config: Path | None) -> None:
     It takes messages from the RabbitMQ of its gateway and images from its S3, until it is told to stop. Any number of
     them work side by side.
     """
-    gc.disable()
+    _begin_service()
     settings = _load(config, role).settings
     from gateway.serving import run_worker
     from gateway.settings import Role
@@ -189,6 +191,15 @@ def demo(folder: Path | None) -> None:
     from gateway.shell.demo import run_demo
 
     raise SystemExit(0 if _run(run_demo(found.photos)) else Failed.exit_code)
+
+
+def _begin_service() -> None:
+    """Until the loop runs, there is nothing to stop in order.
+
+    Without a handler the first process of a container would not be ended by a signal at all.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    gc.disable()  # nothing that a start makes is garbage, and looking for some took a tenth of its time
 
 
 def _run_service(run: Callable[..., int], settings: "Settings", *more: object) -> NoReturn:

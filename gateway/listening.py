@@ -10,10 +10,10 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from aiohttp import web
 
@@ -58,20 +58,27 @@ async def listening(
         _remove_sockets(addresses)
 
 
-def stop_on_signals(background: Background) -> None:
-    """The first signal asks for a stop, the second ends at once."""
+def stop_on_signals(stop: Callable[[], object]) -> None:
+    """The first signal from now on calls `stop`, the second ends at once."""
+    came = asyncio.Event()
 
     def on_signal(number: int) -> None:
-        if background.stopping.is_set():
-            sys.stderr.write("stopped at once\n")
-            sys.stderr.flush()
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        background.ask_to_stop()
+        if came.is_set():
+            _end_at_once(number)
+        came.set()
+        stop()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+
+
+def _end_at_once(number: int) -> NoReturn:
+    sys.stderr.write("stopped at once\n")
+    sys.stderr.flush()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    os._exit(128 + number)  # the first process of a container is spared by signals that have no handler
 
 
 def _remove_sockets(addresses: Iterable[str]) -> None:

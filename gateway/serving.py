@@ -1,7 +1,8 @@
 """Serving: open the doors of an assembled gateway or worker, say where they are, and close them in order.
 
 At a stop the process is unready at once. A gateway then lets requests in hand end, a worker the images in hand, all
-within the settings' time; what is not done by then is given back.
+within the settings' time; what is not done by then is given back. A stop that comes before the doors are open, while
+broker or object store are waited for, ends the start.
 """
 
 import asyncio
@@ -35,16 +36,30 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(main)
+        return asyncio.run(_stoppable(main))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+        return runner.run(_stoppable(main))
+
+
+async def _stoppable(main: Coroutine[Any, Any, int]) -> int:
+    """`main`, ended by a signal until it meets them itself: then what it has opened is closed."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - we are in a coroutine
+    stop_on_signals(task.cancel)
+    try:
+        return await main
+    except asyncio.CancelledError:
+        if not task.cancelling():  # a client library's own: a bug
+            raise
+        log.info("stopped before the start was over")
+        return 0
 
 
 async def _serve(settings: Settings) -> int:
     names = "http.host, http.port, SERVER_PORT"
     async with assembled(settings) as context:
         background = context.background
-        stop_on_signals(background)
+        stop_on_signals(background.ask_to_stop)
         application = build_application(context)
         async with listening(application, settings.http, background, port_names=names) as addresses:
             _greet(addresses, settings.data_dir)
@@ -57,7 +72,7 @@ async def _work(settings: Settings, role: Role) -> int:
     names = f"{role}.http_host, {role}.http_port, HTTP_PORT"
     async with at_work(settings, role) as worker:
         background = worker.background
-        stop_on_signals(background)
+        stop_on_signals(background.ask_to_stop)
         application = build_worker_application(worker.health, worker.metrics, settings.metrics)
         async with listening(application, settings.http_of(role), background, port_names=names) as addresses:
             log.info("working", role=str(role), addresses=addresses)

@@ -16,6 +16,7 @@ from tests.following import follow
 from tests.free_ports import free_port
 from tests.photos import a_jpeg
 from tests.servers.gateway import HOST, OUR_VARIABLES, Gateway
+from tests.servers.system import Program
 from tests.submitting import readiness, submit_files
 
 PATIENCE_S = 30
@@ -77,6 +78,23 @@ async def test_it_starts_while_broker_and_object_store_are_away_and_tells_so(tmp
         ended = await gateway.stop()
         assert (ended.code, gateway.complaints()) == (0, [])
         assert "hidden" not in json.dumps(report) + gateway.output()
+
+
+@pytest.mark.parametrize("command", [("serve",), ("worker", "analyzer")], ids=["gateway", "worker"])
+async def test_a_stop_while_it_waits_for_broker_and_object_store_ends_the_start_in_order(tmp_path, command):
+    environment = nowhere() | {"GATEWAY_DATA_DIR": str(tmp_path / "data"), "SERVER_PORT": str(free_port())}
+    program = Program(["-m", "gateway", *command], environment, tmp_path / "log", "/healthz")
+    await program.launch()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while "object storage is not ready yet" not in program.output():
+                await asyncio.sleep(0.02)
+        ended = await program.stop()
+        assert (ended.code, ended.seconds < 5) == (0, True)
+        assert "Traceback" not in program.output()
+    finally:
+        await program.kill()
+        print(program.output())
 
 
 async def test_the_neighbours_can_be_built_in_on_rabbitmq_and_s3_too(tmp_path, http, rabbitmq_url, rclone):
