@@ -103,15 +103,15 @@ class Collector:
         """Those that are done with; the others are left for later."""
         done: set[Delivery] = set()
         by_job: dict[str, list[_Result]] = {}
-        steps = []
-        for delivery in deliveries:
-            read = self._read(delivery)
-            if isinstance(read, _Result):
-                by_job.setdefault(read.message.group_id, []).append(read)
-            else:
-                steps.append(self._hand_on(delivery, read, done))
-        steps += [self._settle_job(job_id, results, done) for job_id, results in by_job.items()]
-        await asyncio.gather(*steps)
+        async with asyncio.TaskGroup() as steps:
+            for delivery in deliveries:
+                read = self._read(delivery)
+                if isinstance(read, _Result):
+                    by_job.setdefault(read.message.group_id, []).append(read)
+                else:
+                    steps.create_task(self._hand_on(delivery, read, done))
+            for job_id, results in by_job.items():
+                steps.create_task(self._settle_job(job_id, results, done))
         return done
 
     def _read(self, delivery: Delivery) -> _Result | Outcome:

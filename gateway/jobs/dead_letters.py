@@ -69,8 +69,8 @@ class DeadLetters:
             for delivery in sweep.deliveries:
                 if await self._is_ours(delivery):
                     await sweep.ack(delivery)
+                    self._metrics.jobs.dead_letters.add()
                     ours += 1
-        self._metrics.jobs.dead_letters.add(ours)
         self._metrics.jobs.foreign_dead_letters.set(len(sweep.deliveries) - ours)
         return ours
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import orjson
@@ -6,9 +7,12 @@ from attrs import define, evolve
 from structlog.testing import capture_logs
 
 from gateway.domain.attempt import AttemptName
+from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job, Stage, Status
+from gateway.errors import Unavailable
 from gateway.jobs.dead_letters import OTHERS_AGAIN_S
 from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
+from gateway.ports.job_store import JobStore
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job
@@ -106,6 +110,35 @@ async def test_a_dead_letter_of_an_attempt_that_is_not_the_newest_is_done_with(p
         await parts.dead_letters.run_once()
     assert (await parts.jobs.get(job.job_id)).images[0].attempt == 2
     assert (await parts.broker.depth(Queue.DEAD_LETTER)).messages == 0
+
+
+async def test_dead_letters_of_ours_count_though_the_store_goes_down_between_them(parts: Parts):
+    jobs = [await a_published_job(parts) for _ in range(2)]
+    for job in jobs:
+        await parts.broker.publish(
+            Queue.DEAD_LETTER, a_dead_upload(job, AttemptName(job.images[0].trace_id, 1))
+        )
+    ledger = evolve(parts.ledger, store=DownAfter(parts.jobs, changes_left=1))  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        await evolve(parts.dead_letters, ledger=ledger).run_once()
+    assert parts.measured("dead_letters_total") == 1
+    await parts.dead_letters.run_once()
+    assert parts.measured("dead_letters_total") == 2
+    assert [(await parts.jobs.get(job.job_id)).images[0].attempt for job in jobs] == [2, 2]
+
+
+@define(eq=False)
+class DownAfter:
+    """The real job store; it goes down after so many changes."""
+
+    jobs: JobStore
+    changes_left: int
+
+    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+        if not self.changes_left:
+            raise Unavailable("The disk is full of trouble.")
+        self.changes_left -= 1
+        return await self.jobs.update(job_id, decide)
 
 
 async def test_the_log_tells_where_and_how_often_the_broker_saw_it_die(parts: Parts):
