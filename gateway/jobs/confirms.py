@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+import structlog
 from attrs import define, field
 
 from gateway.domain.attempt import AttemptName
@@ -18,6 +19,8 @@ from gateway.jobs.ledger import Ledger
 from gateway.jobs.side_by_side import for_each
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound
+
+log = structlog.get_logger(__name__)
 
 _AT_ONCE: Final = 100  # jobs whose commit is awaited
 
@@ -70,3 +73,5 @@ class Confirms:
         (job_id, names), now = confirmed, self._clock.now()
         with suppress(JobNotFound):  # deleted meanwhile
             await self._ledger.change(job_id, lambda job: published(job, names, now))
+            # One line for those of a job: a line each costs more than the publish.
+            log.debug("images published", job_id=job_id, trace_ids=[str(name) for name in names])

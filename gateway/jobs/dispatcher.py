@@ -101,7 +101,6 @@ class Dispatcher:
             await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message))
         self._confirms.add(job.job_id, name)
         self._measure(job, image)
-        log.debug("image published", job_id=job.job_id, trace_id=str(name))
 
     def _measure(self, job: Job, image: Image) -> None:
         is_first = image.attempt == 1
