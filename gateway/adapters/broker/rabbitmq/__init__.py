@@ -5,6 +5,7 @@
     Publisher     confirmed messages (`publisher`, `headers`)
     Subscription  deliveries over all that breaks (`subscription`, `holding`)
     Sweep         a look at what lies in a queue (`sweep`)
+    lenient       properties that pamqp can't read
     errors        what aiormq raises, in our words
 
 Import it only where it is opened: one process that is all in one needs none of it.

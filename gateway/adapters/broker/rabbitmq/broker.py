@@ -18,6 +18,7 @@ from attrs import frozen
 
 from gateway.adapters.broker.rabbitmq.address import address_of
 from gateway.adapters.broker.rabbitmq.channels import a_channel
+from gateway.adapters.broker.rabbitmq.lenient import read_leniently
 from gateway.adapters.broker.rabbitmq.link import Link, is_blocked, supervised
 from gateway.adapters.broker.rabbitmq.publisher import Publisher
 from gateway.adapters.broker.rabbitmq.subscription import RabbitSubscription
@@ -110,6 +111,7 @@ async def open_rabbitmq(
     """
     # It logs whole bodies, and a traceback at each loss.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    read_leniently()
     topology = Topology(settings, queues)
     async with AsyncExitStack() as stack:
         if resolver is None:

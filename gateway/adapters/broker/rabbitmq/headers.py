@@ -1,5 +1,6 @@
 """Headers of a message, as far as AMQP 0-9-1 can carry them."""
 
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,8 +10,6 @@ from pamqp import encode
 _MAX_BYTES: Final = 64 * 1024
 """They travel in one frame with the other properties; a broker that gets a longer one than agreed (128 KiB) closes
 the connection."""
-
-
 _MAX_KEY_CHARS: Final = 128
 """AMQP 0-9-1, section 4.2.5.5."""
 
@@ -31,6 +30,19 @@ def _size(key: str, value: Any) -> int | None:
     if len(key) > _MAX_KEY_CHARS:
         return None
     try:
-        return len(encode.field_table({key: value}))
+        return len(encode.field_table({key: value})) if _is_finite(value) else None
     except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, struct.error):
         return None
+
+
+def _is_finite(value: Any) -> bool:
+    """RabbitMQ reads no infinity: it closes the connection."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_finite, value.values()))
+        case list():
+            return all(map(_is_finite, value))
+        case _:
+            return True
