@@ -21,7 +21,7 @@ from gateway.settings.sources import (
     from_file,
     known_keys,
 )
-from gateway.settings.values import MASK, Kind, NotExpected, read, without_password
+from gateway.settings.values import Kind, NotExpected, masked, read, without_password
 
 T = TypeVar("T", bound=AttrsInstance)
 
@@ -104,9 +104,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _wrong(path: str, kind: Kind, given: Given, problem: str) -> SettingsError:
-    shown = (
-        MASK if kind.is_secret else without_password(json.dumps(given.value, default=str, ensure_ascii=False))
-    )
+    shown = without_password(json.dumps(masked(kind, given.value), default=str, ensure_ascii=False))
     if len(shown) > MAX_SHOWN:
         shown = shown[:MAX_SHOWN] + "..."
     return SettingsError(f"{path} = {shown} (from {given.origin}): {without_password(problem)}")

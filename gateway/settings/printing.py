@@ -11,7 +11,7 @@ from typing import Any
 from attrs import Attribute, fields, has
 
 from gateway.settings.loading import LoadedSettings
-from gateway.settings.values import MASK, Kind, without_password
+from gateway.settings.values import Kind, masked, without_password
 
 
 def describe(loaded: LoadedSettings) -> str:
@@ -34,11 +34,8 @@ def _line(attribute: "Attribute[Any]", value: Any, origin: str) -> str:
     name, comment = attribute.name, f"# {_one_line(origin)}"
     if value is None:
         return f"# {name} is not set  {comment}"
-    if Kind.of(attribute).is_secret and value:
-        return f'# {name} = "{MASK}"  {comment}'
-    shown = _toml(value)
-    masked = without_password(shown)
-    return f"{'' if masked == shown else '# '}{name} = {masked}  {comment}"
+    shown = without_password(_toml(masked(Kind.of(attribute), value)))
+    return f"{'' if shown == _toml(value) else '# '}{name} = {shown}  {comment}"
 
 
 def _toml(value: Any) -> str:

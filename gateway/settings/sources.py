@@ -19,9 +19,12 @@ PREFIX = "GATEWAY_"
 OTHER_GATEWAY_NAMES = frozenset({"GATEWAY_URL"})
 """Read by `gateway submit`."""
 SERVICE_LINK = re.compile(
-    r"GATEWAY_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+    r"GATEWAY_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)=.*"
+    r"|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
+    r"|PORT=(tcp|udp|sctp)://.*)",
+    re.DOTALL,
 )
-"""Kubernetes sets these in every container beside a service called `gateway`."""
+"""Kubernetes sets these in every container beside a service called `gateway`, or `gateway-rabbitmq`."""
 
 
 class SettingsError(BadInput):
@@ -68,10 +71,11 @@ def from_environment(environ: Mapping[str, str], keys: Mapping[str, Kind]) -> di
     for name in sorted(environ):
         if not name.startswith(PREFIX) or name in OTHER_GATEWAY_NAMES:
             continue
-        if name in paths:
-            found[paths[name]] = Given(from_text(keys[paths[name]], environ[name]), name)
-        elif not SERVICE_LINK.fullmatch(name):
+        if SERVICE_LINK.fullmatch(f"{name}={environ[name]}"):
+            continue
+        if name not in paths:
             raise SettingsError(f"{name}: there is no such setting{_did_you_mean(name, paths)}")
+        found[paths[name]] = Given(from_text(keys[paths[name]], environ[name]), name)
     return found
 
 

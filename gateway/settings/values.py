@@ -18,16 +18,20 @@ MASK = "***"
 _SECRET_NAME = re.compile(r"(.*_)?(secret|password|token|api_key|secret_key|access_key)")
 _PASSWORD_IN_URL = re.compile(r"(?<=://)[^\s\"'<>]*@")
 """Up to the last @: a password that is not escaped may hold an @ or a slash, and better too much is masked."""
+_LOG_IN = re.compile(r"(\s*[a-z]+:/+)?.*@", re.IGNORECASE | re.DOTALL)
+"""Likewise of a setting that is an address and nothing else: no character ends it, and it may be written wrong."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:iB|B)", re.IGNORECASE)
 _BYTES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _BOOLEANS = {
     "true": True,
+    "t": True,
     "1": True,
     "yes": True,
     "on": True,
     "false": False,
+    "f": False,
     "0": False,
     "no": False,
     "off": False,
@@ -76,6 +80,10 @@ class Kind:
         return ()
 
     @property
+    def is_address(self) -> bool:
+        return self.key in ("url", "endpoint")
+
+    @property
     def is_duration(self) -> bool:
         return self.key.endswith("_s") and not self.key.endswith("_per_s")
 
@@ -101,6 +109,15 @@ class Kind:
 
 
 _EXPECTED: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
+
+
+def masked(kind: Kind, value: Any) -> Any:
+    """The value as it may be shown, without a secret that it is or holds."""
+    if kind.is_secret and value:
+        return MASK
+    if kind.is_address and isinstance(value, str):
+        return _LOG_IN.sub(lambda log_in: f"{log_in[1] or ''}{MASK}@", value, count=1)
+    return value
 
 
 def without_password(text: str) -> str:
@@ -146,7 +163,14 @@ def _read_one(kind: Kind, value: Any) -> Any | None:
         return _quantity(kind, value)
     if not isinstance(value, str) or "\0" in value:
         return None
-    return Path(value).expanduser() if wanted is Path else value
+    return _path(value) if wanted is Path else value
+
+
+def _path(text: str) -> Path | None:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # there is no such user
+        return None
 
 
 def _choice(kind: Kind, value: Any) -> Any | None:
@@ -156,11 +180,18 @@ def _choice(kind: Kind, value: Any) -> Any | None:
 
 def _quantity(kind: Kind, value: Any) -> int | float | None:
     number = _with_unit(kind, value) if isinstance(value, str) else value
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+    if isinstance(number, bool) or not isinstance(number, int | float) or not _is_finite(number):
         return None
     if kind.bare is float:
         return float(number)
     return int(number) if number == int(number) and not (isinstance(value, float)) else None
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _with_unit(kind: Kind, text: str) -> float | None:

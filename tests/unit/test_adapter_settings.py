@@ -18,6 +18,7 @@ from gateway.processor.settings import ProcessorSettings
         {"kind": "tape"}, {"original_bucket": ".."}, {"original_bucket": "a/b"}, {"processed_bucket": ""},
         {"processed_bucket": ".tmp"}, {"original_bucket": "processed"}, {"timeout_s": 0}, {"threads": 0},
         {"endpoint": "http://minio:9000"}, {"endpoint": "minio:9000/photos"}, {"endpoint": ""}, {"region": ""},
+        {"endpoint": "minio:99999"}, {"endpoint": "[::1]:99999"}, {"endpoint": "minio:0"},
         {"connections": 0}, {"attempts": 0}, {"connect_timeout_s": 0}, {"read_timeout_s": 0},
         {"part_bytes": 5 * 1024**2 - 1}, {"check_timeout_s": 0}, {"original_bucket": "Original"},
     ],

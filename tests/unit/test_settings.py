@@ -117,6 +117,20 @@ def test_what_kubernetes_sets_beside_a_service_called_gateway_is_no_error():
     assert load(None, dict.fromkeys(names, "tcp://10.0.0.1:8080")).origins == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("GATEWAY_RABBITMQ_SERVICE_HOST", "10.0.0.1"),
+        ("GATEWAY_RABBITMQ_SERVICE_PORT_AMQP", "5672"),
+        ("GATEWAY_MINIO_PORT", "tcp://10.0.0.1:9000"),
+        ("GATEWAY_MINIO_PORT_9000_TCP_PROTO", "tcp"),
+        ("GATEWAY_HTTP_PORT", "tcp://10.0.0.1:80"),
+    ],
+)
+def test_what_kubernetes_sets_beside_a_service_whose_name_begins_so_is_no_error(name, text):
+    assert load(None, {name: text}).origins == {}
+
+
 # --- values
 
 
@@ -153,7 +167,8 @@ def test_a_size_is_written_with_its_unit_or_in_bytes(text, size):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("true", True), ("1", True), ("ON", True), ("no", False), ("0", False)]
+    ("text", "value"),
+    [("true", True), ("1", True), ("ON", True), ("T", True), ("no", False), ("0", False), ("f", False)],
 )
 def test_a_boolean_has_many_spellings_in_a_variable(text, value):
     found = load(None, {"GATEWAY_HTTP_TCP": text, "GATEWAY_HTTP_SOCKET": "/run/gateway.sock"})
@@ -246,6 +261,14 @@ def test_a_wrong_file_is_told_what_where_and_why(tmp_path, toml, message):
 WRONG_IN_ENVIRONMENT = [
     ("GATEWAY_HTTP_PROT", "1", "GATEWAY_HTTP_PROT: there is no such setting; did you mean GATEWAY_HTTP_PORT?"),
     ("GATEWAY_XYZ", "1", "GATEWAY_XYZ: there is no such setting"),
+    ("GATEWAY_PORT", "80", "GATEWAY_PORT: there is no such setting; did you mean GATEWAY_HTTP_PORT?"),
+    ("GATEWAY_DATA_DIR", "~nobody-of-this-name/x",
+     'data_dir = "~nobody-of-this-name/x" (from GATEWAY_DATA_DIR): expected a path'),
+    ("GATEWAY_HTTP_PORT", "9" * 400,
+     f'http.port = {"9" * 80}... (from GATEWAY_HTTP_PORT): expected a whole number'),
+    ("MINIO_ENDPOINT", "ada:hidden@minio:9000",
+     ('object_store.endpoint = "***@minio:9000" (from MINIO_ENDPOINT): must be like minio:9000, '
+      "without http:// and path; MINIO_USE_SSL says whether by https")),
     ("GATEWAY_HTTP_PORT", "", 'http.port = "" (from GATEWAY_HTTP_PORT): expected a whole number'),
     ("GATEWAY_HTTP_PORT", "8_0", 'http.port = "8_0" (from GATEWAY_HTTP_PORT): expected a whole number'),
     ("SERVER_PORT", "70000", "http.port = 70000 (from SERVER_PORT): must be <= 65535"),
@@ -462,6 +485,22 @@ def test_no_secret_of_production_mode_is_printed():
     assert '# url = "amqp://***@mq:5672/v"  # RABBITMQ_URL' in printed
     assert '# secret_key = "***"  # MINIO_SECRET_KEY' in printed
     assert not re.search("hid|d@en", printed)
+
+
+@pytest.mark.parametrize("password", ["hid den", 'hid"den', "hid'den", "hid<den", "hid@den", "hid\\den"])
+def test_no_character_in_the_password_of_the_broker_has_it_printed(password):
+    printed = describe(load(None, SERVERS | KEYS | {"RABBITMQ_URL": f"amqp://ada:{password}@mq:5672/v"}))
+    assert '# url = "amqp://***@mq:5672/v"  # RABBITMQ_URL' in printed
+    assert not re.search("hid|den@", printed)
+
+
+@pytest.mark.parametrize(
+    "url", ["ada:hidden@mq", "amqp:ada:hidden@mq", "amqp:/ada:hidden@mq", "http://ada:hidden@mq"]
+)
+def test_an_address_of_the_broker_that_is_refused_is_told_without_its_password(tmp_path, url):
+    told = refusal(tmp_path, RABBITMQ_URL=url)
+    assert "***@mq" in told
+    assert "hidden" not in told
 
 
 def test_a_password_in_a_url_is_neither_printed_nor_loaded_again(tmp_path):

@@ -12,7 +12,7 @@ SMALLEST_PART_BYTES = 5 * 1024**2
 _BUCKET_NAME = re.compile(
     r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 )  # as S3 wants it; so a folder's name holds no slash
-_ENDPOINT = re.compile(r"[A-Za-z0-9_.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_ENDPOINT = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 
 
 def _is_bucket_name(_: object, attribute: object, value: str) -> None:
@@ -23,7 +23,8 @@ def _is_bucket_name(_: object, attribute: object, value: str) -> None:
 
 
 def _is_endpoint(_: object, attribute: object, value: str) -> None:
-    if not _ENDPOINT.fullmatch(value):
+    match = _ENDPOINT.fullmatch(value)
+    if match is None or not 1 <= int(match["port"] or 1) <= 65535:
         raise ValueError(
             "must be like minio:9000, without http:// and path; MINIO_USE_SSL says whether by https"
         )
