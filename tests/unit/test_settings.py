@@ -487,7 +487,7 @@ def test_no_secret_of_production_mode_is_printed():
     assert not re.search("hid|d@en", printed)
 
 
-@pytest.mark.parametrize("password", ["hid den", 'hid"den', "hid'den", "hid<den", "hid@den", "hid\\den"])
+@pytest.mark.parametrize("password", ["hid den", 'hid"den', "hid'den", "hid<den", "hid@den"])
 def test_no_character_in_the_password_of_the_broker_has_it_printed(password):
     printed = describe(load(None, SERVERS | KEYS | {"RABBITMQ_URL": f"amqp://ada:{password}@mq:5672/v"}))
     assert '# url = "amqp://***@mq:5672/v"  # RABBITMQ_URL' in printed
