@@ -5,9 +5,9 @@ delivers at least once and in any order. Results of several attempts: while the 
 one of any attempt wins; a failure counts only from the newest attempt.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from attrs import evolve, frozen
 
@@ -16,7 +16,9 @@ from gateway.domain.events import Change, Event, EventType
 from gateway.domain.job import Failure, Image, Job, Original, Stage, Status
 from gateway.metadata import Metadata
 
-Decision = Callable[[Job], Change | None]
+
+_ON_ITS_WAY: Final = (Stage.PUBLISH, Stage.RESULT)
+"""Here a result may still decide: it may come before its publish is confirmed."""
 
 
 @frozen
@@ -28,6 +30,17 @@ class AttemptPolicy:
 
     def pause_before(self, attempt: int) -> timedelta:
         return timedelta(seconds=self.pause_s * 2 ** max(0, attempt - 2))
+
+
+@frozen
+class AttemptEnd:
+    """What a result says of an attempt: where its tagged image lies and that one's words, or why it failed."""
+
+    name: AttemptName
+    at: datetime
+    processed_path: str | None = None
+    metadata: Metadata | None = None
+    failure: Failure | None = None
 
 
 def accept(job_id: str, images: Sequence[Image], now: datetime) -> Change:
@@ -72,31 +85,43 @@ def fetched(job: Job, index: int, original: Original) -> Change | None:
 
 def published(job: Job, names: Iterable[AttemptName], now: datetime) -> Change | None:
     """The broker confirmed these attempts; those that are not the newest of their image count for nothing."""
-    found = [(job.image_of(name.trace_id), name.number) for name in names]
+    confirmed = {(name.trace_id, name.number) for name in names}
     moved = [
         evolve(image, published_at=now, not_before=None, **_start(image, now))
-        for image, number in found
-        if image is not None and image.stage is Stage.PUBLISH and image.attempt == number
+        for image in job.images
+        if (image.trace_id, image.attempt) in confirmed and image.stage is Stage.PUBLISH
     ]
     return _move(job, moved, now) if moved else None
+
+
+def attempts_ended(job: Job, ends: Sequence[AttemptEnd]) -> tuple[Change | None, list[bool]]:
+    """Results that came together, each judged by what those before it left: one change, and which of them counted."""
+    images = {image.trace_id: image for image in job.images}
+    ended: list[Image] = []
+    counted: list[bool] = []
+    for end in ends:
+        image = images.get(end.name.trace_id)
+        counted.append(image is not None and _decides(end, image))
+        if image is not None and counted[-1]:
+            images[image.trace_id] = _ended_by(end, image)
+            ended.append(images[image.trace_id])
+    if not ended:
+        return None, counted
+    return _commit(_with_images(job, ended), ended, max(end.at for end in ends)), counted
 
 
 def attempt_completed(
     job: Job, name: AttemptName, processed_path: str, metadata: Metadata | None, now: datetime
 ) -> Change | None:
     """An attempt brought the tagged image; it need not be the newest, nor confirmed yet."""
-    image = _open_image(job, name)
-    if image is None:
-        return None
-    return _end(job, image, now, status=Status.COMPLETED, processed_path=processed_path, metadata=metadata)
+    change, _ = attempts_ended(job, [AttemptEnd(name, now, processed_path=processed_path, metadata=metadata)])
+    return change
 
 
 def attempt_failed(job: Job, name: AttemptName, failure: Failure, now: datetime) -> Change | None:
     """An attempt ended in an answer of `failed`."""
-    image = _open_image(job, name)
-    if image is None or image.attempt != name.number:
-        return None
-    return _end(job, image, now, status=Status.FAILED, failure=failure)
+    change, _ = attempts_ended(job, [AttemptEnd(name, now, failure=failure)])
+    return change
 
 
 def attempt_rejected(
@@ -122,20 +147,6 @@ def attempt_lost(
     return _try_again(job, image, failure, policy, now, None)
 
 
-def in_turn(job: Job, decisions: Iterable[Decision]) -> tuple[Change | None, list[bool]]:
-    """Several decisions on one job, each on what the one before it left: one change, and which of them made it."""
-    events: list[Event] = []
-    made: list[bool] = []
-    after = job
-    for decide in decisions:
-        change = decide(after)
-        made.append(change is not None)
-        if change is not None:
-            after = change.job
-            events += change.events
-    return (Change(after, tuple(events)) if any(made) else None), made
-
-
 def fail(job: Job, index: int, failure: Failure, now: datetime) -> Change | None:
     """An image can't go on."""
     image = job.images[index]
@@ -156,7 +167,22 @@ def cancel(job: Job, now: datetime) -> Change | None:
 def _open_image(job: Job, name: AttemptName) -> Image | None:
     """The image that a result may still decide."""
     image = job.image_of(name.trace_id)
-    return image if image is not None and image.stage in (Stage.PUBLISH, Stage.RESULT) else None
+    return image if image is not None and image.stage in _ON_ITS_WAY else None
+
+
+def _decides(end: AttemptEnd, image: Image) -> bool:
+    if image.stage not in _ON_ITS_WAY:
+        return False
+    return end.failure is None or image.attempt == end.name.number
+
+
+def _ended_by(end: AttemptEnd, image: Image) -> Image:
+    status = Status.COMPLETED if end.failure is None else Status.FAILED
+    start_time = image.start_time or end.at
+    return _ended(
+        image, end.at, start_time=start_time, status=status, processed_path=end.processed_path,
+        metadata=end.metadata, failure=end.failure,
+    )  # fmt: skip
 
 
 def _try_again(

@@ -9,7 +9,6 @@ What a store that is down holds up waits in hand and is given back after a pause
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -19,7 +18,7 @@ from attrs import define, field, frozen
 from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Status
-from gateway.domain.transitions import Decision, attempt_completed, attempt_failed, in_turn
+from gateway.domain.transitions import AttemptEnd, attempts_ended
 from gateway.errors import BadInput, GatewayError
 from gateway.events.latest import LatestJobs
 from gateway.jobs.failure_texts import fit_for_clients
@@ -134,56 +133,54 @@ class Collector:
         done.add(delivery)
 
     async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
-        decided = await self._decide(results)
+        ends = await self._ends(results)
         try:
-            counted = await self._commit(job_id, [decision for _, decision in decided])
+            counted = await self._commit(job_id, [end for _, end in ends])
         except GatewayError as error:
             _leave_for_later(error, job_id)
             return
         told: dict[Outcome, list[_Result]] = {}
-        for (result, _), was_counted in zip(decided, counted, strict=True):
+        for (result, _), was_counted in zip(ends, counted, strict=True):
             outcome = Outcome.COUNTED if was_counted else await self._settle_late(result)
             if outcome is not None:
                 told.setdefault(outcome, []).append(result)
                 done.add(result.delivery)
         self._tell(job_id, told)
 
-    async def _decide(self, results: Sequence[_Result]) -> Sequence[tuple[_Result, Decision]]:
-        """What each makes of its job, in their order; without those whose object can't be read now."""
+    async def _ends(self, results: Sequence[_Result]) -> Sequence[tuple[_Result, AttemptEnd]]:
+        """What each says of its attempt, in their order; without those whose object can't be read now."""
         completed = [result for result in results if result.message.status == "completed"]
         read = dict(zip(completed, await asyncio.gather(*map(self._completed, completed)), strict=True))
-        decisions = ((result, read[result] if result in read else self._failed(result)) for result in results)
-        return [(result, decision) for result, decision in decisions if decision is not None]
+        ends = ((result, read[result] if result in read else self._failed(result)) for result in results)
+        return [(result, end) for result, end in ends if end is not None]
 
-    def _failed(self, result: _Result) -> Decision:
+    def _failed(self, result: _Result) -> AttemptEnd:
         failure = Failure("tagging_failed", fit_for_clients(result.message.error))
-        return _failing(result.name, failure, self._clock.now())
+        return AttemptEnd(result.name, self._clock.now(), failure=failure)
 
-    async def _completed(self, result: _Result) -> Decision | None:
+    async def _completed(self, result: _Result) -> AttemptEnd | None:
         message, name, now = result.message, result.name, self._clock.now()
         path = message.processed_path
         try:
             words = await self._processed.read_words(path)
         except (ObjectNotFound, BadInput) as error:
             log.warning("no object where the result says", trace_id=message.trace_id, reason=str(error))
-            return _failing(name, _NO_OBJECT, now)
+            return AttemptEnd(name, now, failure=_NO_OBJECT)
         except GatewayError as error:
             _leave_for_later(error, message.group_id)
             return None
-        return lambda job: attempt_completed(job, name, path, words, now)
+        return AttemptEnd(name, now, processed_path=path, metadata=words)
 
-    async def _commit(self, job_id: str, decisions: Sequence[Decision]) -> Sequence[bool]:
+    async def _commit(self, job_id: str, ends: Sequence[AttemptEnd]) -> Sequence[bool]:
         """Which of them counted. Raises Unavailable, NoRoom."""
-        counted = [False] * len(decisions)
+        counted = [False] * len(ends)
 
         def decide(job: Job) -> Change | None:
-            change, counted[:] = in_turn(job, decisions)
+            change, counted[:] = attempts_ended(job, ends)
             return change
 
-        try:
+        with suppress(JobNotFound):
             await self._ledger.change(job_id, decide)
-        except JobNotFound:
-            return [False] * len(decisions)
         return counted
 
     async def _settle_late(self, result: _Result) -> Outcome | None:
@@ -245,10 +242,6 @@ async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: f
     with suppress(GatewayError):
         for delivery in left:
             await results.requeue(delivery)
-
-
-def _failing(name: AttemptName, failure: Failure, now: datetime) -> Decision:
-    return lambda job: attempt_failed(job, name, failure, now)
 
 
 def _is_repeated(image: Image, result: _Result) -> bool:

@@ -5,16 +5,17 @@ it. If it lies there it is completed; else it is sent again until its attempts a
 an image of a job that was accepted long ago ends.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 from attrs import define
 
 from gateway.domain.attempt import AttemptName
-from gateway.domain.job import Failure, Image, Stage, Status
+from gateway.domain.events import Change
+from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.domain.schedule import Waiting
-from gateway.domain.transitions import Decision, attempt_completed, attempt_lost, fail
+from gateway.domain.transitions import attempt_completed, attempt_lost, fail
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
@@ -86,7 +87,9 @@ class Rescuer:
         except JobNotFound:
             return None
 
-    async def _complete_or(self, waiting: Waiting, image: Image, otherwise: Decision) -> None:
+    async def _complete_or(
+        self, waiting: Waiting, image: Image, otherwise: Callable[[Job], Change | None]
+    ) -> None:
         """Complete the image if the object of an attempt lies in the store; else decide otherwise."""
         found = await self._processed.find(image)
         now = self._clock.now()

@@ -13,17 +13,18 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, Event, EventType
 from gateway.domain.job import Image, Job, Stage, Status
 from gateway.domain.transitions import (
+    AttemptEnd,
     AttemptPolicy,
     attempt_completed,
     attempt_failed,
     attempt_lost,
     attempt_rejected,
+    attempts_ended,
     begin_fetch,
     cancel,
     fail,
     fetch_later,
     fetched,
-    in_turn,
     published,
 )
 from tests.builders import (
@@ -233,21 +234,37 @@ def test_what_comes_late_of_a_lost_attempt_counts_as_of_any_older_one():
     assert after(completed(job, 1)).job.images[0].status is Status.COMPLETED
 
 
-def test_decisions_in_turn_are_one_change_and_each_sees_what_the_one_before_left():
-    job = a_job(images=2, published=2)
-    steps = [partial(completed, index=0), partial(failed, index=0), partial(failed, index=1)]
-    change, made = in_turn(job, steps)
-    assert made == [True, False, True]
+def ends_of(job: Job, *results: tuple[int, int, bool]) -> list[AttemptEnd]:
+    """By index, number of the attempt, and whether it completed."""
+    return [
+        AttemptEnd(attempt_of(job, index, number), LATER, processed_path="a/b.jpg")
+        if is_completed
+        else AttemptEnd(attempt_of(job, index, number), LATER, failure=a_failure())
+        for index, number, is_completed in results
+    ]
+
+
+def test_results_that_came_together_are_one_change_and_each_is_judged_by_what_those_before_it_left():
+    job = a_job(images=3, published=3)
+    ends = ends_of(job, (1, 2, False), (0, 1, True), (0, 1, False), (1, 1, False), (1, 1, True), (2, 1, True))
+    change, counted = attempts_ended(job, ends)
+    assert counted == [False, True, False, True, False, True]
     assert change is not None
-    assert [image.status for image in change.job.images] == [Status.COMPLETED, Status.FAILED]
+    assert [image.status for image in change.job.images] == [
+        Status.COMPLETED,
+        Status.FAILED,
+        Status.COMPLETED,
+    ]
     assert [event.seq for event in change.events] == list(range(job.seq + 1, change.job.seq + 1))
-    assert kinds(change) == [EventType.IMAGE_COMPLETE, EventType.IMAGE_COMPLETE, EventType.JOB_COMPLETE]
+    assert kinds(change) == [EventType.IMAGE_COMPLETE] * 3 + [EventType.JOB_COMPLETE]
+    assert [event.image for event in change.events[:3]] == list(change.job.images)
+    assert {event.counts for event in change.events} == {change.job.counts}
 
 
-def test_decisions_none_of_which_changes_anything_are_no_change():
+def test_results_none_of_which_counts_are_no_change():
     job = a_job(images=1, completed=1)
-    assert in_turn(job, [failed, completed]) == (None, [False, False])
-    assert in_turn(job, []) == (None, [])
+    assert attempts_ended(job, ends_of(job, (0, 1, False), (0, 1, True))) == (None, [False, False])
+    assert attempts_ended(job, []) == (None, [])
 
 
 def test_a_result_of_an_unknown_image_changes_nothing():
