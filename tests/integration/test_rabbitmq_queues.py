@@ -128,6 +128,41 @@ async def test_who_may_not_publish_is_told_and_goes_on_once_allowed(
     assert not reconnects
 
 
+async def test_a_queue_that_is_out_of_order_keeps_no_other_from_use(
+    rabbitmq: RabbitMQ, rabbitmq_vhost: str, rabbitmq_url: str
+) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="before"):
+        pass
+    rabbitmq.wreck_queue(rabbitmq_vhost, "dead_letter_queue")
+    async with (
+        open_rabbitmq(settings_for(rabbitmq_url), name="after") as broker,
+        broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription,
+    ):
+        await publish(broker, Queue.IMAGE_UPLOAD, "a")
+        assert bodies(await take(subscription, 1)) == ["a"]
+        await eventually(lambda: works(broker))
+        assert broker.warnings == ["the queue dead_letter_queue can't be used: no answer in time"]
+
+
+async def works(broker: Broker) -> bool:
+    try:
+        await broker.check()
+    except Unavailable:
+        return False
+    return True
+
+
+async def test_a_queue_that_can_be_used_again_is_no_warning_any_more(
+    rabbitmq_url: str, limited_url: str
+) -> None:
+    async with open_rabbitmq(settings_for(limited_url), name="limited") as broker:
+        assert len(broker.warnings) == len(Queue)
+        async with open_rabbitmq(settings_for(rabbitmq_url), name="operator"):
+            pass
+        await broker.depth(Queue.IMAGE_UPLOAD)
+        assert not any("image_upload" in warning for warning in broker.warnings)
+
+
 async def test_a_message_that_a_full_queue_refuses_is_sent_again_within_the_deadline(
     rabbitmq_url: str,
 ) -> None:

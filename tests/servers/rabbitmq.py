@@ -124,6 +124,12 @@ class RabbitMQ:
         """With all its queues; its connections are closed."""
         self._evaluate(f'rabbit_vhost:delete(<<"{vhost}">>, <<"tests">>)')
 
+    def wreck_queue(self, vhost: str, queue: str) -> None:
+        """It crashes again and again, until the broker starts it no more; declared, it answers not for a minute."""
+        name = f'rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>)'
+        crash = f"{{ok, Queue}} = rabbit_amqqueue:lookup({name}), exit(amqqueue:get_pid(Queue), kill)"
+        self._evaluate(f"[begin {crash}, timer:sleep(20) end || _ <- lists:seq(1, 20)]")
+
     def launch(self) -> None:
         """Start the process, and wait for nothing."""
         self._write_configuration()

@@ -74,6 +74,7 @@ class RabbitBroker:
             except ChannelNotFoundEntity:  # somebody has deleted it
                 await self._topology.declare(connection, queue)
                 return QueueDepth(0, 0)
+        self._topology.found(queue)
         return QueueDepth(answer.message_count or 0, answer.consumer_count or 0)
 
     async def check(self) -> str:

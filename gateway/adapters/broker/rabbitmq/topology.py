@@ -2,15 +2,16 @@
 
 With any difference the one that comes second is refused, and an existing service then exits. So they are declared
 exactly so, on a channel of their own, for a refusal ends its channel; where one stands otherwise, we take what is
-there and say so.
+there and say so. One that is out of order, say on a node that is away, keeps none of the others from use.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
 from aiormq import Connection
-from aiormq.exceptions import ChannelClosed
+from aiormq.exceptions import ChannelClosed, ChannelNotFoundEntity
 from attrs import define, field
 
 from gateway.adapters.broker.rabbitmq.channels import a_channel
@@ -21,26 +22,49 @@ from gateway.ports.broker import Queue
 log = structlog.get_logger(__name__)
 
 _DEFAULT_EXCHANGE: Final = ""
+_ANSWER_S: Final = 3.0
+"""How long the others wait for a queue that is out of order: RabbitMQ itself would for a minute."""
 
 
 @define(eq=False)
 class Topology:
-    """Declares the queues of a process. Its methods have no deadline of their own, and raise what aiormq raises."""
+    """Declares the queues of a process. Its methods raise what aiormq raises."""
 
     _settings: BrokerSettings
     _queues: Sequence[Queue] = tuple(Queue)
     _warnings: dict[Queue, str] = field(init=False, factory=dict)
+    _out_of_order: dict[Queue, str] = field(init=False, factory=dict)
 
     @property
     def warnings(self) -> Sequence[str]:
-        """One line for each queue that stands otherwise."""
-        return [self._warnings[queue] for queue in Queue if queue in self._warnings]
+        """One line for each queue that stands otherwise, or is out of order."""
+        told = {**self._warnings, **self._out_of_order}
+        return [told[queue] for queue in Queue if queue in told]
 
     async def declare_all(self, connection: Connection) -> None:
-        for queue in self._queues:
-            await self.declare(connection, queue)
+        """Raises TimeoutError when the broker says nothing of any."""
+        answers = await asyncio.gather(*(self._try_to_declare(connection, queue) for queue in self._queues))
+        if not any(answers):
+            raise TimeoutError
+
+    def found(self, queue: Queue) -> None:
+        """It is there, and answers."""
+        self._out_of_order.pop(queue, None)
+
+    async def _try_to_declare(self, connection: Connection, queue: Queue) -> bool:
+        """Whether there was any answer."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await self.declare(connection, queue)
+        except TimeoutError:
+            self._warn_of_disorder(queue, "no answer in time")
+            return False
+        except ChannelNotFoundEntity as error:
+            self._warn_of_disorder(queue, _text(error))
+        return True
 
     async def declare(self, connection: Connection, queue: Queue) -> None:
+        """It has no deadline of its own."""
         name = self._settings.queue_name(queue)
         try:
             async with a_channel(connection) as channel:
@@ -49,6 +73,7 @@ class Topology:
             await self._take_what_is_there(connection, queue, _text(refusal))
         else:
             self._warnings.pop(queue, None)
+            self.found(queue)
 
     def arguments(self, queue: Queue) -> dict[str, Any]:
         """Only uploads have an address for what is rejected."""
@@ -65,14 +90,20 @@ class Topology:
             async with a_channel(connection) as channel:
                 await channel.queue_declare(name, passive=True)
         except ChannelClosed as error:
-            self._warn(queue, f"the queue {name} can't be used: {_text(error)}")
+            self._warn_of_disorder(queue, _text(error))
         else:
-            self._warn(queue, f"the queue {name} stands otherwise than we declare it: {refusal}")
+            line = f"the queue {name} stands otherwise than we declare it: {refusal}"
+            self._warn(self._warnings, queue, line)
+            self.found(queue)
 
-    def _warn(self, queue: Queue, line: str) -> None:
-        if self._warnings.get(queue) != line:
+    def _warn_of_disorder(self, queue: Queue, reason: str) -> None:
+        line = f"the queue {self._settings.queue_name(queue)} can't be used: {reason}"
+        self._warn(self._out_of_order, queue, line)
+
+    def _warn(self, warnings: dict[Queue, str], queue: Queue, line: str) -> None:
+        if warnings.get(queue) != line:
             log.warning("queue not as declared", queue=self._settings.queue_name(queue), reason=line)
-        self._warnings[queue] = line
+        warnings[queue] = line
 
 
 def _text(error: ChannelClosed) -> str:
