@@ -21,6 +21,7 @@ from tests.pictures import tags_of
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import S3Server, plain_client, running_rclone
 from tests.servers.system import Make, Names, Place, running, worker
+from tests.servers.web import Request, head, web_server
 from tests.servers.wire import PATIENCE_S, Seen, Wire, replaced, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -212,6 +213,24 @@ async def test_the_stand_in_gives_back_for_ever_what_it_can_not_read(
                     await asyncio.sleep(0.02)
         assert (await line.take("metadata_generated")).body == b"hello"
         assert await line.depth("image_processed") == (0, 0)
+
+
+async def test_the_stand_in_ends_when_somebody_else_makes_its_bucket_at_the_same_time(
+    rabbitmq_url: str, rclone: S3Server, tmp_path: Path
+) -> None:
+    async def lost_race(request: Request, writer: asyncio.StreamWriter) -> None:
+        body = b"<Error><Code>BucketAlreadyOwnedByYou</Code><Message>too late</Message></Error>"
+        if request.method == "HEAD":
+            writer.write(head(404, {}, 0))
+        else:
+            writer.write(head(409, {"Content-Type": "application/xml"}, len(body)) + body)
+
+    async with web_server({"/original": lost_race}) as site:
+        place = Place(rabbitmq_url, rclone)
+        it = worker("processor", "existing", place, tmp_path, MINIO_ENDPOINT=f"{site.host}:{site.port}")
+        await it.launch()
+        assert await it.process.wait() == 1
+    assert "BucketAlreadyOwnedByYou" in it.output()
 
 
 async def test_ours_keeps_what_it_can_not_read_among_the_dead_letters(ours: Stage) -> None:
