@@ -16,7 +16,6 @@ from gateway.domain.events import Change, Event, EventType
 from gateway.domain.job import Failure, Image, Job, Original, Stage, Status
 from gateway.metadata import Metadata
 
-
 _ON_ITS_WAY: Final = (Stage.PUBLISH, Stage.RESULT)
 """Here a result may still decide: it may come before its publish is confirmed."""
 

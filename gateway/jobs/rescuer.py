@@ -127,10 +127,11 @@ class Rescuer:
 
     def _given_up(self, image: Image) -> Failure:
         hours = f"{self._settings.give_up_s / 3600:.3g} hours"
+        given_up = f"given up {hours} after it was accepted, while it waited for"
+        if image.stage is Stage.FETCH:
+            return Failure("download_failed", f"{given_up} its download")
         awaited = "its place in the pipeline" if image.stage is Stage.PUBLISH else "its result"
-        return self._failure(
-            f"given up {hours} after it was accepted, while it waited for {awaited}, at {_attempts(image.attempt)}"
-        )
+        return self._failure(f"{given_up} {awaited}, at {_attempts(image.attempt)}")
 
     def _failure(self, text: str) -> Failure:
         return Failure("no_result", f"{text} ({self._pipeline.depths_text()})")

@@ -109,13 +109,13 @@ class Backlog(Protocol):
         """Images whose newest attempt is in the broker, without a result yet."""
 
     async def open_images(self) -> Mapping[Stage, int]:
-        """How many images have not ended, by what they wait for. It costs as much as there are: not for each job."""
+        """How many images have not ended, by what they wait for. It goes over them all: to be asked now and then."""
 
     async def without_result(self, published_before: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
         """Images whose newest attempt was published before then and has no result: the `limit` oldest."""
 
     async def accepted_before(self, moment: datetime, *, limit: int) -> Mapping[str, Sequence[int]]:
-        """Images, at most `limit`, that wait for their place or their result, of jobs accepted before then."""
+        """Images, at most `limit`, that have not ended, of jobs accepted before then."""
 
     async def forget_publishes(self) -> int:
         """Take every open attempt as unpublished, for a broker that forgot them; returns how many."""

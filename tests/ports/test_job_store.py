@@ -494,17 +494,17 @@ async def test_an_image_that_ended_or_is_sent_again_waits_for_no_result(store: S
     assert await store.without_result(LATER, limit=10) == {}
 
 
-async def test_images_of_jobs_accepted_before_a_moment_are_told_while_they_wait(store: Store):
+async def test_images_of_jobs_accepted_before_a_moment_are_told_until_they_end(store: Store):
     old = await add(store, an_accepted_job([*map(an_image, range(4)), a_url_image(4)], now=NOW))
     young = await add(store, an_accepted_job(images=2, now=NOW + SECOND))
     await store.update(old.job_id, partial(publish, index=1))
     await store.update(old.job_id, partial(complete, index=2))
     assert await store.accepted_before(NOW, limit=10) == {}
     told = await store.accepted_before(NOW + SECOND, limit=10)
-    assert {job_id: sorted(indices) for job_id, indices in told.items()} == {old.job_id: [0, 1, 3]}
+    assert {job_id: sorted(indices) for job_id, indices in told.items()} == {old.job_id: [0, 1, 3, 4]}
     told = await store.accepted_before(LATER, limit=10)
     assert {job_id: sorted(indices) for job_id, indices in told.items()} == {
-        old.job_id: [0, 1, 3],
+        old.job_id: [0, 1, 3, 4],
         young.job_id: [0, 1],
     }
     told = await store.accepted_before(LATER, limit=2)

@@ -153,7 +153,7 @@ def accepted_before(
     connection: sqlite3.Connection, moment: datetime, *, limit: int
 ) -> Mapping[str, Sequence[int]]:
     found: list[tuple[str, int]] = []
-    for stage in (Stage.RESULT, Stage.PUBLISH):
+    for stage in (Stage.RESULT, Stage.PUBLISH, Stage.FETCH):
         asked = {"stage": stage.value, "moment": microseconds(moment), "limit": limit - len(found)}
         found += fetch_json(connection, ACCEPTED_BEFORE, asked)
     return _by_job(found)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from attrs import define, evolve
 
-from gateway.domain.job import Image, Job, Stage, Status
+from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.messages import encode
@@ -293,12 +293,19 @@ async def test_an_image_that_is_given_up_is_completed_when_its_object_lies_in_th
     assert (await image_of(parts, job)).status is Status.COMPLETED
 
 
-async def test_younger_jobs_and_downloads_are_not_given_up_with_the_old(parts: Parts):
-    download = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
+async def test_a_download_that_our_own_trouble_put_off_again_and_again_is_given_up_too(parts: Parts):
+    job = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
+    parts.clock.turn(3 * DAY_S + 1)
+    await parts.rescuer.run_once()
+    text = "given up 72 hours after it was accepted, while it waited for its download"
+    assert (await image_of(parts, job)).failure == Failure("download_failed", text)
+
+
+async def test_younger_jobs_are_not_given_up_with_the_old(parts: Parts):
     old = await parts.submitted(sent(a_jpeg()))
     parts.clock.turn(2 * DAY_S)
     young = await parts.submitted(sent(a_jpeg()))
     parts.clock.turn(DAY_S + 1)
     await parts.rescuer.run_once()
-    stages = [(await image_of(parts, job)).stage for job in (download, old, young)]
-    assert stages == [Stage.FETCH, Stage.ENDED, Stage.PUBLISH]
+    stages = [(await image_of(parts, job)).stage for job in (old, young)]
+    assert stages == [Stage.ENDED, Stage.PUBLISH]
