@@ -198,6 +198,32 @@ async def test_a_range_that_cannot_be_read_is_no_answer_and_holds_no_connection(
                     pass
 
 
+@pytest.mark.parametrize("operation", [put, put_in_parts, get, head])
+async def test_what_answers_without_the_words_of_s3_has_stored_nothing(operation: Operation) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return web.Response(text="<html>Please log in.</html>", content_type="text/html")
+
+    async with odd_s3(handler) as server, opened(server) as store:
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await operation(store)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("operation", [put, put_in_parts, get, head, delete])
+async def test_who_is_redirected_to_has_stored_nothing(operation: Operation, status: int) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        location = f"http://127.0.0.1:{other.port}/elsewhere"
+        return web.Response(status=status, headers={"Location": location})
+
+    async with odd_s3(there) as other, odd_s3(handler) as server, opened(server, timeout_s=5.0) as store:
+        for _ in range(3):
+            with pytest.raises(Unavailable, match=f"redirected to http://127.0.0.1:{other.port}"):
+                await operation(store)
+
+
 async def test_an_s3_that_lists_no_uploads_can_still_delete() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return await (answered(501, "NotImplemented") if request.method == "GET" else there)(request)

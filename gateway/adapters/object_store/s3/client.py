@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Final
 
 from attrs import define, frozen
 
-from gateway.adapters.object_store.s3.faults import NotThere, asked
+from gateway.adapters.object_store.s3.faults import NotThere, asked, down
 from gateway.adapters.object_store.s3.puts import Puts
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -32,7 +32,7 @@ class Place:
 
 @frozen
 class Facts:
-    """Of an object: its size in bytes and its etag, unquoted."""
+    """Of an object: its size in bytes and its etag, unquoted. Of a GET that no S3 has answered, the etag is empty."""
 
     size: int
     etag: str
@@ -66,12 +66,14 @@ class S3Client:
 
     async def put(self, place: Place, body: BinaryIO, media_type: str) -> str:
         """The etag."""
+        what = f"PUT {place}"
         call = self._puts.put(place.bucket, place.key, body, {"Content-Type": media_type}, {})
-        return _unquoted(await self._ask(call, f"PUT {place}"))
+        return _unquoted(_told(await self._ask(call, what), "ETag", what))
 
     async def head(self, place: Place) -> Facts:
-        answer = await self._ask(self._client.head_object(**place.as_arguments), f"HEAD {place}")
-        return Facts(int(answer["ContentLength"]), _etag(answer))
+        what = f"HEAD {place}"
+        answer = await self._ask(self._client.head_object(**place.as_arguments), what)
+        return Facts(int(_told(answer, "ContentLength", what)), _unquoted(_told(answer, "ETag", what)))
 
     async def get(self, place: Place, start: int, end: int | None) -> OpenBody:
         """From `start` up to `end`, exclusive. Raises Refused with InvalidRange past the end.
@@ -84,7 +86,7 @@ class S3Client:
         answer = await self._ask(self._client.get_object(**place.as_arguments, **wanted), f"GET {place}")
         length = int(answer.get("ContentLength", -1))
         first, size = _content_range(answer.get("ContentRange"), length)
-        return OpenBody(Facts(size, _etag(answer)), length, first, answer["Body"])
+        return OpenBody(Facts(size, _unquoted(answer.get("ETag", ""))), length, first, answer["Body"])
 
     async def read(self, body: OpenBody, size: int, place: Place) -> bytes:
         """At most `size` bytes, as soon as there are some; empty at the end."""
@@ -96,27 +98,24 @@ class S3Client:
 
     async def begin_upload(self, place: Place, media_type: str) -> str:
         """The upload's id."""
-        answer = await self._ask(
-            self._client.create_multipart_upload(**place.as_arguments, ContentType=media_type),
-            f"begin of an upload of {place}",
-        )
-        return str(answer["UploadId"])
+        what = f"begin of an upload of {place}"
+        call = self._client.create_multipart_upload(**place.as_arguments, ContentType=media_type)
+        return _told(await self._ask(call, what), "UploadId", what)
 
     async def put_part(self, place: Place, upload_id: str, number: int, body: BinaryIO) -> Part:
+        what = f"part {number} of {place}"
         query = {"partNumber": str(number), "uploadId": upload_id}
         call = self._puts.put(place.bucket, place.key, body, {}, query)
-        return Part(number, await self._ask(call, f"part {number} of {place}"))
+        return Part(number, _told(await self._ask(call, what), "ETag", what))
 
     async def complete_upload(self, place: Place, upload_id: str, parts: Sequence[Part]) -> str:
         """The object's etag; to rclone that of the parts, which no other answer repeats."""
         listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
-        answer = await self._ask(
-            self._client.complete_multipart_upload(
-                **place.as_arguments, UploadId=upload_id, MultipartUpload={"Parts": listed}
-            ),
-            f"end of an upload of {place}",
+        what = f"end of an upload of {place}"
+        call = self._client.complete_multipart_upload(
+            **place.as_arguments, UploadId=upload_id, MultipartUpload={"Parts": listed}
         )
-        return _etag(answer)
+        return _unquoted(_told(await self._ask(call, what), "ETag", what))
 
     async def abort_upload(self, place: Place, upload_id: str) -> None:
         """One that is not there is fine."""
@@ -147,8 +146,11 @@ class S3Client:
         return await asked(call, what, self._timeout_s)
 
 
-def _etag(answer: Mapping[str, Any]) -> str:
-    return _unquoted(str(answer.get("ETag", "")))
+def _told(answer: Mapping[str, Any], name: str, what: str) -> str:
+    """What every S3 says; raises Unavailable where it is missing, for then something else has answered."""
+    if answer.get(name) in (None, ""):
+        raise down(what, f"the answer tells no {name}")
+    return str(answer[name])
 
 
 def _unquoted(etag: str) -> str:

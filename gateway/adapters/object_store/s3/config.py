@@ -25,6 +25,10 @@ from gateway.adapters.object_store.settings import ObjectStoreSettings
 USER_AGENT: Final = "batch-gateway"
 
 
+class Redirected(OSError):
+    """Not S3 itself has answered, but whoever it, or something before it, pointed at."""
+
+
 @frozen
 class Connected:
     """The library's S3 client, its configuration, and its pool of connections."""
@@ -45,6 +49,14 @@ async def connected(settings: ObjectStoreSettings) -> AsyncIterator[Connected]:
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             pools.append(self)
+
+        async def send(self, request: Any) -> Any:
+            """aiohttp follows redirects, unsigned and perhaps as a GET: then another one answers, or another thing."""
+            answer = await super().send(request)
+            if answer.raw.history:
+                answer.raw.close()
+                raise Redirected(f"redirected to {answer.raw.url.origin()}")
+            return answer
 
     config = _config(settings, Pool)
     making = _session().create_client(

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Mapping
 from itertools import count
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote
 
 from aiobotocore.config import AioConfig
@@ -40,8 +40,8 @@ class Puts:
 
     async def put(
         self, bucket: str, key: str, body: BinaryIO, headers: Mapping[str, str], query: Mapping[str, str]
-    ) -> str:
-        """The ETag. Raises botocore's ClientError, NotConnected and HTTPClientError."""
+    ) -> Mapping[str, str]:
+        """The headers of the answer. Raises botocore's ClientError, NotConnected and HTTPClientError."""
         for attempt in count(1):
             is_last = attempt >= self._attempts
             try:
@@ -51,7 +51,7 @@ class Puts:
                     raise
             else:
                 if answer.status_code < 300:
-                    return str(answer.headers.get("ETag", ""))
+                    return cast(Mapping[str, str], answer.headers)
                 if is_last or answer.status_code not in _WORTH_ANOTHER_TRY:
                     raise await _error_of(answer)
             await asyncio.sleep(random.uniform(0, 2 ** (attempt - 1)))  # noqa: S311 - no secret

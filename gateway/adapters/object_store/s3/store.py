@@ -195,6 +195,9 @@ def _expected(body: OpenBody, place: Place, start: int, end: int | None) -> Open
     """That body, if it is what was asked for. Raises Unavailable, and closes it, if not."""
     size = body.object_facts.size
     stop = size if end is None else min(end, size)
+    if not body.object_facts.etag:
+        body.stream.close()
+        raise down(f"GET {place}", "the answer tells no ETag")
     if (body.first, body.length) != (start, stop - start):
         body.stream.close()
         raise down(
