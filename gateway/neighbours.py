@@ -1,5 +1,7 @@
 """Analyzer and processor as services of this process: of the gateway that has them built in, or of a worker."""
 
+from typing import Final
+
 from gateway.analyzer.service import Analyzer
 from gateway.background import CanNotStart
 from gateway.consuming import Workers
@@ -10,6 +12,9 @@ from gateway.processor.service import Processor
 from gateway.processor.tags import INSTALL_COMMAND, processor_available
 from gateway.settings import Role, Settings
 from gateway.telemetry.metrics import WorkerMetrics
+
+OTHERS_MAX_BYTES: Final = 64 * 1024 * 1024
+"""Who else uploads to the same queues may send larger images than our clients; more than that fills the memory."""
 
 
 def built_in_roles(settings: Settings) -> tuple[Role, ...]:
@@ -32,7 +37,8 @@ def workers(
     metrics: WorkerMetrics,
 ) -> Workers:
     """The service that does it."""
+    max_bytes = max(settings.intake.max_image_bytes, OTHERS_MAX_BYTES)
     if role is Role.ANALYZER:
         pixels = settings.intake.max_pixels
-        return Analyzer(broker, objects, helpers, settings.analyzer, pixels).workers(metrics)
-    return Processor(broker, objects, helpers, settings.processor).workers(metrics)
+        return Analyzer(broker, objects, helpers, settings.analyzer, pixels, max_bytes).workers(metrics)
+    return Processor(broker, objects, helpers, settings.processor, max_bytes).workers(metrics)

@@ -12,11 +12,11 @@ from attrs import define
 from gateway.analyzer.local import describe
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.consuming import Hopeless, Workers
-from gateway.errors import BadInput, ContentError, GatewayError
+from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
 from gateway.messages import ImageUpload, Malformed, MetadataGenerated, decode, encode
 from gateway.metadata import Metadata
 from gateway.ports.broker import Broker, Delivery, Queue
-from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore, read_whole
 from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
 from gateway.telemetry.metrics import WorkerMetrics
 
@@ -32,6 +32,7 @@ class Analyzer:
     _helpers: HelperProcesses
     _settings: AnalyzerSettings
     _max_pixels: int
+    _max_bytes: int
 
     def workers(self, metrics: WorkerMetrics) -> Workers:
         """The service that feeds this analyzer."""
@@ -61,7 +62,7 @@ class Analyzer:
     async def _words(self, message: ImageUpload) -> Metadata:
         try:
             return await self._describe(message)
-        except (ContentError, ObjectNotFound, BadInput, HelperDied, HelperTimeout) as error:
+        except (ContentError, ObjectNotFound, BadInput, TooLarge, HelperDied, HelperTimeout) as error:
             log.warning("image rejected", reason=str(error))
             raise Hopeless(error.text) from error
         except GatewayError:
@@ -72,8 +73,8 @@ class Analyzer:
             raise Hopeless("The analyzer failed on this image.") from bug
 
     async def _describe(self, message: ImageUpload) -> Metadata:
-        async with self._objects.open(ObjectKey(Bucket.ORIGINAL, message.original_path)) as reader:
-            image = b"".join([chunk async for chunk in reader.chunks])
+        key = ObjectKey(Bucket.ORIGINAL, message.original_path)
+        image = await read_whole(self._objects, key, max_bytes=self._max_bytes)
         return await self._helpers.run(
             describe, image, message.original_filename, self._max_pixels, timeout_s=self._settings.timeout_s
         )

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from gateway.errors import NotFound
+from gateway.errors import NotFound, TooLarge
 
 
 class Bucket(StrEnum):
@@ -85,3 +85,11 @@ class ObjectStore(Protocol):
 
     async def check(self) -> str:
         """Ask the store whether it works: a line for readyz. Raises Unavailable, NoRoom."""
+
+
+async def read_whole(store: ObjectStore, key: ObjectKey, *, max_bytes: int) -> bytes:
+    """All of an object, held in memory. Raises TooLarge past `max_bytes`, and what `open` raises."""
+    async with store.open(key) as reader:
+        if reader.stored.size > max_bytes:
+            raise TooLarge("The image is too large to be worked on.", detail=f"{reader.stored.size} bytes")
+        return b"".join([chunk async for chunk in reader.chunks])

@@ -16,7 +16,7 @@ from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
 from gateway.images.signatures import ImageType, image_type
 from gateway.messages import ImageProcessed, Malformed, MetadataGenerated, decode, encode
 from gateway.ports.broker import Broker, Delivery, Queue
-from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore, read_whole
 from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
 from gateway.processor.settings import ProcessorSettings
 from gateway.processor.tags import write_tags
@@ -24,8 +24,8 @@ from gateway.telemetry.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
-# Tags grow an image a little; more than this is not one that went through us.
-_MAX_BYTES: Final = 256 * 1024 * 1024
+_MAX_GROWTH_BYTES: Final = 16 * 1024 * 1024
+"""Tags grow an image a little."""
 _PIECE: Final = 256 * 1024
 
 
@@ -37,6 +37,7 @@ class Processor:
     _objects: ObjectStore
     _helpers: HelperProcesses
     _settings: ProcessorSettings
+    _max_bytes: int
 
     def workers(self, metrics: WorkerMetrics) -> Workers:
         """The service that feeds this processor."""
@@ -77,15 +78,15 @@ class Processor:
         return evolve(_answer(message, "completed"), processed_path=path)
 
     async def _tag(self, message: MetadataGenerated) -> str:
-        async with self._objects.open(ObjectKey(Bucket.ORIGINAL, message.original_path)) as reader:
-            original = b"".join([chunk async for chunk in reader.chunks])
+        key = ObjectKey(Bucket.ORIGINAL, message.original_path)
+        original = await read_whole(self._objects, key, max_bytes=self._max_bytes)
         tagged = await self._write(original, message)
         path = f"{message.trace_id}/{message.original_filename}"
         await self._objects.put(
             ObjectKey(Bucket.PROCESSED, path),
             _pieces(tagged),
             media_type=(image_type(tagged) or ImageType.JPEG).media_type,
-            max_bytes=_MAX_BYTES,
+            max_bytes=self._max_bytes + _MAX_GROWTH_BYTES,
         )
         return path
 

@@ -27,6 +27,8 @@ from gateway.processor.settings import ProcessorSettings
 from tests.golden import golden
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg
 
+MAX_BYTES = 1 << 24
+
 
 @pytest.fixture
 async def objects(tmp_path: Path) -> AsyncIterator[ObjectStore]:
@@ -45,7 +47,7 @@ async def put(objects: ObjectStore, key: str, content: bytes) -> None:
     async def body():
         yield content
 
-    await objects.put(ObjectKey(Bucket.ORIGINAL, key), body(), media_type="image/jpeg", max_bytes=1 << 24)
+    await objects.put(ObjectKey(Bucket.ORIGINAL, key), body(), media_type="image/jpeg", max_bytes=MAX_BYTES)
 
 
 async def read(objects: ObjectStore, key: str) -> bytes:
@@ -87,7 +89,7 @@ class TestAnalyzer:
 
     @pytest.fixture
     def analyzer(self, broker, objects, helpers) -> Analyzer:
-        return Analyzer(broker, objects, helpers, AnalyzerSettings(), MAX_PIXELS)
+        return Analyzer(broker, objects, helpers, AnalyzerSettings(), MAX_PIXELS, MAX_BYTES)
 
     @pytest.mark.parametrize("number", range(len(golden("image_upload.tolerated"))))
     async def test_it_takes_what_the_running_one_takes_and_answers_with_its_fields(
@@ -123,14 +125,21 @@ class TestAnalyzer:
     async def test_it_rejects_what_has_more_pixels_than_its_bound(self, broker, objects, helpers):
         message = golden("image_upload.accepted")[0]
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg(64, 48))
-        analyzer = Analyzer(broker, objects, helpers, AnalyzerSettings(), 64 * 48 - 1)
+        analyzer = Analyzer(broker, objects, helpers, AnalyzerSettings(), 64 * 48 - 1, MAX_BYTES)
         with pytest.raises(Hopeless):
+            await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
+
+    async def test_it_rejects_what_has_more_bytes_than_its_bound(self, broker, objects, helpers):
+        message = golden("image_upload.accepted")[0]
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        analyzer = Analyzer(broker, objects, helpers, AnalyzerSettings(), MAX_PIXELS, len(a_jpeg()) - 1)
+        with pytest.raises(Hopeless, match="too large"):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
     async def test_a_bug_in_a_helper_rejects_the_image_and_ends_nobody(self, broker, objects):
         message = golden("image_upload.accepted")[0]
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
-        analyzer = Analyzer(broker, objects, CrashingHelpers(), AnalyzerSettings(), MAX_PIXELS)
+        analyzer = Analyzer(broker, objects, CrashingHelpers(), AnalyzerSettings(), MAX_PIXELS, MAX_BYTES)
         with pytest.raises(Hopeless):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
@@ -142,7 +151,7 @@ class TestProcessor:
 
     @pytest.fixture
     def processor(self, broker, objects, helpers) -> Processor:
-        return Processor(broker, objects, helpers, ProcessorSettings())
+        return Processor(broker, objects, helpers, ProcessorSettings(), MAX_BYTES)
 
     async def test_it_tags_the_image_and_answers_with_the_fields_of_the_running_one(
         self, processor, broker, objects
@@ -195,10 +204,18 @@ class TestProcessor:
         async with broker.sweep(Queue.DEAD_LETTER, limit=1) as sweep:
             assert [letter.body for letter in sweep.deliveries] == [b"hello"]
 
+    async def test_what_has_more_bytes_than_its_bound_it_answers_as_failed(self, broker, objects, helpers):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        processor = Processor(broker, objects, helpers, ProcessorSettings(), len(a_jpeg()) - 1)
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
+        assert (answer["status"], "too large" in answer["error"]) == ("failed", True)
+
     async def test_a_bug_in_a_helper_fails_the_image_and_ends_nobody(self, broker, objects):
         (message,) = golden("metadata_generated")
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
-        processor = Processor(broker, objects, CrashingHelpers(), ProcessorSettings())
+        processor = Processor(broker, objects, CrashingHelpers(), ProcessorSettings(), MAX_BYTES)
         await processor.handle(delivered(message, Queue.METADATA_GENERATED))
         assert (await the_body_in(broker, Queue.IMAGE_PROCESSED))["status"] == "failed"
 
