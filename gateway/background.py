@@ -25,6 +25,12 @@ class CanNotStart(GatewayError):
     default_code = "can_not_start"
 
 
+def is_being_cancelled() -> bool:
+    """Whether a CancelledError in this task is one: client libraries end their own waits by a bare one."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Service(Protocol):
     """A doer with a loop of its own."""
 
@@ -67,17 +73,11 @@ class Background:
             if not self.stopping.is_set():
                 self._crash(service, None)
         except asyncio.CancelledError:
-            if self._is_cancelled():
+            if is_being_cancelled():
                 raise
-            # A client library ended its own wait by a bare CancelledError: a crash, not our stop.
             self._crash(service, None)
         except Exception as error:  # noqa: BLE001 whatever the bug is, it must end the process, not hide
             self._crash(service, error)
-
-    @staticmethod
-    def _is_cancelled() -> bool:
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
 
     def _crash(self, service: Service, error: Exception | None) -> None:
         log.error("service died", service=service.name, exc_info=error)

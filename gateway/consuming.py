@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 from attrs import define, field
 
+from gateway.background import is_being_cancelled
 from gateway.errors import GatewayError
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
@@ -49,8 +50,7 @@ class Workers:
         async with asyncio.TaskGroup() as group:
             for number in range(self._count):
                 handling = asyncio.Lock()
-                session = partial(self._session, handling)
-                task = group.create_task(keep_doing(self.name, session), name=f"{self.name}-{number}")
+                task = group.create_task(self._work(handling), name=f"{self.name}-{number}")
                 self._at_work[task] = handling
 
     async def finish(self, within_s: float) -> None:
@@ -58,6 +58,14 @@ class Workers:
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await asyncio.gather(*(_dismiss(*worker) for worker in self._at_work.items()))
+
+    async def _work(self, handling: asyncio.Lock) -> None:
+        try:
+            await keep_doing(self.name, partial(self._session, handling))
+        except asyncio.CancelledError as error:
+            if is_being_cancelled():
+                raise
+            raise RuntimeError("a wait was cancelled, and not by us") from error  # the group would not notice
 
     async def _session(self, handling: asyncio.Lock) -> None:
         trouble = 0

@@ -123,6 +123,20 @@ async def test_workers_that_pause_after_trouble_are_finished_at_once_and_give_th
         assert [delivery.body for delivery in sweep.deliveries] == [b"0"]
 
 
+async def test_a_worker_that_a_foreign_cancellation_ends_is_missed():
+    """A task group takes a bare CancelledError, as client libraries raise it, for a quiet end."""
+    broker, background = InProcessBroker(), Background()
+
+    async def handle(delivery: Delivery) -> None:
+        if not delivery.redelivered:
+            raise asyncio.CancelledError
+
+    await broker.publish(QUEUE, b"0")
+    async with background.running(Workers("a-worker", broker, QUEUE, handle, unread_metrics(), 2)):
+        await asyncio.wait_for(background.stopping.wait(), 5)
+    assert background.crashed == "a-worker"
+
+
 async def test_each_worker_takes_as_many_messages_in_hand_as_it_may():
     async with a_stage(5, prefetch=3) as stage:
         await stage.handler.has(1)
