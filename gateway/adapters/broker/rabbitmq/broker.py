@@ -80,15 +80,16 @@ class RabbitBroker:
     async def check(self) -> str:
         for link in (self._publishing, self._consuming):
             if link.trouble:
-                raise Unavailable(f"not connected to {link.address}: {link.trouble}")
+                raise Unavailable(f"There is no connection to the broker at {link.address}: {link.trouble}.")
+        address = self._publishing.address
         if is_blocked(self._publishing.current()):
-            raise Unavailable(f"{self._publishing.address} takes no messages: its memory or disk alarm is on")
+            raise Unavailable(f"The broker at {address} takes no messages: its memory or disk alarm is on.")
         try:
             async with self._consuming.asking(_CHECK_S), a_channel(self._consuming.current()):
                 pass
         except Unavailable as error:
-            raise Unavailable(f"{self._consuming.address} does not answer", detail=error.detail) from error
-        return f"connected to {self._publishing.address}"
+            raise Unavailable(f"The broker at {address} does not answer.", detail=error.detail) from error
+        return f"connected to {address}"
 
 
 def _nothing() -> None:
