@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
-from attrs import define
+from attrs import define, evolve
 
 from gateway.errors import NoRoom, Unavailable
 from gateway.ports.object_store import ObjectKey, ObjectReader, ObjectStore, StoredObject
@@ -30,7 +30,7 @@ class MeasuredObjectStore:
         async with AsyncExitStack() as stack:
             with self._measured("get"):
                 reader = await stack.enter_async_context(self._store.open(key, start=start, end=end))
-            yield reader
+            yield evolve(reader, chunks=self._watched(reader.chunks))
 
     async def head(self, key: ObjectKey) -> StoredObject:
         with self._measured("head"):
@@ -43,11 +43,21 @@ class MeasuredObjectStore:
     async def check(self) -> str:
         return await self._store.check()
 
+    async def _watched(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """They come as fast as whoever reads wants them: not timed, but their failures count."""
+        with self._failures_counted("get"):
+            async for chunk in chunks:
+                yield chunk
+
     @contextmanager
     def _measured(self, operation: str) -> Iterator[None]:
+        with self._failures_counted(operation), self._metrics.seconds.of(operation=operation).timed():
+            yield
+
+    @contextmanager
+    def _failures_counted(self, operation: str) -> Iterator[None]:
         try:
-            with self._metrics.seconds.of(operation=operation).timed():
-                yield
+            yield
         except (Unavailable, NoRoom):
             self._metrics.failures.of(operation=operation).add()
             raise

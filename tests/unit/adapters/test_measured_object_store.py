@@ -6,7 +6,7 @@ import pytest
 
 from gateway.adapters.object_store.measured import MeasuredObjectStore
 from gateway.errors import GatewayError, NoRoom, Unavailable
-from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, StoredObject
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectReader, StoredObject
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import ObjectStoreMetrics
 
@@ -17,8 +17,9 @@ STORED = StoredObject(KEY, 3, "etag")
 class Store:
     """Does nothing, or fails."""
 
-    def __init__(self, error: GatewayError | None = None) -> None:
+    def __init__(self, error: GatewayError | None = None, *, breaks_off: bool = False) -> None:
         self.error = error
+        self.breaks_off = breaks_off
 
     async def put(self, *_: Any, **__: Any) -> StoredObject:
         return await self.head(KEY)
@@ -32,8 +33,14 @@ class Store:
         await self.head(KEY)
 
     @asynccontextmanager
-    async def open(self, _: ObjectKey, **__: Any) -> AsyncIterator[StoredObject]:
-        yield await self.head(KEY)
+    async def open(self, _: ObjectKey, **__: Any) -> AsyncIterator[ObjectReader]:
+        yield ObjectReader(await self.head(KEY), self.bytes_read())
+
+    async def bytes_read(self) -> AsyncIterator[bytes]:
+        yield b"ab"
+        if self.breaks_off:
+            raise Unavailable("The answer ended early.")
+        yield b"c"
 
     async def check(self) -> str:
         return "fine"
@@ -58,9 +65,11 @@ async def do(store: MeasuredObjectStore, operation: str) -> None:
             await store.delete(KEY)
 
 
-def measured(error: GatewayError | None = None) -> tuple[MeasuredObjectStore, Instruments]:
+def measured(
+    error: GatewayError | None = None, *, breaks_off: bool = False
+) -> tuple[MeasuredObjectStore, Instruments]:
     instruments = Instruments()
-    store: Any = Store(error)
+    store: Any = Store(error, breaks_off=breaks_off)
     return MeasuredObjectStore(store, ObjectStoreMetrics(instruments)), instruments
 
 
@@ -92,6 +101,22 @@ async def test_an_object_that_is_not_there_is_no_failure() -> None:
         await do(store, "get")
     labels = {"operation": "get"}
     assert instruments.registry.get_sample_value("gateway_object_store_failures_total", labels) == 0
+
+
+async def test_an_object_is_read_as_it_is() -> None:
+    store, _ = measured()
+    async with store.open(KEY) as reader:
+        assert (reader.stored, [chunk async for chunk in reader.chunks]) == (STORED, [b"ab", b"c"])
+
+
+async def test_bytes_that_break_off_are_a_failure_of_the_store() -> None:
+    store, instruments = measured(breaks_off=True)
+    async with store.open(KEY) as reader:
+        assert await anext(reader.chunks) == b"ab"
+        with pytest.raises(Unavailable):
+            await anext(reader.chunks)
+    labels = {"operation": "get"}
+    assert instruments.registry.get_sample_value("gateway_object_store_failures_total", labels) == 1
 
 
 async def test_trouble_while_an_object_is_used_is_no_operation_of_the_store() -> None:
