@@ -116,15 +116,22 @@ async def test_a_reader_not_read_to_its_end_gives_its_connection_back() -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "tries"),
-    [(500, "InternalError", 3), (503, "SlowDown", 3), (503, "ServiceUnavailable", 3), (429, "TooMany", 1)],
+    [
+        (500, "InternalError", 3),
+        (503, "SlowDown", 3),
+        (503, "ServiceUnavailable", 3),
+        (400, "RequestTimeout", 3),
+        (429, "TooMany", 1),
+    ],
 )
 @pytest.mark.parametrize("operation", [put, get])
 async def test_an_s3_that_is_overloaded_is_asked_again_and_then_unavailable(
     operation: Operation, status: int, code: str, tries: int
 ) -> None:
     async with odd_s3(answered(status, code)) as server, opened(server, timeout_s=20.0) as store:
-        with pytest.raises(Unavailable, match=code):
+        with pytest.raises(Unavailable, match=code) as down:
             await operation(store)
+        assert "does not answer" in down.value.text
         assert len(server.requests) == tries
 
 

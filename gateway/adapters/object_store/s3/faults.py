@@ -17,6 +17,8 @@ T = TypeVar("T")
 _NO_ROOM = ("XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded", "ServiceQuotaExceeded")
 _NOT_THERE = ("NoSuchKey", "NoSuchUpload", "404", "NotFound")
 _DOWN = (408, 429)
+DOWN_CODES = ("RequestTimeout", "SlowDown")
+"""S3 may say the first, that a body came too slowly, with status 400."""
 
 
 class NotThere(Exception):
@@ -62,10 +64,15 @@ def down(what: str, reason: str) -> Unavailable:
     return Unavailable("The object storage does not answer.", detail=f"{what}: {reason}")
 
 
+def code_of(error: ClientError) -> str:
+    """Of an answer; empty where it has none."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
 def _answered(what: str, error: ClientError) -> GatewayError | NotThere:
     """By the answer's code, which a HEAD has not, and its status."""
     answer: dict[str, Any] = error.response
-    code = str(answer.get("Error", {}).get("Code", ""))
+    code = code_of(error)
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     detail = f"{what}: {_in_one_line(error)}"
     if code in _NOT_THERE:
@@ -74,7 +81,7 @@ def _answered(what: str, error: ClientError) -> GatewayError | NotThere:
         return NoRoom("No room is left in the object storage.", detail=detail)
     if code == "NoSuchBucket":
         return BucketMissing("The object storage lacks a bucket.", detail=detail)
-    if status in _DOWN or (status >= 500 and status != 501):
+    if code in DOWN_CODES or status in _DOWN or (status >= 500 and status != 501):
         return down(what, _in_one_line(error))
     if status in (401, 403):
         detail += "; look at access_key, secret_key, region, their rights, and the clock"

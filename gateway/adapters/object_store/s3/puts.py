@@ -21,6 +21,7 @@ from botocore.exceptions import ConnectionError as NotConnected
 from botocore.parsers import create_parser
 
 from gateway.adapters.object_store.s3.config import USER_AGENT, endpoint_url
+from gateway.adapters.object_store.s3.faults import DOWN_CODES, code_of
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 
 _WORTH_ANOTHER_TRY: Final = (500, 502, 503, 504)
@@ -52,8 +53,9 @@ class Puts:
             else:
                 if answer.status_code < 300:
                     return cast(Mapping[str, str], answer.headers)
-                if is_last or answer.status_code not in _WORTH_ANOTHER_TRY:
-                    raise await _error_of(answer)
+                error = await _error_of(answer)
+                if is_last or not _is_worth_another_try(error, answer.status_code):
+                    raise error
             await asyncio.sleep(random.uniform(0, 2 ** (attempt - 1)))  # noqa: S311 - no secret
         raise AssertionError
 
@@ -68,6 +70,10 @@ class Puts:
         request.context["client_config"] = self._config
         self._signer.add_auth(request)
         return request.prepare()
+
+
+def _is_worth_another_try(error: ClientError, status: int) -> bool:
+    return status in _WORTH_ANOTHER_TRY or code_of(error) in DOWN_CODES
 
 
 async def _error_of(answer: Any) -> ClientError:
