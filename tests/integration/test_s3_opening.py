@@ -180,6 +180,12 @@ async def racing_s3(code: str, *, is_there_then: bool) -> AsyncIterator[dict[str
         yield server.options()
 
 
+async def test_an_endpoint_may_be_written_in_capitals(rclone: S3Server) -> None:
+    async with opened(rclone.options(), endpoint=f"LocalHost:{rclone.port}") as store:
+        await put(store)
+        assert await get(store) == b"here"
+
+
 async def test_wrong_keys_are_told_from_an_s3_that_is_down(rclone: S3Server) -> None:
     async with opened(rclone.options(), secret_key="wrong") as store:
         for operation in (store.check(), put(store)):

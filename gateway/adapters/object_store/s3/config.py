@@ -73,7 +73,8 @@ async def connected(settings: ObjectStoreSettings) -> AsyncIterator[Connected]:
 
 
 def endpoint_url(settings: ObjectStoreSettings) -> str:
-    return f"{'https' if settings.tls else 'http'}://{settings.endpoint}"
+    """In small letters, for so botocore signs the host whatever is sent."""
+    return f"{'https' if settings.tls else 'http'}://{settings.endpoint.lower()}"
 
 
 def _certificates(settings: ObjectStoreSettings) -> str | bool:
