@@ -58,6 +58,24 @@ async def test_queues_bear_the_names_of_the_settings(rabbitmq_url: str) -> None:
         assert (await channel.basic_get("dead")).body == b"hopeless"
 
 
+async def test_a_queue_that_we_may_not_consume_is_told_in_the_brokers_words(rabbitmq_url: str) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="shut out") as broker:
+        async with another_service(rabbitmq_url) as channel:
+
+            async def ignore(_: object) -> None:
+                return
+
+            await channel.basic_consume("image_processed", ignore, exclusive=True)
+            async with broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=1):
+
+                async def is_told() -> bool:
+                    return any("image_processed: ACCESS_REFUSED" in line for line in broker.warnings)
+
+                await eventually(is_told)
+        async with broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=1):
+            assert broker.warnings == []
+
+
 async def test_a_queue_that_stands_otherwise_is_used_and_told_in_the_brokers_words(
     rabbitmq: RabbitMQ, rabbitmq_url: str, rabbitmq_vhost: str
 ) -> None:

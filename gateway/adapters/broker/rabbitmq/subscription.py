@@ -106,9 +106,12 @@ class RabbitSubscription:
                 try:
                     await self._consume(await self._link.connection())
                     failures = 0
-                except Unavailable as error:
+                except ConnectionLost as error:
                     failures += 1
                     log.info("not consuming", queue=str(self._queue), reason=str(error))
+                except Unavailable as error:
+                    failures += 1
+                    self._topology.not_consumed(self._queue, error.detail)
                 except Exception:
                     failures += 1
                     log.exception("not consuming", queue=str(self._queue))
@@ -131,6 +134,7 @@ class RabbitSubscription:
                 await channel.basic_qos(prefetch_count=self._prefetch)
                 started = await channel.basic_consume(self._settings.queue_name(self._queue), holding.receive)
             consumer_tag = started.consumer_tag
+            self._topology.consumed(self._queue)
             self._consuming.set()
             await asyncio.wait({channel.closing, cancelled}, return_when=asyncio.FIRST_COMPLETED)
         finally:

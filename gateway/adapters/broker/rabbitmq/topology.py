@@ -34,11 +34,12 @@ class Topology:
     _queues: Sequence[Queue] = tuple(Queue)
     _warnings: dict[Queue, str] = field(init=False, factory=dict)
     _out_of_order: dict[Queue, str] = field(init=False, factory=dict)
+    _unconsumed: dict[Queue, str] = field(init=False, factory=dict)
 
     @property
     def warnings(self) -> Sequence[str]:
-        """One line for each queue that stands otherwise, or is out of order."""
-        told = {**self._warnings, **self._out_of_order}
+        """One line for each queue that stands otherwise, is out of order, or gives us nothing."""
+        told = {**self._warnings, **self._unconsumed, **self._out_of_order}
         return [told[queue] for queue in Queue if queue in told]
 
     async def declare_all(self, connection: Connection) -> None:
@@ -50,6 +51,18 @@ class Topology:
     def found(self, queue: Queue) -> None:
         """It is there, and answers."""
         self._out_of_order.pop(queue, None)
+
+    def not_consumed(self, queue: Queue, reason: str) -> None:
+        """The broker does not let us, say for want of a right."""
+        name = self._settings.queue_name(queue)
+        line = f"nothing comes from the queue {name}: {reason}"
+        if self._unconsumed.get(queue) != line:
+            log.warning("not consuming", queue=name, reason=reason)
+        self._unconsumed[queue] = line
+
+    def consumed(self, queue: Queue) -> None:
+        """Now we do."""
+        self._unconsumed.pop(queue, None)
 
     async def _try_to_declare(self, connection: Connection, queue: Queue) -> bool:
         """Whether there was any answer."""
