@@ -122,7 +122,8 @@ def test_the_index_leads_to_every_document() -> None:
 def test_the_readme_has_every_folder_and_module() -> None:
     packages = {f"gateway/{path.parent.name}/" for path in GATEWAY.glob("*/__init__.py")}
     folders = {
-        f"{name}/" for name in ("config", "deploy", "docs", "examples", "requirements", "tests", "tools", "typings")
+        f"{name}/"
+        for name in ("config", "deploy", "docs", "examples", "requirements", "tests", "tools", "typings")
     }
     modules = {f"gateway/{path.name}" for path in GATEWAY.glob("[a-z]*.py")}
     assert first_words(section(README, "Source tree")) == packages | modules | folders | {"gateway/"}
