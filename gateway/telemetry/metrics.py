@@ -180,7 +180,8 @@ class ObjectStoreMetrics:
         operations = ("put", "get", "head", "delete")
         self.seconds = instruments.histograms(
             "object_store_seconds",
-            "Seconds of an operation on the object store; of a get, until its first byte can be read.",
+            "Seconds of an operation on the object store; of a get, until its first byte can be read; of a put, "
+            "without the wait for its bytes.",
             buckets=SHORT_S,
             operation=operations,
         )

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from time import perf_counter
 
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from gateway.errors import NoRoom, Unavailable
 from gateway.ports.object_store import ObjectKey, ObjectReader, ObjectStore, StoredObject
@@ -20,8 +21,15 @@ class MeasuredObjectStore:
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
     ) -> StoredObject:
-        with self._measured("put"):
-            return await self._store.put(key, body, media_type=media_type, max_bytes=max_bytes)
+        arriving = _Arriving(body)
+        begun = perf_counter()
+        with self._failures_counted("put"):
+            try:
+                return await self._store.put(
+                    key, arriving.chunks(), media_type=media_type, max_bytes=max_bytes
+                )
+            finally:
+                self._metrics.seconds.of(operation="put").observe(perf_counter() - begun - arriving.waited_s)
 
     @asynccontextmanager
     async def open(
@@ -61,3 +69,23 @@ class MeasuredObjectStore:
         except (Unavailable, NoRoom):
             self._metrics.failures.of(operation=operation).add()
             raise
+
+
+@define(eq=False)
+class _Arriving:
+    """A body on its way; how slow its sender is, the store can't help."""
+
+    _body: AsyncIterable[bytes]
+    waited_s: float = field(init=False, default=0.0)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        body = aiter(self._body)
+        while (chunk := await self._next(body)) is not None:
+            yield chunk
+
+    async def _next(self, body: AsyncIterator[bytes]) -> bytes | None:
+        begun = perf_counter()
+        try:
+            return await anext(body, None)
+        finally:
+            self.waited_s += perf_counter() - begun

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,7 +22,8 @@ class Store:
         self.error = error
         self.breaks_off = breaks_off
 
-    async def put(self, *_: Any, **__: Any) -> StoredObject:
+    async def put(self, _: ObjectKey, body: AsyncIterator[bytes], **__: Any) -> StoredObject:
+        self.stored = [chunk async for chunk in body]
         return await self.head(KEY)
 
     async def head(self, _: ObjectKey) -> StoredObject:
@@ -117,6 +119,23 @@ async def test_bytes_that_break_off_are_a_failure_of_the_store() -> None:
             await anext(reader.chunks)
     labels = {"operation": "get"}
     assert instruments.registry.get_sample_value("gateway_object_store_failures_total", labels) == 1
+
+
+async def slow_bytes() -> AsyncIterator[bytes]:
+    for chunk in (b"a", b"bc"):
+        await asyncio.sleep(0.1)
+        yield chunk
+
+
+async def test_a_sender_that_is_slow_makes_no_slow_store() -> None:
+    instruments = Instruments()
+    inner: Any = Store()
+    store = MeasuredObjectStore(inner, ObjectStoreMetrics(instruments))
+    await store.put(KEY, slow_bytes(), media_type="image/jpeg", max_bytes=10)
+    assert inner.stored == [b"a", b"bc"]
+    seconds = instruments.registry.get_sample_value("gateway_object_store_seconds_sum", {"operation": "put"})
+    assert seconds is not None
+    assert 0 <= seconds < 0.1
 
 
 async def test_trouble_while_an_object_is_used_is_no_operation_of_the_store() -> None:
