@@ -127,7 +127,9 @@ class Link:
                 with self.question():
                     yield
         except TimeoutError as error:
-            raise Unavailable("The message broker does not answer.", detail=self.name) from error
+            raise Unavailable(
+                "The message broker does not answer.", detail=f"not within {within_s:g} s"
+            ) from error
         except AMQPError as error:
             raise Unavailable("The message broker refuses.", detail=reason_of(error)) from error
 
