@@ -23,7 +23,11 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def main() -> None:
     parent_pid, max_memory_bytes = (int(argument) for argument in sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # Ctrl-C and systemd tell the whole group; the parent decides
+        signal.signal(number, signal.SIG_IGN)
     _die_with(parent_pid)
     _limit(max_memory_bytes)
     calls, answers = _take_over_stdio()

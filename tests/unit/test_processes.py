@@ -376,9 +376,12 @@ def test_a_helper_starts_without_the_services_libraries() -> None:
     assert not {"aiohttp", "asyncio", "attrs", "multiprocessing", "PIL"} & set(modules)
 
 
-async def test_a_helper_ignores_ctrl_c(one_helper: HelperProcesses) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a stop by systemd"])
+async def test_a_helper_ignores_what_the_whole_group_is_told(
+    one_helper: HelperProcesses, number: signal.Signals
+) -> None:
     pid = await one_helper.run(os.getpid, timeout_s=PLENTY_S)
-    os.kill(pid, signal.SIGINT)
+    os.kill(pid, number)
     assert await one_helper.run(os.getpid, timeout_s=PLENTY_S) == pid
 
 
