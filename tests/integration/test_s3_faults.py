@@ -205,11 +205,14 @@ async def test_a_range_that_cannot_be_read_is_no_answer_and_holds_no_connection(
                     pass
 
 
+@pytest.mark.parametrize("page", ["<html>Please log in.</html>", "<!doctype html><p>Please log in.", ""])
 @pytest.mark.parametrize("operation", [put, put_in_parts, get, head])
-async def test_what_answers_without_the_words_of_s3_has_stored_nothing(operation: Operation) -> None:
+async def test_what_answers_without_the_words_of_s3_has_stored_nothing(
+    operation: Operation, page: str
+) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         await request.read()
-        return web.Response(text="<html>Please log in.</html>", content_type="text/html")
+        return web.Response(text=page, content_type="text/html")
 
     async with odd_s3(handler) as server, opened(server) as store:
         for _ in range(3):
