@@ -108,6 +108,11 @@ def test_the_names_of_a_worker_are_those_of_its_role(role, consumed, published):
     assert (own.prefetch, own.concurrency, settings.http_of(role).port) == (3, 5, 9090)
 
 
+def test_a_worker_that_would_publish_where_it_consumes_is_told_the_queue():
+    with pytest.raises(SettingsError, match="two are called batch"):
+        load(None, {"RABBITMQ_CONSUMER_QUEUE": "batch", "RABBITMQ_PUBLISHER_QUEUE": "batch"}, Role.ANALYZER)
+
+
 def test_a_key_of_digits_stays_text():
     assert load(None, {"MINIO_SECRET_KEY": "0012"}).settings.object_store.secret_key == "0012"
 

@@ -62,8 +62,9 @@ class BrokerSettings:
 
     def __attrs_post_init__(self) -> None:
         names = [self.queue_name(queue) for queue in Queue]
-        if len(set(names)) < len(names):
-            raise ValueError("the names of the queues must differ")
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the names of the queues must differ, and two are called {name}")
 
     def queue_name(self, queue: Queue) -> str:
         """What the queue is called at the broker."""
