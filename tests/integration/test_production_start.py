@@ -63,6 +63,15 @@ async def until_it_lives(http: aiohttp.ClientSession, gateway: Gateway) -> None:
             await asyncio.sleep(0.02)
 
 
+async def opened_for_writing(pipe: Path) -> int:
+    """Once somebody reads from it."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with suppress(OSError):
+                return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            await asyncio.sleep(0.02)
+
+
 async def test_it_starts_while_broker_and_object_store_are_away_and_tells_so(tmp_path, http):
     async with launched(tmp_path, nowhere()) as gateway:
         await until_it_lives(http, gateway)
@@ -95,6 +104,17 @@ async def test_a_stop_while_it_waits_for_broker_and_object_store_ends_the_start_
     finally:
         await program.kill()
         print(program.output())
+
+
+async def test_a_stop_before_the_settings_are_read_ends_it_in_silence(tmp_path):
+    config = tmp_path / "slow.toml"
+    os.mkfifo(config)
+    program = Program(["-m", "gateway", "serve", "--config", str(config)], {}, tmp_path / "log", "/healthz")
+    await program.launch()
+    writer = await opened_for_writing(config)
+    ended = await program.stop()
+    os.close(writer)
+    assert (ended.code, program.output()) == (0, "")
 
 
 async def test_the_neighbours_can_be_built_in_on_rabbitmq_and_s3_too(tmp_path, http, rabbitmq_url, rclone):
