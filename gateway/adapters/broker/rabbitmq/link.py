@@ -128,7 +128,7 @@ class Link:
                     yield
         except TimeoutError as error:
             raise Unavailable(
-                "The message broker does not answer.", detail=f"not within {within_s:g} s"
+                "The message broker does not answer.", detail=f"no answer within {within_s:g} s"
             ) from error
         except AMQPError as error:
             raise Unavailable("The message broker refuses.", detail=reason_of(error)) from error
