@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.adapters.broker.rabbitmq.address import address_of
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.analyzer.settings import AnalyzerSettings
@@ -69,6 +70,12 @@ def test_an_endpoint_is_a_host_with_or_without_a_port(endpoint: str) -> None:
 def test_a_refused_endpoint_is_told_in_words_and_by_an_example() -> None:
     with pytest.raises(ValueError, match="must be like minio:9000, without http"):
         ObjectStoreSettings(endpoint="http://minio:9000")
+
+
+def test_settings_that_are_printed_show_no_secret() -> None:
+    broker = BrokerSettings(url="amqp://user:geheim@mq/")
+    assert "geheim" not in repr(broker) + repr(address_of(broker))
+    assert "geheim" not in repr(ObjectStoreSettings(secret_key="geheim"))
 
 
 def test_every_queue_has_the_name_that_it_is_given() -> None:

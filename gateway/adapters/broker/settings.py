@@ -34,7 +34,7 @@ class BrokerSettings:
     kind: Literal["in_process", "rabbitmq"] = field(
         default="in_process", validator=validators.in_(("in_process", "rabbitmq"))
     )
-    url: str = field(default="amqp://guest:guest@127.0.0.1:5672/", validator=_is_address)
+    url: str = field(default="amqp://guest:guest@127.0.0.1:5672/", validator=_is_address, repr=False)
     """RabbitMQ: where it is, with user and password; amqps for TLS."""
     vhost: str = ""
     """RabbitMQ: the virtual host; empty: the one of the URL."""

@@ -44,7 +44,7 @@ class ObjectStoreSettings:
     ca_file: str = ""
     """S3 by https: certificates to trust, in PEM; empty: the system's."""
     access_key: str = ""
-    secret_key: str = ""
+    secret_key: str = field(default="", repr=False)
     region: str = field(default="us-east-1", validator=validators.min_len(1))
     """S3: as requests are signed for."""
     create_buckets: bool = True

@@ -3,7 +3,7 @@
 import math
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import field, frozen
 from yarl import URL
 
 from gateway.adapters.broker.settings import BrokerSettings
@@ -15,7 +15,7 @@ _PORTS = {"amqp": 5672, "amqps": 5671}
 class Address:
     """One broker. Only `url` holds the password; `str()` is for people."""
 
-    url: URL
+    url: URL = field(repr=False)
     host: str
     port: int
     vhost: str
