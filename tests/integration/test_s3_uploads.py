@@ -134,6 +134,27 @@ async def test_a_body_of_one_part_is_put_at_once_and_a_longer_one_in_parts() -> 
     assert asked == [f"PUT [] {PART}", "POST ['uploads'] ", *parts, "POST ['uploadId'] "]
 
 
+async def test_an_end_of_an_upload_that_fails_after_its_200_has_begun_is_no_success() -> None:
+    """So S3 answers when it has kept the client waiting with blanks."""
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        asked.append(request.method)
+        if request.method != "POST":
+            return web.Response(headers={"ETag": '"e"'})
+        if "uploads" in request.query:
+            return web.Response(text="<R><UploadId>1</UploadId></R>")
+        return web.Response(text="\n <Error><Code>InternalError</Code><Message>because</Message></Error>")
+
+    async with odd_s3(handler) as server:
+        settings = ObjectStoreSettings(kind="s3", attempts=1, **server.options())
+        async with open_s3_store(settings) as store:
+            with pytest.raises(Unavailable, match="InternalError"):
+                await put(store, PART + 1)
+    assert asked == ["POST", "PUT", "PUT", "POST", "DELETE"]
+
+
 class BodyError(ConnectionResetError):
     """Of the sender's side."""
 
