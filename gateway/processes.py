@@ -92,7 +92,8 @@ class HelperProcesses:
         """What `function(*args)` returns or raises; `timeout_s` counts from when a helper is free for it.
 
         `function` is one that can be imported by name; arguments, result and exceptions are pickled. A
-        cancelled call is killed. Raises HelperDied, HelperTimeout, and Unavailable once closed.
+        cancelled call is killed. Raises HelperDied, HelperTimeout, and Unavailable once closed, or when no helper
+        can be started.
         """
         async with self._slots:
             if self._is_closed:
@@ -223,7 +224,7 @@ class _Helper:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
             )
         except OSError as error:
-            raise HelperDied("A helper process could not be started.", detail=str(error)) from error
+            raise Unavailable("A helper process could not be started.", detail=str(error)) from error
         self._process = process
         if self._is_killed:
             process.kill()

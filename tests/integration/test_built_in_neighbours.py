@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.analyzer.service import Analyzer
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.consuming import Hopeless
+from gateway.errors import Unavailable
 from gateway.images.embedded_metadata import read_metadata
 from gateway.images.inspect import MAX_PIXELS
 from gateway.metadata import Metadata
@@ -82,6 +84,12 @@ async def a_helper_that_waits_for_work(helpers: HelperProcesses) -> int:
     return pid
 
 
+@pytest.fixture
+def no_helper_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the system lets us have no more processes."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+
+
 class TestAnalyzer:
     @pytest.fixture
     def broker(self) -> InProcessBroker:
@@ -134,6 +142,13 @@ class TestAnalyzer:
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
         analyzer = Analyzer(broker, objects, helpers, AnalyzerSettings(), MAX_PIXELS, len(a_jpeg()) - 1)
         with pytest.raises(Hopeless, match="too large"):
+            await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
+
+    @pytest.mark.usefixtures("no_helper_starts")
+    async def test_a_machine_on_which_no_helper_starts_rejects_nothing(self, analyzer, objects):
+        message = golden("image_upload.accepted")[0]
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        with pytest.raises(Unavailable):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
     async def test_a_bug_in_a_helper_rejects_the_image_and_ends_nobody(self, broker, objects):
@@ -211,6 +226,13 @@ class TestProcessor:
         await processor.handle(delivered(message, Queue.METADATA_GENERATED))
         answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
         assert (answer["status"], "too large" in answer["error"]) == ("failed", True)
+
+    @pytest.mark.usefixtures("no_helper_starts")
+    async def test_a_machine_on_which_no_helper_starts_fails_nothing(self, processor, objects):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        with pytest.raises(Unavailable):
+            await processor.handle(delivered(message, Queue.METADATA_GENERATED))
 
     async def test_a_bug_in_a_helper_fails_the_image_and_ends_nobody(self, broker, objects):
         (message,) = golden("metadata_generated")
