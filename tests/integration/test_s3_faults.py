@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,22 @@ async def test_a_reader_not_read_to_its_end_gives_its_connection_back() -> None:
         for _ in range(6):
             async with store.open(PHOTO) as reader:
                 assert reader.stored.size == 400_000
+
+
+async def test_readers_that_are_slow_keep_nobody_from_putting_and_asking() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await (half_an_object(400_000, then=stall) if request.method == "GET" else there)(request)
+
+    async with odd_s3(handler) as server, opened(server, connections=4) as store, AsyncExitStack() as readers:
+        for _ in range(3):
+            await readers.enter_async_context(store.open(PHOTO))
+        with pytest.raises(Unavailable, match="Too many"):
+            await readers.enter_async_context(store.open(PHOTO))
+        await put(store)
+        await store.check()
+        await readers.aclose()
+        async with store.open(PHOTO) as reader:
+            assert reader.stored.size == 400_000
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class ObjectStoreSettings:
     create_buckets: bool = True
     """S3: make buckets that are missing; off: only look for them."""
     connections: int = field(default=32, validator=validators.ge(1))
-    """S3: open at once, at most."""
+    """S3: open at once, at most; a quarter of them is kept free of those that only read."""
     attempts: int = field(default=3, validator=validators.ge(1))
     """S3: of one request, within `timeout_s`."""
     connect_timeout_s: float = field(default=3.0, validator=validators.gt(0))

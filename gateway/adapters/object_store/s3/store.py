@@ -45,7 +45,11 @@ async def open_s3_store(settings: ObjectStoreSettings) -> AsyncIterator["S3Objec
         puts = Puts(settings, s3.config, s3.connections)
         client = S3Client(s3.client, puts, settings.timeout_s)
         store = S3ObjectStore(
-            settings, client, Buckets(client, settings), Uploads(client, settings.part_bytes)
+            settings,
+            client,
+            Buckets(client, settings),
+            Uploads(client, settings.part_bytes),
+            asyncio.Semaphore(_most_readers(settings)),
         )
         await store.prepare()
         try:
@@ -62,6 +66,8 @@ class S3ObjectStore:
     _client: S3Client
     _buckets: Buckets
     _uploads: Uploads
+    _readers: asyncio.Semaphore
+    """Each holds a connection for as long as whoever reads takes; the rest of the pool is for all other work."""
 
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
@@ -83,11 +89,12 @@ class S3ObjectStore:
         if end is not None and end <= start:
             yield ObjectReader(await self.head(key), _nothing())
             return
-        body = await self._get(key, start, end)
-        try:
-            yield ObjectReader(_stored(key, body.object_facts), self._chunks(key, body))
-        finally:
-            body.stream.close()
+        async with self._among_readers():
+            body = await self._get(key, start, end)
+            try:
+                yield ObjectReader(_stored(key, body.object_facts), self._chunks(key, body))
+            finally:
+                body.stream.close()
 
     async def head(self, key: ObjectKey) -> StoredObject:
         place = self._existing(key)
@@ -128,6 +135,19 @@ class S3ObjectStore:
     async def close(self) -> None:
         """Wait for what cleans up."""
         await self._uploads.close()
+
+    @asynccontextmanager
+    async def _among_readers(self) -> AsyncIterator[None]:
+        """Raises Unavailable when none of them leaves in time."""
+        try:
+            async with asyncio.timeout(self.settings.timeout_s):
+                await self._readers.acquire()
+        except TimeoutError as error:
+            raise Unavailable("Too many objects are being read.", code="busy") from error
+        try:
+            yield
+        finally:
+            self._readers.release()
 
     async def _get(self, key: ObjectKey, start: int, end: int | None) -> OpenBody:
         """Raises ObjectNotFound, RangeRefused, Unavailable."""
@@ -185,6 +205,10 @@ class S3ObjectStore:
         except BucketMissing:
             self._buckets.forget()
             raise
+
+
+def _most_readers(settings: ObjectStoreSettings) -> int:
+    return max(1, settings.connections * 3 // 4)
 
 
 def _stored(key: ObjectKey, facts: Facts) -> StoredObject:
