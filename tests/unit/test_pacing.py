@@ -51,6 +51,27 @@ async def test_foreseen_trouble_is_tried_again():
     task.cancel()
 
 
+async def test_a_stop_is_not_lost_in_trouble_that_it_makes():
+    began = asyncio.Event()
+
+    async def run_once():
+        if began.is_set():
+            return
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Unavailable("the connection went while it was closed") from None
+
+    task = asyncio.create_task(keep_doing("a-service", run_once))
+    await began.wait()
+    task.cancel()
+    await asyncio.wait([task], timeout=1)
+    was_cancelled = task.cancelled()
+    task.cancel()
+    assert was_cancelled
+
+
 async def test_a_bug_ends_the_doer():
     async def run_once():
         raise ZeroDivisionError

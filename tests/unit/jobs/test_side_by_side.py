@@ -54,16 +54,19 @@ async def test_no_more_tasks_are_made_than_there_are_things():
 
 
 async def test_a_cancel_ends_those_that_are_under_way():
-    ended = []
+    ended: list[int] = []
+    began = asyncio.Semaphore(0)
 
     async def do(thing: int) -> None:
+        began.release()
         try:
             await asyncio.Event().wait()
         finally:
             ended.append(thing)
 
     task = asyncio.create_task(for_each(range(20), do, at_once=3))
-    await asyncio.sleep(0.01)
+    for _ in range(3):
+        await asyncio.wait_for(began.acquire(), 5)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
