@@ -125,7 +125,10 @@ class HelperProcesses:
     async def _call(
         self, helper: "_Helper", function: Callable[..., Any], args: tuple[Any, ...], timeout_s: float
     ) -> tuple[bool, Any]:
-        work = asyncio.get_running_loop().run_in_executor(self._threads, helper.call, function, args)
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._threads, helper.call, function, args)
+        except RuntimeError as error:  # no more threads
+            raise Unavailable("A helper process could not be started.", detail=str(error)) from error
         work.add_done_callback(_take_note)
         try:
             done, _ = await asyncio.wait([work], timeout=timeout_s)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -383,6 +384,21 @@ async def test_a_helper_ignores_what_the_whole_group_is_told(
     pid = await one_helper.run(os.getpid, timeout_s=PLENTY_S)
     os.kill(pid, number)
     assert await one_helper.run(os.getpid, timeout_s=PLENTY_S) == pid
+
+
+def no_more_threads(_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+async def test_without_a_thread_for_a_helper_the_call_may_be_made_again_later(
+    one_helper: HelperProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as limits:
+        limits.setattr(threading.Thread, "start", no_more_threads)
+        with pytest.raises(Unavailable) as refusal:
+            await one_helper.run(os.getpid, timeout_s=PLENTY_S)
+    assert not isinstance(refusal.value, HelperDied)
+    assert await one_helper.run(echo, 1, timeout_s=PLENTY_S) == 1
 
 
 PARENT = """
