@@ -1,0 +1,26 @@
+"""What readyz warns of, told by a gateway as it is put together."""
+
+import asyncio
+from pathlib import Path
+
+from attrs import evolve
+
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.app import assembled
+from gateway.jobs.settings import JobsSettings
+from gateway.ports.broker import Queue
+from gateway.settings import Settings
+
+
+async def test_a_warning_names_the_queue_as_the_operator_called_it(tmp_path: Path):
+    settings = evolve(
+        Settings(),
+        data_dir=tmp_path,
+        broker=BrokerSettings(image_processed_queue="batch.results"),
+        jobs=JobsSettings(watch_every_s=0.02),
+    )
+    async with assembled(settings) as context, context.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=1):
+        async with asyncio.timeout(10):
+            while not (lines := context.warnings()):
+                await asyncio.sleep(0.01)
+    assert lines[0].startswith("batch.results has 2 consumers")
