@@ -152,14 +152,22 @@ async def test_a_queue_that_is_out_of_order_keeps_no_other_from_use(
     async with open_rabbitmq(settings_for(rabbitmq_url), name="before"):
         pass
     rabbitmq.wreck_queue(rabbitmq_vhost, "dead_letter_queue")
+    reconnects: list[None] = []
     async with (
-        open_rabbitmq(settings_for(rabbitmq_url), name="after") as broker,
+        open_rabbitmq(
+            settings_for(rabbitmq_url), name="after", on_reconnect=lambda: reconnects.append(None)
+        ) as broker,
         broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription,
     ):
         await publish(broker, Queue.IMAGE_UPLOAD, "a")
         assert bodies(await take(subscription, 1)) == ["a"]
         await eventually(lambda: works(broker))
         assert broker.warnings == ["the queue dead_letter_queue can't be used: no answer in time"]
+        with pytest.raises(Unavailable):
+            await lying_in(broker, Queue.DEAD_LETTER)
+        assert await works(broker)
+        await publish(broker, Queue.IMAGE_UPLOAD, "b")
+    assert not reconnects
 
 
 async def works(broker: Broker) -> bool:

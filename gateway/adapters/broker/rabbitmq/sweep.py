@@ -79,6 +79,7 @@ async def _give_back(link: Link, channel: AbstractChannel) -> None:
         async with link.asking():
             await channel.basic_nack(0, multiple=True, requeue=True, wait=False)
             await channel.close()
+    except ConnectionLost:
+        pass  # gone, or asked to close when a question was given up: what it held lies there again
     except Unavailable:
-        if not channel.is_closed:
-            link.abort()
+        link.abort()  # the other side answers no more
