@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import orjson
 import pytest
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.broker.settings import BrokerSettings
@@ -262,15 +262,41 @@ async def test_a_publish_that_fails_keeps_no_other_from_counting(parts: Parts):
 
 
 async def test_a_stop_while_confirms_can_not_be_committed_ends_the_dispatcher(parts: Parts):
+    store = DownForAWhile(parts.jobs, failures_left=1000)
+    await stop_it_while_it_publishes(parts, store)
+
+
+async def test_a_stop_while_images_are_published_commits_what_was_confirmed(parts: Parts):
+    gate = Gate(parts.jobs)
+    await stop_it_while_it_publishes(parts, gate, gate.opens.set)
+    assert await parts.jobs.in_flight() == 2
+
+
+@define(eq=False)
+class Gate:
+    """The real job store; changes wait until it opens."""
+
+    jobs: JobStore
+    opens: asyncio.Event = field(factory=asyncio.Event)
+
+    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+        await self.opens.wait()
+        return await self.jobs.update(job_id, decide)
+
+
+async def stop_it_while_it_publishes(
+    parts: Parts, store: DownForAWhile | Gate, then: Callable[[], None] = lambda: None
+) -> None:
+    """Two images of three are confirmed; the queue has no room for the third."""
     parts.broker = InProcessBroker(BrokerSettings(max_messages_per_queue=2))
     await accepted(parts, jobs=1, images=3)
-    store = DownForAWhile(parts.jobs, failures_left=1000)
     ledger = evolve(parts.ledger, store=store)  # type: ignore[arg-type]  # the dispatcher updates alone
     task = asyncio.create_task(evolve(parts.dispatcher, ledger=ledger).run())
     async with asyncio.timeout(10):
         while (await parts.broker.depth(Queue.IMAGE_UPLOAD)).messages < 2:
             await asyncio.sleep(0.01)
     task.cancel()
+    then()
     await asyncio.wait([task], timeout=2)
     assert task.cancelled()
     parts.broker.close()
