@@ -348,6 +348,17 @@ async def test_headers_that_amqp_can_not_carry_are_left_out(rabbitmq_url: str) -
             assert sweep.deliveries[0].headers == {"kept": "yes"}
 
 
+@pytest.mark.parametrize("name", ["CC", "BCC"])
+@pytest.mark.parametrize("value", [["image_processed"], "no list"], ids=str)
+async def test_headers_of_a_message_that_is_handed_on_send_it_nowhere_else(
+    rabbitmq_url: str, name: str, value: object
+) -> None:
+    async with open_rabbitmq(settings_for(rabbitmq_url, publish_timeout_s=2), name="parking") as broker:
+        await broker.publish(Queue.FOREIGN, b"parked", {name: value})
+        assert await lying_in(broker, Queue.FOREIGN) == ["parked"]
+        assert await lying_in(broker, Queue.IMAGE_PROCESSED) == []
+
+
 async def test_what_is_published_is_persistent_json(rabbitmq_url: str) -> None:
     async with (
         open_rabbitmq(settings_for(rabbitmq_url), name="properties") as broker,

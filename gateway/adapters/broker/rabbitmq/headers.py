@@ -12,10 +12,12 @@ _MAX_BYTES: Final = 64 * 1024
 the connection."""
 _MAX_KEY_CHARS: Final = 128
 """AMQP 0-9-1, section 4.2.5.5."""
+_ADDRESSES: Final = ("CC", "BCC")
+"""RabbitMQ sends a message to the queues that they name, too: what is handed on could come round again, for ever."""
 
 
 def carried(headers: Mapping[str, object]) -> dict[str, Any]:
-    """What can be sent of them: a value that AMQP has no type for, or that is too long, is left out."""
+    """What can be sent of them: left out is what AMQP has no type for, what is too long, and further addresses."""
     sent: dict[str, Any] = {}
     room = _MAX_BYTES
     for key, value in headers.items():
@@ -27,7 +29,7 @@ def carried(headers: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _size(key: str, value: Any) -> int | None:
-    if len(key) > _MAX_KEY_CHARS:
+    if len(key) > _MAX_KEY_CHARS or key in _ADDRESSES:
         return None
     try:
         return len(encode.field_table({key: value})) if _is_finite(value) else None
