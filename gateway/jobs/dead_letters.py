@@ -81,7 +81,7 @@ class DeadLetters:
         except Malformed:
             return False
         name = parse_attempt(message.trace_id, self._settings.trace_prefix)
-        if name is None:
+        if name is None or not message.original_path:  # a result that could not be read has none
             return False
         counted = await self._end_attempt(message.group_id, name, delivery.headers.get(REJECT_REASON))
         log.info(

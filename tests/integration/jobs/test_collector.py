@@ -310,6 +310,7 @@ async def test_no_more_than_so_many_objects_are_read_at_once(parts: Parts):
 
 def encode_upload(job: Job) -> bytes:
     image = job.images[0]
+    assert image.original is not None
     return orjson.dumps(
-        {"trace_id": image.trace_id, "group_id": job.job_id, "original_filename": "photo.jpg"}
+        {"trace_id": image.trace_id, "group_id": job.job_id, "original_path": image.original.key}
     )

@@ -15,7 +15,7 @@ from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
 from gateway.ports.job_store import JobStore
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts
-from tests.integration.jobs.test_collector import a_published_job
+from tests.integration.jobs.test_collector import a_published_job, bodies_in, collect
 
 
 async def reject_all(parts: Parts) -> None:
@@ -28,7 +28,7 @@ async def a_job_in_the_broker(parts: Parts) -> Job:
     job = await a_published_job(parts)
     await parts.broker.publish(
         Queue.IMAGE_UPLOAD,
-        orjson.dumps({"trace_id": job.images[0].trace_id, "group_id": job.job_id, "telegram_id": 0}),
+        a_dead_upload(job, AttemptName(job.images[0].trace_id, 1)),
     )
     return job
 
@@ -79,6 +79,17 @@ async def test_a_dead_letter_of_others_stays_where_it_is(parts: Parts, name):
         assert [delivery.body for delivery in sweep.deliveries] == [message["body"].encode()]
 
 
+async def test_a_result_that_nobody_can_read_is_no_reject_of_the_analyzer_and_stays_where_it_is(parts: Parts):
+    job = await a_published_job(parts)
+    body = orjson.dumps(
+        {"trace_id": job.images[0].trace_id, "group_id": job.job_id, "processed_path": "", "status": "done"}
+    )
+    await collect(parts, body)
+    await parts.dead_letters.run_once()
+    assert (await parts.jobs.get(job.job_id)).images[0].attempt == 1
+    assert await bodies_in(parts, Queue.DEAD_LETTER) == [body]
+
+
 async def test_a_dead_letter_of_a_job_that_is_gone_is_done_with(parts: Parts):
     job = await a_job_in_the_broker(parts)
     await reject_all(parts)
@@ -99,7 +110,9 @@ async def test_without_a_reason_the_text_tells_how_often_the_image_was_rejected(
 
 
 def a_dead_upload(job: Job, name: AttemptName) -> bytes:
-    return orjson.dumps({"trace_id": str(name), "group_id": job.job_id})
+    return orjson.dumps(
+        {"trace_id": str(name), "group_id": job.job_id, "original_path": f"{name.trace_id}/original.jpg"}
+    )
 
 
 async def test_a_dead_letter_of_an_attempt_that_is_not_the_newest_is_done_with(parts: Parts):
