@@ -11,6 +11,7 @@ import pytest
 from aiormq import spec
 from aiormq.abc import AbstractChannel
 from pamqp.common import FieldTable
+from structlog.testing import capture_logs
 
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
 from gateway.adapters.broker.settings import BrokerSettings
@@ -243,6 +244,22 @@ async def test_a_consumer_whose_queue_is_deleted_goes_on_with_a_new_one(rabbitmq
         await subscription.ack([gone])
         await publish(broker, Queue.IMAGE_UPLOAD, "new")
         assert bodies(await take(subscription, 1)) == ["new"]
+
+
+async def test_a_channel_that_the_broker_ends_is_told_in_its_words_and_comes_again(
+    rabbitmq: RabbitMQ, rabbitmq_url: str
+) -> None:
+    with rabbitmq.impatience(0.3), capture_logs() as lines:
+        async with (
+            open_rabbitmq(settings_for(rabbitmq_url), name="slow") as broker,
+            broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=1) as subscription,
+        ):
+            await publish(broker, Queue.IMAGE_PROCESSED, "a")
+            await take(subscription, 1)
+            assert bodies(await take(subscription, 1)) == ["a"]
+    [told] = [line for line in lines if line["log_level"] == "warning"][:1]
+    assert (told["event"], told["queue"]) == ("not consuming", "image_processed")
+    assert "PRECONDITION_FAILED - delivery acknowledgement on channel" in told["reason"]
 
 
 async def test_many_acks_are_few_frames(rabbitmq: RabbitMQ, rabbitmq_vhost: str) -> None:

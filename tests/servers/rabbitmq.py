@@ -130,6 +130,23 @@ class RabbitMQ:
         crash = f"{{ok, Queue}} = rabbit_amqqueue:lookup({name}), exit(amqqueue:get_pid(Queue), kill)"
         self._evaluate(f"[begin {crash}, timer:sleep(20) end || _ <- lists:seq(1, 20)]")
 
+    @contextmanager
+    def impatience(self, within_s: float) -> Iterator[None]:
+        """Channels that begin meanwhile are closed when a message is left unsettled for that long."""
+        milliseconds = int(within_s * 1000)
+        for name in ("consumer_timeout", "channel_tick_interval"):
+            self._evaluate(
+                f"application:set_env(rabbit, usual_{name}, application:get_env(rabbit, {name}, undefined))",
+                f"application:set_env(rabbit, {name}, {milliseconds})",
+            )
+        try:
+            yield
+        finally:
+            for name in ("consumer_timeout", "channel_tick_interval"):
+                self._evaluate(
+                    f"application:set_env(rabbit, {name}, application:get_env(rabbit, usual_{name}, undefined))"
+                )
+
     def launch(self) -> None:
         """Start the process, and wait for nothing."""
         self._write_configuration()

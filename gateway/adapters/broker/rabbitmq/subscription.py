@@ -8,15 +8,15 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiormq import Connection
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelClosed
 from attrs import define, field
 
-from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, losses_told
+from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, losses_told, reason_of
 from gateway.adapters.broker.rabbitmq.holding import Holding
 from gateway.adapters.broker.rabbitmq.link import ANSWER_S, CLOSE_S, Link
 from gateway.adapters.broker.rabbitmq.topology import Topology
@@ -136,7 +136,10 @@ class RabbitSubscription:
             consumer_tag = started.consumer_tag
             self._topology.consumed(self._queue)
             self._consuming.set()
-            await asyncio.wait({channel.closing, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+            closing = channel.closing
+            await asyncio.wait({closing, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+            if refusal := _refusal_of(closing):
+                self._topology.not_consumed(self._queue, refusal)
         finally:
             self._holding = None
             await self._release(channel, holding, consumer_tag)
@@ -156,6 +159,14 @@ class RabbitSubscription:
             self._link.abort()  # the broker then finds that we are gone
         except (AMQPError, ConnectionLost):
             pass  # then it ends by itself
+
+
+def _refusal_of(closing: asyncio.Future[Any]) -> str:
+    """The broker's words, if it has ended this channel and not all of the connection."""
+    if not closing.done() or closing.cancelled():
+        return ""
+    error = closing.exception()
+    return reason_of(error) if isinstance(error, ChannelClosed) else ""
 
 
 def _pause_after(failures: int) -> float:

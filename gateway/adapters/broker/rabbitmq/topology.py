@@ -45,7 +45,7 @@ class Topology:
     async def declare_all(self, connection: Connection) -> None:
         """Raises TimeoutError when the broker says nothing of any."""
         answers = await asyncio.gather(*(self._try_to_declare(connection, queue) for queue in self._queues))
-        if not any(answers):
+        if answers and not any(answers):
             raise TimeoutError
 
     def found(self, queue: Queue) -> None:
