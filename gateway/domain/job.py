@@ -11,8 +11,9 @@ How one value becomes the next is decided in `transitions.py`.
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from gateway.metadata import Metadata
 
@@ -105,6 +106,11 @@ class Counts:
     cancelled: int
     open: int
 
+    def without(self, ended: Image) -> Self:
+        """As they were before that image ended."""
+        count = getattr(self, ended.status)
+        return evolve(self, **{ended.status: count - 1}, open=self.open + 1)
+
     @property
     def total(self) -> int:
         return self.ended + self.open
@@ -139,12 +145,16 @@ class Job:
 
     @property
     def status(self) -> Status:
-        if self.counts.open:
+        return self.status_at(self.counts)
+
+    def status_at(self, counts: Counts) -> Status:
+        """The job's status when its images stood so, on their way to where they are."""
+        if counts.open:
             started = any(image.start_time is not None for image in self.images)
             return Status.PROCESSING if started else Status.PENDING
         if self.cancelled_at is not None:
             return Status.CANCELLED
-        return Status.COMPLETED if self.counts.completed else Status.FAILED
+        return Status.COMPLETED if counts.completed else Status.FAILED
 
     def image_of(self, trace_id: str) -> Image | None:
         """The image whose first attempt is called so."""

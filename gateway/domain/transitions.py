@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, Event, EventType
-from gateway.domain.job import Failure, Image, Job, Original, Stage, Status
+from gateway.domain.job import Counts, Failure, Image, Job, Original, Stage, Status
 from gateway.metadata import Metadata
 
 _ON_ITS_WAY: Final = (Stage.PUBLISH, Stage.RESULT)
@@ -222,21 +222,25 @@ def _ended(image: Image, now: datetime, **outcome: Any) -> Image:
 
 def _commit(job: Job, ended: Sequence[Image], now: datetime, *, begins: bool = False) -> Change:
     """Number the events that tell of the change: a progress, or each image's end, then the job's end."""
-    status, counts = job.status, job.counts  # what is evolved below changes neither
-    over = counts.open == 0
-    kinds: list[tuple[EventType, Image | None]] = []
+    counts = job.counts  # what is evolved below does not change them
+    told: list[tuple[EventType, Counts, Image | None]] = []  # the last first: its counts are the job's
+    if counts.open == 0:
+        told.append((EventType.JOB_COMPLETE, counts, None))
+    before = counts
+    for image in reversed(ended):
+        told.append((EventType.IMAGE_COMPLETE, before, image))
+        before = before.without(image)
     if begins or not ended:
-        kinds.append((EventType.PROGRESS, None))
-    kinds += [(EventType.IMAGE_COMPLETE, image) for image in ended]
-    if over:
-        kinds.append((EventType.JOB_COMPLETE, None))
+        told.append((EventType.PROGRESS, before, None))
     at = max(now, job.updated_at)
-    changed = evolve(job, seq=job.seq + len(kinds), updated_at=at, completed_at=at if over else None)
+    changed = evolve(
+        job, seq=job.seq + len(told), updated_at=at, completed_at=at if counts.open == 0 else None
+    )
     events = tuple(
         Event(
-            seq=job.seq + offset, type=kind, at=at, status=status, counts=counts, image=image,
+            seq=job.seq + offset, type=kind, at=at, status=job.status_at(after), counts=after, image=image,
         )
-        for offset, (kind, image) in enumerate(kinds, start=1)
+        for offset, (kind, after, image) in enumerate(reversed(told), start=1)
     )  # fmt: skip
     return Change(changed, events)
 

@@ -258,7 +258,8 @@ def test_results_that_came_together_are_one_change_and_each_is_judged_by_what_th
     assert [event.seq for event in change.events] == list(range(job.seq + 1, change.job.seq + 1))
     assert kinds(change) == [EventType.IMAGE_COMPLETE] * 3 + [EventType.JOB_COMPLETE]
     assert [event.image for event in change.events[:3]] == list(change.job.images)
-    assert {event.counts for event in change.events} == {change.job.counts}
+    assert [event.counts.ended for event in change.events] == [1, 2, 3, 3]
+    assert change.events[-1].counts == change.job.counts
 
 
 def test_results_none_of_which_counts_are_no_change():
