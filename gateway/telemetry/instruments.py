@@ -69,7 +69,7 @@ class Gauge:
     _value: float | None = None
 
     def set(self, value: float) -> None:
-        self._value = value
+        self._value = float(value)  # an agent takes no True
         self._series.set(value)
         self.repeat()
 
