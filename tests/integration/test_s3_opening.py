@@ -180,6 +180,18 @@ async def racing_s3(code: str, *, is_there_then: bool) -> AsyncIterator[dict[str
         yield server.options()
 
 
+async def test_a_server_that_knows_no_such_page_is_no_s3_and_stops_no_start() -> None:
+    async def no_such_page(_request: web.Request) -> web.StreamResponse:
+        raise web.HTTPNotFound
+
+    async with odd_s3(no_such_page) as server:
+        server.has_buckets = False
+        async with opened(server.options()) as store:
+            with pytest.raises(Unavailable) as raised:
+                await store.check()
+            assert "no S3" in raised.value.detail
+
+
 async def test_an_endpoint_may_be_written_in_capitals(rclone: S3Server) -> None:
     async with opened(rclone.options(), endpoint=f"LocalHost:{rclone.port}") as store:
         await put(store)
