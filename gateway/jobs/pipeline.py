@@ -5,6 +5,7 @@ does not answer, and begin anew with this process, which can't know what went on
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +31,8 @@ SWEEP_LIMIT: Final = 1000
 """Dead letters that are looked at in one sweep."""
 
 _WORKED: Final = (Queue.IMAGE_UPLOAD, Queue.METADATA_GENERATED)
+_ASIDE: Final = (Queue.DEAD_LETTER, Queue.FOREIGN)
+"""No image passes them on its way."""
 _LONGEST_STEP: Final = 5
 """Times the usual pause between looks; what is over that was a pause of clock or process."""
 
@@ -77,7 +80,7 @@ class Pipeline:
         """Look. A broker that does not answer is not at work. Raises Unavailable when the store is down."""
         window_before = self.window
         try:
-            depths = {queue: await self._broker.depth(queue) for queue in Queue}
+            depths = await self._look()
         except GatewayError as error:
             self._miss(error)
         else:
@@ -87,6 +90,16 @@ class Pipeline:
         self._has_looked = True
         if self.window > window_before:
             self._work.ring()
+
+    async def _look(self) -> Mapping[Queue, QueueDepth]:
+        """Raises Unavailable. A queue aside that is out of order is missing, and stops nobody."""
+        depths: dict[Queue, QueueDepth] = {}
+        for queue in (*_WORKED, Queue.IMAGE_PROCESSED):
+            depths[queue] = await self._broker.depth(queue)
+        for queue in _ASIDE:
+            with suppress(GatewayError):
+                depths[queue] = await self._broker.depth(queue)
+        return depths
 
     @property
     def is_working(self) -> bool:
@@ -119,7 +132,7 @@ class Pipeline:
         lines = [self._idle_warning(queue, since) for queue, since in self._idle_since.items()]
         if self._looks_with_a_rival >= 2:
             lines.append(self._rival_warning())
-        dead = self.depths[Queue.DEAD_LETTER].messages
+        dead = self.depths[Queue.DEAD_LETTER].messages if Queue.DEAD_LETTER in self.depths else 0
         if dead > SWEEP_LIMIT:
             lines.append(
                 f"{self._queue_name(Queue.DEAD_LETTER)} holds {dead} messages and only its first {SWEEP_LIMIT} are "

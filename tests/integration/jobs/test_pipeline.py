@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import pytest
 from attrs import define, evolve
 
 from gateway.errors import Unavailable
@@ -42,13 +43,14 @@ async def work(parts: Parts, seconds: float) -> None:
 
 @define(eq=False)
 class Outage:
-    """The real broker, unless it is down."""
+    """The real broker, unless it or one of its queues is down."""
 
     broker: Broker
     is_down: bool = True
+    out_of_order: Queue | None = None
 
     async def depth(self, queue: Queue) -> QueueDepth:
-        if self.is_down:
+        if self.is_down or queue is self.out_of_order:
             raise Unavailable("The broker is down.")
         return await self.broker.depth(queue)
 
@@ -125,6 +127,16 @@ async def test_time_in_which_the_broker_does_not_answer_does_not_count(parts: Pa
             await pipeline.run_once()
             parts.clock.turn(1)
     assert pipeline.overdue_before(0.1) is None
+
+
+@pytest.mark.parametrize("queue", [Queue.DEAD_LETTER, Queue.FOREIGN])
+async def test_a_queue_aside_that_is_out_of_order_stops_nobody(parts: Parts, queue: Queue):
+    pipeline, outage = beside_an_outage(parts)
+    outage.is_down, outage.out_of_order = False, queue
+    async with services(parts):
+        await pipeline.run_once()
+        assert pipeline.is_working
+        assert pipeline.warnings() == []
 
 
 async def test_a_pause_of_the_process_does_not_count(parts: Parts):
