@@ -2,14 +2,15 @@
 
 At its deadline, in working time of the pipeline, an image is first looked for where its attempts would have stored
 it. If it lies there it is completed; else it is sent again until its attempts are used up. Whatever the pipeline does,
-an image of a job that was accepted long ago ends.
+an image of a job that was accepted long ago ends, once the gateway has been up for a deadline's time: after days in
+which the machine was off, what lay over gets its chance first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from attrs import define
+from attrs import define, field
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 _A_ROUND = 500
 _AT_ONCE = 32
+_LONGEST_ROUND = timedelta(minutes=2)
+"""Between two looks of a process that is up; more was a sleep of the machine, or somebody set the clock."""
 
 
 @define(eq=False)
@@ -45,6 +48,8 @@ class Rescuer:
     _settings: JobsSettings
     _metrics: Metrics
     name: str = "rescuer"
+    _looked_at: datetime | None = field(init=False, default=None)
+    _up_since: datetime | None = field(init=False, default=None)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -53,13 +58,22 @@ class Rescuer:
     async def run_once(self) -> None:
         """Settle what is due now, so many images of each kind at most. Raises Unavailable when a store is down."""
         await self._rescue_overdue()
-        await self._give_up_old()
+        if self._has_been_up_long():
+            await self._give_up_old()
 
     async def _rescue_overdue(self) -> None:
         moment = self._pipeline.overdue_before(self._settings.result_timeout_s)
         if moment is not None:
             overdue = await self._backlog.without_result(moment, limit=_A_ROUND)
             await for_each(_each(overdue), lambda image: self._rescue(image, moment), at_once=_AT_ONCE)
+
+    def _has_been_up_long(self) -> bool:
+        now = self._clock.now()
+        if self._looked_at is None or not timedelta() <= now - self._looked_at <= _LONGEST_ROUND:
+            self._up_since = now
+        self._looked_at = now
+        up_since = self._up_since or now
+        return (now - up_since).total_seconds() >= self._settings.result_timeout_s
 
     async def _give_up_old(self) -> None:
         moment = self._clock.now() - timedelta(seconds=self._settings.give_up_s)

@@ -9,6 +9,7 @@ from attrs import define, evolve
 from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
+from gateway.jobs.rescuer import Rescuer
 from gateway.messages import encode
 from gateway.ports.broker import Queue
 from gateway.ports.job_store import Backlog
@@ -264,6 +265,30 @@ async def test_the_result_of_an_image_that_was_found_before_is_a_repeated_one_an
 # At the end of all patience
 
 
+async def look_for(parts: Parts, rescuer: Rescuer, seconds: float) -> None:
+    """The gateway is up for so long, and looks every ten seconds."""
+    end = parts.clock.now() + timedelta(seconds=seconds)
+    await rescuer.run_once()
+    while parts.clock.now() < end:
+        parts.clock.turn(10)
+        await rescuer.run_once()
+
+
+async def stay_up(parts: Parts) -> None:
+    await look_for(parts, parts.rescuer, TIMEOUT_S)
+
+
+async def test_what_lay_over_while_the_machine_was_off_gets_its_chance_before_it_is_given_up(parts: Parts):
+    job = await parts.submitted(sent(a_jpeg()))
+    rescuer = parts.rescuer
+    for off_s in (3 * DAY_S, DAY_S):
+        parts.clock.turn(off_s)
+        await look_for(parts, rescuer, TIMEOUT_S - 10)
+        assert (await image_of(parts, job)).stage is Stage.PUBLISH
+    await look_for(parts, rescuer, 10)
+    assert (await image_of(parts, job)).status is Status.FAILED
+
+
 async def test_an_image_of_a_job_accepted_long_ago_fails_whatever_the_pipeline_does(parts: Parts):
     waiting = await parts.submitted(*(sent(a_jpeg()) for _ in range(10)))
     await parts.dispatcher.run_once()
@@ -271,8 +296,7 @@ async def test_an_image_of_a_job_accepted_long_ago_fails_whatever_the_pipeline_d
     await parts.pipeline.run_once()
     await parts.rescuer.run_once()
     assert (await parts.jobs.get(waiting.job_id)).counts.open == 10
-    parts.clock.turn(2)
-    await parts.rescuer.run_once()
+    await stay_up(parts)
     job = await parts.jobs.get(waiting.job_id)
     assert job.status is Status.FAILED
     texts = [image.failure.error for image in job.images if image.failure]
@@ -289,14 +313,14 @@ async def test_an_image_that_is_given_up_is_completed_when_its_object_lies_in_th
     (_, path), *_ = known_paths(job.images[0])
     await parts.put(Bucket.PROCESSED, path, write_tags(a_jpeg(), WORDS))
     parts.clock.turn(3 * DAY_S + 1)
-    await parts.rescuer.run_once()
+    await stay_up(parts)
     assert (await image_of(parts, job)).status is Status.COMPLETED
 
 
 async def test_a_download_that_our_own_trouble_put_off_again_and_again_is_given_up_too(parts: Parts):
     job = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
     parts.clock.turn(3 * DAY_S + 1)
-    await parts.rescuer.run_once()
+    await stay_up(parts)
     text = "given up 72 hours after it was accepted, while it waited for its download"
     assert (await image_of(parts, job)).failure == Failure("download_failed", text)
 
@@ -306,6 +330,6 @@ async def test_younger_jobs_are_not_given_up_with_the_old(parts: Parts):
     parts.clock.turn(2 * DAY_S)
     young = await parts.submitted(sent(a_jpeg()))
     parts.clock.turn(DAY_S + 1)
-    await parts.rescuer.run_once()
+    await stay_up(parts)
     stages = [(await image_of(parts, job)).stage for job in (old, young)]
     assert stages == [Stage.ENDED, Stage.PUBLISH]
