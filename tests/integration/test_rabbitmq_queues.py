@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiormq
 import pytest
@@ -54,6 +54,27 @@ async def test_queues_bear_the_names_of_the_settings(rabbitmq_url: str) -> None:
         await subscription.reject(delivery)
         await eventually(lambda: lying_in(broker, Queue.DEAD_LETTER))
         assert (await channel.basic_get("dead")).body == b"hopeless"
+
+
+async def test_a_question_that_is_given_up_ends_at_once_and_costs_no_connection(rabbitmq_url: str) -> None:
+    reconnects: list[None] = []
+
+    async def ask_on_and_on(broker: Broker) -> None:
+        while True:
+            with suppress(Unavailable):
+                await broker.depth(Queue.IMAGE_UPLOAD)
+
+    async with open_rabbitmq(
+        settings_for(rabbitmq_url), name="asking", on_reconnect=lambda: reconnects.append(None)
+    ) as broker:
+        for milliseconds in range(40):
+            asking = asyncio.create_task(ask_on_and_on(broker))
+            await asyncio.sleep(milliseconds / 4000)
+            asking.cancel()
+            done, _ = await asyncio.wait({asking}, timeout=3)
+            assert done
+        assert await broker.check()
+        assert reconnects == []
 
 
 async def test_a_queue_that_we_may_not_consume_is_told_in_the_brokers_words(rabbitmq_url: str) -> None:

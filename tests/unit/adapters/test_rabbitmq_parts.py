@@ -174,6 +174,21 @@ async def test_whatever_aiormq_raises_at_the_end_of_a_connection_is_a_loss(error
         raise error
 
 
+async def test_a_cancellation_of_ours_stays_one_when_a_clean_up_fails_on_it() -> None:
+    async def wait_and_fail_to_close() -> None:
+        with losses_told():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise AMQPConnectionError("closed")
+
+    waiting = asyncio.create_task(wait_and_fail_to_close())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()
+
+
 async def test_what_the_broker_answers_is_no_loss() -> None:
     with pytest.raises(ChannelNotFoundEntity), losses_told():
         raise ChannelNotFoundEntity("NOT_FOUND")

@@ -49,6 +49,8 @@ def losses_told() -> Iterator[None]:
     except (*_ANSWERS, TimeoutError):
         raise
     except Exception as error:
+        if task and task.cancelling() > cancellations:
+            raise asyncio.CancelledError from error  # ours, which a clean-up that failed has hidden
         # A closed channel gives some of its waiters an Exception of no class.
         if isinstance(error, _LOSSES) or type(error) is Exception:
             raise lost(reason_of(error)) from error
