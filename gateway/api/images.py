@@ -1,17 +1,19 @@
 """Images of a batch by HTTP: how one stands, and its bytes before and after.
 
 Bytes are streamed from the object store with ETag, Range and file name; a client that reads slowly holds one piece
-of them. An original never changes, and a processed image appears when its image has ended.
+of them, and one of the places for downloads, so that slow ones never keep the gateway itself from its object store. An
+original never changes, and a processed image appears when its image has ended.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import quote
 
 import structlog
 from aiohttp import web
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from gateway.api.answers import not_modified, versioned_answer
 from gateway.api.batches import PREFIX
@@ -20,7 +22,7 @@ from gateway.api.parameters import index_of, job_id_of
 from gateway.api.views import StatusViews, image_fields, to_json
 from gateway.context import AppContext
 from gateway.domain.job import Image, Job, Status
-from gateway.errors import Conflict, GatewayError, NotFound
+from gateway.errors import Conflict, GatewayError, NotFound, Unavailable
 from gateway.images.names import safe_name
 from gateway.images.signatures import ImageType
 from gateway.ports.object_store import Bucket, ObjectKey, StoredObject
@@ -28,8 +30,11 @@ from gateway.ports.object_store import Bucket, ObjectKey, StoredObject
 log = structlog.get_logger(__name__)
 
 _PATH: Final = f"{PREFIX}/batch/{{job_id}}/images/{{index}}"
+PLACE_S: Final = 2.0
+"""How long a download waits for its place."""
 WRITE_S: Final = 60.0
 """How long a client may leave one piece unread."""
+_RETRY_S: Final = 1
 _UNSAFE_IN_QUOTES: Final = frozenset('"\\%')
 
 
@@ -48,6 +53,11 @@ class Images:
 
     _context: AppContext
     _views: StatusViews
+    _places: asyncio.Semaphore = field(init=False)
+
+    @_places.default
+    def _all_places(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self._context.settings.http.max_downloads)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -87,7 +97,21 @@ class Images:
         part = asked_range(
             stored.size, etag, range_=request.headers.get("Range"), if_range=request.headers.get("If-Range")
         )
-        return await self._stream(request, headers, stored, part)
+        async with self._a_place():
+            return await self._stream(request, headers, stored, part)
+
+    @asynccontextmanager
+    async def _a_place(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(PLACE_S):
+                await self._places.acquire()
+        except TimeoutError:
+            text = "Too many images are being downloaded."
+            raise Unavailable(text, code="busy", retry_after_s=_RETRY_S) from None
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def _stream(
         self, request: web.Request, headers: Mapping[str, str], stored: StoredObject, part: ByteRange | None

@@ -41,6 +41,8 @@ class HttpSettings:
     """Off: nothing but the Unix socket."""
     cors_origins: tuple[str, ...] = field(default=("*",), converter=normalised_origins)
     """Origins whose pages may use the API; `*`: all."""
+    max_downloads: int = field(default=16, validator=validators.ge(1))
+    """Images that are sent at once; further downloads wait for a moment, then get 503."""
     keepalive_timeout_s: float = field(default=30.0, validator=validators.gt(0))
     """How long a connection may be idle, or its headers take."""
     shutdown_timeout_s: float = field(default=2.0, validator=validators.ge(0))

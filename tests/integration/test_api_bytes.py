@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from gateway.domain.job import Job
+from gateway.settings import HttpSettings
 from tests import builders
 from tests.pictures import plain
-from tests.servers.quiet_gateway import QuietGateway
+from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 
 JPEG, PNG = plain("JPEG"), plain("PNG")
 SIZE = len(JPEG)
@@ -208,3 +209,18 @@ async def test_a_download_that_breaks_halfway_is_seen_to_be_broken(quiet: QuietG
     assert f"content-length: {len(content)}".encode() in received.lower()
     assert body < len(content)
     writer.close()
+
+
+async def test_downloads_that_are_too_many_at_once_are_put_off_until_one_has_ended(tmp_path: Path) -> None:
+    async with quiet_gateway(tmp_path, http=HttpSettings(max_downloads=1)) as quiet:
+        job = await posted(quiet, JPEG + bytes(8_000_000))
+        reader, writer = await asyncio.open_connection("127.0.0.1", quiet.port, limit=1024)
+        writer.write(f"GET {path_of(job)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        async with quiet.http.get(path_of(job)) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert (await answer.json(content_type="application/problem+json"))["code"] == "busy"
+        writer.close()
+        async with quiet.http.get(path_of(job)) as answer:
+            assert answer.status == 200
+            assert len(await answer.read()) == len(JPEG) + 8_000_000
