@@ -61,6 +61,7 @@ async def test_a_question_that_is_given_up_ends_at_once_and_costs_no_connection(
 
     async def ask_on_and_on(broker: Broker) -> None:
         while True:
+            await asyncio.sleep(0)
             with suppress(Unavailable):
                 await broker.depth(Queue.IMAGE_UPLOAD)
 
