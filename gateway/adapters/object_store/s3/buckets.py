@@ -60,7 +60,8 @@ class Buckets:
             if error.s3_code not in _MADE_BY_ANOTHER:
                 raise
         except NotThere as error:
-            raise Refused(f"{error}: what answers there is no S3", "404") from None
+            detail = f"{error}: what answers there is no S3"
+            raise Refused(detail, "404") from None
         try:
             await self._client.head_bucket(name)
         except NotThere:
