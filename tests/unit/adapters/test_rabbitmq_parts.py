@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from aiormq.abc import TaskWrapper
 from aiormq.exceptions import AMQPConnectionError, ChannelNotFoundEntity
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,6 +188,21 @@ async def test_a_cancellation_of_ours_stays_one_when_a_clean_up_fails_on_it() ->
     waiting.cancel()
     await asyncio.wait({waiting})
     assert waiting.cancelled()
+
+
+async def test_a_cancellation_of_ours_stays_one_when_the_broker_refuses_in_the_same_moment() -> None:
+    question = TaskWrapper(asyncio.create_task(asyncio.Event().wait()))
+
+    async def ask() -> None:
+        with losses_told():
+            await question
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    question.throw(ChannelNotFoundEntity("NOT_FOUND"))
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert asking.cancelled()
 
 
 async def test_what_the_broker_answers_is_no_loss() -> None:

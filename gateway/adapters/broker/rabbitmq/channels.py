@@ -8,6 +8,8 @@ from typing import Any, Final
 from aiormq import Connection
 from aiormq.abc import AbstractChannel
 
+from gateway.adapters.broker.rabbitmq.errors import cancellation_kept
+
 _CLOSED_S: Final = 0.5
 """What a cancelled question waits for the good-bye of its channel."""
 
@@ -15,12 +17,13 @@ _CLOSED_S: Final = 0.5
 @asynccontextmanager
 async def a_channel(connection: Connection) -> AsyncIterator[AbstractChannel]:
     """A channel for a few questions. It has no deadline of its own, and raises what aiormq raises."""
-    channel = await connection.channel(publisher_confirms=False)
-    try:
-        yield channel
-    finally:
-        if not channel.is_closed:
-            await _close(channel)
+    with cancellation_kept():
+        channel = await connection.channel(publisher_confirms=False)
+        try:
+            yield channel
+        finally:
+            if not channel.is_closed:
+                await _close(channel)
 
 
 async def _close(channel: AbstractChannel) -> None:

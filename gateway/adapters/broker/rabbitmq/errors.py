@@ -36,12 +36,26 @@ class ConnectionLost(Unavailable):
 
 
 @contextmanager
+def cancellation_kept() -> Iterator[None]:
+    """One of ours stays one, also when an error of the library, or of a clean-up, would hide it."""
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
+    try:
+        yield
+    except Exception as error:
+        if task and task.cancelling() > cancellations:
+            raise asyncio.CancelledError from error
+        raise
+
+
+@contextmanager
 def losses_told() -> Iterator[None]:
     """Whatever ends a wait because the connection ends is ConnectionLost; what the broker answers passes."""
     task = asyncio.current_task()
     cancellations = task.cancelling() if task else 0
     try:
-        yield
+        with cancellation_kept():
+            yield
     except asyncio.CancelledError as error:
         if task and task.cancelling() > cancellations:
             raise
@@ -49,8 +63,6 @@ def losses_told() -> Iterator[None]:
     except (*_ANSWERS, TimeoutError):
         raise
     except Exception as error:
-        if task and task.cancelling() > cancellations:
-            raise asyncio.CancelledError from error  # ours, which a clean-up that failed has hidden
         # A closed channel gives some of its waiters an Exception of no class.
         if isinstance(error, _LOSSES) or type(error) is Exception:
             raise lost(reason_of(error)) from error
