@@ -42,11 +42,13 @@ class Confirms:
         """
         try:
             yield
+            await self._committed()
         except BaseException:
             with suppress(GatewayError):
                 await self._committed()
             raise
-        await self._committed()
+        finally:
+            self._give_up_the_rest()
 
     def add(self, job_id: str, name: AttemptName) -> None:
         """The broker has it."""
@@ -55,13 +57,14 @@ class Confirms:
             self._committing = asyncio.create_task(self._commit_all(), name="commit-confirms")
 
     async def _committed(self) -> None:
-        if self._committing is None:
-            return
-        try:
-            await self._committing
-        finally:
-            self._committing = None
-            self._waiting.clear()
+        if self._committing is not None:
+            await asyncio.shield(self._committing)
+
+    def _give_up_the_rest(self) -> None:
+        if self._committing is not None:
+            self._committing.cancel()
+        self._committing = None
+        self._waiting.clear()
 
     async def _commit_all(self) -> None:
         while self._waiting:

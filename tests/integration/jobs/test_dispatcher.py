@@ -272,6 +272,23 @@ async def test_a_stop_while_images_are_published_commits_what_was_confirmed(part
     assert await parts.jobs.in_flight() == 2
 
 
+async def test_a_stop_while_what_was_confirmed_is_committed_lets_that_end(parts: Parts):
+    job, gate = await parts.submitted(sent(a_jpeg())), Gate(parts.jobs)
+    confirms = Confirms(evolve(parts.ledger, store=gate), parts.clock)  # type: ignore[arg-type]
+
+    async def publish() -> None:
+        async with confirms.all_committed():
+            confirms.add(job.job_id, AttemptName(job.images[0].trace_id, 1))
+
+    task = asyncio.create_task(publish())
+    await asyncio.sleep(0)
+    task.cancel()
+    gate.opens.set()
+    await asyncio.wait([task], timeout=2)
+    assert task.cancelled()
+    assert (await parts.jobs.get(job.job_id)).images[0].stage is Stage.RESULT
+
+
 @define(eq=False)
 class Gate:
     """The real job store; changes wait until it opens."""
