@@ -69,7 +69,7 @@ class Gauge:
     _value: float | None = None
 
     def set(self, value: float) -> None:
-        self._value = float(value)  # an agent takes no True
+        self._value = +value  # a number also of a bool, of which an agent knows nothing
         self._series.set(value)
         self.repeat()
 

@@ -32,7 +32,7 @@ def test_a_gauge_is_told_at_both_doors_with_its_new_value() -> None:
 def test_a_gauge_that_says_yes_or_no_is_told_as_a_number() -> None:
     agent = RecordingAgent()
     Instruments(agent).gauge("ready", "Whether it is.").set(True)
-    assert [str(told[2]) for told in agent.told] == ["1.0"]
+    assert [str(told[2]) for told in agent.told] == ["1"]
 
 
 def test_a_histogram_is_told_at_both_doors() -> None:
