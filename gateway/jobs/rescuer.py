@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 _A_ROUND = 500
 _AT_ONCE = 32
 _LONGEST_ROUND = timedelta(minutes=2)
-"""Between two looks of a process that is up; more was a sleep of the machine, or somebody set the clock."""
+"""Of a process that is up, beside the pause between two; more was a sleep of the machine, or somebody set the clock."""
 
 
 @define(eq=False)
@@ -69,7 +69,8 @@ class Rescuer:
 
     def _has_been_up_long(self) -> bool:
         now = self._clock.now()
-        if self._looked_at is None or not timedelta() <= now - self._looked_at <= _LONGEST_ROUND:
+        longest = timedelta(seconds=self._settings.watch_every_s) + _LONGEST_ROUND
+        if self._looked_at is None or not timedelta() <= now - self._looked_at <= longest:
             self._up_since = now
         self._looked_at = now
         up_since = self._up_since or now

@@ -265,12 +265,12 @@ async def test_the_result_of_an_image_that_was_found_before_is_a_repeated_one_an
 # At the end of all patience
 
 
-async def look_for(parts: Parts, rescuer: Rescuer, seconds: float) -> None:
-    """The gateway is up for so long, and looks every ten seconds."""
+async def look_for(parts: Parts, rescuer: Rescuer, seconds: float, *, every_s: float = 10) -> None:
+    """The gateway is up for so long, and looks now and then."""
     end = parts.clock.now() + timedelta(seconds=seconds)
     await rescuer.run_once()
     while parts.clock.now() < end:
-        parts.clock.turn(10)
+        parts.clock.turn(every_s)
         await rescuer.run_once()
 
 
@@ -287,6 +287,14 @@ async def test_what_lay_over_while_the_machine_was_off_gets_its_chance_before_it
         assert (await image_of(parts, job)).stage is Stage.PUBLISH
     await look_for(parts, rescuer, 10)
     assert (await image_of(parts, job)).status is Status.FAILED
+
+
+async def test_a_gateway_that_seldom_looks_gives_up_what_is_old_too(tmp_path):
+    async with parts_in(tmp_path, result_timeout_s=TIMEOUT_S, watch_every_s=300) as parts:
+        job = await parts.submitted(sent(a_jpeg()))
+        parts.clock.turn(3 * DAY_S + 1)
+        await look_for(parts, parts.rescuer, 600, every_s=301)
+        assert (await image_of(parts, job)).status is Status.FAILED
 
 
 async def test_an_image_of_a_job_accepted_long_ago_fails_whatever_the_pipeline_does(parts: Parts):
