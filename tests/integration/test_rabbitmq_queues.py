@@ -190,6 +190,23 @@ async def test_a_queue_that_is_out_of_order_keeps_no_other_from_use(
     assert not reconnects
 
 
+async def test_a_queue_that_takes_messages_again_is_out_of_order_no_more(
+    rabbitmq: RabbitMQ, rabbitmq_vhost: str, rabbitmq_url: str
+) -> None:
+    queues = (Queue.IMAGE_UPLOAD, Queue.METADATA_GENERATED)  # a worker's, which asks no queue how deep it is
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="before", queues=queues):
+        pass
+    rabbitmq.wreck_queue(rabbitmq_vhost, "metadata_generated")
+    async with open_rabbitmq(settings_for(rabbitmq_url), name="after", queues=queues) as broker:
+        await eventually(lambda: works(broker))
+        assert broker.warnings == ["the queue metadata_generated can't be used: no answer in time"]
+        rabbitmq.clear_wreck(rabbitmq_vhost, "metadata_generated")
+        async with another_service(rabbitmq_url) as channel:
+            await channel.queue_declare("metadata_generated", durable=True)
+        await publish(broker, Queue.METADATA_GENERATED, "a")
+        assert not broker.warnings
+
+
 async def works(broker: Broker) -> bool:
     try:
         await broker.check()

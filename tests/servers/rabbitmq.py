@@ -130,6 +130,13 @@ class RabbitMQ:
         crash = f"{{ok, Queue}} = rabbit_amqqueue:lookup({name}), exit(amqqueue:get_pid(Queue), kill)"
         self._evaluate(f"[begin {crash}, timer:sleep(20) end || _ <- lists:seq(1, 20)]")
 
+    def clear_wreck(self, vhost: str, queue: str) -> None:
+        """As an operator does; whoever declares it next makes it anew."""
+        name = f'rabbit_misc:r(<<"{vhost}">>, queue, <<"{queue}">>)'
+        self._evaluate(
+            f"{{ok, Wreck}} = rabbit_amqqueue:lookup({name}), rabbit_amqqueue:delete_crashed(Wreck)"
+        )
+
     @contextmanager
     def impatience(self, within_s: float) -> Iterator[None]:
         """Channels that begin meanwhile are closed when a message is left unsettled for that long."""

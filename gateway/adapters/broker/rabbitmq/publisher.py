@@ -61,6 +61,7 @@ class Publisher:
                 await asyncio.sleep(_pause_after(attempt))
             else:
                 self._trouble = ""
+                self._topology.found(queue)
                 return
 
     async def _publish_or_declare(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
