@@ -166,12 +166,13 @@ async def test_who_may_not_publish_is_told_and_goes_on_once_allowed(
     assert not reconnects
 
 
-async def test_a_queue_that_is_out_of_order_keeps_no_other_from_use(
+async def test_queues_that_are_out_of_order_keep_no_other_from_use(
     rabbitmq: RabbitMQ, rabbitmq_vhost: str, rabbitmq_url: str
 ) -> None:
     async with open_rabbitmq(settings_for(rabbitmq_url), name="before"):
         pass
-    rabbitmq.wreck_queue(rabbitmq_vhost, "dead_letter_queue")
+    for name in ("dead_letter_queue", "image_processed.foreign"):
+        rabbitmq.wreck_queue(rabbitmq_vhost, name)
     reconnects: list[None] = []
     async with (
         open_rabbitmq(
@@ -182,7 +183,13 @@ async def test_a_queue_that_is_out_of_order_keeps_no_other_from_use(
         await publish(broker, Queue.IMAGE_UPLOAD, "a")
         assert bodies(await take(subscription, 1)) == ["a"]
         await eventually(lambda: works(broker))
-        assert broker.warnings == ["the queue dead_letter_queue can't be used: no answer in time"]
+        assert sorted(broker.warnings) == [
+            "the queue dead_letter_queue can't be used: no answer in time",
+            "the queue image_processed.foreign can't be used: no answer in time",
+        ]
+        for queue in (Queue.DEAD_LETTER, Queue.FOREIGN):
+            with pytest.raises(Unavailable):
+                await broker.depth(queue)
         with pytest.raises(Unavailable):
             await lying_in(broker, Queue.DEAD_LETTER)
         assert await works(broker)

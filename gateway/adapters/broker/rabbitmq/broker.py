@@ -70,6 +70,7 @@ class RabbitBroker:
         async with self._consuming.asking():
             try:
                 async with a_channel(connection) as channel:
+                    self._consuming.heard()
                     answer = await channel.queue_declare(self._settings.queue_name(queue), passive=True)
             except ChannelNotFoundEntity:  # somebody has deleted it
                 await self._topology.declare(connection, queue)

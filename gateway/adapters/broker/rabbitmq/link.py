@@ -133,6 +133,10 @@ class Link:
         except AMQPError as error:
             raise Unavailable("The message broker refuses.", detail=reason_of(error)) from error
 
+    def heard(self) -> None:
+        """The broker has answered to a part of a question: it is alive, even if no answer comes to the rest."""
+        self._questions.heard()
+
     def abort(self) -> None:
         """End the connection now: it hangs."""
         if self._transport is not None:
