@@ -45,6 +45,7 @@ def check_gateway(settings: Settings) -> None:
         if settings.of(role).kind == "external":
             _check_reach(settings, f"{role}.kind = external")
     _check_keys(settings)
+    _check_connections(settings)
 
 
 def check_worker(settings: Settings, role: Role) -> None:
@@ -74,4 +75,14 @@ def _check_keys(settings: Settings) -> None:
         missing = "secret_key" if store.access_key else "access_key"
         raise SettingsError(
             f"object_store.kind = s3 needs object_store.{missing} (MINIO_{missing.upper()}), and there is none"
+        )
+
+
+def _check_connections(settings: Settings) -> None:
+    """Slow clients must not take all the ways to the object store."""
+    connections, downloads = settings.object_store.connections, settings.http.max_downloads
+    if settings.object_store.kind == "s3" and 2 * downloads > connections:
+        raise SettingsError(
+            f"http.max_downloads = {downloads} needs object_store.connections = {2 * downloads} or more, and it is "
+            f"{connections}: slow downloads could keep the gateway from its object store"
         )

@@ -440,6 +440,13 @@ UNFIT_GATEWAYS = [
         '[object_store]\nkind = "s3"\naccess_key = "ada"',
         "object_store.kind = s3 needs object_store.secret_key (MINIO_SECRET_KEY), and there is none",
     ),
+    (
+        '[object_store]\nkind = "s3"\naccess_key = "ada"\nsecret_key = "s"\nconnections = 8',
+        (
+            "http.max_downloads = 16 needs object_store.connections = 32 or more, and it is 8: slow downloads could "
+            "keep the gateway from its object store"
+        ),
+    ),
 ]
 
 
