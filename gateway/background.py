@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 from attrs import define, field
 
+from gateway.cancellation import is_being_cancelled
 from gateway.errors import GatewayError
 
 log = structlog.get_logger(__name__)
@@ -23,12 +24,6 @@ class CanNotStart(GatewayError):
     """The process can't run so. The text is for its operator, and says what to change."""
 
     default_code = "can_not_start"
-
-
-def is_being_cancelled() -> bool:
-    """Whether a CancelledError in this task is one: client libraries end their own waits by a bare one."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 class Service(Protocol):

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from attrs import define, field
 
-from gateway.background import is_being_cancelled
+from gateway.cancellation import is_being_cancelled
 from gateway.errors import GatewayError
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from gateway.cancellation import is_being_cancelled
 from gateway.errors import GatewayError
 
 log = structlog.get_logger(__name__)
@@ -36,7 +37,7 @@ async def keep_doing(
             await run_once()
             trouble = 0
         except GatewayError as error:
-            if _is_cancelled():  # and what was cancelled met trouble while it cleaned up
+            if is_being_cancelled():  # and what was cancelled met trouble while it cleaned up
                 raise asyncio.CancelledError from error
             trouble += 1
             log.warning("in trouble, will try again", service=name, reason=str(error), times=trouble)
@@ -45,11 +46,6 @@ async def keep_doing(
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await bell.wait()
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def pause_after(trouble: int) -> float:

@@ -15,6 +15,7 @@ import structlog
 
 from gateway.api.application import build_application, build_worker_application
 from gateway.app import assembled
+from gateway.cancellation import is_being_cancelled
 from gateway.listening import UNIX, listening, stop_on_signals
 from gateway.settings import Role, Settings
 from gateway.worker import at_work
@@ -49,7 +50,7 @@ async def _stoppable(main: Coroutine[Any, Any, int]) -> int:
     try:
         return await main
     except asyncio.CancelledError:
-        if not task.cancelling():  # a client library's own: a bug
+        if not is_being_cancelled():  # a client library's own: a bug
             raise
         log.info("stopped before the start was over")
         return 0

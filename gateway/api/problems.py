@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler
 
 from gateway import errors
 from gateway.api.cors import is_preflight, preflight_answer
+from gateway.cancellation import is_being_cancelled
 from gateway.errors import BadInput, GatewayError, RangeRefused, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -126,8 +127,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         bug = _is_connected(request)
         answer = of_crash(error, **_where(request)) if bug else web.Response(status=_GONE)
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if is_being_cancelled():
             raise
         # A client library ended its own wait by a bare CancelledError.
         answer = of_crash(error, **_where(request))

@@ -17,6 +17,7 @@ from attrs import define
 
 from gateway.api.problems import of_error, of_server
 from gateway.background import Background
+from gateway.cancellation import times_cancelled
 from gateway.errors import BadInput, GatewayError, TooLarge, TooSlow, Unavailable, UnsupportedMedia
 from gateway.intake.reader import is_json
 from gateway.intake.settings import IntakeSettings
@@ -108,24 +109,19 @@ async def guarded_body(content: aiohttp.StreamReader, settings: IntakeSettings) 
 
 async def _next_chunk(content: aiohttp.StreamReader, patience_s: float) -> bytes:
     """The bytes that are there, at the end of the body none."""
-    cancelled_before = _times_cancelled()
+    cancelled_before = times_cancelled()
     try:
         async with asyncio.timeout(patience_s):
             return await content.readany()
     except TimeoutError:
         raise TooSlow("The body did not come in time.") from None
     except asyncio.CancelledError:
-        if _times_cancelled() > cancelled_before:
+        if times_cancelled() > cancelled_before:
             raise
         # A stop that has waited long enough makes aiohttp end the stream so, and the task is not cancelled.
         raise Unavailable("The gateway is stopping.", code="stopping") from None
     except (PayloadEncodingError, web.RequestPayloadError) as error:
         raise BadInput("The body's transfer coding is broken.", detail=str(error)) from None
-
-
-def _times_cancelled() -> int:
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
 
 
 def _bound(request: web.Request, settings: IntakeSettings) -> int:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from attrs import asdict, frozen
 
+from gateway.cancellation import times_cancelled
 from gateway.fetch.failures import DownloadError, DownloadFailed, DownloadRefused
 from gateway.fetch.guard import ForbiddenAddress
 from gateway.fetch.policy import FORBIDDEN_ADDRESS
@@ -56,13 +57,13 @@ class Patience:
     async def waiting(self) -> AsyncIterator[None]:
         """Around each wait. Raises DownloadFailed or DownloadRefused for whatever goes wrong in it."""
         loop = asyncio.get_running_loop()
-        started, cancelled_before = loop.time(), _cancellations()
+        started, cancelled_before = loop.time(), times_cancelled()
         try:
             async with asyncio.timeout(self._left_s):
                 yield
         except asyncio.CancelledError as error:
             # aiohttp raises it bare when a connection ends under it; only a counted one is meant for us.
-            if _cancellations() > cancelled_before:
+            if times_cancelled() > cancelled_before:
                 raise
             raise DownloadFailed(self._url, _BROKEN, detail=_shown(error), retryable=True) from error
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
@@ -82,8 +83,3 @@ def _shown(error: BaseException) -> str:
     """For the log; the texts of other errors than the system's hold URLs with their queries, and bodies."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
     return type(error).__name__ + (f": {cause}" if cause else "")
-
-
-def _cancellations() -> int:
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0

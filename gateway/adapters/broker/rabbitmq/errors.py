@@ -22,6 +22,7 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 
+from gateway.cancellation import times_cancelled
 from gateway.errors import Unavailable
 
 REFUSALS: Final = (ChannelAccessRefused, ChannelLockedResource, ChannelPreconditionFailed)
@@ -38,12 +39,11 @@ class ConnectionLost(Unavailable):
 @contextmanager
 def cancellation_kept() -> Iterator[None]:
     """One of ours stays one, also when an error of the library, or of a clean-up, would hide it."""
-    task = asyncio.current_task()
-    cancellations = task.cancelling() if task else 0
+    cancelled_before = times_cancelled()
     try:
         yield
     except Exception as error:
-        if task and task.cancelling() > cancellations:
+        if times_cancelled() > cancelled_before:
             raise asyncio.CancelledError from error
         raise
 
@@ -51,13 +51,12 @@ def cancellation_kept() -> Iterator[None]:
 @contextmanager
 def losses_told() -> Iterator[None]:
     """Whatever ends a wait because the connection ends is ConnectionLost; what the broker answers passes."""
-    task = asyncio.current_task()
-    cancellations = task.cancelling() if task else 0
+    cancelled_before = times_cancelled()
     try:
         with cancellation_kept():
             yield
     except asyncio.CancelledError as error:
-        if task and task.cancelling() > cancellations:
+        if times_cancelled() > cancelled_before:
             raise
         raise lost("closed") from error
     except (*_ANSWERS, TimeoutError):

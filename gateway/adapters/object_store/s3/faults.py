@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
+from gateway.cancellation import times_cancelled
 from gateway.errors import GatewayError, NoRoom, Unavailable
 
 T = TypeVar("T")
@@ -42,14 +43,12 @@ async def asked(call: Awaitable[T], what: str, timeout_s: float) -> T:
 
     `what` says for the log what was asked, of which object.
     """
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - we are in one
-    before = task.cancelling()
+    cancelled_before = times_cancelled()
     try:
         async with asyncio.timeout(timeout_s):
             return await call
     except asyncio.CancelledError as error:
-        if task.cancelling() > before:
+        if times_cancelled() > cancelled_before:
             raise
         raise down(what, "the connection ended") from error  # aiohttp says so by a CancelledError of its own
     except TimeoutError as error:
