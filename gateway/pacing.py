@@ -17,7 +17,7 @@ from gateway.errors import GatewayError
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE_S: Final = 0.2
+FIRST_PAUSE_S: Final = 0.4
 LONGEST_PAUSE_S: Final = 10.0
 
 
@@ -48,7 +48,9 @@ async def keep_doing(
                 await bell.wait()
 
 
-def pause_after(trouble: int) -> float:
-    """Seconds to wait after that many failures in a row: doubling, with jitter."""
-    longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(trouble, 10))
+def pause_after(
+    failures: int, *, first_s: float = FIRST_PAUSE_S, longest_s: float = LONGEST_PAUSE_S
+) -> float:
+    """Seconds to wait after that many failures in a row: doubling, with jitter, so that many don't come in step."""
+    longest = min(longest_s, first_s * 2 ** min(max(0, failures - 1), 20))
     return random.uniform(longest / 2, longest)  # noqa: S311 jitter, not a secret

@@ -83,3 +83,9 @@ async def test_a_bug_ends_the_doer():
 @given(st.integers(0, 10_000))
 def test_a_pause_after_trouble_is_bounded(trouble):
     assert 0 < pause_after(trouble) <= LONGEST_PAUSE_S
+
+
+@given(st.integers(1, 6))
+def test_a_pause_doubles_with_each_failure_up_to_the_longest(failures):
+    assert 2**failures / 4 <= pause_after(failures, first_s=1, longest_s=100) <= 2**failures / 2
+    assert 2 <= pause_after(failures + 3, first_s=1, longest_s=4) <= 4

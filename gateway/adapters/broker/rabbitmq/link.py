@@ -4,7 +4,6 @@ aiormq itself never reconnects. Whoever uses a link takes `connection` anew each
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
@@ -22,6 +21,7 @@ from gateway.adapters.broker.rabbitmq.questions import Questions
 from gateway.adapters.broker.rabbitmq.transport import Transport
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
+from gateway.pacing import pause_after
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ CLOSE_S: Final = 1.5
 _ABORTED_S: Final = 0.5
 """What aiormq may take to end its own tasks once its transport is gone."""
 _FIRST_PAUSE_S: Final = 0.2
-_LONGEST_PAUSE_S: Final = 10.0
+_LONGEST_PAUSE_S: Final = 5.0
 _STABLE_S: Final = 30.0
 """A connection that stood so long was no failure: the next pause is short again."""
 
@@ -83,7 +83,7 @@ class Link:
                 began = loop.time()
                 await self._try_session()
                 failures = 1 if loop.time() - began > _STABLE_S else failures + 1
-                await asyncio.sleep(_pause_after(failures))
+                await asyncio.sleep(pause_after(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S))
         finally:
             self._is_over = True
             self._trouble = "closed"
@@ -261,9 +261,3 @@ async def _cut(connection: Connection, transport: Transport) -> None:
     transport.abort()
     if transport.was_open:
         await asyncio.wait({connection.closing}, timeout=_ABORTED_S)
-
-
-def _pause_after(failures: int) -> float:
-    """Doubling, with full jitter: many gateways must not come back in step."""
-    longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures - 1, 10))
-    return random.uniform(0, longest)  # noqa: S311 jitter, not a secret

@@ -5,7 +5,6 @@ arrives when it goes on, and each attempt more would be a message more.
 """
 
 import asyncio
-import random
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final, cast
@@ -20,6 +19,7 @@ from gateway.adapters.broker.rabbitmq.link import Link, is_blocked
 from gateway.adapters.broker.rabbitmq.topology import Topology
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
+from gateway.pacing import pause_after
 from gateway.ports.broker import Queue, Unroutable
 
 _MAX_IN_FLIGHT: Final = 200
@@ -51,14 +51,14 @@ class Publisher:
             raise self._why_not() from error
 
     async def _publish_until_confirmed(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
-        for attempt in count():
+        for attempt in count(1):
             try:
                 await self._publish_or_declare(queue, body, headers)
             except (AMQPError, ConnectionLost) as error:
                 if self._link.is_over:
                     raise Unavailable("The message broker is closed.") from error
                 self._trouble = reason_of(error)
-                await asyncio.sleep(_pause_after(attempt))
+                await asyncio.sleep(pause_after(attempt, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S))
             else:
                 self._trouble = ""
                 self._topology.found(queue)
@@ -111,8 +111,3 @@ class Publisher:
         if is_blocked(self._link.current()):
             return Unavailable("The message broker is blocked by its memory or disk alarm.")
         return Unavailable("The message broker did not confirm a message in time.", detail=self._trouble)
-
-
-def _pause_after(attempt: int) -> float:
-    longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(attempt, 10))
-    return random.uniform(0, longest)  # noqa: S311 jitter, not a secret

@@ -5,7 +5,6 @@ delivers it again.
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -22,6 +21,7 @@ from gateway.adapters.broker.rabbitmq.link import ANSWER_S, CLOSE_S, Link
 from gateway.adapters.broker.rabbitmq.topology import Topology
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
+from gateway.pacing import pause_after
 from gateway.ports.broker import Delivery, Queue
 
 log = structlog.get_logger(__name__)
@@ -115,7 +115,7 @@ class RabbitSubscription:
                 except Exception:
                     failures += 1
                     log.exception("not consuming", queue=str(self._queue))
-                await asyncio.sleep(_pause_after(failures))
+                await asyncio.sleep(pause_after(failures, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S))
         finally:
             self._is_over = True
             self._news.set()
@@ -167,8 +167,3 @@ def _refusal_of(closing: asyncio.Future[Any]) -> str:
         return ""
     error = closing.exception()
     return reason_of(error) if isinstance(error, ChannelClosed) else ""
-
-
-def _pause_after(failures: int) -> float:
-    longest = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
-    return random.uniform(0, longest)  # noqa: S311 jitter, not a secret

@@ -5,7 +5,6 @@ library's all the same.
 """
 
 import asyncio
-import random
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, BinaryIO, Final, cast
@@ -23,6 +22,7 @@ from botocore.parsers import create_parser
 from gateway.adapters.object_store.s3.config import USER_AGENT, endpoint_url
 from gateway.adapters.object_store.s3.faults import DOWN_CODES, code_of
 from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.pacing import pause_after
 
 _WORTH_ANOTHER_TRY: Final = (500, 502, 503, 504)
 _UNRESERVED: Final = "/~"  # of a path, as S3 reads it when it checks a signature
@@ -56,7 +56,7 @@ class Puts:
                 error = await _error_of(answer)
                 if is_last or not _is_worth_another_try(error, answer.status_code):
                     raise error
-            await asyncio.sleep(random.uniform(0, 2 ** (attempt - 1)))  # noqa: S311 - no secret
+            await asyncio.sleep(pause_after(attempt))
         raise AssertionError
 
     def _signed(
