@@ -14,6 +14,7 @@ from gateway.domain.attempt import AttemptName, new_trace_id
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Original, Status
 from gateway.domain.job_id import new_job_id
+from gateway.domain.transitions import AttemptEnd
 from gateway.metadata import Metadata
 
 NOW = datetime(2025, 11, 18, 10, 30, tzinfo=UTC)
@@ -102,6 +103,12 @@ def complete(job: Job, index: int = 0, *, now: datetime = NOW) -> Change:
     name = attempt_of(job, index)
     path = f"{name}/{job.images[index].original_filename}"
     return after(transitions.attempt_completed(job, name, path, some_metadata(), now))
+
+
+def attempt_failed(job: Job, name: AttemptName, failure: Failure, now: datetime) -> Change | None:
+    """What an answer of `failed` makes of the job."""
+    change, _ = transitions.attempts_ended(job, [AttemptEnd(name, now, failure=failure)])
+    return change
 
 
 def after(change: Change | None) -> Change:

@@ -117,12 +117,6 @@ def attempt_completed(
     return change
 
 
-def attempt_failed(job: Job, name: AttemptName, failure: Failure, now: datetime) -> Change | None:
-    """An attempt ended in an answer of `failed`."""
-    change, _ = attempts_ended(job, [AttemptEnd(name, now, failure=failure)])
-    return change
-
-
 def attempt_rejected(
     job: Job, name: AttemptName, failure: Failure, policy: AttemptPolicy, now: datetime
 ) -> Change | None:

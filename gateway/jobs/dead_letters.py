@@ -15,7 +15,6 @@ from gateway.domain.job import Failure
 from gateway.domain.transitions import attempt_rejected
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.pipeline import SWEEP_LIMIT
 from gateway.jobs.settings import JobsSettings
 from gateway.messages import ImageUpload, Malformed, decode
 from gateway.pacing import keep_doing
@@ -26,6 +25,8 @@ from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
+SWEEP_LIMIT: Final = 1000
+"""Dead letters that are looked at in one sweep."""
 OTHERS_AGAIN_S: Final = 30.0
 """Between two looks at the same number of messages none of which was ours."""
 

@@ -14,6 +14,7 @@ from attrs import define, field
 
 from gateway.domain.working_time import WorkingTime
 from gateway.errors import GatewayError
+from gateway.jobs.dead_letters import SWEEP_LIMIT
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.work import Work
 from gateway.pacing import keep_doing
@@ -26,9 +27,6 @@ log = structlog.get_logger(__name__)
 
 LEAST_WINDOW: Final = 8
 """Lies ready when services come, and keeps the smallest ones busy between two looks."""
-
-SWEEP_LIMIT: Final = 1000
-"""Dead letters that are looked at in one sweep."""
 
 _WORKED: Final = (Queue.IMAGE_UPLOAD, Queue.METADATA_GENERATED)
 _ASIDE: Final = (Queue.DEAD_LETTER, Queue.FOREIGN)

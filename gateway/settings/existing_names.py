@@ -30,7 +30,7 @@ EXISTING_NAMES: Mapping[str, str] = {
     "LOG_FORMAT": "log.format",
 }
 
-QUEUES_OF: Mapping[Role, Mapping[str, str]] = {
+QUEUE_NAMES_OF: Mapping[Role, Mapping[str, str]] = {
     Role.ANALYZER: {
         "RABBITMQ_CONSUMER_QUEUE": "broker.image_upload_queue",
         "RABBITMQ_PUBLISHER_QUEUE": "broker.metadata_generated_queue",
@@ -51,7 +51,7 @@ def existing_names(role: Role | None) -> Mapping[str, str]:
 
 def names_of_worker(role: Role) -> Mapping[str, str]:
     return {
-        **QUEUES_OF[role],
+        **QUEUE_NAMES_OF[role],
         "RABBITMQ_PREFETCH_COUNT": f"{role}.prefetch",
         "WORKER_CONCURRENCY": f"{role}.concurrency",
         "HTTP_PORT": f"{role}.http_port",

@@ -11,14 +11,13 @@ from gateway.adapters.broker.settings import BrokerSettings
 from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.events import Change
 from gateway.domain.job import Job, Stage, Status
-from gateway.domain.transitions import attempt_failed
 from gateway.errors import Unavailable
 from gateway.jobs.confirms import Confirms
 from gateway.jobs.pipeline import LEAST_WINDOW
 from gateway.messages import ImageUpload, decode
 from gateway.ports.broker import Queue
 from gateway.ports.job_store import JobStore
-from tests.builders import a_failure, an_accepted_job
+from tests.builders import a_failure, an_accepted_job, attempt_failed
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_pipeline import services

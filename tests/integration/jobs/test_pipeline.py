@@ -7,7 +7,8 @@ import pytest
 from attrs import define, evolve
 
 from gateway.errors import Unavailable
-from gateway.jobs.pipeline import LEAST_WINDOW, SWEEP_LIMIT, Pipeline
+from gateway.jobs.dead_letters import SWEEP_LIMIT
+from gateway.jobs.pipeline import LEAST_WINDOW, Pipeline
 from gateway.ports.broker import Broker, Queue, QueueDepth
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_submit import sent
