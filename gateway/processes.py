@@ -1,6 +1,6 @@
 """Helper processes: CPU-heavy or risky image functions run there, one at a time each, never on the loop.
 
-A helper that dies (killed, crashed, over its memory bound) or takes too long fails the one call that it was
+A helper that dies (killed, crashed, over its memory bound) or takes too long harms the one call that it was
 running, and is replaced. None runs before the first call, and each ends when it had no work for a while. Helpers
 hold no state, no socket and no secret: they get two pipes of their own and an environment without the service's
 settings, and they die with us.
@@ -26,10 +26,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import structlog
 from attrs import define, field, frozen, validators
 
 from gateway import helper_process
 from gateway.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -38,10 +41,7 @@ INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPD
 
 
 class HelperDied(Unavailable):
-    """The helper ended in the middle of this call: it was killed, crashed or went over its memory bound.
-
-    The image may be the cause or not; whoever made the call decides whether to try again.
-    """
+    """Twice a helper ended in the middle of this call: it was killed, crashed or went over its memory bound."""
 
     default_code = "helper_died"
 
@@ -91,10 +91,20 @@ class HelperProcesses:
     async def run(self, function: Callable[..., T], *args: Any, timeout_s: float) -> T:
         """What `function(*args)` returns or raises; `timeout_s` counts from when a helper is free for it.
 
-        `function` is one that can be imported by name; arguments, result and exceptions are pickled. A
-        cancelled call is killed. Raises HelperDied, HelperTimeout, and Unavailable once closed, or when no helper
-        can be started.
+        `function` is one that can be imported by name; arguments, result and exceptions are pickled. It is called
+        once more if its helper dies, which need not be its doing: a helper can be killed from outside. A cancelled
+        call is killed. Raises HelperDied, HelperTimeout, and Unavailable once closed, or when no helper can be
+        started.
         """
+        try:
+            return await self._run_once(function, args, timeout_s)
+        except HelperDied as error:
+            if self._is_closed:
+                raise
+            log.warning("helper died, once more", reason=str(error))
+            return await self._run_once(function, args, timeout_s)
+
+    async def _run_once(self, function: Callable[..., T], args: tuple[Any, ...], timeout_s: float) -> T:
         async with self._slots:
             if self._is_closed:
                 raise Unavailable("The service is stopping.")

@@ -80,7 +80,9 @@ class Processor:
     async def _tag(self, message: MetadataGenerated) -> str:
         key = ObjectKey(Bucket.ORIGINAL, message.original_path)
         original = await read_whole(self._objects, key, max_bytes=self._max_bytes)
-        tagged = await self._write(original, message)
+        tagged = await self._helpers.run(
+            write_tags, original, message.metadata, timeout_s=self._settings.timeout_s
+        )
         path = f"{message.trace_id}/{message.original_filename}"
         await self._objects.put(
             ObjectKey(Bucket.PROCESSED, path),
@@ -89,19 +91,6 @@ class Processor:
             max_bytes=self._max_bytes + _MAX_GROWTH_BYTES,
         )
         return path
-
-    async def _write(self, original: bytes, message: MetadataGenerated) -> bytes:
-        try:
-            return await self._write_once(original, message)
-        except HelperDied as error:
-            # The image need not be the cause: a helper can be killed from outside.
-            log.warning("helper died, once more", reason=str(error))
-            return await self._write_once(original, message)
-
-    async def _write_once(self, original: bytes, message: MetadataGenerated) -> bytes:
-        return await self._helpers.run(
-            write_tags, original, message.metadata, timeout_s=self._settings.timeout_s
-        )
 
 
 def _answer(message: MetadataGenerated, status: Literal["completed", "failed"]) -> ImageProcessed:

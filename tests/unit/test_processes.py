@@ -44,6 +44,13 @@ def kill_yourself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_the_first_time(mark: Path) -> str:
+    if not mark.exists():
+        mark.touch()
+        kill_yourself()
+    return "well"
+
+
 def allocate(size: int) -> int:
     return len(bytearray(size))
 
@@ -258,6 +265,12 @@ async def test_a_helper_that_is_killed_fails_that_call_and_is_replaced(one_helpe
         await one_helper.run(kill_yourself, timeout_s=PLENTY_S)
     assert caught.value.detail == f"exit status {-signal.SIGKILL}"
     assert await one_helper.run(echo, "well", timeout_s=PLENTY_S) == "well"
+
+
+async def test_a_call_whose_helper_is_killed_from_outside_is_made_once_more(
+    one_helper: HelperProcesses, tmp_path: Path
+) -> None:
+    assert await one_helper.run(die_the_first_time, tmp_path / "was-here", timeout_s=PLENTY_S) == "well"
 
 
 async def test_a_death_harms_no_other_call(helpers: HelperProcesses, tmp_path: Path) -> None:
