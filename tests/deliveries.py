@@ -4,9 +4,23 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from gateway.adapters.broker.settings import BrokerSettings
+from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 
 QUIET_S = 0.1
+
+
+def settings_for(url: str, **changes: Any) -> BrokerSettings:
+    return BrokerSettings(kind="rabbitmq", url=url, **changes)
+
+
+async def works(broker: Broker) -> bool:
+    try:
+        await broker.check()
+    except Unavailable:
+        return False
+    return True
 
 
 async def publish(broker: Broker, queue: Queue, *bodies: str) -> None:

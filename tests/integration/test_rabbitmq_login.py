@@ -10,17 +10,12 @@ import trustme
 from aiohttp import AsyncResolver
 
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
-from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Queue
-from tests.deliveries import eventually, lying_in, publish
+from tests.deliveries import eventually, lying_in, publish, settings_for
 from tests.servers.names import HOST as NAME_SERVER_HOST
 from tests.servers.names import NameServer, name_server
 from tests.servers.rabbitmq import Certificates, RabbitMQ, rabbitmq_node
-
-
-def settings_for(url: str, **changes: object) -> BrokerSettings:
-    return BrokerSettings(kind="rabbitmq", url=url, **changes)  # type: ignore[arg-type]
 
 
 async def trouble_of(broker: Broker, expected: str) -> str:

@@ -7,14 +7,9 @@ import pytest
 from aiormq import spec
 
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
-from gateway.adapters.broker.settings import BrokerSettings
 from gateway.ports.broker import Queue
-from tests.deliveries import bodies, lying_in, publish, take
+from tests.deliveries import bodies, lying_in, publish, settings_for, take
 from tests.integration.test_rabbitmq_queues import another_service
-
-
-def settings_for(url: str, **changes: object) -> BrokerSettings:
-    return BrokerSettings(kind="rabbitmq", url=url, **changes)  # type: ignore[arg-type]
 
 
 async def test_headers_that_amqp_can_not_carry_are_left_out(rabbitmq_url: str) -> None:

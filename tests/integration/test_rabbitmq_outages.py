@@ -4,16 +4,16 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
 from yarl import URL
 
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
-from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Queue, Subscription
-from tests.deliveries import bodies, eventually, is_quiet, lying_in, publish, take
+from tests.deliveries import bodies, eventually, is_quiet, lying_in, publish, settings_for, take, works
 from tests.servers.rabbitmq import RabbitMQ, rabbitmq_node
 from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 
@@ -38,18 +38,6 @@ def by_proxy(rabbitmq_url: str, proxy: TcpProxy) -> str:
     return str(URL(rabbitmq_url).with_port(proxy.port))
 
 
-def settings_for(url: str, **changes: float) -> BrokerSettings:
-    return BrokerSettings(kind="rabbitmq", url=url, **changes)  # type: ignore[arg-type]
-
-
-async def works(broker: Broker) -> bool:
-    try:
-        await broker.check()
-    except Unavailable:
-        return False
-    return True
-
-
 async def publish_on_and_on(broker: Broker, numbers: Iterator[int], confirmed: list[str]) -> None:
     for number in numbers:
         await broker.publish(Queue.IMAGE_PROCESSED, str(number).encode())
@@ -63,19 +51,29 @@ async def consume_on_and_on(subscription: Subscription, received: set[str]) -> N
         await subscription.ack(deliveries)
 
 
-async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on(node: RabbitMQ) -> None:
-    settings = settings_for(node.url_for(node.add_vhost()), publish_timeout_s=PATIENCE_S)
+@asynccontextmanager
+async def under_load(url: str) -> AsyncIterator[tuple[Broker, list[str]]]:
+    """A broker at which many publish and one consumes, and what was confirmed; all of that must be received."""
     confirmed: list[str] = []
     received: set[str] = set()
     numbers = itertools.count()
     async with (
-        open_rabbitmq(settings, name="load") as broker,
+        open_rabbitmq(settings_for(url, publish_timeout_s=PATIENCE_S), name="load") as broker,
         broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=50) as subscription,
         asyncio.TaskGroup() as group,
     ):
-        await publish(broker, Queue.IMAGE_UPLOAD, "a", "b", "c")
         consumer = group.create_task(consume_on_and_on(subscription, received))
         publishers = [group.create_task(publish_on_and_on(broker, numbers, confirmed)) for _ in range(20)]
+        yield broker, confirmed
+        for publisher in publishers:
+            publisher.cancel()
+        await eventually(lambda: has(received.issuperset(confirmed)), within_s=PATIENCE_S)
+        consumer.cancel()
+
+
+async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on(node: RabbitMQ) -> None:
+    async with under_load(node.url_for(node.add_vhost())) as (broker, confirmed):
+        await publish(broker, Queue.IMAGE_UPLOAD, "a", "b", "c")
         await eventually(lambda: has(len(confirmed) > 200))
         node.pause()  # so that confirms are open when it dies
         await eventually(lambda: stands_still(confirmed))
@@ -83,35 +81,17 @@ async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on
         before = len(confirmed)
         await node.start()
         await eventually(lambda: has(len(confirmed) > before + 200), within_s=PATIENCE_S)
-        for publisher in publishers:
-            publisher.cancel()
-        await eventually(lambda: has(received.issuperset(confirmed)), within_s=PATIENCE_S)
         assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["a", "b", "c"]
-        consumer.cancel()
 
 
 async def test_nothing_confirmed_is_lost_when_connections_are_cut_again_and_again(
     by_proxy: str, proxy: TcpProxy
 ) -> None:
-    settings = settings_for(by_proxy, publish_timeout_s=PATIENCE_S)
-    confirmed: list[str] = []
-    received: set[str] = set()
-    numbers = itertools.count()
-    async with (
-        open_rabbitmq(settings, name="load") as broker,
-        broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=50) as subscription,
-        asyncio.TaskGroup() as group,
-    ):
-        consumer = group.create_task(consume_on_and_on(subscription, received))
-        publishers = [group.create_task(publish_on_and_on(broker, numbers, confirmed)) for _ in range(20)]
+    async with under_load(by_proxy) as (_, confirmed):
         for _ in range(5):
             await grows(confirmed)
             proxy.cut()
         await grows(confirmed)
-        for publisher in publishers:
-            publisher.cancel()
-        await eventually(lambda: has(received.issuperset(confirmed)), within_s=PATIENCE_S)
-        consumer.cancel()
 
 
 async def grows(confirmed: list[str]) -> None:

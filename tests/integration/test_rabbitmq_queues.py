@@ -11,17 +11,12 @@ from pamqp.common import FieldTable
 from structlog.testing import capture_logs
 
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
-from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Queue, Unroutable
-from tests.deliveries import bodies, eventually, lying_in, publish, take
+from tests.deliveries import bodies, eventually, lying_in, publish, settings_for, take, works
 from tests.golden import golden
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.tcp_proxy import tcp_proxy
-
-
-def settings_for(url: str, **changes: object) -> BrokerSettings:
-    return BrokerSettings(kind="rabbitmq", url=url, **changes)  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -166,18 +161,18 @@ async def test_who_may_not_publish_is_told_and_goes_on_once_allowed(
     assert not reconnects
 
 
+@pytest.mark.parametrize("connect_timeout_s", [10.0, 1.0])
 async def test_queues_that_are_out_of_order_keep_no_other_from_use(
-    rabbitmq: RabbitMQ, rabbitmq_vhost: str, rabbitmq_url: str
+    rabbitmq: RabbitMQ, rabbitmq_vhost: str, rabbitmq_url: str, connect_timeout_s: float
 ) -> None:
+    settings = settings_for(rabbitmq_url, connect_timeout_s=connect_timeout_s)
     async with open_rabbitmq(settings_for(rabbitmq_url), name="before"):
         pass
     for name in ("dead_letter_queue", "image_processed.foreign"):
         rabbitmq.wreck_queue(rabbitmq_vhost, name)
     reconnects: list[None] = []
     async with (
-        open_rabbitmq(
-            settings_for(rabbitmq_url), name="after", on_reconnect=lambda: reconnects.append(None)
-        ) as broker,
+        open_rabbitmq(settings, name="after", on_reconnect=lambda: reconnects.append(None)) as broker,
         broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription,
     ):
         await publish(broker, Queue.IMAGE_UPLOAD, "a")
@@ -212,14 +207,6 @@ async def test_a_queue_that_takes_messages_again_is_out_of_order_no_more(
             await channel.queue_declare("metadata_generated", durable=True)
         await publish(broker, Queue.METADATA_GENERATED, "a")
         assert not broker.warnings
-
-
-async def works(broker: Broker) -> bool:
-    try:
-        await broker.check()
-    except Unavailable:
-        return False
-    return True
 
 
 async def test_a_queue_that_can_be_used_again_is_no_warning_any_more(

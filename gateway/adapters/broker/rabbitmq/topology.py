@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 _DEFAULT_EXCHANGE: Final = ""
 _ANSWER_S: Final = 3.0
 """How long the others wait for a queue that is out of order: RabbitMQ itself would for a minute."""
+_SHARE_OF_CONNECT_TIMEOUT: Final = 0.5
+"""Nor may one keep the connection from being made in its time."""
 
 
 @define(eq=False)
@@ -67,7 +69,9 @@ class Topology:
     async def _try_to_declare(self, connection: Connection, queue: Queue) -> bool:
         """Whether there was any answer."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(
+                min(_ANSWER_S, _SHARE_OF_CONNECT_TIMEOUT * self._settings.connect_timeout_s)
+            ):
                 await self.declare(connection, queue)
         except TimeoutError:
             self._warn_of_disorder(queue, "no answer in time")
