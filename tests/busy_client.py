@@ -1,8 +1,8 @@
 """A client that keeps a whole system busy: it submits batches, follows each to its end, and knows what must come of
 them.
 
-    async with a_busy_client(system) as client:   # with batches in every stage
-        await system.processor.kill()
+    async with a_busy_system(tmp_path, place) as client:   # with batches in every stage
+        await client.system.processor.kill()
         ...
         await client.sees_everything_end_well()
 """
@@ -10,6 +10,7 @@ them.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,7 +18,7 @@ from attrs import define, field
 
 from tests.following import Frame, follow
 from tests.pictures import china
-from tests.servers.system import System
+from tests.servers.system import Place, System, running_system
 from tests.submitting import job_of, readiness, submit_files
 
 BATCHES = 5
@@ -93,9 +94,15 @@ class Client:
 
 
 @asynccontextmanager
-async def a_busy_client(system: System) -> AsyncIterator[Client]:
-    """With batches in every stage."""
-    async with aiohttp.ClientSession() as http:
+async def a_busy_system(
+    folder: Path, place: Place, *, within_s: float, **options: Any
+) -> AsyncIterator[Client]:
+    """As `running_system`, with batches in every stage; all of it must be over in time."""
+    async with (
+        asyncio.timeout(within_s),
+        running_system(folder, place, **options) as system,
+        aiohttp.ClientSession() as http,
+    ):
         client = Client(http, system)
         try:
             for _ in range(BATCHES):

@@ -7,7 +7,7 @@ the running one does, and ours to what may be mixed with it.
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from attrs import define
 from tests.golden import golden
 from tests.photos import a_jpeg, a_truncated_jpeg
 from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.s3 import S3Server, plain_client, running_rclone
-from tests.servers.system import Make, Names, Place, Program, running, worker
+from tests.servers.s3 import S3Server, plain_client
+from tests.servers.system import Make, Names, Place, Program, an_empty_place, running, worker
 from tests.servers.wire import Wire, replaced, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -55,16 +55,10 @@ class Stage:
 
 @asynccontextmanager
 async def a_stage(make: Make, rabbitmq: RabbitMQ, folder: Path) -> AsyncIterator[Stage]:
-    vhost = rabbitmq.add_vhost()
-    async with AsyncExitStack() as stack:
-        stack.callback(rabbitmq.remove_vhost, vhost)
-        store = stack.enter_context(running_rclone(folder / "s3"))
-        place = Place(rabbitmq.url_for(vhost), store)
-        line = await stack.enter_async_context(wire(place.broker_url))
-        program = worker("analyzer", make, place, folder, FAIL_NAMES="bad*", NO_WORDS_NAMES="e.jpg")
-        analyzer = await stack.enter_async_context(running(program))
-        storage = await stack.enter_async_context(plain_client(store))
-        yield Stage(line, storage, analyzer)
+    async with an_empty_place(rabbitmq, folder) as at:
+        program = worker("analyzer", make, at.place, folder, FAIL_NAMES="bad*", NO_WORDS_NAMES="e.jpg")
+        async with running(program) as analyzer:
+            yield Stage(at.line, at.storage, analyzer)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

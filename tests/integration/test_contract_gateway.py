@@ -7,7 +7,6 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from tests.golden import golden, golden_names
 from tests.photos import a_jpeg, a_png
 from tests.servers.gateway import Gateway
 from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.s3 import S3Server, plain_client, running_rclone
-from tests.servers.system import Place, gateway_at
+from tests.servers.s3 import S3Server
+from tests.servers.system import Place, an_empty_place, gateway_at
 from tests.servers.wire import Seen, Wire, patiently, wire
 from tests.submitting import job_of, readiness, submit_files
 
@@ -78,16 +77,12 @@ class Desk:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def the_desk(rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
     folder = tmp_path_factory.mktemp("gateway")
-    vhost = rabbitmq.add_vhost()
-    async with AsyncExitStack() as stack:
-        stack.callback(rabbitmq.remove_vhost, vhost)
-        store = stack.enter_context(running_rclone(folder / "s3"))
-        place = Place(rabbitmq.url_for(vhost), store)
-        line = await stack.enter_async_context(wire(place.broker_url))
-        storage = await stack.enter_async_context(plain_client(store))
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        gateway = await stack.enter_async_context(gateway_at(place, folder, **FAST))
-        yield Desk(gateway, line, storage, http)
+    async with (
+        an_empty_place(rabbitmq, folder) as at,
+        aiohttp.ClientSession() as http,
+        gateway_at(at.place, folder, **FAST) as gateway,
+    ):
+        yield Desk(gateway, at.line, at.storage, http)
         assert gateway.complaints() == []
 
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from tests.golden import golden
 from tests.photos import a_jpeg, a_png
 from tests.pictures import tags_of
 from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.s3 import S3Server, plain_client, running_rclone
-from tests.servers.system import Make, Names, Place, running, worker
+from tests.servers.s3 import S3Server
+from tests.servers.system import Make, Names, Place, an_empty_place, running, worker
 from tests.servers.web import Request, head, web_server
 from tests.servers.wire import PATIENCE_S, Seen, Wire, replaced, wire
 
@@ -60,16 +60,10 @@ class Stage:
 
 @asynccontextmanager
 async def a_stage(make: Make, rabbitmq: RabbitMQ, folder: Path) -> AsyncIterator[Stage]:
-    vhost = rabbitmq.add_vhost()
-    async with AsyncExitStack() as stack:
-        stack.callback(rabbitmq.remove_vhost, vhost)
-        store = stack.enter_context(running_rclone(folder / "s3"))
-        place = Place(rabbitmq.url_for(vhost), store)
-        line = await stack.enter_async_context(wire(place.broker_url))
-        await line.declare("dead_letter_queue")
-        await stack.enter_async_context(running(worker("processor", make, place, folder)))
-        storage = await stack.enter_async_context(plain_client(store))
-        yield Stage(line, storage)
+    async with an_empty_place(rabbitmq, folder) as at:
+        await at.line.declare("dead_letter_queue")
+        async with running(worker("processor", make, at.place, folder)):
+            yield Stage(at.line, at.storage)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -12,7 +12,7 @@ from tests.exposition import Exposition, metrics_of
 from tests.free_ports import free_port
 from tests.golden import golden
 from tests.servers.s3 import S3Server
-from tests.servers.system import Place, Program, worker
+from tests.servers.system import Place, Program, launched, worker
 from tests.servers.tcp_proxy import HOST, TcpProxy, tcp_proxy
 from tests.servers.wire import wire
 
@@ -36,12 +36,8 @@ async def analyzer(rabbitmq_url: str, proxy: TcpProxy, tmp_path: Path) -> AsyncI
     async with wire(rabbitmq_url) as line:
         await line.declare_as_the_services_do()
         await line.publish("image_upload", golden("image_upload.accepted")[0]["body"].encode())
-    await program.launch()
-    try:
+    async with launched(program):
         yield program
-    finally:
-        await program.kill()
-        print(program.output())
 
 
 async def shown(program: Program, name: str, **labels: str) -> Exposition:

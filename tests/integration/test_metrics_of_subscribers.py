@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.integration.test_api_websocket import following, frame, frames_to_the_end
 from tests.servers.quiet_gateway import QuietGateway
 
@@ -44,20 +46,15 @@ async def test_a_connection_that_is_lost_is_closed_by_1006(quiet: QuietGateway) 
         await until_closed(quiet, "1006")
 
 
-async def test_a_client_that_says_goodbye_is_closed_by_its_code(quiet: QuietGateway) -> None:
+@pytest.mark.parametrize(("code", "counted"), [(1001, "1001"), (4711, "other")])
+async def test_a_client_that_says_goodbye_is_closed_by_its_code_and_one_of_its_own_is_other(
+    quiet: QuietGateway, code: int, counted: str
+) -> None:
     job = await quiet.accept(images=1)
     async with following(quiet, job) as websocket:
         await frame(websocket)
-        await websocket.close(code=1001)
-        await until_closed(quiet, "1001")
-
-
-async def test_a_code_of_a_clients_own_is_counted_as_other(quiet: QuietGateway) -> None:
-    job = await quiet.accept(images=1)
-    async with following(quiet, job) as websocket:
-        await frame(websocket)
-        await websocket.close(code=4711)
-        await until_closed(quiet, "other")
+        await websocket.close(code=code)
+        await until_closed(quiet, counted)
 
 
 async def test_those_who_are_sent_away_at_a_stop_are_closed_by_1001(quiet: QuietGateway) -> None:

@@ -12,14 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
-import pytest
 from attrs import frozen
 
 from tests.following import follow
 from tests.golden import golden
 from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway
-from tests.servers.s3 import S3Server, plain_client, running_rclone
+from tests.servers.s3 import S3Server, plain_client
 from tests.servers.system import Names, Part, Place, gateway_at, running, running_system, worker
 from tests.servers.wire import Wire, consumer, wire
 from tests.submitting import job_of, readiness, submit_files
@@ -30,13 +29,6 @@ CONFIG = Path(__file__).parents[2] / "config"
 PARTS: tuple[Part, Part] = ("analyzer", "processor")
 OWN_NAMES = Names("batch.image_upload", "batch.metadata_generated", "batch.image_processed")
 FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
-
-
-@pytest.fixture
-def place(rabbitmq_url: str, tmp_path: Path) -> Any:
-    """A broker and an object store with nothing in them."""
-    with running_rclone(tmp_path / "s3") as store:
-        yield Place(rabbitmq_url, store)
 
 
 @frozen

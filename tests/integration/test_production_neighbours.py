@@ -2,29 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.busy_client import a_busy_client
+from tests.busy_client import a_busy_system
 from tests.following import follow
 from tests.photos import a_jpeg
-from tests.servers.s3 import running_rclone
 from tests.servers.system import Make, Place, gateway_at, running_system
 from tests.servers.wire import consumer
 from tests.submitting import job_of, submit_files
 
 OVERALL_S = 60
 FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
-
-
-@pytest.fixture
-def place(rabbitmq_url: str, tmp_path: Path) -> Iterator[Place]:
-    with running_rclone(tmp_path / "s3") as store:
-        yield Place(rabbitmq_url, store)
 
 
 async def test_a_model_that_fails_for_a_while_costs_no_image_and_one_that_always_fails_that_image_alone(
@@ -93,14 +85,9 @@ async def test_services_that_are_restarted_under_load_cost_no_image(
     make: Make, place: Place, tmp_path: Path
 ) -> None:
     """The existing analyzer rejects what it has in hand then, and its messages may be lost."""
-    async with (
-        asyncio.timeout(OVERALL_S),
-        running_system(
-            tmp_path, place, analyzer=make, processor=make, jobs_result_timeout_s=4, **FAST
-        ) as system,
-        a_busy_client(system) as client,
-    ):
-        for program in (system.analyzer, system.processor):
+    settings = FAST | {"within_s": OVERALL_S, "jobs_result_timeout_s": 4}
+    async with a_busy_system(tmp_path, place, analyzer=make, processor=make, **settings) as client:
+        for program in (client.system.analyzer, client.system.processor):
             assert (await program.stop()).code == 0
             await program.start()
         await client.sees_everything_end_well()
@@ -110,12 +97,8 @@ async def test_workers_of_ours_that_are_killed_under_load_cost_no_attempt(
     place: Place, tmp_path: Path
 ) -> None:
     """What they had in hand comes again, to whoever is there."""
-    async with (
-        asyncio.timeout(OVERALL_S),
-        running_system(tmp_path, place, **FAST) as system,
-        a_busy_client(system) as client,
-    ):
-        for program in (system.analyzer, system.processor):
+    async with a_busy_system(tmp_path, place, within_s=OVERALL_S, **FAST) as client:
+        for program in (client.system.analyzer, client.system.processor):
             await program.kill()
             await program.start()
         await client.sees_everything_end_well()

@@ -3,39 +3,26 @@ its jobs have stored.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from tests.busy_client import a_busy_client
+from tests.busy_client import a_busy_system
 from tests.following import follow
 from tests.free_ports import free_port
 from tests.photos import a_jpeg, padded
 from tests.servers.gateway import Gateway
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import S3Server, plain_client, running_rclone
-from tests.servers.system import Place, Program, running_system, worker
+from tests.servers.system import Place, launched, running_system, worker
 from tests.servers.wire import PATIENCE_S
 from tests.submitting import job_of, processed_of, readiness, submit_files
 
 OVERALL_S = 90
 FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
-
-
-@asynccontextmanager
-async def launched(*programs: Gateway | Program) -> AsyncIterator[None]:
-    """Processes that nobody waits for."""
-    try:
-        for program in programs:
-            await program.launch()
-        yield
-    finally:
-        for program in programs:
-            await program.kill()
-            print(program.output())
 
 
 async def failing_checks(http: aiohttp.ClientSession, base_url: str) -> set[str] | None:
@@ -82,43 +69,32 @@ async def test_all_parts_may_start_before_broker_and_store_in_any_order(tmp_path
 
 
 async def test_a_gateway_that_is_stopped_under_load_goes_on_where_it_was(
-    rabbitmq_url: str, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
-    async with asyncio.timeout(OVERALL_S):
-        with running_rclone(tmp_path / "s3") as store:
-            async with (
-                running_system(tmp_path, Place(rabbitmq_url, store), **FAST) as system,
-                a_busy_client(system) as client,
-            ):
-                ended = await system.gateway.stop()
-                assert ended.code == 0
-                assert ended.seconds < 10
-                await system.gateway.start()
-                await client.sees_everything_end_well()
+    async with a_busy_system(tmp_path, place, within_s=OVERALL_S, **FAST) as client:
+        ended = await client.system.gateway.stop()
+        assert ended.code == 0
+        assert ended.seconds < 10
+        await client.system.gateway.start()
+        await client.sees_everything_end_well()
 
 
 async def test_an_image_of_several_parts_goes_through_and_everything_is_removed_with_its_job(
-    rabbitmq_url: str, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
     photo = padded(a_jpeg(), 9_000_000)
-    with running_rclone(tmp_path / "s3") as store:
-        async with (
-            asyncio.timeout(OVERALL_S),
-            aiohttp.ClientSession() as http,
-            running_system(
-                tmp_path,
-                Place(rabbitmq_url, store),
-                processor="existing",
-                jobs_keep_s=2,
-                jobs_clean_every_s=0.2,
-                **FAST,
-            ) as system,
-        ):
-            base_url = system.gateway.base_url
-            job_id = await submit_files(http, base_url, [("large.jpg", photo)])
-            await follow(http, base_url, job_id)
-            assert len(await processed_of(http, base_url, job_id, 0)) > len(photo) * 0.99
-            while [*await keys_in(store, "original"), *await keys_in(store, "processed")]:
-                await asyncio.sleep(0.05)
-            async with http.get(f"{base_url}/api/v1/batch/{job_id}") as answer:
-                assert answer.status == 404
+    async with (
+        asyncio.timeout(OVERALL_S),
+        aiohttp.ClientSession() as http,
+        running_system(
+            tmp_path, place, processor="existing", jobs_keep_s=2, jobs_clean_every_s=0.2, **FAST
+        ) as system,
+    ):
+        base_url = system.gateway.base_url
+        job_id = await submit_files(http, base_url, [("large.jpg", photo)])
+        await follow(http, base_url, job_id)
+        assert len(await processed_of(http, base_url, job_id, 0)) > len(photo) * 0.99
+        while [*await keys_in(place.store, "original"), *await keys_in(place.store, "processed")]:
+            await asyncio.sleep(0.05)
+        async with http.get(f"{base_url}/api/v1/batch/{job_id}") as answer:
+            assert answer.status == 404

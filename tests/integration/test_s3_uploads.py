@@ -20,7 +20,7 @@ from gateway.domain.transitions import cancel
 from gateway.errors import TooLarge, Unavailable
 from gateway.jobs.cleaner import Cleaner
 from gateway.jobs.processed import known_paths
-from gateway.ports.object_store import Bucket, ObjectKey
+from gateway.ports.object_store import Bucket, ObjectKey, StoredObject
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg
@@ -182,9 +182,8 @@ async def test_a_body_over_its_bound_aborts_its_upload(
     assert await incomplete_uploads(server, options) == []
 
 
-async def test_a_cancelled_put_aborts_its_upload(
-    store: S3ObjectStore, server: S3Server, options: Mapping[str, Any]
-) -> None:
+async def a_put_that_stalls(store: S3ObjectStore) -> "asyncio.Task[StoredObject]":
+    """Its first part is sent, and no more of its body comes."""
     stalled = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:
@@ -195,6 +194,13 @@ async def test_a_cancelled_put_aborts_its_upload(
 
     task = asyncio.create_task(store.put(PHOTO, body(), media_type="image/jpeg", max_bytes=100 * MB))
     await asyncio.wait_for(stalled.wait(), 10)
+    return task
+
+
+async def test_a_cancelled_put_aborts_its_upload(
+    store: S3ObjectStore, server: S3Server, options: Mapping[str, Any]
+) -> None:
+    task = await a_put_that_stalls(store)
     assert await incomplete_uploads(server, options) == [PHOTO.key]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -220,16 +226,7 @@ async def test_a_put_cancelled_twice_still_aborts_its_upload_before_the_store_cl
         there = {**options, "endpoint": f"127.0.0.1:{proxy.port}"}
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(open_s3_store(ObjectStoreSettings(kind="s3", **there)))
-            stalled = asyncio.Event()
-
-            async def body() -> AsyncIterator[bytes]:
-                async for chunk in chunks(6 * MB):
-                    yield chunk
-                stalled.set()
-                await asyncio.Event().wait()
-
-            task = asyncio.create_task(store.put(PHOTO, body(), media_type="image/jpeg", max_bytes=100 * MB))
-            await asyncio.wait_for(stalled.wait(), 10)
+            task = await a_put_that_stalls(store)
             proxy.stall()
             task.cancel()
             await asyncio.wait({task}, timeout=0.1)

@@ -7,9 +7,7 @@ import json
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -20,8 +18,8 @@ from tests.free_ports import free_port
 from tests.golden import golden
 from tests.photos import a_jpeg
 from tests.servers.rabbitmq import HOST
-from tests.servers.s3 import S3Server, plain_client, running_rclone
-from tests.servers.system import Names, Part, Place, Program, running, worker
+from tests.servers.s3 import S3Server, plain_client
+from tests.servers.system import Names, Part, Program, launched, running, worker
 from tests.servers.wire import Wire, wire
 
 PATIENCE_S = 20
@@ -36,18 +34,6 @@ MESSAGES: dict[Part, dict[str, Any]] = {
 }
 
 each_part = pytest.mark.parametrize("part", ["analyzer", "processor"])
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[S3Server]:
-    """Of this test alone: it may be stopped, and made to hang."""
-    with running_rclone(tmp_path / "s3") as server:
-        yield server
-
-
-@pytest.fixture
-def place(rabbitmq_url: str, store: S3Server) -> Place:
-    return Place(rabbitmq_url, store)
 
 
 @pytest.fixture
@@ -83,17 +69,6 @@ async def has_one_in_hand(line: Wire, store: S3Server, program: Program, part: P
             await asyncio.sleep(0.02)
 
 
-@asynccontextmanager
-async def launched(program: Program) -> AsyncIterator[Program]:
-    """Started, whether it becomes ready or not."""
-    await program.launch()
-    try:
-        yield program
-    finally:
-        await program.kill()
-        print(program.output())
-
-
 async def until_ready_is(http: aiohttp.ClientSession, program: Program, status: int) -> dict[str, Any]:
     async with asyncio.timeout(PATIENCE_S):
         while True:
@@ -115,24 +90,24 @@ async def answer(line: Wire, part: Part) -> dict[str, Any]:
 
 
 @each_part
-async def test_it_does_what_the_message_asks_and_writes_no_file(part: Part, place, store, line, tmp_path):
+async def test_it_does_what_the_message_asks_and_writes_no_file(part: Part, place, own_store, line, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     async with running(worker(part, "ours", place, tmp_path, HOME=str(home), XDG_DATA_HOME=str(home))):
-        await keep_original(store, part)
+        await keep_original(own_store, part)
         await send(line, part)
         assert (await answer(line, part))["trace_id"] == json.loads(MESSAGES[part]["body"])["trace_id"]
     assert list(home.iterdir()) == []
 
 
-async def test_it_has_as_many_consumers_and_messages_in_hand_as_it_is_told(place, store, line, tmp_path):
+async def test_it_has_as_many_consumers_and_messages_in_hand_as_it_is_told(place, own_store, line, tmp_path):
     told = {"WORKER_CONCURRENCY": "3", "RABBITMQ_PREFETCH_COUNT": "2"}
     async with running(worker("analyzer", "ours", place, tmp_path, **told)):
         await line.has_consumers("image_upload", 3)
-        os.kill(store.pid, signal.SIGSTOP)
+        os.kill(own_store.pid, signal.SIGSTOP)
         await send(line, "analyzer", messages=8)
         await line.holds("image_upload", 2)
-        os.kill(store.pid, signal.SIGCONT)
+        os.kill(own_store.pid, signal.SIGCONT)
 
 
 async def test_it_makes_the_queues_that_it_uses_and_no_other(place, rabbitmq, rabbitmq_vhost, tmp_path):
@@ -142,17 +117,17 @@ async def test_it_makes_the_queues_that_it_uses_and_no_other(place, rabbitmq, ra
         assert set(listed.split()) == {"batch.in", "batch.out", "dead_letter_queue"}
 
 
-async def test_two_of_them_share_the_work(place, store, line, tmp_path):
+async def test_two_of_them_share_the_work(place, own_store, line, tmp_path):
     (tmp_path / "second").mkdir()
     async with (
         running(worker("analyzer", "ours", place, tmp_path, WORKER_CONCURRENCY="1")),
         running(worker("analyzer", "ours", place, tmp_path / "second", WORKER_CONCURRENCY="1")),
     ):
-        await keep_original(store, "analyzer")
-        os.kill(store.pid, signal.SIGSTOP)
+        await keep_original(own_store, "analyzer")
+        os.kill(own_store.pid, signal.SIGSTOP)
         await send(line, "analyzer", messages=2)
         await line.holds("image_upload", 0)
-        os.kill(store.pid, signal.SIGCONT)
+        os.kill(own_store.pid, signal.SIGCONT)
         await line.holds("metadata_generated", 2)
 
 
@@ -160,47 +135,49 @@ async def test_two_of_them_share_the_work(place, store, line, tmp_path):
 
 
 @each_part
-async def test_at_a_stop_the_image_in_hand_is_finished(part: Part, place, store, line, tmp_path):
+async def test_at_a_stop_the_image_in_hand_is_finished(part: Part, place, own_store, line, tmp_path):
     async with running(worker(part, "ours", place, tmp_path, **TALKATIVE)) as program:
-        await keep_original(store, part)
-        await has_one_in_hand(line, store, program, part)
+        await keep_original(own_store, part)
+        await has_one_in_hand(line, own_store, program, part)
         stopping = asyncio.create_task(program.stop())
         await line.has_consumers(QUEUES[part][0], 1)
-        os.kill(store.pid, signal.SIGCONT)
+        os.kill(own_store.pid, signal.SIGCONT)
         assert (await stopping).code == 0
         await answer(line, part)
         assert await line.depth(QUEUES[part][0]) == (0, 0)
 
 
 @each_part
-async def test_at_a_stop_an_image_that_takes_too_long_is_given_back(part: Part, place, store, line, tmp_path):
+async def test_at_a_stop_an_image_that_takes_too_long_is_given_back(
+    part: Part, place, own_store, line, tmp_path
+):
     limit = {f"GATEWAY_{part.upper()}_STOP_TIMEOUT_S": "300ms"}
     async with running(worker(part, "ours", place, tmp_path, **limit, **TALKATIVE)) as program:
-        await has_one_in_hand(line, store, program, part)
+        await has_one_in_hand(line, own_store, program, part)
         ended = await program.stop()
         assert (ended.code, ended.seconds < 5) == (0, True)
         await line.holds(QUEUES[part][0], 1)
-        os.kill(store.pid, signal.SIGCONT)
+        os.kill(own_store.pid, signal.SIGCONT)
 
 
-async def test_the_second_signal_ends_it_at_once(place, store, line, tmp_path, http):
+async def test_the_second_signal_ends_it_at_once(place, own_store, line, tmp_path, http):
     async with running(worker("analyzer", "ours", place, tmp_path, **TALKATIVE)) as program:
-        await has_one_in_hand(line, store, program, "analyzer")
+        await has_one_in_hand(line, own_store, program, "analyzer")
         program.process.send_signal(signal.SIGTERM)
         report = await until_ready_is(http, program, 503)
         assert report["warnings"] == ["the analyzer is stopping"]
         assert (await program.stop()).code == -signal.SIGTERM
-        os.kill(store.pid, signal.SIGCONT)
+        os.kill(own_store.pid, signal.SIGCONT)
 
 
 @each_part
-async def test_what_a_killed_one_had_in_hand_another_does(part: Part, place, store, line, tmp_path):
+async def test_what_a_killed_one_had_in_hand_another_does(part: Part, place, own_store, line, tmp_path):
     async with running(worker(part, "ours", place, tmp_path, **TALKATIVE)) as program:
-        await keep_original(store, part)
-        await has_one_in_hand(line, store, program, part)
+        await keep_original(own_store, part)
+        await has_one_in_hand(line, own_store, program, part)
         await program.kill()
         await line.holds(QUEUES[part][0], 1)
-        os.kill(store.pid, signal.SIGCONT)
+        os.kill(own_store.pid, signal.SIGCONT)
         await program.start()
         await answer(line, part)
 
@@ -208,21 +185,25 @@ async def test_what_a_killed_one_had_in_hand_another_does(part: Part, place, sto
 # --- what it says of itself
 
 
-async def test_it_tells_when_the_object_store_is_away_and_when_it_is_back(place, store, line, tmp_path, http):
-    store.stop()
-    async with launched(worker("processor", "ours", place, tmp_path)) as program:
+async def test_it_tells_when_the_object_store_is_away_and_when_it_is_back(
+    place, own_store, line, tmp_path, http
+):
+    own_store.stop()
+    program = worker("processor", "ours", place, tmp_path)
+    async with launched(program):
         report = await until_ready_is(http, program, 503)
         assert {name: check["status"] for name, check in report["checks"].items()} == {
             "object_store": "failing",
             "broker": "ok",
         }
-        store.start()
+        own_store.start()
         assert (await until_ready_is(http, program, 200))["warnings"] == []
 
 
 async def test_it_starts_without_the_broker_and_tells_so(place, tmp_path, http):
     nowhere = evolve(place, broker_url=f"amqp://guest:guest@{HOST}:{free_port()}/")
-    async with launched(worker("analyzer", "ours", nowhere, tmp_path)) as program:
+    program = worker("analyzer", "ours", nowhere, tmp_path)
+    async with launched(program):
         report = await until_ready_is(http, program, 503)
         assert report["checks"]["broker"]["status"] == "failing"
         assert "guest" not in json.dumps(report)
@@ -249,12 +230,12 @@ async def test_a_port_that_is_taken_is_one_line(place, tmp_path):
         assert lines == [f"gateway: can't listen on {where}: Address already in use"]
 
 
-async def test_no_secret_is_logged_not_even_for_debugging(place, store, line, tmp_path):
+async def test_no_secret_is_logged_not_even_for_debugging(place, own_store, line, tmp_path):
     async with running(worker("processor", "ours", place, tmp_path, **TALKATIVE)) as program:
-        await keep_original(store, "processor")
+        await keep_original(own_store, "processor")
         await send(line, "processor")
         await answer(line, "processor")
         assert "message in hand" in program.output()
         assert not re.search(
-            f"{store.access_key}|{store.secret_key}|guest:guest|Authorization", program.output()
+            f"{own_store.access_key}|{own_store.secret_key}|guest:guest|Authorization", program.output()
         )

@@ -15,14 +15,16 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 from attrs import define, field, frozen
 
 from tests.free_ports import free_port
 from tests.servers.gateway import OUR_VARIABLES, Ended, Gateway
-from tests.servers.s3 import S3Server
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.s3 import S3Server, plain_client, running_rclone
+from tests.servers.wire import Wire, wire
 
 START_S = 30
 STOP_S = 20
@@ -175,6 +177,40 @@ async def running(program: Program, *, is_kept_alive: bool = False) -> AsyncIter
             await asyncio.wait([keeper])
         await program.kill()
         print(f"--- {program.log.name}\n{program.output()[-LIVES_SHOWN_CHARACTERS:]}")
+
+
+@asynccontextmanager
+async def launched(*programs: Gateway | Program) -> AsyncIterator[None]:
+    """Started, whether they become ready or not, and killed at the end; what they wrote is printed."""
+    try:
+        for program in programs:
+            await program.launch()
+        yield
+    finally:
+        for program in programs:
+            await program.kill()
+            print(program.output())
+
+
+@frozen
+class OpenPlace:
+    """A place, and an onlooker's lines to its broker and its store."""
+
+    place: Place
+    line: Wire
+    storage: Any
+
+
+@asynccontextmanager
+async def an_empty_place(rabbitmq: RabbitMQ, folder: Path) -> AsyncIterator[OpenPlace]:
+    """For tests that share one: a virtual host of that node, and an object store of its own."""
+    vhost = rabbitmq.add_vhost()
+    async with AsyncExitStack() as stack:
+        stack.callback(rabbitmq.remove_vhost, vhost)
+        store = stack.enter_context(running_rclone(folder / "s3"))
+        place = Place(rabbitmq.url_for(vhost), store)
+        line = await stack.enter_async_context(wire(place.broker_url))
+        yield OpenPlace(place, line, await stack.enter_async_context(plain_client(store)))
 
 
 @define(eq=False)
