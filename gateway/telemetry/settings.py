@@ -3,6 +3,11 @@
 from attrs import field, frozen, validators
 
 
+def _is_host(_: object, __: object, value: str) -> None:
+    if any(character in "/@" or character.isspace() for character in value):
+        raise ValueError("must be the agent's host alone, without scheme, port and path")
+
+
 @frozen
 class MetricsSettings:
     """Datadog is on when its agent's host or an API key is given; without a host the agent is on this machine.
@@ -11,7 +16,7 @@ class MetricsSettings:
     """
 
     prometheus: bool = True
-    datadog_host: str = ""
+    datadog_host: str = field(default="", validator=_is_host)
     datadog_port: int = field(default=8125, validator=[validators.ge(1), validators.le(65535)])
     datadog_env: str = ""
     datadog_api_key: str = field(default="", repr=False)

@@ -12,12 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tests.following import follow
 from tests.golden import golden
 from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway
+from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import S3Server, plain_client
 from tests.servers.system import Names, Part, Place, gateway_at, running, running_system, worker
 from tests.servers.wire import Wire, consumer, wire
@@ -127,6 +128,37 @@ async def test_side_by_side_with_the_old_gateway_nobody_takes_the_others_message
         assert await line.depth("batch.image_processed.foreign") == (0, 0)
         consumers = [(await line.depth(queue))[1] for queue in ("image_processed", "batch.image_processed")]
         assert consumers == [1, 1]
+        assert (await readiness(http, gateway.base_url))[1]["warnings"] == []
+        assert gateway.complaints() == []
+
+
+async def test_side_by_side_in_a_virtual_host_of_its_own_nothing_of_the_other_system_is_seen(
+    rabbitmq: RabbitMQ, place: Place, tmp_path: Path
+) -> None:
+    """As the settings file says: without the names of queues, and with `vhost` instead."""
+    vhost = rabbitmq.add_vhost()
+    config = tmp_path / "by-vhost.toml"
+    kept = (
+        line for line in (CONFIG / "side-by-side.toml").read_text().splitlines() if "_queue = " not in line
+    )
+    config.write_text("\n".join(kept).replace('#vhost = "batch"', f'vhost = "{vhost}"'))
+    own_place = evolve(place, broker_url=rabbitmq.url_for(vhost))
+    async with asyncio.timeout(OVERALL_S), AsyncExitStack() as stack:
+        stack.callback(rabbitmq.remove_vhost, vhost)
+        line = await stack.enter_async_context(wire(place.broker_url))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        await stack.enter_async_context(existing_services(place, tmp_path / "existing"))
+        old_gateway = await stack.enter_async_context(consumer(place.broker_url, "image_processed"))
+        gateway = await stack.enter_async_context(
+            gateway_at(place, tmp_path, "--config", str(config), **FAST)
+        )
+        await stack.enter_async_context(existing_services(own_place, tmp_path / "second"))
+        theirs = await Others(line, place.store).send(3)
+        await completed_job(http, gateway)
+        while len(old_gateway) < 3:
+            await asyncio.sleep(0.02)
+        assert {json.loads(result)["trace_id"] for result in old_gateway} == set(theirs)
+        assert (await line.depth("image_processed"))[1] == 1
         assert (await readiness(http, gateway.base_url))[1]["warnings"] == []
         assert gateway.complaints() == []
 

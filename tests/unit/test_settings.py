@@ -274,6 +274,9 @@ WRONG_IN_ENVIRONMENT = [
     ("MINIO_ENDPOINT", "ada:hidden@minio:9000",
      ('object_store.endpoint = "***@minio:9000" (from MINIO_ENDPOINT): must be like minio:9000, '
       "without http:// and path; MINIO_USE_SSL says whether by https")),
+    ("DD_AGENT_HOST", "http://datadog:8125",
+     ('metrics.datadog_host = "http://datadog:8125" (from DD_AGENT_HOST): '
+      "must be the agent's host alone, without scheme, port and path")),
     ("GATEWAY_HTTP_PORT", "", 'http.port = "" (from GATEWAY_HTTP_PORT): expected a whole number'),
     ("GATEWAY_HTTP_PORT", "8_0", 'http.port = "8_0" (from GATEWAY_HTTP_PORT): expected a whole number'),
     ("SERVER_PORT", "70000", "http.port = 70000 (from SERVER_PORT): must be <= 65535"),
