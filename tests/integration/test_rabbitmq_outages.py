@@ -81,6 +81,7 @@ async def test_nothing_confirmed_is_lost_when_the_broker_is_killed_and_all_go_on
         before = len(confirmed)
         await node.start()
         await eventually(lambda: has(len(confirmed) > before + 200), within_s=PATIENCE_S)
+        await eventually(lambda: works(broker), within_s=PATIENCE_S)
         assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["a", "b", "c"]
 
 
