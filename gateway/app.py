@@ -33,7 +33,7 @@ from gateway.jobs.processed import ProcessedImages
 from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.submit import Submit
-from gateway.neighbours import built_in_roles, check_installed, workers
+from gateway.neighbours import built_in_roles, check_installed, open_workers
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
 from gateway.settings import Settings, check_gateway
@@ -113,6 +113,12 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             metrics=metrics,
             queue_name=settings.broker.queue_name,
         )
+        neighbours = [
+            await stack.enter_async_context(
+                open_workers(role, settings, broker, objects, helpers, metrics.workers)
+            )
+            for role in reversed(built_in)
+        ]
         services: tuple[Service, ...] = (
             Collector(
                 ledger=ledger,
@@ -125,10 +131,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 metrics=metrics,
             ),
             DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs, metrics=metrics),
-            *(
-                workers(role, settings, broker, objects, helpers, metrics.workers)
-                for role in reversed(built_in)
-            ),
+            *neighbours,
             pipeline,
             Dispatcher(
                 ledger=ledger,

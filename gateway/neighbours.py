@@ -1,7 +1,10 @@
 """Analyzer and processor as services of this process: of the gateway that has them built in, or of a worker."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
+from gateway.analyzer.chain import open_chain
 from gateway.analyzer.service import Analyzer
 from gateway.background import CanNotStart
 from gateway.consuming import Workers
@@ -28,17 +31,21 @@ def check_installed(*roles: Role) -> None:
         raise CanNotStart(f"the built-in processor needs pyexiv2: {INSTALL_COMMAND}")
 
 
-def workers(
+@asynccontextmanager
+async def open_workers(
     role: Role,
     settings: Settings,
     broker: Broker,
     objects: ObjectStore,
     helpers: HelperProcesses,
     metrics: WorkerMetrics,
-) -> Workers:
-    """The service that does it."""
+) -> AsyncIterator[Workers]:
+    """The service that does it, with what it needs beside."""
     max_bytes = max(settings.intake.max_image_bytes, OTHERS_MAX_BYTES)
     if role is Role.ANALYZER:
-        pixels = settings.intake.max_pixels
-        return Analyzer(broker, objects, helpers, settings.analyzer, pixels, max_bytes).workers(metrics)
-    return Processor(broker, objects, helpers, settings.processor, max_bytes).workers(metrics)
+        async with open_chain(
+            settings.analyzer, settings.vision, settings.local, helpers, settings.intake.max_pixels
+        ) as providers:
+            yield Analyzer(broker, objects, providers, settings.analyzer, max_bytes).workers(metrics)
+    else:
+        yield Processor(broker, objects, helpers, settings.processor, max_bytes).workers(metrics)

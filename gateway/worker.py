@@ -16,7 +16,7 @@ from gateway.adapters.object_store.opening import open_object_store
 from gateway.api.health import Health
 from gateway.background import Background
 from gateway.consuming import Workers
-from gateway.neighbours import check_installed, workers
+from gateway.neighbours import check_installed, open_workers
 from gateway.ports.broker import Queue
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
@@ -66,7 +66,9 @@ async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
         )
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
-        service = workers(role, settings, broker, objects, helpers, metrics.workers)
+        service = await stack.enter_async_context(
+            open_workers(role, settings, broker, objects, helpers, metrics.workers)
+        )
         health = Health(
             name=role,
             checks={"object_store": objects.check, "broker": broker.check},

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 from attrs import define
 
-from gateway.analyzer.local import describe
+from gateway.analyzer.chain import Chain
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.consuming import Hopeless, Workers
 from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
@@ -17,7 +17,7 @@ from gateway.messages import ImageUpload, Malformed, MetadataGenerated, decode, 
 from gateway.metadata import Metadata
 from gateway.ports.broker import Broker, Delivery, Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore, read_whole
-from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
+from gateway.processes import HelperDied, HelperTimeout
 from gateway.telemetry.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
@@ -25,13 +25,12 @@ log = structlog.get_logger(__name__)
 
 @define(eq=False)
 class Analyzer:
-    """One message at a time, in a helper process."""
+    """One message at a time."""
 
     _broker: Broker
     _objects: ObjectStore
-    _helpers: HelperProcesses
+    _providers: Chain
     _settings: AnalyzerSettings
-    _max_pixels: int
     _max_bytes: int
 
     def workers(self, metrics: WorkerMetrics) -> Workers:
@@ -75,9 +74,7 @@ class Analyzer:
     async def _describe(self, message: ImageUpload) -> Metadata:
         key = ObjectKey(Bucket.ORIGINAL, message.original_path)
         image = await read_whole(self._objects, key, max_bytes=self._max_bytes)
-        return await self._helpers.run(
-            describe, image, message.original_filename, self._max_pixels, timeout_s=self._settings.timeout_s
-        )
+        return await self._providers.describe(image, message.original_filename)
 
 
 def _answer(message: ImageUpload, words: Metadata) -> MetadataGenerated:

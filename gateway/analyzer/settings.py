@@ -13,6 +13,8 @@ class AnalyzerSettings:
         default="built_in", validator=validators.in_(("built_in", "external"))
     )
     """`external`: services of their own on the same broker."""
+    providers: tuple[Literal["vision", "local"], ...] = ()
+    """Who is asked, the next one where one fails. None: `vision` where it has a key, else `local`."""
     concurrency: int = field(default=2, validator=validators.ge(1))
     """Images in work at once, when built in or as a worker of its own."""
     prefetch: int = field(default=1, validator=[validators.ge(1), validators.le(65535)])

@@ -15,6 +15,7 @@ from typing import Self
 
 from attrs import evolve, frozen
 
+from gateway.domain.options import BatchOptions
 from gateway.metadata import Metadata
 
 
@@ -133,6 +134,7 @@ class Job:
     created_at: datetime
     updated_at: datetime
     images: tuple[Image, ...]
+    options: BatchOptions = BatchOptions()
     seq: int = 0
     cancelled_at: datetime | None = None
     completed_at: datetime | None = None

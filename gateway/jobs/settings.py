@@ -1,5 +1,7 @@
 """How jobs are worked on and how long they are kept."""
 
+from typing import Literal
+
 from attrs import field, frozen, validators
 
 from gateway.domain.transitions import AttemptPolicy
@@ -28,6 +30,13 @@ class JobsSettings:
     watch_every_s: float = field(default=2.0, validator=validators.gt(0))
     keep_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
     delete_objects: bool = True
+    metadata_options: Literal["auto", "allowed", "refused"] = field(
+        default="auto", validator=validators.in_(("auto", "allowed", "refused"))
+    )
+    """Whether requests may bring `options.metadata`, which the existing services drop.
+
+    `auto`: when analyzer and processor are built in. `allowed`: those beside are `gateway worker` processes all.
+    """
     clean_every_s: float = field(default=60.0, validator=validators.gt(0))
     poll_s: float = field(default=1.0, validator=validators.gt(0))
 

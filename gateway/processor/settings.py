@@ -1,8 +1,14 @@
 """What an operator can say about the processor."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from attrs import field, frozen, validators
+
+PolicySetting = Literal["auto", "replace", "append", "keep"]
+
+
+def _policy() -> PolicySetting:
+    return field(default="auto", validator=validators.in_(get_args(PolicySetting)))
 
 
 @frozen
@@ -19,6 +25,15 @@ class ProcessorSettings:
     """Messages in hand of each that works; with more than 1, those behind a slow image wait with it."""
     timeout_s: float = field(default=60.0, validator=validators.gt(0))
     """The longest that one image may take."""
+    title: PolicySetting = _policy()
+    """What becomes of a title that the image has already, where the request says nothing.
+
+    `auto`: a person's is kept, an analyzer's replaced.
+    """
+    description: PolicySetting = _policy()
+    """Likewise of a description."""
+    keywords: PolicySetting = _policy()
+    """Likewise of keywords; `auto`: the new ones are added."""
     http_host: str = "0.0.0.0"  # noqa: S104 health and metrics of a worker are asked from other machines
     """As a worker of its own: address of its health and metrics."""
     http_port: int = field(default=8082, validator=[validators.ge(0), validators.le(65535)])

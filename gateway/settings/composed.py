@@ -9,7 +9,9 @@ from attrs import evolve, field, frozen, validators
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.adapters.job_store.settings import JobStoreSettings
 from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.analyzer.local.settings import LocalSettings
 from gateway.analyzer.settings import AnalyzerSettings
+from gateway.analyzer.vision.settings import VisionSettings
 from gateway.fetch.settings import FetchSettings
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.settings import JobsSettings
@@ -78,6 +80,8 @@ class Settings:
     object_store: ObjectStoreSettings = field(factory=ObjectStoreSettings)
     broker: BrokerSettings = field(factory=BrokerSettings)
     analyzer: AnalyzerSettings = field(factory=AnalyzerSettings)
+    vision: VisionSettings = field(factory=VisionSettings)
+    local: LocalSettings = field(factory=LocalSettings)
     processor: ProcessorSettings = field(factory=ProcessorSettings)
     helpers: HelperSettings = field(factory=HelperSettings)
     metrics: MetricsSettings = field(factory=MetricsSettings)
@@ -86,6 +90,13 @@ class Settings:
     def of(self, role: Role) -> AnalyzerSettings | ProcessorSettings:
         """The section of a worker."""
         return self.analyzer if role is Role.ANALYZER else self.processor
+
+    @property
+    def takes_metadata_options(self) -> bool:
+        """Whether a request may say what becomes of words that its images have already."""
+        if self.jobs.metadata_options == "auto":
+            return all(self.of(role).kind == "built_in" for role in Role)
+        return self.jobs.metadata_options == "allowed"
 
     def http_of(self, role: Role) -> HttpSettings:
         """Where a worker answers for its health: a port of its own, never the gateway's."""

@@ -1,8 +1,9 @@
 """The names that deployments set already, before there was this gateway: they override all other sources.
 
-An empty one says nothing, for that is how compose files leave one out. TELEGRAM_TOKEN and OPENROUTER_* are of parts
-that this service has not, and say nothing either. The names of a worker count for the worker alone: they stand in
-its own container, and HTTP_PORT is a word that others use too.
+An empty one says nothing, for that is how compose files leave one out. TELEGRAM_TOKEN is of a part that this service
+has not, and says nothing either. OPENROUTER_* count where an analyzer is: in its worker and in a gateway. The other
+names of a worker count for the worker alone: they stand in its own container, and HTTP_PORT is a word that others use
+too.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,14 @@ EXISTING_NAMES: Mapping[str, str] = {
     "LOG_FORMAT": "log.format",
 }
 
+NAMES_OF_VISION: Mapping[str, str] = {
+    "OPENROUTER_API_KEY": "vision.api_key",
+    "OPENROUTER_MODEL": "vision.model",
+    "OPENROUTER_PROMPT": "vision.prompt",
+    "OPENROUTER_MAX_TOKENS": "vision.max_tokens",
+    "OPENROUTER_TEMPERATURE": "vision.temperature",
+}
+
 QUEUE_NAMES_OF: Mapping[Role, Mapping[str, str]] = {
     Role.ANALYZER: {
         "RABBITMQ_CONSUMER_QUEUE": "broker.image_upload_queue",
@@ -46,7 +55,8 @@ _OLDER_WORDS = {"log.level": {"warn": "warning", "fatal": "critical"}, "log.form
 
 def existing_names(role: Role | None) -> Mapping[str, str]:
     """The names, each with the setting that it stands for: of the gateway, or of a worker."""
-    return EXISTING_NAMES if role is None else {**EXISTING_NAMES, **names_of_worker(role)}
+    vision = {} if role is Role.PROCESSOR else NAMES_OF_VISION
+    return {**EXISTING_NAMES, **vision, **(names_of_worker(role) if role else {})}
 
 
 def names_of_worker(role: Role) -> Mapping[str, str]:

@@ -14,6 +14,9 @@ import pytest
 from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.object_store.folder import open_folder_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.analyzer.chain import Chain
+from gateway.analyzer.local.provider import LocalProvider
+from gateway.analyzer.local.settings import LocalSettings
 from gateway.analyzer.service import Analyzer
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.consuming import Hopeless
@@ -64,6 +67,19 @@ async def the_body_in(broker: InProcessBroker, queue: Queue) -> dict[str, Any]:
     return body
 
 
+def an_analyzer(
+    broker: InProcessBroker,
+    objects: ObjectStore,
+    helpers: HelperProcesses,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+) -> Analyzer:
+    settings = AnalyzerSettings()
+    local = LocalProvider(helpers, LocalSettings(), max_pixels, settings.timeout_s)
+    return Analyzer(broker, objects, Chain([local]), settings, max_bytes)
+
+
 def delivered(message: dict[str, Any], queue: Queue) -> Delivery:
     body = message["body"]
     assert isinstance(body, str)
@@ -97,7 +113,7 @@ class TestAnalyzer:
 
     @pytest.fixture
     def analyzer(self, broker, objects, helpers) -> Analyzer:
-        return Analyzer(broker, objects, helpers, AnalyzerSettings(), MAX_PIXELS, MAX_BYTES)
+        return an_analyzer(broker, objects, helpers)
 
     @pytest.mark.parametrize("number", range(len(golden("image_upload.tolerated"))))
     async def test_it_takes_what_the_running_one_takes_and_answers_with_its_fields(
@@ -133,14 +149,14 @@ class TestAnalyzer:
     async def test_it_rejects_what_has_more_pixels_than_its_bound(self, broker, objects, helpers):
         message = golden("image_upload.accepted")[0]
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg(64, 48))
-        analyzer = Analyzer(broker, objects, helpers, AnalyzerSettings(), 64 * 48 - 1, MAX_BYTES)
+        analyzer = an_analyzer(broker, objects, helpers, max_pixels=64 * 48 - 1)
         with pytest.raises(Hopeless):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
     async def test_it_rejects_what_has_more_bytes_than_its_bound(self, broker, objects, helpers):
         message = golden("image_upload.accepted")[0]
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
-        analyzer = Analyzer(broker, objects, helpers, AnalyzerSettings(), MAX_PIXELS, len(a_jpeg()) - 1)
+        analyzer = an_analyzer(broker, objects, helpers, max_bytes=len(a_jpeg()) - 1)
         with pytest.raises(Hopeless, match="too large"):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 
@@ -154,7 +170,7 @@ class TestAnalyzer:
     async def test_a_bug_in_a_helper_rejects_the_image_and_ends_nobody(self, broker, objects):
         message = golden("image_upload.accepted")[0]
         await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
-        analyzer = Analyzer(broker, objects, CrashingHelpers(), AnalyzerSettings(), MAX_PIXELS, MAX_BYTES)
+        analyzer = an_analyzer(broker, objects, CrashingHelpers())
         with pytest.raises(Hopeless):
             await analyzer.handle(delivered(message, Queue.IMAGE_UPLOAD))
 

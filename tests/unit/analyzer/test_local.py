@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageDraw, ImageFilter
 
-from gateway.analyzer.colours import dominant_colours, name_of
-from gateway.analyzer.facts import Facts, metadata_of
-from gateway.analyzer.file_names import title_of
-from gateway.analyzer.local import ANALYZER, AnalysisFailed, describe
-from gateway.analyzer.shot import Position, Shot
+from gateway.analyzer.local.colours import dominant_colours, name_of
+from gateway.analyzer.local.describe import ANALYZER, describe
+from gateway.analyzer.local.facts import Facts, metadata_of
+from gateway.analyzer.local.file_names import title_of
+from gateway.analyzer.local.shot import Position, Shot
+from gateway.analyzer.provider import AnalysisFailed
 from gateway.errors import ContentError
 from gateway.metadata import Metadata
 from tests.pictures import china, grace_hopper, logo, package_file
@@ -422,7 +423,7 @@ def test_the_date_that_stands_behind_the_picture_of_a_png_is_read() -> None:
 
 
 def test_the_analyzer_needs_no_network_and_no_loop() -> None:
-    code = "import sys, gateway.analyzer.local; print(*sys.modules)"
+    code = "import sys, gateway.analyzer.local.describe; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     ).stdout.split()

@@ -1,4 +1,4 @@
-"""The messages on the wire, as gateway, analyzer and processor write and read them.
+"""The bodies of messages, as gateway, analyzer and processor write and read them.
 
 Seven or so flat fields, one JSON object a body. Reading is as strict and as tolerant as the running services are:
 unknown fields are ignored, missing ones are empty, a wrong type of a known field is refused, `null` is as if missing.
@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeVar
 import orjson
 from attrs import NOTHING, fields, frozen
 
-from gateway.errors import GatewayError
+from gateway.messages.errors import Malformed
 from gateway.metadata import Metadata
 
 CONTENT_TYPE: Final = "application/json"
@@ -23,12 +23,6 @@ _NO_TIME: Final = datetime.fromtimestamp(0, UTC)
 _INT64: Final = range(-(2**63), 2**63)
 
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
-
-
-class Malformed(GatewayError):
-    """A body that is no message of its kind."""
-
-    default_code = "malformed_message"
 
 
 @frozen(kw_only=True)

@@ -10,12 +10,12 @@ import warnings
 from attrs import frozen
 from PIL import Image
 
-from gateway.analyzer.colours import dominant_colours
-from gateway.analyzer.facts import Facts, metadata_of
-from gateway.analyzer.file_names import title_of
-from gateway.analyzer.looks import brightness_of, shape_of, sharpness_of
-from gateway.analyzer.shot import Shot, shot_of
-from gateway.errors import ContentError
+from gateway.analyzer.local.colours import dominant_colours
+from gateway.analyzer.local.facts import Facts, metadata_of
+from gateway.analyzer.local.file_names import title_of
+from gateway.analyzer.local.looks import brightness_of, shape_of, sharpness_of
+from gateway.analyzer.local.shot import Shot, shot_of
+from gateway.analyzer.provider import AnalysisFailed
 from gateway.images.inspect import MAX_PIXELS
 from gateway.metadata import Metadata
 
@@ -25,12 +25,6 @@ ANALYZER = "local/1"
 FORMATS = ("JPEG", "PNG")
 VIEW_PIXELS = 512
 """What looks and colours are measured on: the longer side."""
-
-
-class AnalysisFailed(ContentError):
-    """The image could not be decoded."""
-
-    default_code = "analysis_failed"
 
 
 @frozen

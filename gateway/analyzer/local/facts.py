@@ -8,9 +8,9 @@ from datetime import date
 
 from attrs import field, frozen
 
-from gateway.analyzer.colours import BLACK_AND_WHITE
-from gateway.analyzer.file_names import keywords_of
-from gateway.analyzer.shot import Position, Shot
+from gateway.analyzer.local.colours import BLACK_AND_WHITE
+from gateway.analyzer.local.file_names import keywords_of
+from gateway.analyzer.local.shot import Position, Shot
 from gateway.metadata import Metadata
 
 MAX_KEYWORDS = 12

@@ -1,0 +1,46 @@
+"""What an operator can say about the vision provider."""
+
+from typing import Final
+
+from attrs import field, frozen, validators
+from yarl import URL
+
+OPENROUTER: Final = "https://openrouter.ai/api/v1"
+
+
+def _is_http(_: object, __: object, value: str) -> None:
+    url = URL(value)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("must be an address like https://openrouter.ai/api/v1")
+
+
+@frozen
+class VisionSettings:
+    """An endpoint that speaks chat completions, as OpenRouter, OpenAI and many servers for one's own models do."""
+
+    url: str = field(default=OPENROUTER, validator=_is_http)
+    """Its base address, before `/chat/completions`."""
+    api_key: str = field(default="", repr=False)
+    """Sent as a bearer token; empty: none is sent."""
+    model: str = field(default="openai/gpt-4o", validator=validators.min_len(1))
+    """As the endpoint calls it."""
+    prompt: str = ""
+    """What the model is asked, a template with `$language`; empty: one of ours."""
+    language: str = field(default="English", validator=validators.min_len(1))
+    """Of the words: its English name."""
+    temperature: float = field(default=0.7, validator=[validators.ge(0), validators.le(2)])
+    """0: the likeliest words; more: more variety."""
+    max_tokens: int = field(default=500, validator=validators.ge(16))
+    """Length of an answer."""
+    longest_side: int = field(default=1024, validator=[validators.ge(64), validators.le(8192)])
+    """Pixels; a larger image is shrunk before it is sent."""
+    send_location: bool = False
+    """Whether the model is told where a photo was taken, when its EXIF says so."""
+    request_timeout_s: float = field(default=30.0, validator=validators.gt(0))
+    """The longest that one request may take."""
+    max_tries: int = field(default=4, validator=validators.ge(1))
+    """Requests for one image at most; between them it waits, longer each time, or as long as Retry-After says."""
+    max_in_flight: int = field(default=4, validator=validators.ge(1))
+    """Requests at once, of one process."""
+    max_per_minute: int = field(default=0, validator=validators.ge(0))
+    """Requests that one process begins in a minute; 0: no bound."""
