@@ -44,7 +44,8 @@ class WorkingTime:
     def moment_before(self, seconds: float) -> datetime | None:
         """The latest moment with so many seconds of work between it and the last look, at most `kept_s`.
 
-        None while there was not that much since the first look.
+        None while there was not that much since the first look. A clock that was set back takes with it what it
+        makes uncertain: then so much less is remembered.
         """
         left = timedelta(seconds=seconds)
         for interval in reversed(self._intervals):
