@@ -8,15 +8,10 @@ from typing import Any
 
 from gateway.domain.events import EventType
 from gateway.domain.job import Status
+from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
 
 Schema = dict[str, Any]
-
-FAILURE_CODES = (
-    "too_large", "not_an_image", "unsupported_type", "damaged", "bad_base64", "too_many_pixels",
-    "download_failed", "download_refused", "not_found", "analysis_failed", "tagging_failed", "no_result",
-    "storage_failed",
-)  # fmt: skip
 
 
 def ref(name: str) -> Schema:

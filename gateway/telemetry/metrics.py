@@ -13,27 +13,12 @@ from typing import Final
 import prometheus_client
 from prometheus_client import GCCollector, ProcessCollector
 
+from gateway.failure_codes import FAILURE_CODES
 from gateway.telemetry.datadog_agent import DatadogAgent
 from gateway.telemetry.instruments import ANY, LONG_S, OTHER, SHORT_S, Instruments
 from gateway.telemetry.settings import MetricsSettings
 
-FAILURE_CODES: Final = (
-    "too_large",
-    "not_an_image",
-    "unsupported_type",
-    "damaged",
-    "bad_base64",
-    "too_many_pixels",
-    "download_failed",
-    "download_refused",
-    "not_found",
-    "analysis_failed",
-    "tagging_failed",
-    "no_result",
-    "storage_failed",
-    OTHER,
-)
-"""The contract's words for why an image failed."""
+_CODES: Final = (*FAILURE_CODES, OTHER)
 QUEUES: Final = (
     "image_upload",
     "metadata_generated",
@@ -69,7 +54,7 @@ class JobMetrics:
         self.image_failures = instruments.counters(
             "image_failures_total",
             "Images that failed, by the code that their client reads.",
-            code=FAILURE_CODES,
+            code=_CODES,
         )
         self.image_stage_seconds = instruments.histograms(
             "image_stage_seconds",
@@ -86,7 +71,7 @@ class JobMetrics:
             "received_bytes_total", "Bytes of originals that were stored.", source=_SOURCES
         )
         self.download_errors = instruments.counters(
-            "download_errors_total", "Tries of downloads that brought no image.", code=FAILURE_CODES
+            "download_errors_total", "Tries of downloads that brought no image.", code=_CODES
         )
         self.attempts_sent = instruments.counters(
             "attempts_sent_total",

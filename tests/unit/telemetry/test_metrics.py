@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from gateway.api.schemas import FAILURE_CODES as CONTRACT_CODES
+from gateway.failure_codes import FAILURE_CODES
 from gateway.ports.broker import Queue
 from gateway.telemetry.instruments import Instruments
-from gateway.telemetry.metrics import FAILURE_CODES, QUEUES, Metrics
+from gateway.telemetry.metrics import QUEUES, Metrics
 from gateway.telemetry.settings import MetricsSettings
 from tests.documents import ROOT, section, tables, words
 from tests.every_metric import every_metric
@@ -65,7 +65,7 @@ def test_the_page_lists_every_value_of_every_label() -> None:
     }
     # Two rows refer to a table elsewhere, and to a standard.
     elsewhere = {
-        *CONTRACT_CODES,
+        *FAILURE_CODES,
         "GET",
         "HEAD",
         "POST",
@@ -117,8 +117,9 @@ def test_only_what_is_known_at_run_time_may_be_any_value_of_a_label() -> None:
     assert free == {"route", "version", "python"}
 
 
-def test_the_codes_of_failures_are_those_of_the_contract() -> None:
-    assert set(FAILURE_CODES) == {*CONTRACT_CODES, "other"}
+@pytest.mark.parametrize("name", ["gateway_image_failures_total", "gateway_download_errors_total"])
+def test_the_codes_of_failures_are_those_that_clients_read(name: str) -> None:
+    assert set(every_metric()[name].labels["code"]) == {*FAILURE_CODES, "other"}
 
 
 def test_the_queues_are_those_of_the_broker() -> None:

@@ -1,0 +1,31 @@
+"""Why an image failed, as stable words of the API; docs/BATCH_API.md says what each means.
+
+Ground floor: analyzer and processor give them, messages carry them, and jobs, metrics and schemas know them.
+"""
+
+from typing import Final
+
+ANALYSIS_FAILED: Final = "analysis_failed"
+ANALYSIS_REFUSED: Final = "analysis_refused"
+TAGGING_FAILED: Final = "tagging_failed"
+
+ANALYSIS_CODES: Final = (ANALYSIS_FAILED, "analysis_unavailable", ANALYSIS_REFUSED, "analysis_unreadable")
+"""What an analyzer may say with a message that it rejects."""
+TAGGING_CODES: Final = (TAGGING_FAILED, "image_data_changed")
+"""What a processor may say with a result that failed."""
+
+FAILURE_CODES: Final = (
+    "too_large",
+    "not_an_image",
+    "unsupported_type",
+    "damaged",
+    "bad_base64",
+    "too_many_pixels",
+    "download_failed",
+    "download_refused",
+    "not_found",
+    *ANALYSIS_CODES,
+    *TAGGING_CODES,
+    "no_result",
+    "storage_failed",
+)
