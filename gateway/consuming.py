@@ -3,6 +3,9 @@
 Each worker has a subscription of its own, mostly with prefetch 1, so that a slow image holds up no other. What becomes
 of a message is the handler's word: one that returns is done with it, one that raises Hopeless rejects it, and one that
 meets other foreseen trouble gives it back and pauses.
+
+A reject of AMQP has no place for its reason. So a message is rejected by a copy of it in the dead letters, with the
+reason as headers, and an ack once the broker has confirmed that.
 """
 
 import asyncio
@@ -15,15 +18,16 @@ from attrs import define, field
 
 from gateway.cancellation import is_being_cancelled
 from gateway.errors import GatewayError
+from gateway.messages import FAILURE_CODE, REJECT_REASON
 from gateway.pacing import keep_doing, pause_after
-from gateway.ports.broker import Broker, Delivery, Queue, Subscription
+from gateway.ports.broker import Broker, Delivery, Queue, Subscription, Unroutable
 from gateway.telemetry.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
 
 class Hopeless(GatewayError):
-    """Nobody can do what the message asks: to the dead letters, where the queue has an address for them."""
+    """Nobody can do what the message asks: to the dead letters, with text and code."""
 
     default_code = "hopeless"
 
@@ -83,19 +87,34 @@ class Workers:
         """Whether the message is done with, by an ack or a reject."""
         log.debug("message in hand", service=self.name, redelivered=delivery.redelivered)
         try:
-            with self._metrics.image_seconds.of(worker=self.name).timed():
-                await self._handler(delivery)
-        except Hopeless as error:
-            self._tally("rejected")
-            await subscription.reject(delivery, reason=error.text)
+            outcome = await self._settle(subscription, delivery)
         except GatewayError as error:
             self._tally("given_back")
             log.warning("message given back", service=self.name, reason=str(error))
             return False
-        else:
-            self._tally("done")
-            await subscription.ack([delivery])
+        self._tally(outcome)
         return True
+
+    async def _settle(self, subscription: Subscription, delivery: Delivery) -> str:
+        """What became of it. Raises GatewayError when that must wait."""
+        try:
+            with self._metrics.image_seconds.of(worker=self.name).timed():
+                await self._handler(delivery)
+        except Hopeless as error:
+            await self._reject(subscription, delivery, error)
+            return "rejected"
+        await subscription.ack([delivery])
+        return "done"
+
+    async def _reject(self, subscription: Subscription, delivery: Delivery, why: Hopeless) -> None:
+        """Without a queue for dead letters as the broker's own reject, which tells no reason. Raises Unavailable."""
+        headers = {**delivery.headers, REJECT_REASON: why.text, FAILURE_CODE: why.code}
+        try:
+            await self._broker.publish(Queue.DEAD_LETTER, delivery.body, headers)
+        except Unroutable:
+            await subscription.reject(delivery)
+        else:
+            await subscription.ack([delivery])
 
     def _tally(self, outcome: str) -> None:
         self._metrics.messages.of(worker=self.name, outcome=outcome).add()

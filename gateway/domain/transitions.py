@@ -127,6 +127,12 @@ def attempt_rejected(
     return _try_again(job, image, failure, policy, now, now + policy.pause_before(image.attempt + 1))
 
 
+def attempt_refused(job: Job, name: AttemptName, failure: Failure, now: datetime) -> Change | None:
+    """A dead letter ended the newest attempt in a way in which any further one would end: the image fails."""
+    change, _ = attempts_ended(job, [AttemptEnd(name, now, failure=failure)])
+    return change
+
+
 def attempt_lost(
     job: Job, name: AttemptName, failure: Failure, policy: AttemptPolicy, now: datetime
 ) -> Change | None:

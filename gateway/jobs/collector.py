@@ -21,10 +21,11 @@ from gateway.domain.job import Failure, Image, Job, Status
 from gateway.domain.transitions import AttemptEnd, attempts_ended
 from gateway.errors import BadInput, GatewayError
 from gateway.events.latest import LatestJobs
+from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.processed import ProcessedImages, is_of_attempt
-from gateway.messages import ImageProcessed, Malformed, decode
+from gateway.messages import FAILURE_CODE, ImageProcessed, Malformed, decode
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 from gateway.ports.clock import Clock
@@ -155,7 +156,7 @@ class Collector:
         return [(result, end) for result, end in ends if end is not None]
 
     def _failed(self, result: _Result) -> AttemptEnd:
-        failure = Failure("tagging_failed", fit_for_clients(result.message.error))
+        failure = Failure(_code(result.delivery), fit_for_clients(result.message.error))
         return AttemptEnd(result.name, self._clock.now(), failure=failure)
 
     async def _completed(self, result: _Result) -> AttemptEnd | None:
@@ -242,6 +243,12 @@ async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: f
     with suppress(GatewayError):
         for delivery in left:
             await results.requeue(delivery)
+
+
+def _code(failed: Delivery) -> str:
+    """As a processor of ours gives it."""
+    told = failed.headers.get(FAILURE_CODE)
+    return next((code for code in TAGGING_CODES if code == told), TAGGING_FAILED)
 
 
 def _is_repeated(image: Image, result: _Result) -> bool:

@@ -1,5 +1,8 @@
 """Sweeps the dead letters: one of ours ends an attempt, and the image is sent again or fails.
 
+Our analyzer says why, as headers; where a code says that another attempt would end likewise, there is none. What the
+broker moved here for an existing one has its `x-death` alone.
+
 Others' messages, and those that nobody can read, are looked at and given back in their order; while nothing but those
 lie there, they are looked at again only now and then.
 """
@@ -11,14 +14,16 @@ import structlog
 from attrs import define, field
 
 from gateway.domain.attempt import AttemptName, parse_attempt
-from gateway.domain.job import Failure
-from gateway.domain.transitions import attempt_rejected
+from gateway.domain.events import Change
+from gateway.domain.job import Failure, Job
+from gateway.domain.transitions import attempt_refused, attempt_rejected
+from gateway.failure_codes import ANALYSIS_CODES, ANALYSIS_FAILED, ANALYSIS_REFUSED
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.settings import JobsSettings
-from gateway.messages import ImageUpload, Malformed, decode
+from gateway.messages import FAILURE_CODE, REJECT_REASON, ImageUpload, Malformed, decode
 from gateway.pacing import keep_doing
-from gateway.ports.broker import REJECT_REASON, Broker, Delivery, Queue
+from gateway.ports.broker import Broker, Delivery, Queue
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound
 from gateway.telemetry.metrics import Metrics
@@ -84,30 +89,37 @@ class DeadLetters:
         name = parse_attempt(message.trace_id, self._settings.trace_prefix)
         if name is None or not message.original_path:  # a result that could not be read has none
             return False
-        counted = await self._end_attempt(message.group_id, name, delivery.headers.get(REJECT_REASON))
+        failure = Failure(_code(delivery.headers), _text(name.number, delivery.headers))
+        counted = await self._end_attempt(message.group_id, name, failure)
         log.info(
             "attempt rejected" if counted else "late dead letter",
             job_id=message.group_id,
             trace_id=message.trace_id,
-            **_last_death(delivery.headers),
+            code=failure.code,
+            **_told(delivery.headers),
         )
         return True
 
-    async def _end_attempt(self, job_id: str, name: AttemptName, reason: object) -> bool:
+    async def _end_attempt(self, job_id: str, name: AttemptName, failure: Failure) -> bool:
         """Whether it changed the job: not when the attempt is not the newest, or the job is gone."""
         now, policy = self._clock.now(), self._settings.attempts
-        failure = Failure("analysis_failed", _text(name.number, reason))
+
+        def decide(job: Job) -> Change | None:
+            if failure.code == ANALYSIS_REFUSED:
+                return attempt_refused(job, name, failure, now)
+            return attempt_rejected(job, name, failure, policy, now)
+
         try:
-            change = await self._ledger.change(
-                job_id, lambda job: attempt_rejected(job, name, failure, policy, now)
-            )
+            change = await self._ledger.change(job_id, decide)
         except JobNotFound:
             return False
         return change is not None
 
 
-def _last_death(headers: Mapping[str, object]) -> dict[str, object]:
-    """What the broker says about it, for the log."""
+def _told(headers: Mapping[str, object]) -> dict[str, object]:
+    """For the log: the analyzer's reason, in its own words, or what the broker says of the reject."""
+    if REJECT_REASON in headers:
+        return {"reason": headers[REJECT_REASON]}
     deaths = headers.get("x-death")
     last = deaths[0] if isinstance(deaths, list) and deaths else None
     return (
@@ -117,7 +129,13 @@ def _last_death(headers: Mapping[str, object]) -> dict[str, object]:
     )
 
 
-def _text(attempts: int, reason: object) -> str:
+def _code(headers: Mapping[str, object]) -> str:
+    told = headers.get(FAILURE_CODE)
+    return next((code for code in ANALYSIS_CODES if code == told), ANALYSIS_FAILED)
+
+
+def _text(attempts: int, headers: Mapping[str, object]) -> str:
     times = "once" if attempts == 1 else f"{attempts} times"
-    why = f": {fit_for_clients(reason)}" if isinstance(reason, str) else ""
+    reason = headers.get(REJECT_REASON)
+    why = f": {fit_for_clients(reason)}" if isinstance(reason, str) and reason else ""
     return f"the analyzer rejected the image {times}{why}"

@@ -14,6 +14,7 @@ from gateway.messages.headers import (
     FAILURE_CODE,
     METADATA_POLICY,
     METADATA_WRITER,
+    REJECT_REASON,
     decode_policy,
     encode_policy,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "FAILURE_CODE",
     "METADATA_POLICY",
     "METADATA_WRITER",
+    "REJECT_REASON",
     "ImageProcessed",
     "ImageUpload",
     "Malformed",

@@ -14,6 +14,8 @@ METADATA_POLICY: Final = "metadata-policy"
 """gateway -> analyzer -> processor: what a request said about words that are in the image already, as JSON."""
 METADATA_WRITER: Final = "metadata-writer"
 """analyzer -> processor: who wrote the words, name and version."""
+REJECT_REASON: Final = "reject-reason"
+"""With a dead letter: why, in words for people."""
 FAILURE_CODE: Final = "failure-code"
 """With a dead letter or a failed result: why, as a stable word of the API."""
 
@@ -40,7 +42,7 @@ def decode_policy(value: object) -> MetadataPolicy:
 def _field_policy(name: str, value: object) -> FieldPolicy | None:
     if value is None:
         return None
-    try:
-        return FieldPolicy(value)
-    except ValueError as error:
-        raise Malformed(f"{METADATA_POLICY}: {name} is neither {', '.join(FieldPolicy)}") from error
+    for policy in FieldPolicy:
+        if policy == value:
+            return policy
+    raise Malformed(f"{METADATA_POLICY}: {name} is none of {', '.join(FieldPolicy)}")

@@ -6,7 +6,7 @@ A delivery that was neither acked, rejected nor requeued when its subscription e
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Protocol
 
 from attrs import field, frozen
 
@@ -42,9 +42,6 @@ class QueueDepth:
     consumers: int
 
 
-REJECT_REASON: Final = "reject-reason"
-
-
 class Unroutable(GatewayError):
     """The broker has no such queue; the message was not taken."""
 
@@ -63,11 +60,8 @@ class Subscription(Protocol):
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Done with. Of a connection that is gone: nothing happens, they come again."""
 
-    async def reject(self, delivery: Delivery, *, reason: str = "") -> None:
-        """Hopeless: to the dead letters where the queue has an address for them; else it is destroyed.
-
-        A broker that can keeps the reason as the dead letter's header REJECT_REASON; AMQP can't.
-        """
+    async def reject(self, delivery: Delivery) -> None:
+        """To the dead letters, where the queue has an address for them; else it is destroyed."""
 
     async def requeue(self, delivery: Delivery) -> None:
         """Give it back, to be delivered again."""

@@ -1,7 +1,7 @@
 """Workers stop without dropping what they have in hand, and in time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,9 +11,11 @@ from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.background import Background
 from gateway.consuming import Hopeless, Workers
 from gateway.errors import Unavailable
-from gateway.ports.broker import Delivery, Queue
+from gateway.messages import FAILURE_CODE, REJECT_REASON
+from gateway.ports.broker import Delivery, Queue, Unroutable
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import WorkerMetrics
+from tests.deliveries import eventually, lying_in
 
 QUEUE = Queue.IMAGE_UPLOAD
 LONG_S = 30.0
@@ -150,17 +152,76 @@ async def test_each_worker_takes_as_many_messages_in_hand_as_it_may():
     ids=["done", "rejected", "given back"],
 )
 async def test_what_becomes_of_a_message_is_counted_and_timed(error: Exception | None, outcome: str):
-    broker, tried, instruments = InProcessBroker(), asyncio.Event(), Instruments()
+    broker, instruments = InProcessBroker(), Instruments()
+    value = instruments.registry.get_sample_value
 
     async def handle(delivery: Delivery) -> None:
-        tried.set()
         if error is not None:
             raise error
+
+    async def is_counted() -> bool:
+        await asyncio.sleep(0)
+        return value("gateway_worker_messages_total", {"worker": "analyzer", "outcome": outcome}) == 1
 
     await broker.publish(QUEUE, b"0")
     workers = Workers("analyzer", broker, QUEUE, handle, WorkerMetrics(instruments), 1)
     async with Background().running(workers):
-        await asyncio.wait_for(tried.wait(), 5)
-    value = instruments.registry.get_sample_value
-    assert value("gateway_worker_messages_total", {"worker": "analyzer", "outcome": outcome}) == 1
+        await eventually(is_counted)
     assert value("gateway_worker_image_seconds_count", {"worker": "analyzer"}) == 1
+
+
+@define(eq=False)
+class ABroker(InProcessBroker):
+    """The real one, but for its dead letters."""
+
+    trouble: Exception | None = None
+
+    async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object] | None = None) -> None:
+        if queue is Queue.DEAD_LETTER and self.trouble is not None:
+            raise self.trouble
+        await super().publish(queue, body, headers)
+
+
+async def refuse(_: Delivery) -> None:
+    raise Hopeless("It is no image.", code="analysis_failed")
+
+
+async def test_a_rejected_message_lies_in_the_dead_letters_as_it_was_with_the_reason_as_headers():
+    broker = InProcessBroker()
+    await broker.publish(QUEUE, b"0", {"traceparent": "00-1"})
+    async with Background().running(Workers("a-worker", broker, QUEUE, refuse, unread_metrics(), 1)):
+        await eventually(lambda: lying_in(broker, Queue.DEAD_LETTER))
+    async with broker.sweep(Queue.DEAD_LETTER, limit=10) as sweep:
+        (letter,) = sweep.deliveries
+    assert letter.body == b"0"
+    assert letter.headers == {
+        "traceparent": "00-1",
+        REJECT_REASON: "It is no image.",
+        FAILURE_CODE: "analysis_failed",
+    }
+    assert await lying_in(broker, QUEUE) == []
+
+
+async def test_without_a_queue_for_dead_letters_a_message_is_left_to_the_brokers_own_reject():
+    broker = ABroker(trouble=Unroutable("There is no such queue."))
+    await broker.publish(QUEUE, b"0")
+    async with Background().running(Workers("a-worker", broker, QUEUE, refuse, unread_metrics(), 1)):
+        await eventually(lambda: lying_in(broker, Queue.DEAD_LETTER))
+    async with broker.sweep(Queue.DEAD_LETTER, limit=10) as sweep:
+        (letter,) = sweep.deliveries
+    assert "x-death" in letter.headers
+    assert await lying_in(broker, QUEUE) == []
+
+
+async def test_a_message_whose_copy_can_not_be_published_now_is_given_back():
+    broker, tried = ABroker(trouble=Unavailable("The broker is down.")), asyncio.Event()
+
+    async def handle(delivery: Delivery) -> None:
+        tried.set()
+        await refuse(delivery)
+
+    await broker.publish(QUEUE, b"0")
+    async with Background().running(Workers("a-worker", broker, QUEUE, handle, unread_metrics(), 1)):
+        await asyncio.wait_for(tried.wait(), 5)
+    assert await lying_in(broker, QUEUE) == ["0"]
+    assert await lying_in(broker, Queue.DEAD_LETTER) == []

@@ -17,7 +17,7 @@ from gateway.adapters.broker.deaths import headers_after_reject
 from gateway.adapters.broker.queues import BoundedQueue, Message, ParkingQueue
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
-from gateway.ports.broker import REJECT_REASON, Delivery, Queue, QueueDepth
+from gateway.ports.broker import Delivery, Queue, QueueDepth
 from gateway.ports.clock import Clock, SystemClock
 
 PARKED = (Queue.DEAD_LETTER, Queue.FOREIGN)
@@ -132,14 +132,12 @@ class _Subscription:
         settled = [delivery for delivery in deliveries if self._unsettled.pop(delivery, None) is not None]
         self._queue.settle(len(settled))
 
-    async def reject(self, delivery: Delivery, *, reason: str = "") -> None:
+    async def reject(self, delivery: Delivery) -> None:
         message = self._unsettled.pop(delivery, None)
         if message is None:
             return
         if self._dead_letters is not None:
             headers = headers_after_reject(message.headers, self._queue.name, self._clock.now())
-            if reason:
-                headers[REJECT_REASON] = reason
             self._dead_letters.add(message.body, headers)
         self._queue.settle(1)
 

@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Literal
@@ -10,11 +10,11 @@ from attrs import define, evolve, field
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, EventType
-from gateway.domain.job import Job, Status
+from gateway.domain.job import Failure, Job, Status
 from gateway.errors import Unavailable
 from gateway.jobs.collector import Collector, Outcome
 from gateway.jobs.processed import READS_AT_ONCE, ProcessedImages
-from gateway.messages import ImageProcessed, encode
+from gateway.messages import FAILURE_CODE, ImageProcessed, encode
 from gateway.metadata import Metadata
 from gateway.ports.broker import Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectReader, ObjectStore
@@ -56,9 +56,9 @@ def result(
     )
 
 
-async def collect(parts: Parts, *bodies: bytes) -> None:
+async def collect(parts: Parts, *bodies: bytes, headers: Mapping[str, object] | None = None) -> None:
     for body in bodies:
-        await parts.broker.publish(Queue.IMAGE_PROCESSED, body)
+        await parts.broker.publish(Queue.IMAGE_PROCESSED, body, headers)
     async with parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=100) as results:
         await parts.collector.run_once(results)
     assert (await parts.broker.depth(Queue.IMAGE_PROCESSED)).messages == 0
@@ -104,6 +104,25 @@ async def test_a_failed_result_fails_its_image_with_a_text_fit_for_clients(parts
     assert image.failure.code == "tagging_failed"
     assert "\n" not in image.failure.error
     assert "/tmp/" not in image.failure.error
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ("image_data_changed", "image_data_changed"),
+        ("tagging_failed", "tagging_failed"),
+        ("analysis_refused", "tagging_failed"),
+        ("no such word", "tagging_failed"),
+        (7, "tagging_failed"),
+    ],
+)
+async def test_the_code_of_a_failed_result_is_the_processors_if_it_is_one_of_tagging(
+    parts: Parts, told: object, code: str
+):
+    job = await a_published_job(parts)
+    failed = encode(result(job, status="failed", error="It would change."))
+    await collect(parts, failed, headers={FAILURE_CODE: told})
+    assert (await parts.jobs.get(job.job_id)).images[0].failure == Failure(code, "It would change.")
 
 
 async def test_a_result_without_its_object_fails_the_image(parts: Parts):

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change
-from gateway.domain.job import Failure, Job, Stage, Status
+from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.errors import Unavailable
 from gateway.jobs.dead_letters import OTHERS_AGAIN_S
 from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
@@ -19,9 +19,19 @@ from tests.integration.jobs.test_collector import a_published_job, bodies_in, co
 
 
 async def reject_all(parts: Parts) -> None:
+    """As an existing analyzer does it: without a word."""
     async with parts.broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=10) as uploads:
         for delivery in await uploads.next_batch(10):
-            await uploads.reject(delivery, reason="it could not be decoded")
+            await uploads.reject(delivery)
+
+
+async def give_up(parts: Parts, job: Job, number: int = 1, **headers: object) -> Image:
+    """As an analyzer of ours rejects that attempt, with these headers; the image after it."""
+    name = AttemptName(job.images[0].trace_id, number)
+    told = {header.replace("_", "-"): value for header, value in headers.items()}
+    await parts.broker.publish(Queue.DEAD_LETTER, a_dead_upload(job, name), told)
+    await parts.dead_letters.run_once()
+    return (await parts.jobs.get(job.job_id)).images[0]
 
 
 async def a_job_in_the_broker(parts: Parts) -> Job:
@@ -55,19 +65,54 @@ async def test_the_next_attempt_waits_for_its_pause(parts: Parts):
     assert (await parts.broker.depth(Queue.IMAGE_UPLOAD)).messages == 0
 
 
-async def test_an_image_whose_attempts_are_used_up_fails_with_the_reason(parts: Parts):
-    job = await a_job_in_the_broker(parts)
-    for _ in range(parts.settings.max_attempts):
-        await reject_all(parts)
-        await parts.dead_letters.run_once()
-        parts.clock.turn(60)
-        await parts.dispatcher.run_once()
-    job = await parts.jobs.get(job.job_id)
-    failure = job.images[0].failure
-    assert job.status is Status.FAILED
-    assert failure is not None
-    assert failure.code == "analysis_failed"
-    assert failure.error == "the analyzer rejected the image 3 times: it could not be decoded"
+async def test_an_image_whose_attempts_are_used_up_fails_with_the_code_and_the_reason_of_the_last(
+    parts: Parts,
+):
+    job = await a_published_job(parts)
+    await give_up(parts, job, 1, failure_code="analysis_failed", reject_reason="It could not be decoded.")
+    await give_up(parts, job, 2, failure_code="analysis_unreadable", reject_reason="Nothing of use.")
+    image = await give_up(
+        parts, job, 3, failure_code="analysis_unavailable", reject_reason="The model is down:\n/a/b"
+    )
+    assert image.status is Status.FAILED
+    assert image.failure == Failure(
+        "analysis_unavailable", "the analyzer rejected the image 3 times: The model is down: …"
+    )
+
+
+async def test_an_image_that_the_model_refuses_fails_at_once(parts: Parts):
+    job = await a_published_job(parts)
+    image = await give_up(
+        parts, job, failure_code="analysis_refused", reject_reason="The model refuses this picture."
+    )
+    assert image.status is Status.FAILED
+    assert image.failure == Failure(
+        "analysis_refused", "the analyzer rejected the image once: The model refuses this picture."
+    )
+
+
+async def test_a_refusal_of_an_attempt_that_is_not_the_newest_changes_nothing(parts: Parts):
+    job = await a_published_job(parts)
+    before = await give_up(parts, job, 1)
+    assert await give_up(parts, job, 1, failure_code="analysis_refused") == before
+
+
+@pytest.mark.parametrize(
+    "code", ["hopeless", "no_result", "tagging_failed", "", 7, None, ["analysis_refused"]]
+)
+async def test_a_code_that_is_no_analyzers_is_analysis_failed(parts: Parts, code: object):
+    job = await a_published_job(parts)
+    for number in (1, 2, 3):
+        image = await give_up(parts, job, number, failure_code=code)
+    assert image.failure == Failure("analysis_failed", "the analyzer rejected the image 3 times")
+
+
+@pytest.mark.parametrize("reason", ["", 7, None, b"bytes"])
+async def test_a_reason_that_is_no_text_is_none(parts: Parts, reason: object):
+    job = await a_published_job(parts)
+    for number in (1, 2, 3):
+        image = await give_up(parts, job, number, reject_reason=reason)
+    assert image.failure == Failure("analysis_failed", "the analyzer rejected the image 3 times")
 
 
 @pytest.mark.parametrize("name", ["dead_letter.image_upload", "dead_letter.unreadable"])
@@ -99,14 +144,11 @@ async def test_a_dead_letter_of_a_job_that_is_gone_is_done_with(parts: Parts):
 
 
 async def test_without_a_reason_the_text_tells_how_often_the_image_was_rejected(parts: Parts):
-    """RabbitMQ keeps none: a reject has no field for it."""
+    """An existing analyzer gives none: a reject of AMQP has no field for it."""
     job = await a_published_job(parts)
-    for attempt in (1, 2, 3):
-        name = AttemptName(job.images[0].trace_id, attempt)
-        await parts.broker.publish(Queue.DEAD_LETTER, a_dead_upload(job, name))
-        await parts.dead_letters.run_once()
-    failure = (await parts.jobs.get(job.job_id)).images[0].failure
-    assert failure == Failure("analysis_failed", "the analyzer rejected the image 3 times")
+    for number in (1, 2, 3):
+        image = await give_up(parts, job, number)
+    assert image.failure == Failure("analysis_failed", "the analyzer rejected the image 3 times")
 
 
 def a_dead_upload(job: Job, name: AttemptName) -> bytes:
@@ -162,6 +204,14 @@ async def test_the_log_tells_where_and_how_often_the_broker_saw_it_die(parts: Pa
     (line,) = [line for line in lines if line["event"] == "attempt rejected"]
     assert line["job_id"] == job.job_id
     assert (line["death_queue"], line["death_reason"], line["death_count"]) == ("image_upload", "rejected", 1)
+
+
+async def test_the_log_has_the_code_and_the_reason_of_our_analyzer_in_its_own_words(parts: Parts):
+    job = await a_published_job(parts)
+    with capture_logs() as lines:
+        await give_up(parts, job, failure_code="analysis_failed", reject_reason="At /a/b:\nbroken.")
+    (line,) = [line for line in lines if line["event"] == "attempt rejected"]
+    assert (line["code"], line["reason"]) == ("analysis_failed", "At /a/b:\nbroken.")
 
 
 @pytest.mark.parametrize("deaths", [None, "x", [], [7], [{"count": 1}]])

@@ -17,6 +17,7 @@ from gateway.domain.transitions import (
     AttemptPolicy,
     attempt_completed,
     attempt_lost,
+    attempt_refused,
     attempt_rejected,
     attempts_ended,
     begin_fetch,
@@ -59,6 +60,10 @@ def failed(job: Job, number: int = 1, index: int = 0) -> Change | None:
 
 def rejected(job: Job, number: int = 1, index: int = 0) -> Change | None:
     return attempt_rejected(job, attempt_of(job, index, number), a_failure(), POLICY, LATER)
+
+
+def refused(job: Job, number: int = 1, index: int = 0) -> Change | None:
+    return attempt_refused(job, attempt_of(job, index, number), a_failure("analysis_refused"), LATER)
 
 
 def lost(job: Job, number: int = 1, index: int = 0) -> Change | None:
@@ -206,6 +211,17 @@ def test_a_dead_letter_of_an_older_attempt_is_ignored():
 def test_a_dead_letter_of_the_last_attempt_fails_the_image():
     image = after(rejected(at_attempt(3), 3)).job.images[0]
     assert (image.status, image.failure, image.attempt) == (Status.FAILED, a_failure(), 3)
+
+
+def test_a_refusal_of_the_newest_attempt_fails_the_image_though_there_are_attempts_left():
+    change = after(refused(at_attempt(2), 2))
+    image = change.job.images[0]
+    assert (image.status, image.failure, image.attempt) == (Status.FAILED, a_failure("analysis_refused"), 2)
+    assert kinds(change) == [EventType.IMAGE_COMPLETE]
+
+
+def test_a_refusal_of_an_older_attempt_is_ignored():
+    assert refused(at_attempt(2), 1) is None
 
 
 def test_a_lost_attempt_is_made_again_at_once_and_is_no_news():

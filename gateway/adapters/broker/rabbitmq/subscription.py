@@ -60,10 +60,7 @@ class RabbitSubscription:
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         await self._settle(lambda holding: holding.ack(deliveries))
 
-    async def reject(self, delivery: Delivery, *, reason: str = "") -> None:
-        """AMQP has no place for the reason: it is in the log alone."""
-        if reason:
-            log.info("message rejected", queue=self._settings.queue_name(self._queue), reason=reason)
+    async def reject(self, delivery: Delivery) -> None:
         await self._settle(lambda holding: holding.reject(delivery))
 
     async def requeue(self, delivery: Delivery) -> None:
