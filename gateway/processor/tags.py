@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from gateway.errors import ContentError
 from gateway.images.signatures import ImageType, image_type
 from gateway.metadata import Metadata
+from gateway.processor.grafting import with_metadata_of
+from gateway.processor.image_data import check_same_image_data
 from gateway.processor.segments import (
     APP1,
     JPEG_START,
@@ -63,17 +65,23 @@ def processor_available() -> bool:
 
 
 def write_tags(image: bytes, metadata: Metadata) -> bytes:
-    """`image` with `metadata` in it; unchanged if there is none. Raises TaggingFailed."""
+    """`image` with `metadata` in it; unchanged if there is none. Raises TaggingFailed, ImageDataChanged."""
     metadata = _clean(metadata)
     if metadata.is_empty:
         return image
-    kind = image_type(image)
-    if kind is None:
+    if image_type(image) is None:
         raise TaggingFailed("Tags can only be written into JPEG and PNG images.")
+    grafted = with_metadata_of(_tagged_copy(image, metadata), image)
+    check_same_image_data(image, grafted)
+    return grafted
+
+
+def _tagged_copy(image: bytes, metadata: Metadata) -> bytes:
+    """With the tags, and with what Exiv2 changes beside them."""
     try:
         return _tagged(image, metadata, (_write_exif, _write_iptc, _write_xmp))
     except EXIV2_ERRORS as error:
-        if kind is ImageType.JPEG and any(_exif_segments(image)):
+        if any(_exif_segments(image)):
             return _tagged_beside_exif(image, metadata)
         raise _failed(error) from error
 
