@@ -32,7 +32,8 @@ def pinned_in(lock: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("lock", "extras"), [("run.txt", ["processor"]), ("test.txt", ["processor", "test", "dev"])]
+    ("lock", "extras"),
+    [("run.txt", ["processor"]), ("test.txt", ["processor", "place", "test", "dev"])],
 )
 def test_a_lock_pins_all_that_setup_cfg_asks_for(lock, extras):
     pinned = pinned_in(lock)
@@ -44,9 +45,24 @@ def test_a_lock_pins_all_that_setup_cfg_asks_for(lock, extras):
     assert unmet == []
 
 
-def test_tests_run_with_the_versions_that_users_get():
-    run, test = pinned_in("run.txt"), pinned_in("test.txt")
-    assert {name: test.get(name) for name in run} == run
+def test_the_lock_of_an_extra_that_may_be_added_pins_it():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    (place,) = setup["options.extras_require"]["place"].split()
+    assert place in {f"{name}=={version}" for name, (version,) in pinned_in("place.txt").items()}
+
+
+@pytest.mark.parametrize("lock", ["run.txt", "place.txt"])
+def test_tests_run_with_the_versions_that_users_get(lock):
+    theirs, test = pinned_in(lock), pinned_in("test.txt")
+    assert {name: test.get(name) for name in theirs} == theirs
+
+
+def test_what_may_be_added_leaves_what_is_there():
+    run, added = pinned_in("run.txt"), pinned_in("place.txt")
+    assert {name: run[name] for name in added if name in run} == {
+        name: added[name] for name in added if name in run
+    }
 
 
 @pytest.mark.parametrize("lock", LOCK_FILES, ids=lambda path: path.name)
