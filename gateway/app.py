@@ -114,9 +114,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             queue_name=settings.broker.queue_name,
         )
         neighbours = [
-            await stack.enter_async_context(
-                open_workers(role, settings, broker, objects, helpers, metrics.workers)
-            )
+            await stack.enter_async_context(open_workers(role, settings, broker, objects, helpers, metrics))
             for role in reversed(built_in)
         ]
         services: tuple[Service, ...] = (

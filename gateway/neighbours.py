@@ -14,7 +14,7 @@ from gateway.processes import HelperProcesses
 from gateway.processor.service import Processor
 from gateway.processor.tags import INSTALL_COMMAND, processor_available
 from gateway.settings import Role, Settings
-from gateway.telemetry.metrics import WorkerMetrics
+from gateway.telemetry.metrics import Metrics
 
 OTHERS_MAX_BYTES: Final = 64 * 1024 * 1024
 """Who else uploads to the same queues may send larger images than our clients; more than that fills the memory."""
@@ -38,14 +38,14 @@ async def open_workers(
     broker: Broker,
     objects: ObjectStore,
     helpers: HelperProcesses,
-    metrics: WorkerMetrics,
+    metrics: Metrics,
 ) -> AsyncIterator[Workers]:
     """The service that does it, with what it needs beside."""
     max_bytes = max(settings.intake.max_image_bytes, OTHERS_MAX_BYTES)
     if role is Role.ANALYZER:
         async with open_chain(
-            settings.analyzer, settings.vision, settings.local, helpers, settings.intake.max_pixels
+            settings.analyzer, settings.vision, settings.local, helpers, settings.intake.max_pixels, metrics
         ) as providers:
-            yield Analyzer(broker, objects, providers, settings.analyzer, max_bytes).workers(metrics)
+            yield Analyzer(broker, objects, providers, settings.analyzer, max_bytes).workers(metrics.workers)
     else:
-        yield Processor(broker, objects, helpers, settings.processor, max_bytes).workers(metrics)
+        yield Processor(broker, objects, helpers, settings.processor, max_bytes).workers(metrics.workers)

@@ -67,7 +67,7 @@ async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
         helpers = HelperProcesses(settings.helpers)
         stack.push_async_callback(helpers.close)
         service = await stack.enter_async_context(
-            open_workers(role, settings, broker, objects, helpers, metrics.workers)
+            open_workers(role, settings, broker, objects, helpers, metrics)
         )
         health = Health(
             name=role,

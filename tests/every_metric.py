@@ -12,6 +12,7 @@ GROUPS = (
     metrics.BrokerMetrics,
     metrics.ObjectStoreMetrics,
     metrics.WorkerMetrics,
+    metrics.VisionMetrics,
     metrics.HealthMetrics,
     metrics.ProcessMetrics,
 )

@@ -1,18 +1,21 @@
 """The providers that a deployment has chosen, asked one after the other until one finds words."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from attrs import frozen
 
+from gateway.analyzer.chosen import chosen_providers
 from gateway.analyzer.local.provider import LocalProvider
 from gateway.analyzer.local.settings import LocalSettings
 from gateway.analyzer.provider import AnalysisFailed, Provider
 from gateway.analyzer.settings import AnalyzerSettings
+from gateway.analyzer.vision.provider import Limits, VisionProvider
 from gateway.analyzer.vision.settings import VisionSettings
 from gateway.metadata import Metadata
 from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
+from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +39,6 @@ class Chain:
         return await last.describe(image, file_name)
 
 
-def chosen_providers(analyzer: AnalyzerSettings, vision: VisionSettings) -> Sequence[str]:
-    """Their names, in turn."""
-    return analyzer.providers or (("vision",) if vision.api_key else ("local",))
-
-
 @asynccontextmanager
 async def open_chain(
     analyzer: AnalyzerSettings,
@@ -48,7 +46,26 @@ async def open_chain(
     local: LocalSettings,
     helpers: HelperProcesses,
     max_pixels: int,
+    metrics: Metrics,
 ) -> AsyncIterator[Chain]:
-    """The chain that the settings say."""
-    providers: dict[str, Provider] = {"local": LocalProvider(helpers, local, max_pixels, analyzer.timeout_s)}
-    yield Chain([providers[name] for name in chosen_providers(analyzer, vision)])
+    """The chain that the settings say. Raises CanNotStart."""
+    limits = Limits(max_pixels, analyzer.timeout_s)
+    names = chosen_providers(analyzer, vision)
+    async with AsyncExitStack() as stack:
+        providers: list[Provider] = []
+        for name in names:
+            if name == "vision":
+                opened = VisionProvider.opened(vision, helpers, limits, metrics.vision)
+                providers.append(await stack.enter_async_context(opened))
+            else:
+                providers.append(LocalProvider(helpers, local, max_pixels, analyzer.timeout_s))
+        _tell(names, vision)
+        yield Chain(providers)
+
+
+def _tell(names: Sequence[str], vision: VisionSettings) -> None:
+    """Who runs it should know whether pictures leave the machine."""
+    if "vision" in names:
+        log.info("providers", asked=list(names), pictures_go_to=vision.host, model=vision.model)
+    else:
+        log.info("providers", asked=list(names))

@@ -5,6 +5,11 @@ from typing import Literal
 from attrs import field, frozen, validators
 
 
+def _none_twice(_: object, __: object, value: tuple[str, ...]) -> None:
+    if len(set(value)) < len(value):
+        raise ValueError("must name each provider once")
+
+
 @frozen
 class AnalyzerSettings:
     """Who writes titles, descriptions and keywords."""
@@ -13,7 +18,7 @@ class AnalyzerSettings:
         default="built_in", validator=validators.in_(("built_in", "external"))
     )
     """`external`: services of their own on the same broker."""
-    providers: tuple[Literal["vision", "local"], ...] = ()
+    providers: tuple[Literal["vision", "local"], ...] = field(default=(), validator=_none_twice)
     """Who is asked, the next one where one fails. None: `vision` where it has a key, else `local`."""
     concurrency: int = field(default=2, validator=validators.ge(1))
     """Images in work at once, when built in or as a worker of its own."""

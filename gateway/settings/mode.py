@@ -7,6 +7,7 @@ folder, or on a broker in process, which nobody beside it can reach.
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.analyzer.chosen import lacks_a_key
 from gateway.settings.composed import Role, Settings
 from gateway.settings.existing_names import MINIO_ENDPOINT, RABBITMQ_URL
 from gateway.settings.sources import Given, SettingsError, variable_name
@@ -46,12 +47,16 @@ def check_gateway(settings: Settings) -> None:
             _check_reach(settings, f"{role}.kind = external")
     _check_keys(settings)
     _check_connections(settings)
+    if settings.analyzer.kind == "built_in":
+        _check_vision(settings)
 
 
 def check_worker(settings: Settings, role: Role) -> None:
     """Whether a worker can run so. Raises SettingsError."""
     _check_reach(settings, f"an {role} of its own" if role is Role.ANALYZER else f"a {role} of its own")
     _check_keys(settings)
+    if role is Role.ANALYZER:
+        _check_vision(settings)
 
 
 def _check_reach(settings: Settings, who: str) -> None:
@@ -75,6 +80,14 @@ def _check_keys(settings: Settings) -> None:
         missing = "secret_key" if store.access_key else "access_key"
         raise SettingsError(
             f"object_store.kind = s3 needs object_store.{missing} (MINIO_{missing.upper()}), and there is none"
+        )
+
+
+def _check_vision(settings: Settings) -> None:
+    if lacks_a_key(settings.analyzer, settings.vision):
+        raise SettingsError(
+            "analyzer.providers names vision, and OpenRouter needs a key: set OPENROUTER_API_KEY, or name another "
+            "endpoint in vision.url"
         )
 
 

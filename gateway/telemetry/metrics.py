@@ -31,6 +31,16 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OT
 STATUS_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 CLOSE_CODES: Final = ("1000", "1001", "1005", "1006", "1009", "1011", OTHER)
 """Of WebSocket, RFC 6455 section 7.4.1; 1006: lost or cut off."""
+VISION_REQUEST_OUTCOMES: Final = (
+    "ok",
+    "limited",
+    "refused",
+    "unreadable",
+    "rejected",
+    "failed",
+    "timed_out",
+    "cancelled",
+)
 _ENDS: Final = ("completed", "failed", "cancelled")
 _SOURCES: Final = ("sent", "url")
 _STAGES: Final = ("download", "waiting", "pipeline")
@@ -193,6 +203,33 @@ class WorkerMetrics:
         )
 
 
+class VisionMetrics:
+    """Requests to a model's endpoint, and what they cost."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self.requests = instruments.counters(
+            "vision_requests_total",
+            "Requests to the vision endpoint, by what came of them.",
+            outcome=VISION_REQUEST_OUTCOMES,
+        )
+        self.request_seconds = instruments.histogram(
+            "vision_request_seconds", "Seconds of a request to the vision endpoint.", buckets=LONG_S
+        )
+        self.tokens = instruments.counters(
+            "vision_tokens_total",
+            "Tokens that the vision endpoint counted.",
+            kind=("prompt", "completion"),
+        )
+        self.cost = instruments.counter(
+            "vision_cost_dollars_total", "Dollars that requests cost, where the vision endpoint tells it."
+        )
+        self.images = instruments.counters(
+            "vision_images_total",
+            "Images that the vision provider described, or why it did not.",
+            outcome=("described", "failed", "unavailable", "refused", "unreadable"),
+        )
+
+
 class HealthMetrics:
     """What /readyz says."""
 
@@ -255,6 +292,10 @@ class Metrics:
     @cached_property
     def workers(self) -> WorkerMetrics:
         return WorkerMetrics(self.instruments)
+
+    @cached_property
+    def vision(self) -> VisionMetrics:
+        return VisionMetrics(self.instruments)
 
     @cached_property
     def health(self) -> HealthMetrics:

@@ -28,7 +28,17 @@ from tests.free_ports import free_port
 START_S = 30
 STOP_S = 30
 HOST = "127.0.0.1"
-OUR_VARIABLES = ("GATEWAY_", "SERVER_", "LOG_", "RABBITMQ_", "MINIO_", "DD_", "HTTP_PORT", "WORKER_")
+OUR_VARIABLES = (
+    "GATEWAY_",
+    "SERVER_",
+    "LOG_",
+    "RABBITMQ_",
+    "MINIO_",
+    "DD_",
+    "HTTP_PORT",
+    "WORKER_",
+    "OPENROUTER_",
+)
 
 
 @frozen

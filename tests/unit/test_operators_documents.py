@@ -15,7 +15,7 @@ from gateway.api.schemas import schemas
 from gateway.cli import main
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import Role, Settings
-from gateway.settings.existing_names import EXISTING_NAMES, names_of_worker
+from gateway.settings.existing_names import existing_names
 from gateway.settings.sources import known_keys
 from tests.documents import ROOT, documents, fences, first_words, section, tables, words
 
@@ -58,7 +58,7 @@ def test_a_line_that_a_failed_start_shows_is_one_that_the_code_can_say(line: str
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_names_of_existing_deployments_that_a_document_names_are_understood(document: Path) -> None:
-    known = {*EXISTING_NAMES, *(name for role in Role for name in names_of_worker(role))}
+    known = {name for role in (None, *Role) for name in existing_names(role)}
     named = set(_EXISTING.findall(document.read_text()))
     assert named - known - EXISTING_BUT_UNUSED - OF_OTHERS == set()
 

@@ -12,6 +12,18 @@ def _is_http(_: object, __: object, value: str) -> None:
     url = URL(value)
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError("must be an address like https://openrouter.ai/api/v1")
+    if url.user or url.password:
+        raise ValueError("must be without user and password; the key has a setting of its own")
+
+
+def _stripped(value: str) -> str:
+    """Secrets come out of files, whose last line ends."""
+    return value.strip()
+
+
+def _fits_a_header(_: object, __: object, value: str) -> None:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("must be printable ASCII")
 
 
 @frozen
@@ -20,12 +32,14 @@ class VisionSettings:
 
     url: str = field(default=OPENROUTER, validator=_is_http)
     """Its base address, before `/chat/completions`."""
-    api_key: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False, converter=_stripped, validator=_fits_a_header)
     """Sent as a bearer token; empty: none is sent."""
     model: str = field(default="openai/gpt-4o", validator=validators.min_len(1))
     """As the endpoint calls it."""
     prompt: str = ""
     """What the model is asked, a template with `$language`; empty: one of ours."""
+    prompt_file: str = ""
+    """A file with the prompt, read at the start; it goes before `prompt`."""
     language: str = field(default="English", validator=validators.min_len(1))
     """Of the words: its English name."""
     temperature: float = field(default=0.7, validator=[validators.ge(0), validators.le(2)])
@@ -44,3 +58,19 @@ class VisionSettings:
     """Requests at once, of one process."""
     max_per_minute: int = field(default=0, validator=validators.ge(0))
     """Requests that one process begins in a minute; 0: no bound."""
+
+    @property
+    def host(self) -> str:
+        """Where pictures go."""
+        return URL(self.url).host or ""
+
+    @property
+    def is_openrouter(self) -> bool:
+        return self.host == "openrouter.ai" or self.host.endswith(".openrouter.ai")
+
+    @property
+    def endpoint(self) -> URL:
+        """Where requests go; a query that the base address has stays with it."""
+        base = URL(self.url)
+        path = base.path.rstrip("/").removesuffix("/chat/completions")
+        return base.with_path(f"{path}/chat/completions").with_query(base.query)

@@ -158,7 +158,7 @@ def test_the_dashboard_can_be_imported_beside_any_data_source() -> None:
 
 def test_the_dashboard_has_a_row_for_each_subject() -> None:
     rows = [panel["title"] for panel in dashboard()["panels"] if panel["type"] == "row"]
-    assert rows == ["Overview", "Images", "Pipeline and queues", "WebSocket", "HTTP", "Process"]
+    assert rows == ["Overview", "Images", "Pipeline and queues", "Vision", "WebSocket", "HTTP", "Process"]
 
 
 def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:

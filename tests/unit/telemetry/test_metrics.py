@@ -21,6 +21,7 @@ GROUPS = (
     "Broker",
     "Object store",
     "Analyzer and processor",
+    "Vision",
     "Process",
 )
 UNBOUNDED = {

@@ -1,0 +1,205 @@
+"""The vision provider: a model, asked by HTTP, says what is in a picture.
+
+How long an image may take counts from when its first request may begin: a wait for a turn is our own bounds' doing,
+and no image fails for it. From then on everything counts, so that an image ends in time whatever the endpoint does.
+"""
+
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
+from time import perf_counter
+from typing import Final
+
+import structlog
+from attrs import define, frozen
+
+from gateway.analyzer.provider import AnalysisFailed
+from gateway.analyzer.vision.endpoint import Endpoint
+from gateway.analyzer.vision.failures import Down, RequestFailed
+from gateway.analyzer.vision.picture import Picture, prepared
+from gateway.analyzer.vision.prompt import prompt_for, template_of
+from gateway.analyzer.vision.replies import Usage
+from gateway.analyzer.vision.settings import VisionSettings
+from gateway.analyzer.vision.turns import PauseTooLong, Turns
+from gateway.metadata import Metadata
+from gateway.ports.clock import Clock, SystemClock
+from gateway.processes import HelperProcesses
+from gateway.telemetry.metrics import VisionMetrics
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 20.0
+DOWN_AFTER: Final = 3
+"""Images in a row that an endpoint in trouble has cost; each one after them gets one request, until it is back."""
+
+
+@frozen
+class Limits:
+    """What an image may take: pixels, and seconds."""
+
+    max_pixels: int
+    timeout_s: float
+
+
+@define(eq=False)
+class VisionProvider:
+    """A Provider. Made by `opened`, which also closes its connections."""
+
+    _endpoint: Endpoint
+    _turns: Turns
+    _template: str
+    _settings: VisionSettings
+    _helpers: HelperProcesses
+    _limits: Limits
+    _metrics: VisionMetrics
+    _clock: Clock
+    name: str = "vision"
+    _lost_in_a_row: int = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls,
+        settings: VisionSettings,
+        helpers: HelperProcesses,
+        limits: Limits,
+        metrics: VisionMetrics,
+        clock: Clock | None = None,
+    ) -> AsyncIterator["VisionProvider"]:
+        """Nothing is asked before the first image. Raises CanNotStart when the prompt can't be read."""
+        template = template_of(settings)
+        clock = clock or SystemClock()
+        turns = Turns(clock, settings.max_in_flight, settings.max_per_minute)
+        async with Endpoint.opened(settings) as endpoint:
+            yield cls(endpoint, turns, template, settings, helpers, limits, metrics, clock)
+
+    async def describe(self, image: bytes, file_name: str) -> Metadata:
+        """As Provider says; `file_name` stays here, for it may name people and places."""
+        try:
+            picture = await self._helpers.run(
+                prepared,
+                image,
+                self._settings.longest_side,
+                self._limits.max_pixels,
+                self._settings.send_location,
+                timeout_s=self._limits.timeout_s,
+            )
+            words = await self._words(picture)
+        except AnalysisFailed as error:
+            self._metrics.images.of(outcome=error.code.removeprefix("analysis_")).add()
+            raise
+        self._metrics.images.of(outcome="described").add()
+        return words
+
+    async def _words(self, picture: Picture) -> Metadata:
+        """By as many requests as it takes, and as are allowed."""
+        body = self._endpoint.request(
+            prompt_for(self._template, self._settings.language, picture.position), picture.data_url
+        )
+        try:
+            async with self._turns.turn(most_pause_s=self._limits.timeout_s):
+                deadline = self._clock.monotonic() + self._limits.timeout_s
+                return await self._ask(body, deadline)
+        except PauseTooLong as error:
+            raise _limited(error.seconds) from error
+        except RequestFailed as error:
+            return await self._ask_again(body, deadline, error)
+
+    async def _ask_again(self, body: bytes, deadline: float, failure: RequestFailed) -> Metadata:
+        for tries in count(1):
+            await self._pause_after(failure, tries, deadline)
+            left_s = deadline - self._clock.monotonic()
+            try:
+                async with self._turns.turn(most_pause_s=left_s, within_s=left_s):
+                    return await self._ask(body, deadline)
+            except PauseTooLong as error:
+                raise _limited(error.seconds) from error
+            except TimeoutError as error:
+                raise self._given_up(failure) from error
+            except RequestFailed as error:
+                failure = error
+        raise AssertionError("counting ends never")
+
+    async def _ask(self, body: bytes, deadline: float) -> Metadata:
+        """By one request. Raises RequestFailed."""
+        left_s = max(deadline - self._clock.monotonic(), 0.0)
+        with self._tallied():
+            reply = await self._endpoint.ask(body, within_s=min(self._settings.request_timeout_s, left_s))
+            self._count(reply.usage)
+            words = reply.words()
+        self._is_well()
+        return Metadata(words.title, words.description, words.keywords, f"{self.name}/{self._settings.model}")
+
+    async def _pause_after(self, failure: RequestFailed, tries: int, deadline: float) -> None:
+        """Until another request makes sense. Raises AnalysisFailed when none does."""
+        wanted_s = failure.retry_after_s or 0.0
+        if wanted_s:
+            self._turns.pause(wanted_s)
+        if tries >= self._most_tries(failure):
+            raise self._given_up(failure) from failure
+        pause_s, left_s = _full_jitter(tries), deadline - self._clock.monotonic()
+        if wanted_s >= left_s:
+            raise _limited(wanted_s) from failure
+        if pause_s >= left_s:
+            raise self._given_up(failure) from failure
+        log.info(
+            "vision request failed, another follows",
+            reason=str(failure),
+            after_s=round(max(pause_s, wanted_s), 1),
+        )
+        await self._clock.sleep(pause_s)
+
+    def _most_tries(self, failure: RequestFailed) -> int:
+        if failure.is_down and self._is_down:
+            return 1
+        return min(self._settings.max_tries, failure.most_tries or self._settings.max_tries)
+
+    def _given_up(self, failure: RequestFailed) -> AnalysisFailed:
+        """What is said of the image; and the endpoint, if it is down, has cost another one."""
+        if not failure.is_down:  # it answers
+            self._is_well()
+            return failure.failure
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row == DOWN_AFTER:
+            log.warning("vision endpoint is down", host=self._settings.host, reason=str(failure))
+        return failure.failure
+
+    @property
+    def _is_down(self) -> bool:
+        return self._lost_in_a_row >= DOWN_AFTER
+
+    def _is_well(self) -> None:
+        if self._is_down:
+            log.info("vision endpoint is back", host=self._settings.host)
+        self._lost_in_a_row = 0
+
+    @contextmanager
+    def _tallied(self) -> Iterator[None]:
+        """The request inside is counted by what comes of it."""
+        begun = perf_counter()
+        outcome = "cancelled"
+        try:
+            yield
+            outcome = "ok"
+        except RequestFailed as failure:
+            outcome = failure.outcome
+            raise
+        finally:
+            self._metrics.requests.of(outcome=outcome).add()
+            self._metrics.request_seconds.observe(perf_counter() - begun)
+
+    def _count(self, usage: Usage) -> None:
+        self._metrics.tokens.of(kind="prompt").add(usage.prompt_tokens)
+        self._metrics.tokens.of(kind="completion").add(usage.completion_tokens)
+        self._metrics.cost.add(usage.cost)
+
+
+def _limited(seconds: float) -> Down:
+    return Down(f"The vision endpoint wants no request for {seconds:.0f} s, longer than this image may wait.")
+
+
+def _full_jitter(tries: int) -> float:
+    """Seconds before the next request: anything up to a bound that doubles, so that many don't come in step."""
+    return random.uniform(0, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)))  # noqa: S311 no secret
