@@ -1,41 +1,72 @@
-"""Takes from a tagged image its metadata alone, and puts that into the original: all else stays by construction.
+"""Metadata in and out of an image: all else of it stays, by construction.
 
-Exiv2 writes a whole new file, and more of it changes than tags: a comment is moved and gets a final NUL, an ICC profile
-of a PNG is compressed anew, and what lies behind a PNG's end is lost. Pure.
+A library that writes tags writes a whole new file, and Exiv2 changes more of it than tags: a comment is moved and gets
+a final NUL, an ICC profile of a PNG is compressed anew, maker notes lose their offsets, and what lies behind a PNG's
+end is lost. So it gets to see XMP and IPTC alone, around a picture of one pixel, and of what it wrote the metadata is
+put into the original. Pure.
 """
 
-from collections import defaultdict
+import struct
+import zlib
 from collections.abc import Mapping
+from typing import Final
 
-from gateway.images.signatures import ImageType, image_type
+from gateway.images.signatures import JPEG_SIGNATURE, PNG_SIGNATURE, ImageType, image_type
 from gateway.processor.multi_picture import with_current_index
-from gateway.processor.parts import EXIF, JFIF_MARKER, Part, parts
+from gateway.processor.parts import EXIF_KINDS, JFIF_MARKER, XMP_AND_IPTC_KINDS, Part, parts
+
+Pieces = Mapping[bytes, list[bytes]]
+"""Segments or chunks by the kind of metadata that they are, in their order: several may make up one kind."""
 
 
-def with_metadata_of(tagged: bytes, original: bytes) -> bytes:
-    """`original` with the metadata of `tagged`, a copy that somebody wrote tags into.
-
-    A kind of metadata that is the same in both stays where it is. What is new stands at the beginning, where readers
-    look for it: EXIF is next to the signature (and JFIF's segment), as its standard demands.
-    """
-    old, new = _by_kind(original), _by_kind(tagged)
-    kept = [
-        part for part in parts(original) if not part.metadata or old[part.metadata] == new.get(part.metadata)
-    ]
-    added = b"".join(b"".join(new[kind]) for kind in new if new[kind] != old.get(kind))
-    place = _place_of_the_new(kept, is_png=image_type(original) is ImageType.PNG)
-    pieces = [original[part.start : part.end] for part in kept]
-    grafted = b"".join([*pieces[:place], added, *pieces[place:]])
-    return with_current_index(original, grafted)
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def _by_kind(image: bytes) -> Mapping[bytes, list[bytes]]:
-    """Several segments may make up one kind: their order is kept."""
-    kinds: dict[bytes, list[bytes]] = defaultdict(list)
+_PNG_HEAD: Final = PNG_SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+_PNG_PIXEL: Final = _chunk(b"IDAT", zlib.compress(b"\0\0")) + _chunk(b"IEND", b"")
+_JPEG_HEAD: Final = JPEG_SIGNATURE[:2]
+_JPEG_PIXEL: Final = (
+    bytes.fromhex("ffc0000b080001000101011100")  # frame: one pixel, one component
+    + bytes.fromhex("ffda0008010100003f00 3f ffd9")  # scan, and the end
+)
+
+
+def metadata_of(image: bytes) -> dict[bytes, list[bytes]]:
+    """All metadata of `image`."""
+    pieces: dict[bytes, list[bytes]] = {}
     for part in parts(image):
         if part.metadata:
-            kinds[part.metadata].append(image[part.start : part.end])
-    return kinds
+            pieces.setdefault(part.metadata, []).append(image[part.start : part.end])
+    return pieces
+
+
+def xmp_and_iptc_alone(image: bytes) -> bytes:
+    """A picture of one pixel, a JPEG or PNG as `image` is, with its XMP and IPTC and nothing else."""
+    pieces = [
+        piece for kind, pieces in metadata_of(image).items() if kind in XMP_AND_IPTC_KINDS for piece in pieces
+    ]
+    head, pixel = (_PNG_HEAD, _PNG_PIXEL) if image_type(image) is ImageType.PNG else (_JPEG_HEAD, _JPEG_PIXEL)
+    return head + b"".join(pieces) + pixel
+
+
+def with_metadata(original: bytes, new: Pieces) -> bytes:
+    """`original` with `new` in place of what it has of these kinds; an empty list takes a kind away.
+
+    What is the same as before stays where it is. All else of `new` stands at the beginning, where readers look for it:
+    EXIF comes first, next to the signature (and JFIF's segment), as its standard demands.
+    """
+    old = metadata_of(original)
+    changed = {kind: pieces for kind, pieces in new.items() if pieces != old.get(kind, [])}
+    kept = [part for part in parts(original) if part.metadata not in changed]
+    place = _place_of_the_new(kept, is_png=image_type(original) is ImageType.PNG)
+    added = [piece for kind in sorted(changed, key=_after_exif) for piece in changed[kind]]
+    pieces = [original[part.start : part.end] for part in kept]
+    return with_current_index(original, b"".join([*pieces[:place], *added, *pieces[place:]]))
+
+
+def _after_exif(kind: bytes) -> bool:
+    return kind not in EXIF_KINDS
 
 
 def _place_of_the_new(kept: list[Part], *, is_png: bool) -> int:
@@ -43,6 +74,11 @@ def _place_of_the_new(kept: list[Part], *, is_png: bool) -> int:
     if is_png:
         return 2
     place = 1
-    while place < len(kept) and (kept[place].kind == JFIF_MARKER or kept[place].metadata == EXIF):
+    while place < len(kept) and (kept[place].kind == JFIF_MARKER or kept[place].metadata in EXIF_KINDS):
         place += 1
     return place
+
+
+def with_metadata_of(tagged: bytes, original: bytes) -> bytes:
+    """`original` with the metadata of `tagged`, a copy that somebody wrote tags into."""
+    return with_metadata(original, {kind: [] for kind in metadata_of(original)} | metadata_of(tagged))

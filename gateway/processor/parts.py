@@ -13,13 +13,28 @@ from attrs import frozen
 
 from gateway.images.signatures import JPEG_SIGNATURE, PNG_SIGNATURE, ImageType, image_type
 
-EXIF: Final = b"Exif\0"
 JFIF_MARKER: Final = b"\xe0"
+EXIF: Final = b"Exif\0"
+EXIF_CHUNK: Final = b"eXIf"
+_XMP_SEGMENT: Final = b"http://ns.adobe.com/xap/1.0/\0"
+_PHOTOSHOP_SEGMENT: Final = b"Photoshop 3.0\0"
+
+EXIF_KINDS: Final = frozenset({EXIF, EXIF_CHUNK})
+XMP_AND_IPTC_KINDS: Final = frozenset(
+    {_XMP_SEGMENT, _PHOTOSHOP_SEGMENT, b"iTXtXML:com.adobe.xmp"}
+    | {
+        kind + b"Raw profile type " + name
+        for kind in (b"tEXt", b"zTXt", b"iTXt")
+        for name in (b"xmp", b"iptc")
+    }
+)
+"""Kinds of metadata; in a PNG the way of ImageMagick, as hexadecimal text, is that of everybody for IPTC."""
+
 _METADATA_SEGMENTS: Final = {
-    b"\xe1": (EXIF, b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"),
-    b"\xed": (b"Photoshop 3.0\0",),
+    b"\xe1": (EXIF, _XMP_SEGMENT, b"http://ns.adobe.com/xmp/extension/\0"),
+    b"\xed": (_PHOTOSHOP_SEGMENT,),
 }
-_METADATA_CHUNKS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"})
+_METADATA_CHUNKS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", EXIF_CHUNK, b"tIME"})
 _MAX_KEYWORD_BYTES: Final = 79
 _CHUNK_FRAME_BYTES: Final = 12  # length, type, checksum
 
