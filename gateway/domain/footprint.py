@@ -48,4 +48,5 @@ def _texts(image: Image) -> Iterator[str]:
     if image.metadata:
         yield image.metadata.title
         yield image.metadata.description
+        yield image.metadata.writer
         yield from image.metadata.keywords

@@ -1,4 +1,4 @@
-"""The words that lie in an image: title, description and keywords, read from its first bytes.
+"""The words that lie in an image: title, description, keywords and who wrote them, read from its first bytes.
 
 XMP is asked first, then IPTC, then EXIF, for each field on its own. The bytes may be anybody's: whatever they are,
 reading them ends soon, in bounded memory, with what could be read. Writing is the processor's. What stands after
@@ -28,7 +28,7 @@ MAX_COMPRESSED_BYTES, MAX_EXPANDED_BYTES = 64 * 1024, 256 * 1024
 MAX_PARTS = 1000
 """Segments or chunks that are looked at."""
 
-MAX_TITLE_BYTES, MAX_DESCRIPTION_BYTES = 1000, 8000
+MAX_TITLE_BYTES, MAX_DESCRIPTION_BYTES, MAX_WRITER_BYTES = 1000, 8000, 200
 MAX_KEYWORDS, MAX_KEYWORD_BYTES, MAX_KEYWORDS_BYTES = 200, 200, 7000
 """What is kept of an image's words, in UTF-8: 16 kB at most, several times what photo software writes, for they are
 kept in memory and travel in every status answer. What exceeds this is left out."""
@@ -43,6 +43,7 @@ def read_metadata(head: bytes) -> Metadata | None:
         title=next((each.title for each in found if each.title), ""),
         description=next((each.description for each in found if each.description), ""),
         keywords=next((each.keywords for each in found if each.keywords), ()),
+        writer=next((each.writer for each in found if each.writer), ""),
     )
     return None if metadata.is_empty else metadata
 
@@ -52,6 +53,7 @@ def _bounded(metadata: Metadata) -> Metadata:
         title=_shown(metadata.title, MAX_TITLE_BYTES),
         description=_shown(metadata.description, MAX_DESCRIPTION_BYTES),
         keywords=tuple(_bounded_keywords(metadata.keywords)),
+        writer=_shown(metadata.writer, MAX_WRITER_BYTES),
     )
 
 

@@ -1,4 +1,4 @@
-"""Title, description and keywords of IPTC records (IIM 4.2): Headline, Caption-Abstract, Keywords.
+"""The words of IPTC records (IIM 4.2): Headline, Caption-Abstract, Keywords, Writer-Editor.
 
 In a JPEG they lie in one of Photoshop's image resources (`8BIM` blocks, number 0x0404). Text is UTF-8 where the
 envelope declares it; else it is taken for what it looks like. Broken data gives what was readable before the break.
@@ -11,7 +11,8 @@ from gateway.images.characters import decoded
 from gateway.metadata import Metadata
 
 _IPTC_RESOURCE = 0x0404
-_CHARACTER_SET, _KEYWORDS, _HEADLINE, _CAPTION = (1, 90), (2, 25), (2, 105), (2, 120)
+_CHARACTER_SET = (1, 90)
+_KEYWORDS, _HEADLINE, _CAPTION, _WRITER = (2, 25), (2, 105), (2, 120), (2, 122)
 _UTF8 = b"\x1b%G"
 
 MAX_PARTS = 2000
@@ -29,10 +30,14 @@ def read_iptc(resources: bytes) -> Metadata:
         found = values.get(data_set, [])
         return [value.decode("utf-8", "ignore") if is_utf8 else decoded(value) for value in found]
 
+    def text(data_set: tuple[int, int]) -> str:
+        return next(iter(texts(data_set)), "")
+
     return Metadata(
-        title=next(iter(texts(_HEADLINE)), ""),
-        description=next(iter(texts(_CAPTION)), ""),
+        title=text(_HEADLINE),
+        description=text(_CAPTION),
         keywords=tuple(texts(_KEYWORDS)),
+        writer=text(_WRITER),
     )
 
 

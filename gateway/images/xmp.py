@@ -1,7 +1,8 @@
-"""Title, description and keywords of an XMP packet (ISO 16684-1): dc:title, dc:description, dc:subject.
+"""The words of an XMP packet (ISO 16684-1): dc:title, dc:description, dc:subject, photoshop:CaptionWriter.
 
 The packet comes from strangers. A document type, and with it every entity, is refused; any trouble with the XML
-means that there is no XMP. A packet is UTF-8, whatever it declares.
+means that there is no XMP. A packet is UTF-8, whatever it declares. A simple property may stand as an element or as an
+attribute of rdf:Description; the fields of dc are arrays, which are elements always.
 """
 
 import re
@@ -10,9 +11,11 @@ from xml.parsers import expat
 from gateway.metadata import Metadata
 
 _DC = "http://purl.org/dc/elements/1.1/ "
-_ITEM = "http://www.w3.org/1999/02/22-rdf-syntax-ns# li"
+_CAPTION_WRITER = "http://ns.adobe.com/photoshop/1.0/ CaptionWriter"
+_RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns# "
+_DESCRIPTION, _ITEM = _RDF + "Description", _RDF + "li"
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
-_FIELDS = frozenset({_DC + "title", _DC + "description", _DC + "subject"})
+_FIELDS = frozenset({_DC + "title", _DC + "description", _DC + "subject", _CAPTION_WRITER})
 
 MAX_PACKET_BYTES = 128 * 1024
 """A JPEG has room for half of it."""
@@ -38,9 +41,10 @@ def read_xmp(packet: bytes) -> Metadata:
     except (expat.ExpatError, _Refused):
         return Metadata()
     return Metadata(
-        title=words.in_default_language("title"),
-        description=words.in_default_language("description"),
-        keywords=tuple(words.all("subject")),
+        title=words.in_default_language(_DC + "title"),
+        description=words.in_default_language(_DC + "description"),
+        keywords=tuple(words.all(_DC + "subject")),
+        writer=words.in_default_language(_CAPTION_WRITER),
     )
 
 
@@ -74,13 +78,13 @@ class _Words:
         parser.Parse(packet, True)
 
     def in_default_language(self, field: str) -> str:
-        items = self._items.get(_DC + field, [])
+        items = self._items.get(field, [])
         return next(
             (text for language, text in items if language == "x-default"), items[0][1] if items else ""
         )
 
     def all(self, field: str) -> list[str]:
-        return [text for _, text in self._items.get(_DC + field, [])]
+        return [text for _, text in self._items.get(field, [])]
 
     def _refuse_document_type(self, *_declaration: object) -> None:
         raise _Refused
@@ -90,6 +94,8 @@ class _Words:
         self._elements += 1
         if self._depth > _MAX_DEPTH or self._elements > _MAX_ELEMENTS:
             raise _Refused
+        if name == _DESCRIPTION and _CAPTION_WRITER in attributes and self._field is None:
+            self._items.setdefault(_CAPTION_WRITER, [("", attributes[_CAPTION_WRITER])])
         if name in _FIELDS and self._field is None and name not in self._items:
             self._field = name
             self._items[name] = []

@@ -1,4 +1,4 @@
-"""Title, description and keywords out of the first bytes of an image, whoever wrote them."""
+"""Title, description, keywords and their writer out of the first bytes of an image, whoever wrote them."""
 
 import shutil
 import struct
@@ -12,6 +12,7 @@ import matplotlib as mpl
 import pyexiv2
 import pytest
 import sklearn
+from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -189,6 +190,43 @@ def test_a_plain_xmp_title_is_read_too() -> None:
     assert read_metadata(with_xmp(rdf("<dc:title>Plain</dc:title>"))) == Metadata("Plain")
 
 
+WRITER = "local/efficientnet-lite0"
+PHOTOSHOP = "http://ns.adobe.com/photoshop/1.0/"
+
+
+@photos
+def test_the_writer_is_read_from_xmp_else_from_iptc(photo: Path, tmp_path: Path) -> None:
+    of_xmp = XMP | {"Xmp.photoshop.CaptionWriter": WRITER}
+    of_iptc = IPTC | {"Iptc.Application2.Writer": "Anna"}
+
+    assert read_metadata(tagged(tmp_path, photo, xmp=of_xmp, iptc=of_iptc)) == evolve(WORDS, writer=WRITER)
+    assert read_metadata(tagged(tmp_path, photo, xmp=XMP, iptc=of_iptc)) == evolve(WORDS, writer="Anna")
+
+
+def test_the_writer_may_stand_as_an_attribute() -> None:
+    attributes = f'xmlns:ps="{PHOTOSHOP}" ps:CaptionWriter="{WRITER}" ps:City="Rome"'
+    packet = rdf(title("Sea")).replace(b'rdf:about=""', f'rdf:about="" {attributes}'.encode())
+
+    assert read_metadata(with_xmp(packet)) == Metadata("Sea", writer=WRITER)
+
+
+def test_the_writer_as_an_attribute_of_anything_else_is_none() -> None:
+    other = f'<dc:format xmlns:ps="{PHOTOSHOP}" ps:CaptionWriter="{WRITER}">image/jpeg</dc:format>'
+
+    assert read_metadata(with_xmp(rdf(other + title("Sea")))) == Metadata("Sea")
+
+
+def test_the_writer_of_the_image_itself_comes_before_those_of_its_parts() -> None:
+    part = f'<rdf:Description xmlns:ps="{PHOTOSHOP}" ps:CaptionWriter="of a part"/>'
+    own = f'<ps:CaptionWriter xmlns:ps="{PHOTOSHOP}">{WRITER}</ps:CaptionWriter>'
+
+    assert said(own + title("Sea") + f"<dc:relation>{part}</dc:relation>").writer == WRITER
+
+
+def test_a_writer_alone_is_no_words() -> None:
+    assert read_metadata(with_iptc(iim((2, 122, b"Anna")))) is None
+
+
 def test_compressed_xmp_of_a_png_is_read() -> None:
     content = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(rdf(title("Packed")))
 
@@ -307,6 +345,12 @@ def test_long_texts_are_cut_between_two_characters() -> None:
     metadata = said(title("ab" + "€" * 2000) + described("é" * 9000) + keywords("k" * 300, "second"))
 
     assert metadata == Metadata("ab" + "€" * 332, "é" * 4000, ("k" * 200, "second"))
+
+
+def test_a_long_writer_is_cut_too() -> None:
+    own = f'<ps:CaptionWriter xmlns:ps="{PHOTOSHOP}">{"é" * 300}</ps:CaptionWriter>'
+
+    assert said(own + title("Sea")).writer == "é" * 100
 
 
 def test_of_many_keywords_the_first_ones_are_kept() -> None:
