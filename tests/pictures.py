@@ -25,10 +25,12 @@ WRITTEN_TAGS = {
     "IPTC:CodedCharacterSet",
     "IPTC:Headline",
     "IPTC:Keywords",
+    "IPTC:Writer-Editor",
     "Photoshop:IPTCDigest",
     "XMP-dc:Description",
     "XMP-dc:Subject",
     "XMP-dc:Title",
+    "XMP-photoshop:CaptionWriter",
     "XMP-x:XMPToolkit",
 }
 """All that tagging may change or add, as exiftool calls it."""

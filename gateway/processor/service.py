@@ -4,7 +4,7 @@ It never rejects: what it can't do it answers as `failed`. A tagged image lies i
 `<trace_id>/<safe file name>`, with a trace_id that is the attempt's own, so that no two attempts write one object.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -13,11 +13,24 @@ from attrs import define, evolve
 
 from gateway.consuming import Workers
 from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
+from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.images.signatures import ImageType, image_type
-from gateway.messages import ImageProcessed, Malformed, MetadataGenerated, decode, encode
+from gateway.messages import (
+    FAILURE_CODE,
+    METADATA_POLICY,
+    METADATA_WRITER,
+    ImageProcessed,
+    Malformed,
+    MetadataGenerated,
+    decode,
+    decode_policy,
+    encode,
+)
+from gateway.metadata import MetadataPolicy
 from gateway.ports.broker import Broker, Delivery, Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore, read_whole
 from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
+from gateway.processor.policy import AUTO, combined
 from gateway.processor.settings import ProcessorSettings
 from gateway.processor.tags import write_tags
 from gateway.telemetry.metrics import WorkerMetrics
@@ -27,6 +40,8 @@ log = structlog.get_logger(__name__)
 _MAX_GROWTH_BYTES: Final = 16 * 1024 * 1024
 """Tags grow an image a little."""
 _PIECE: Final = 256 * 1024
+
+Headers = Mapping[str, object]
 
 
 @define(eq=False)
@@ -61,27 +76,32 @@ class Processor:
             await self._broker.publish(Queue.DEAD_LETTER, delivery.body, delivery.headers)
             return
         with structlog.contextvars.bound_contextvars(job_id=message.group_id, trace_id=message.trace_id):
-            await self._broker.publish(Queue.IMAGE_PROCESSED, encode(await self._process(message)))
+            answer, headers = await self._process(message, delivery.headers)
+            await self._broker.publish(Queue.IMAGE_PROCESSED, encode(answer), headers)
 
-    async def _process(self, message: MetadataGenerated) -> ImageProcessed:
+    async def _process(
+        self, message: MetadataGenerated, headers: Headers
+    ) -> tuple[ImageProcessed, Headers | None]:
         try:
-            path = await self._tag(message)
+            path = await self._tag(message, headers)
         except (ContentError, ObjectNotFound, BadInput, TooLarge, HelperDied, HelperTimeout) as error:
             log.warning("image failed", reason=str(error))
-            return evolve(_answer(message, "failed"), error=error.text)
+            return _failed(message, error.text, error.code)
         except GatewayError:
             raise
         except Exception:
             # It happened in a helper, to this image: it must not end the gateway, now and at each start again.
             log.exception("tagging crashed")
-            return evolve(_answer(message, "failed"), error="The processor failed on this image.")
-        return evolve(_answer(message, "completed"), processed_path=path)
+            return _failed(message, "The processor failed on this image.")
+        return evolve(_answer(message, "completed"), processed_path=path), None
 
-    async def _tag(self, message: MetadataGenerated) -> str:
+    async def _tag(self, message: MetadataGenerated, headers: Headers) -> str:
         key = ObjectKey(Bucket.ORIGINAL, message.original_path)
         original = await read_whole(self._objects, key, max_bytes=self._max_bytes)
+        words = evolve(message.metadata, writer=_writer(headers))
+        policy = combined(_policy(headers), self._settings.policy)
         tagged = await self._helpers.run(
-            write_tags, original, message.metadata, timeout_s=self._settings.timeout_s
+            write_tags, original, words, policy, timeout_s=self._settings.timeout_s
         )
         path = f"{message.trace_id}/{message.original_filename}"
         await self._objects.put(
@@ -91,6 +111,31 @@ class Processor:
             max_bytes=self._max_bytes + _MAX_GROWTH_BYTES,
         )
         return path
+
+
+def _writer(headers: Headers) -> str:
+    """Who found the words; empty when nobody says so."""
+    writer = headers.get(METADATA_WRITER)
+    return writer if isinstance(writer, str) else ""
+
+
+def _policy(headers: Headers) -> MetadataPolicy:
+    """What the request said; a word that nobody understands fails no image."""
+    if METADATA_POLICY not in headers:
+        return AUTO
+    try:
+        return decode_policy(headers[METADATA_POLICY])
+    except Malformed as error:
+        log.warning("malformed policy, the setting holds", reason=str(error))
+        return AUTO
+
+
+def _failed(
+    message: MetadataGenerated, text: str, code: str = TAGGING_FAILED
+) -> tuple[ImageProcessed, Headers]:
+    """The code is one that the gateway takes from a processor."""
+    known = code if code in TAGGING_CODES else TAGGING_FAILED
+    return evolve(_answer(message, "failed"), error=text), {FAILURE_CODE: known}
 
 
 def _answer(message: MetadataGenerated, status: Literal["completed", "failed"]) -> ImageProcessed:

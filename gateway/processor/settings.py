@@ -4,11 +4,14 @@ from typing import Literal, get_args
 
 from attrs import field, frozen, validators
 
+from gateway.metadata import FieldPolicy, MetadataPolicy
+
 PolicySetting = Literal["auto", "replace", "append", "keep"]
 
 
 def _policy() -> PolicySetting:
-    return field(default="auto", validator=validators.in_(get_args(PolicySetting)))
+    setting: PolicySetting = field(default="auto", validator=validators.in_(get_args(PolicySetting)))
+    return setting
 
 
 @frozen
@@ -40,3 +43,12 @@ class ProcessorSettings:
     """Likewise the port; 0: any free one."""
     stop_timeout_s: float = field(default=8.0, validator=validators.ge(0))
     """As a worker of its own: how long images in hand may take at a stop; then they are given back."""
+
+    @property
+    def policy(self) -> MetadataPolicy:
+        """The policies that are set; None for `auto`."""
+        return MetadataPolicy(_asked(self.title), _asked(self.description), _asked(self.keywords))
+
+
+def _asked(setting: PolicySetting) -> FieldPolicy | None:
+    return None if setting == "auto" else FieldPolicy(setting)

@@ -203,7 +203,7 @@ class TestProcessor:
         assert answer["processed_path"] == f"{fields['trace_id']}/china.jpg"
         words = fields["metadata"]
         assert read_metadata(await read(objects, str(answer["processed_path"]))) == Metadata(
-            words["title"], words["description"], tuple(words["keywords"])
+            words["title"], words["description"], tuple(words["keywords"]), writer="analyzer"
         )
 
     async def test_it_tags_a_png_as_well(self, processor, broker, objects):

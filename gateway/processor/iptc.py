@@ -1,0 +1,102 @@
+"""Title, description, keywords and writer in IPTC-IIM 4.2: Headline, Caption-Abstract, Keywords, Writer-Editor.
+
+It is written as UTF-8 and says so; texts of an earlier Latin-1 are converted with it. Its lengths are bounds in bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.images.characters import decoded
+from gateway.metadata import Metadata
+from gateway.processor.lengths import (
+    MAX_CAPTION_BYTES,
+    MAX_HEADLINE_BYTES,
+    MAX_KEYWORD_BYTES,
+    MAX_WRITER_BYTES,
+    cut,
+)
+from gateway.processor.policy import Changes
+
+if TYPE_CHECKING:
+    from pyexiv2 import ImageData
+
+_TITLE: Final = "Iptc.Application2.Headline"
+_DESCRIPTION: Final = "Iptc.Application2.Caption"
+_KEYWORDS: Final = "Iptc.Application2.Keywords"
+_WRITER: Final = "Iptc.Application2.Writer"
+_VERSION: Final = "Iptc.Application2.RecordVersion"
+_CHARACTER_SET: Final = "Iptc.Envelope.CharacterSet"
+_UTF_8: Final = "\x1b%G"  # ISO 2022; 1:90
+_LATIN_1: Final = frozenset({"\x1b.A", "\x1b-A"})
+
+Fields = dict[str, Any]
+
+
+def read(opened: "ImageData") -> Metadata:
+    return _words(_texts(_fields(opened)))
+
+
+def _words(texts: Mapping[str, Sequence[str]]) -> Metadata:
+    def all_of(name: str) -> tuple[str, ...]:
+        values = (text.replace("\0", "").strip() for text in texts.get(name, ()))
+        return tuple(value for value in values if value)
+
+    def first(name: str) -> str:
+        return next(iter(all_of(name)), "")
+
+    return Metadata(first(_TITLE), first(_DESCRIPTION), all_of(_KEYWORDS), first(_WRITER))
+
+
+def write(opened: "ImageData", changes: Changes) -> None:
+    """IPTC that gets nothing new is not touched."""
+    fields = _fields(opened)
+    changes, there = _fitting(changes), _words(_texts(fields))
+    if changes.applied_to(there) == there:
+        return
+    tags: Fields = {_CHARACTER_SET: _UTF_8}
+    tags |= {name: texts for name, texts in _texts(fields).items() if not "".join(texts).isascii()}
+    if _VERSION not in fields:
+        tags[_VERSION] = "4"
+    if changes.title is not None:
+        tags[_TITLE] = changes.title
+    if changes.description is not None:
+        tags[_DESCRIPTION] = changes.description
+    if changes.keywords is not None:
+        tags[_KEYWORDS] = list(changes.keywords)
+    if changes.writer is not None:
+        tags[_WRITER] = changes.writer or None
+    opened.modify_iptc(tags)
+
+
+def _fitting(changes: Changes) -> Changes:
+    """Each text as far as there is room for it; keywords that begin alike become one."""
+    cut_keywords = (cut(keyword, MAX_KEYWORD_BYTES) for keyword in changes.keywords or ())
+    return Changes(
+        changes.title and cut(changes.title, MAX_HEADLINE_BYTES),
+        changes.description and cut(changes.description, MAX_CAPTION_BYTES),
+        changes.keywords and tuple(dict.fromkeys(cut_keywords)),
+        changes.writer and cut(changes.writer, MAX_WRITER_BYTES),
+    )
+
+
+def _fields(opened: "ImageData") -> Fields:
+    fields: Fields = opened.read_iptc_detail("latin-1")  # which gives each byte as it stands
+    return fields
+
+
+def _texts(fields: Fields) -> dict[str, list[str]]:
+    """The texts of each field that holds text."""
+    declared = fields.get(_CHARACTER_SET, {}).get("value")
+    return {
+        name: [_decoded(text, declared) for text in _as_list(field["value"])]
+        for name, field in fields.items()
+        if field["typeName"] == "String" and name != _CHARACTER_SET
+    }
+
+
+def _decoded(text: str, declared: str | None) -> str:
+    return text if declared in _LATIN_1 else decoded(text.encode("latin-1"))
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

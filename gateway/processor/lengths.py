@@ -1,0 +1,53 @@
+"""The lengths of IPTC fields, in bytes, and what becomes of a text that is longer. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from gateway.processor.texts import comparable
+
+MAX_HEADLINE_BYTES: Final = 256
+MAX_CAPTION_BYTES: Final = 2000
+MAX_KEYWORD_BYTES: Final = 64
+MAX_WRITER_BYTES: Final = 32
+"""IPTC-IIM 4.2, sections 2:105, 2:120, 2:25, 2:122."""
+
+_MAX_CHARACTER_BYTES: Final = 4
+_JOINER: Final = "\u200d"
+_JOINED: Final = re.compile("[\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+"""What belongs to the emoji before it: joiner, variation selectors, skin tones, tags of flags."""
+
+
+def cut(text: str, max_bytes: int) -> str:
+    """At most `max_bytes` of UTF-8: never half a character, nor one without its accents, nor half an emoji."""
+    fitting = text.encode()[:max_bytes].decode(errors="ignore")
+    end = len(fitting)
+    while 0 < end < len(text) and _belong_together(text[end - 1], text[end]):
+        end -= 1
+    return (text[:end] or fitting).rstrip()  # of a character that is longer than all the room, what fits
+
+
+def _belong_together(first: str, second: str) -> bool:
+    return first == _JOINER or unicodedata.category(second).startswith("M") or bool(_JOINED.match(second))
+
+
+def could_be_cut(text: str, max_bytes: int) -> bool:
+    """Whether `text` is so long that it may be a part of a longer one, cut at a character."""
+    return len(text.encode()) > max_bytes - _MAX_CHARACTER_BYTES
+
+
+def forms_in_iptc(text: str, max_bytes: int) -> AbstractSet[str]:
+    """What the IPTC of any program may have for `text`, made comparable.
+
+    That is: all or the beginning, as UTF-8, or as Windows' Latin-1 with `?` for what that has not.
+    """
+    latin = text.encode("cp1252", errors="replace")
+    forms = (
+        text,
+        cut(text, max_bytes),
+        text.encode()[:max_bytes].decode(errors="ignore"),
+        latin.decode("cp1252"),
+        latin[:max_bytes].decode("cp1252"),
+    )
+    return {comparable(form) for form in forms}
