@@ -92,6 +92,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             settings=settings.intake,
             urls=FetchPolicy.of(settings.fetch),
             prefix=settings.jobs.trace_prefix,
+            takes_metadata_options=settings.takes_metadata_options,
         )
         cleaner = Cleaner(
             ledger=ledger,

@@ -20,7 +20,7 @@ from gateway.api.views import (
 )
 from gateway.context import AppContext
 from gateway.domain.job import Status
-from gateway.intake.reader import read_images
+from gateway.intake.reader import read_batch
 from gateway.ports.job_store import JobNotFound, JobSummary
 
 PREFIX: Final = "/api/v1"
@@ -50,13 +50,14 @@ class Batches:
     async def submit(self, request: web.Request) -> web.Response:
         strict = flag(request, "strict")
         with self._admission.admit(request) as body:
-            images = read_images(
+            batch = read_batch(
                 body,
                 content_type=request.headers.get("Content-Type", ""),
                 name=request.query.get("name"),
+                options=request.query.get("options"),
                 settings=self._context.settings.intake,
             )
-            job = await self._context.submit(images, strict=strict)
+            job = await self._context.submit(batch, strict=strict)
         location = f"{PREFIX}/batch/{job.job_id}"
         return json_answer(to_json(created_fields(job)), status=201, headers={"Location": location})
 

@@ -111,10 +111,18 @@ _CREATED = {
 }
 
 
+_OPTIONS: Schema = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "contentSchema": ref("Options"),
+    "description": "Options, as JSON.",
+}
+
+
 def _submit() -> Schema:
     files = {
         "type": "object",
-        "properties": {"options": {"type": "string", "description": "JSON."}},
+        "properties": {"options": _OPTIONS},
         "additionalProperties": {"contentMediaType": "image/*"},
         "description": "Every part with a file name is an image, in order, whatever its field is called.",
     }
@@ -153,6 +161,7 @@ def _submit() -> Schema:
         parameters=[
             _query("strict", "Refuse the whole batch if the content of any image is bad.", _BOOLEAN),
             _query("name", "The image's name, when the body is one image.", {"type": "string"}),
+            _query("options", "Options, when the body has no place for them.", _OPTIONS),
         ],
         requestBody={"required": True, "content": content},
     )

@@ -10,6 +10,7 @@ from gateway.domain.events import EventType
 from gateway.domain.job import Status
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
+from gateway.metadata import FieldPolicy
 
 Schema = dict[str, Any]
 
@@ -29,6 +30,7 @@ def schemas(intake: IntakeSettings) -> Schema:
         },
         "NewBatch": _new_batch(intake),
         "NewImage": _new_image(intake),
+        "Options": _options(),
         "CreatedBatch": _created_batch(),
         "BatchSummary": _summary(),
         "Batch": _batch(),
@@ -91,8 +93,20 @@ _JOB_END: Schema = {**_CANCELLED, "completed_at": _time("When its last image end
 
 def _new_batch(intake: IntakeSettings) -> Schema:
     images = _list_of("NewImage", minItems=1, maxItems=intake.max_images)
-    options = {"type": "object", "additionalProperties": False, "description": "None are known yet."}
-    return {**_object({"images": images}, {"options": options}), "additionalProperties": False}
+    return {**_object({"images": images}, {"options": ref("Options")}), "additionalProperties": False}
+
+
+def _options() -> Schema:
+    word = {"type": "string", "enum": list(FieldPolicy)}
+    metadata = _object(
+        {},
+        {"title": word, "description": word, "keywords": word},
+        "What becomes of words that an image has already. replace: the new ones stand in their place. append: the new "
+        "ones are added, none twice. keep: they stay, and new ones are written only where there were none. A field "
+        "that is left out: as this gateway is set.",
+    )
+    options = _object({}, {"metadata": {**metadata, "additionalProperties": False}}, "For all images of the batch.")
+    return {**options, "additionalProperties": False}
 
 
 def _new_image(intake: IntakeSettings) -> Schema:
@@ -130,7 +144,8 @@ def _summary() -> Schema:
 
 def _batch() -> Schema:
     images = _list_of("Image", description="All images, in the order in which they were sent.")
-    return _object({**_JOB_HEAD, "images": images, **_JOB_TIMES}, _JOB_END, "A batch with its images.")
+    optional = {"options": ref("Options"), **_JOB_END}
+    return _object({**_JOB_HEAD, "images": images, **_JOB_TIMES}, optional, "A batch with its images.")
 
 
 def _page() -> Schema:

@@ -15,6 +15,7 @@ from attrs import define, field
 
 from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event
 from gateway.domain.job import Image, Job
+from gateway.domain.options import BatchOptions
 from gateway.events.stream import EventStream
 from gateway.ports.job_store import JobSummary
 
@@ -54,7 +55,7 @@ def image_fields(image: Image) -> Fields:
 
 
 def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) -> Fields:
-    """A job, with its images if they are given."""
+    """A job, with its images if they are given; what was asked for with it is not in a summary."""
     counts = job.counts
     return _present(
         {
@@ -66,11 +67,21 @@ def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) ->
             "cancelled": counts.cancelled or None,
             "progress": counts.progress,
             "images": images,
+            "options": _options_fields(job.options) if isinstance(job, Job) else None,
             "created_at": job.created_at,
             "updated_at": job.updated_at,
             "completed_at": job.completed_at,
         }
     )
+
+
+def _options_fields(options: BatchOptions) -> Fields | None:
+    """As the client gave them; None where nothing was said."""
+    policy = options.metadata
+    if policy is None:
+        return None
+    said = {"title": policy.title, "description": policy.description, "keywords": policy.keywords}
+    return {"metadata": _present(said)}
 
 
 def created_fields(job: Job) -> Fields:

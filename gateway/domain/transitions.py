@@ -14,10 +14,12 @@ from attrs import evolve, frozen
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, Event, EventType
 from gateway.domain.job import Counts, Failure, Image, Job, Original, Stage, Status
+from gateway.domain.options import BatchOptions
 from gateway.metadata import Metadata
 
 _ON_ITS_WAY: Final = (Stage.PUBLISH, Stage.RESULT)
 """Here a result may still decide: it may come before its publish is confirmed."""
+_NOTHING_SAID: Final = BatchOptions()
 
 
 @frozen
@@ -42,9 +44,11 @@ class AttemptEnd:
     failure: Failure | None = None
 
 
-def accept(job_id: str, images: Sequence[Image], now: datetime) -> Change:
+def accept(
+    job_id: str, images: Sequence[Image], now: datetime, options: BatchOptions = _NOTHING_SAID
+) -> Change:
     """A new job; images whose content was refused on the way in are failed already."""
-    job = Job(job_id=job_id, created_at=now, updated_at=now, images=tuple(images))
+    job = Job(job_id=job_id, created_at=now, updated_at=now, images=tuple(images), options=options)
     refused = [image for image in images if image.status.is_final]
     return _commit(job, refused, now, begins=True)
 

@@ -1,8 +1,11 @@
-"""What a body is read into: the images of a batch, one after the other, each with its bytes as a stream."""
+"""What a body is read into: the images of a batch, one after the other, each with its bytes as a stream, and among
+them, where a client gives any, the options of all."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from attrs import frozen
+
+from gateway.domain.options import BatchOptions
 
 
 @frozen(eq=False)
@@ -26,4 +29,4 @@ class SentImage:
 
 
 IncomingImage = LinkedImage | SentImage
-IncomingImages = AsyncGenerator[IncomingImage, None]
+IncomingBatch = AsyncGenerator[IncomingImage | BatchOptions, None]

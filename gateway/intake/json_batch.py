@@ -5,19 +5,19 @@ The body is read whole, within a bound on its size and one on what it makes of i
 """
 
 from collections.abc import AsyncIterator
-from itertools import islice
 from typing import Any, Final
 
-import orjson
 from yarl import URL
 
+from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, Fault, TooLarge
 from gateway.fetch.urls import UrlRefused, UrlUnreadable, readable
 from gateway.intake.base64_body import decode_base64
-from gateway.intake.batch import IncomingImage, IncomingImages, LinkedImage, SentImage
+from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage, SentImage
+from gateway.intake.options import read_options
 from gateway.intake.settings import IntakeSettings
+from gateway.intake.shape import kind_of, not_an_object, read_json, refuse_any, unknown_fields
 
-_MAX_FAULTS: Final = 20
 _MAX_URL: Final = 8192
 _MAX_NAME: Final = 4096
 
@@ -27,43 +27,25 @@ _MAX_STRUCTURE: Final = 100_000
 _MAX_STRUCTURE_PER_IMAGE: Final = 1000
 
 
-async def json_images(body: AsyncIterator[bytes], settings: IntakeSettings) -> IncomingImages:
-    """The images of a JSON body, each let go as it is given. Raises BadInput, TooLarge, what `body` raises."""
-    images = parse_batch(await _read(body, settings), settings.max_images)
-    images.reverse()
-    while images:
-        yield images.pop()
+async def json_batch(body: AsyncIterator[bytes], settings: IntakeSettings) -> IncomingBatch:
+    """Options and images of a JSON body, each let go as it is given. Raises BadInput, TooLarge, what `body` raises."""
+    members = parse_batch(await _read(body, settings), settings.max_images)
+    members.reverse()
+    while members:
+        yield members.pop()
 
 
-def parse_batch(document: bytes | bytearray, max_images: int) -> list[IncomingImage]:
-    """The batch that the document describes. Raises BadInput."""
-    try:
-        batch = orjson.loads(document)
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"The body is not JSON: {error}.", code="not_json") from None
+def parse_batch(document: bytes | bytearray, max_images: int) -> list[BatchOptions | IncomingImage]:
+    """The batch that the document describes, its options first if it has any. Raises BadInput."""
+    batch = read_json(document, "The body")
     if not isinstance(batch, dict):
-        text = f"The body must be an object, not {_kind(batch)}."
+        text = f"The body must be an object, not {kind_of(batch)}."
         raise BadInput(text, code="wrong_type", faults=[Fault("", "wrong_type", text)])
-    faults = _unknown(batch, "", ("images", "options"))
-    check_options(batch.get("options", {}), faults)
+    faults = unknown_fields(batch, "", ("images", "options"))
+    options = [read_options(batch["options"], faults)] if "options" in batch else []
     images = _read_images(batch, max_images, faults)
-    if faults:
-        raise _refusal(faults)
-    return images
-
-
-def check_options(options: Any, faults: list[Fault]) -> None:
-    """Options of a batch: none is known yet, so any is unknown."""
-    if not isinstance(options, dict):
-        faults.append(Fault("/options", "wrong_type", f"options must be an object, not {_kind(options)}"))
-        return
-    faults += _unknown(options, "/options", ())
-
-
-def _refusal(faults: list[Fault]) -> BadInput:
-    first = faults[0]
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return BadInput(f"{first.pointer}: {first.detail}{more}", code=first.code, faults=faults[:_MAX_FAULTS])
+    refuse_any(faults)
+    return [*options, *images]
 
 
 def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) -> list[IncomingImage]:
@@ -72,7 +54,7 @@ def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) ->
         return []
     images = batch["images"]
     if not isinstance(images, list):
-        faults.append(Fault("/images", "wrong_type", f"images must be an array, not {_kind(images)}"))
+        faults.append(Fault("/images", "wrong_type", f"images must be an array, not {kind_of(images)}"))
         return []
     if not 1 <= len(images) <= max_images:
         code = "too_many_images" if images else "no_images"
@@ -84,9 +66,9 @@ def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) ->
 
 def _read_image(image: Any, at: str, faults: list[Fault]) -> IncomingImage | None:
     if not isinstance(image, dict):
-        faults.append(Fault(at, "wrong_type", f"an image must be an object, not {_kind(image)}"))
+        faults.append(not_an_object(image, at, "an image"))
         return None
-    faults += _unknown(image, at, ("url", "base64", "name"))
+    faults += unknown_fields(image, at, ("url", "base64", "name"))
     name = _text(image, "name", at, faults, _MAX_NAME)
     sources = [source for source in ("url", "base64") if image.get(source) is not None]
     if len(sources) != 1:
@@ -121,36 +103,11 @@ def _text(
     if value is None:
         return None
     if not isinstance(value, str):
-        faults.append(Fault(f"{at}/{field}", "wrong_type", f"{field} must be a string, not {_kind(value)}"))
+        faults.append(Fault(f"{at}/{field}", "wrong_type", f"{field} must be a string, not {kind_of(value)}"))
         return None
     if max_length is not None and len(value) > max_length:
         faults.append(Fault(f"{at}/{field}", "too_long", f"{field} is longer than {max_length} characters"))
     return value
-
-
-def _unknown(value: dict[str, Any], at: str, known: tuple[str, ...]) -> list[Fault]:
-    taken = f"known are {', '.join(known)}" if known else "none is known yet"
-    keys = islice((key for key in value if key not in known), _MAX_FAULTS)
-    return [
-        Fault(f"{at}/{_escape(key)}", "unknown_field", f"unknown field {key[:100]!r}; {taken}")
-        for key in keys
-    ]
-
-
-def _escape(key: str) -> str:
-    """A key as a part of a JSON pointer (RFC 6901, section 3)."""
-    return key[:100].replace("~", "~0").replace("/", "~1")
-
-
-def _kind(value: object) -> str:
-    names: dict[type, str] = {
-        dict: "an object",
-        list: "an array",
-        str: "a string",
-        bool: "a boolean",
-        type(None): "null",
-    }
-    return names.get(type(value), "a number")
 
 
 async def _read(body: AsyncIterator[bytes], settings: IntakeSettings) -> bytearray:

@@ -1,17 +1,16 @@
 """A multipart/form-data body (RFC 7578): every part with a file name is an image, in order, whatever its field is
-called; a part called `options` holds JSON. Parts pass as they arrive, nothing is kept."""
+called; a part called `options`, before them or behind, holds JSON. Parts pass as they arrive, nothing is kept."""
 
 import re
 from collections.abc import AsyncIterator
 from typing import Final
 
-import orjson
 from attrs import define, field
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from gateway.errors import BadInput, Fault
-from gateway.intake.batch import IncomingImages, SentImage
-from gateway.intake.json_batch import check_options
+from gateway.errors import BadInput
+from gateway.intake.batch import IncomingBatch, SentImage
+from gateway.intake.options import parse_options
 from gateway.intake.part_names import HEADER_CHARSET, PartNames, names_of
 
 _MAX_OPTIONS_BYTES: Final = 64 * 1024
@@ -23,8 +22,8 @@ _PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNOREC
 _Event = MultipartSegment | bytes | bytearray | None
 
 
-async def multipart_images(body: AsyncIterator[bytes], boundary: str) -> IncomingImages:
-    """The images of a multipart body, however many. Raises BadInput, what `body` raises."""
+async def multipart_batch(body: AsyncIterator[bytes], boundary: str) -> IncomingBatch:
+    """Images and options of a multipart body, however many. Raises BadInput, what `body` raises."""
     if not boundary:
         raise BadInput("The Content-Type multipart/form-data has no boundary.", code="bad_multipart")
     parts, others = _Parts(body, _parser(boundary)), 0
@@ -37,7 +36,7 @@ async def multipart_images(body: AsyncIterator[bytes], boundary: str) -> Incomin
             text = f"The multipart body has more than {_MAX_OTHER_PARTS} parts that are no images."
             raise BadInput(text, code="bad_multipart")
         if names.field == "options":
-            _check_options(await parts.small_content(_MAX_OPTIONS_BYTES))
+            yield parse_options(await parts.small_content(_MAX_OPTIONS_BYTES), "The part options")
         else:
             _refuse(names, await parts.beginning(_MAX_HINTED))
 
@@ -64,17 +63,6 @@ def _hint(name: str, beginning: bytes) -> str:
     if not _PHOTO_NAME.fullmatch(beginning):
         return "."
     return f"; did you mean {name}=@{beginning.decode(errors='replace')}?"
-
-
-def _check_options(document: bytes) -> None:
-    try:
-        options = orjson.loads(document)
-    except orjson.JSONDecodeError as error:
-        raise BadInput(f"The part options is not JSON: {error}.", code="not_json") from None
-    faults: list[Fault] = []
-    check_options(options, faults)
-    if faults:
-        raise BadInput(f"{faults[0].pointer}: {faults[0].detail}", code=faults[0].code, faults=faults)
 
 
 @define(eq=False)

@@ -1,32 +1,55 @@
 """Which reader a body needs, by its media type."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from multipart import parse_options_header
 
+from gateway.domain.options import BatchOptions
 from gateway.errors import TooLarge, UnsupportedMedia
-from gateway.intake.batch import IncomingImages, SentImage
-from gateway.intake.json_batch import json_images
-from gateway.intake.multipart_batch import multipart_images
+from gateway.intake.batch import IncomingBatch, SentImage
+from gateway.intake.json_batch import json_batch
+from gateway.intake.multipart_batch import multipart_batch
+from gateway.intake.options import parse_options
 from gateway.intake.settings import IntakeSettings
 
 IMAGE_TYPES = ("image/jpeg", "image/png")
 _JSON = "application/json"
 
 
-def read_images(
-    body: AsyncIterator[bytes], *, content_type: str, name: str | None, settings: IntakeSettings
-) -> IncomingImages:
-    """The images of a body, in order; their bytes pass as they arrive.
+def read_batch(
+    body: AsyncIterator[bytes],
+    *,
+    content_type: str,
+    name: str | None = None,
+    options: str | None = None,
+    settings: IntakeSettings,
+) -> IncomingBatch:
+    """The images of a body, in order; their bytes pass as they arrive. Options are given as often as they came.
 
-    `name` is for a body that is one raw image. Iterating raises BadInput (faults by JSON pointer), TooLarge, and
-    what `body` raises; a wrong media type raises UnsupportedMedia at once.
+    `name` is for a body that is one raw image; `options`, as JSON, were given beside the body. Iterating raises
+    BadInput (faults by JSON pointer), TooLarge, and what `body` raises; wrong `options` raise BadInput at once, a
+    wrong media type UnsupportedMedia.
     """
+    batch = _read_body(body, content_type, name, settings)
+    return batch if options is None else _with(parse_options(options, "The parameter options"), batch)
+
+
+async def _with(options: BatchOptions, batch: IncomingBatch) -> IncomingBatch:
+    yield options
+    async with aclosing(batch):
+        async for member in batch:
+            yield member
+
+
+def _read_body(
+    body: AsyncIterator[bytes], content_type: str, name: str | None, settings: IntakeSettings
+) -> IncomingBatch:
     media_type, parameters = parse_options_header(content_type)
     if media_type == _JSON:
-        return json_images(body, settings)
+        return json_batch(body, settings)
     if media_type == "multipart/form-data":
-        return multipart_images(_bounded(body, settings.max_body_bytes), parameters.get("boundary", ""))
+        return multipart_batch(_bounded(body, settings.max_body_bytes), parameters.get("boundary", ""))
     if media_type in IMAGE_TYPES:
         return _one_image(_bounded(body, settings.max_body_bytes), name)
     wanted = ", ".join((_JSON, "multipart/form-data", *IMAGE_TYPES))
@@ -40,7 +63,7 @@ def is_json(content_type: str) -> bool:
     return parse_options_header(content_type)[0] == _JSON
 
 
-async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingImages:
+async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingBatch:
     yield SentImage(body, name)
 
 

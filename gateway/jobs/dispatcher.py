@@ -5,12 +5,14 @@ message may so be published twice; the pipeline is at least once anyway.
 """
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 from attrs import define, field
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.job import Image, Job, Original, Stage
+from gateway.domain.options import BatchOptions
 from gateway.domain.schedule import Waiting, take_turns
 from gateway.jobs.confirms import Confirms
 from gateway.jobs.ledger import Ledger
@@ -18,7 +20,7 @@ from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import message_name
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.side_by_side import for_each
-from gateway.messages import ImageUpload, encode
+from gateway.messages import METADATA_POLICY, ImageUpload, encode, encode_policy
 from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Queue
 from gateway.ports.clock import Clock
@@ -98,7 +100,7 @@ class Dispatcher:
         name = AttemptName(image.trace_id, image.attempt)
         message = self._message(job.job_id, name, image.original, message_name(image, image.original))
         with self._metrics.broker.publish_seconds.timed():
-            await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message))
+            await self._broker.publish(Queue.IMAGE_UPLOAD, encode(message), _headers(job.options))
         self._confirms.add(job.job_id, name)
         self._measure(job, image)
 
@@ -119,3 +121,8 @@ class Dispatcher:
             original_path=original.key,
             telegram_id=0,
         )
+
+
+def _headers(options: BatchOptions) -> Mapping[str, object]:
+    """What the body has no field for."""
+    return {} if options.metadata is None else {METADATA_POLICY: encode_policy(options.metadata)}

@@ -3,6 +3,9 @@
 The one owner of the promise that 201 means accepted for good. An original is put under a trace_id that was reserved
 before; the job's commit ends the reservations it used. Whatever ends a request before that commit, its objects are
 removed here, or by the cleaner when this process dies first.
+
+What is asked for with a batch is kept with its job, so that every attempt knows it. Where the services beside may drop
+it, the request is refused: nobody gets what they did not ask for.
 """
 
 import asyncio
@@ -10,17 +13,20 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 import structlog
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from gateway.domain.attempt import new_trace_id
 from gateway.domain.job import Failure, Image, Job, Status
 from gateway.domain.job_id import new_job_id
+from gateway.domain.options import BatchOptions
 from gateway.domain.transitions import accept
 from gateway.errors import BadInput, ContentError, Fault, GatewayError, Unprocessable
 from gateway.fetch.policy import FetchPolicy
 from gateway.images.names import default_name, name_from_url
-from gateway.intake.batch import IncomingImages, LinkedImage, SentImage
+from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage, SentImage
+from gateway.intake.options import METADATA_AT
 from gateway.intake.settings import IntakeSettings
+from gateway.intake.shape import refuse_any
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals, possible_keys
 from gateway.jobs.reserved import ReservedTraceIds
@@ -31,6 +37,15 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 log = structlog.get_logger(__name__)
 
 _UNDO_S = 10.0
+
+
+@define(eq=False)
+class _Draft:
+    """What a request has brought so far; under `used` something may lie in the object store."""
+
+    images: list[Image] = field(factory=list)
+    options: BatchOptions | None = None
+    used: list[str] = field(factory=list)
 
 
 @define(eq=False)
@@ -46,38 +61,53 @@ class Submit:
     _settings: IntakeSettings
     _urls: FetchPolicy
     _prefix: str
+    _takes_metadata_options: bool
 
-    async def __call__(self, images: IncomingImages, *, strict: bool = False) -> Job:
+    async def __call__(self, batch: IncomingBatch, *, strict: bool = False) -> Job:
         """The committed job. Images whose content is bad have failed in it; with `strict` they refuse it.
 
         Raises BadInput, Unprocessable (strict), NoRoom, Unavailable, and what the request's stream raises.
         """
-        used: list[str] = []
+        draft = _Draft()
         try:
-            async with aclosing(images):
-                accepted = await self._take(images, used)
+            async with aclosing(batch):
+                await self._take(batch, draft)
             if strict:
-                _refuse_any(accepted, self._urls)
+                _refuse_content(draft.images, self._urls)
         except BaseException:
-            await self._undo(used)
+            await self._undo(draft.used)
             raise
-        return await self._commit(accepted, used)
+        return await self._commit(draft)
 
-    async def _take(self, images: IncomingImages, used: list[str]) -> list[Image]:
-        taken: list[Image] = []
-        async for incoming in images:
-            if len(taken) == self._settings.max_images:
-                raise BadInput(
-                    f"A batch has at most {self._settings.max_images} images.", code="too_many_images"
-                )
-            if isinstance(incoming, LinkedImage):
-                taken.append(self._linked(incoming, len(taken)))
+    async def _take(self, batch: IncomingBatch, draft: _Draft) -> None:
+        async for incoming in batch:
+            if isinstance(incoming, BatchOptions):
+                self._take_options(incoming, draft)
             else:
-                used.append(await self._reserved.take())
-                taken.append(await self._stored(incoming, len(taken), used[-1]))
-        if not taken:
+                await self._take_image(incoming, draft)
+        if not draft.images:
             raise BadInput("The batch has no images.", code="no_images")
-        return taken
+
+    def _take_options(self, options: BatchOptions, draft: _Draft) -> None:
+        if draft.options is not None:
+            raise BadInput("The request has options twice.", code="options_twice")
+        if options.metadata is not None and not self._takes_metadata_options:
+            why = (
+                "metadata is not taken here, for the analyzer or the processor beside this gateway may drop it "
+                "(setting jobs.metadata_options)"
+            )
+            refuse_any([Fault(METADATA_AT, "metadata_options_refused", why)])
+        draft.options = options
+
+    async def _take_image(self, incoming: IncomingImage, draft: _Draft) -> None:
+        index = len(draft.images)
+        if index == self._settings.max_images:
+            raise BadInput(f"A batch has at most {self._settings.max_images} images.", code="too_many_images")
+        if isinstance(incoming, LinkedImage):
+            draft.images.append(self._linked(incoming, index))
+        else:
+            draft.used.append(await self._reserved.take())
+            draft.images.append(await self._stored(incoming, index, draft.used[-1]))
 
     def _linked(self, incoming: LinkedImage, index: int) -> Image:
         name = incoming.name or name_from_url(incoming.url, index)
@@ -93,18 +123,18 @@ class Submit:
             failure = Failure(error.code, error.text)
             return evolve(image, status=Status.FAILED, failure=failure, end_time=self._clock.now())
 
-    async def _commit(self, accepted: Sequence[Image], used: Sequence[str]) -> Job:
+    async def _commit(self, draft: _Draft) -> Job:
         now = self._clock.now()
         job_id = new_job_id(now)
-        change = accept(job_id, accepted, now)
+        change = accept(job_id, draft.images, now, draft.options or BatchOptions())
         try:
-            await self._ledger.add(change, reserved=used)
+            await self._ledger.add(change, reserved=draft.used)
         except GatewayError:
-            await self._undo(used)
+            await self._undo(draft.used)
             raise
         # A commit that is cancelled may have been made, so nothing of it is undone: the reservations stand only if
         # it was not, and then the cleaner removes what lies under them.
-        log.info("job accepted", job_id=job_id, images=len(accepted), failed=change.job.counts.failed)
+        log.info("job accepted", job_id=job_id, images=len(draft.images), failed=change.job.counts.failed)
         return change.job
 
     async def _undo(self, used: Sequence[str]) -> None:
@@ -121,7 +151,7 @@ class Submit:
             log.warning("undo left to the cleaner", images=len(used), reason=str(error))
 
 
-def _refuse_any(images: Sequence[Image], urls: FetchPolicy) -> None:
+def _refuse_content(images: Sequence[Image], urls: FetchPolicy) -> None:
     """What can be known before the answer refuses the whole batch. Raises Unprocessable."""
     faults = [fault for image in images for fault in _faults(image, urls)]
     if faults:

@@ -143,6 +143,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         settings=settings.intake,
         urls=FetchPolicy.of(settings.fetch),
         prefix=settings.jobs.trace_prefix,
+        takes_metadata_options=settings.takes_metadata_options,
     )
     context = AppContext(
         settings=settings,

@@ -13,6 +13,7 @@ from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.domain.job import Job
+from gateway.domain.options import BatchOptions
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
@@ -75,6 +76,7 @@ class Parts:
             settings=self.intake,
             urls=FetchPolicy(),
             prefix=self.settings.trace_prefix,
+            takes_metadata_options=self.settings.metadata_options == "allowed",
         )
 
     @property
@@ -161,10 +163,10 @@ class Parts:
             settings=self.settings,
         )
 
-    async def submitted(self, *images: IncomingImage, strict: bool = False) -> Job:
+    async def submitted(self, *members: IncomingImage | BatchOptions, strict: bool = False) -> Job:
         async def incoming():
-            for image in images:
-                yield image
+            for member in members:
+                yield member
 
         return await self.submit(incoming(), strict=strict)
 

@@ -1,14 +1,17 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from gateway.domain.job import Status
+from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, Conflict, ContentError, TooSlow, Unprocessable
-from gateway.intake.batch import LinkedImage, SentImage
+from gateway.intake.batch import IncomingImage, LinkedImage, SentImage
+from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
-from tests.integration.jobs.parts import Parts
+from tests.integration.jobs.parts import Parts, parts_in
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg, padded
 
 
@@ -102,6 +105,38 @@ async def test_more_images_than_allowed_are_refused_and_leave_nothing(parts: Par
     with pytest.raises(BadInput, match=r"A batch has at most 100 images\."):
         await parts.submitted(*(sent(a_jpeg()) for _ in range(101)))
     await nothing_is_left(parts)
+
+
+KEEP_TITLES = BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+
+
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["before", "between", "behind"])
+async def test_options_of_a_batch_are_kept_with_its_job_wherever_they_came(tmp_path: Path, at: int):
+    members: list[IncomingImage | BatchOptions] = [sent(a_jpeg()), LinkedImage("https://example.com/a.jpg")]
+    members.insert(at, KEEP_TITLES)
+    async with parts_in(tmp_path, metadata_options="allowed") as parts:
+        job = await parts.submitted(*members)
+        assert job.options == KEEP_TITLES
+        assert (await parts.jobs.get(job.job_id)).options == KEEP_TITLES
+        assert [image.index for image in job.images] == [0, 1]
+
+
+async def test_options_that_would_be_dropped_are_refused_and_what_came_before_them_is_removed(parts: Parts):
+    with pytest.raises(BadInput) as caught:
+        await parts.submitted(sent(a_jpeg()), KEEP_TITLES)
+    assert caught.value.code == "metadata_options_refused"
+    await nothing_is_left(parts)
+
+
+async def test_options_that_come_twice_are_refused(parts: Parts):
+    with pytest.raises(BadInput, match=r"The request has options twice\."):
+        await parts.submitted(BatchOptions(), sent(a_jpeg()), BatchOptions())
+    await nothing_is_left(parts)
+
+
+async def test_options_are_no_image(parts: Parts):
+    with pytest.raises(BadInput, match=r"The batch has no images\."):
+        await parts.submitted(BatchOptions())
 
 
 @pytest.mark.parametrize("trouble", [TooSlow("too slow"), ConnectionResetError(), BadInput("broken")])

@@ -6,10 +6,12 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, TooLarge
 from gateway.intake.batch import LinkedImage, SentImage
-from gateway.intake.json_batch import json_images, parse_batch
+from gateway.intake.json_batch import json_batch, parse_batch
 from gateway.intake.settings import IntakeSettings
+from gateway.metadata import FieldPolicy, MetadataPolicy
 
 A_URL = "https://example.com/photo1.jpg"
 
@@ -65,7 +67,8 @@ def test_what_is_not_json_is_said_to_be_so(body):
         ({"images": [{"url": A_URL, "a/b~": 1}]}, "/images/0/a~1b~0", "known are url, base64, name"),
         ({"images": [{"url": A_URL}], "image": 1}, "/image", "known are images, options"),
         ({"images": [{"url": A_URL}], "options": 1}, "/options", "a number"),
-        ({"images": [{"url": A_URL}], "options": {"x": 1}}, "/options/x", "none is known yet"),
+        ({"images": [{"url": A_URL}], "options": None}, "/options", "null"),
+        ({"images": [{"url": A_URL}], "options": {"x": 1}}, "/options/x", "known are metadata"),
         ({"images": [{"url": "ftp://example.com/a.jpg"}]}, "/images/0/url", "ftp"),
         ({"images": [{"url": "file:///etc/passwd"}]}, "/images/0/url", "file"),
         ({"images": [{"url": "photo.jpg"}]}, "/images/0/url", "without scheme"),
@@ -90,8 +93,16 @@ def test_a_thousand_faults_are_told_as_twenty():
     assert len(refused({"images": [{}] * 100, **{f"key{n}": 1 for n in range(900)}}).faults) == 20
 
 
-def test_an_empty_options_object_is_taken():
-    assert len(parse_batch(orjson.dumps({"images": [{"url": A_URL}], "options": {}}), max_images=100)) == 1
+async def test_options_come_before_the_images_wherever_they_stand_in_the_document():
+    document = b'{"images": [{"url": "%s"}], "options": {"metadata": {"title": "keep"}}}' % A_URL.encode()
+    options, image = [member async for member in json_batch(in_chunks(document), IntakeSettings())]
+    assert options == BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+    assert isinstance(image, LinkedImage)
+
+
+def test_faults_of_options_and_of_images_are_told_together():
+    error = refused({"images": [{}], "options": {"metadata": {"title": "shout"}}})
+    assert pointers(error) == ["/options/metadata/title", "/images/0"]
 
 
 async def test_a_body_over_the_bound_is_too_large():
@@ -100,7 +111,7 @@ async def test_a_body_over_the_bound_is_too_large():
             yield b" " * 1000
 
     with pytest.raises(TooLarge, match="2048 bytes"):
-        await anext(json_images(body(), IntakeSettings(max_json_bytes=2048)))
+        await anext(json_batch(body(), IntakeSettings(max_json_bytes=2048)))
 
 
 @pytest.mark.parametrize("url", ["http://a\\@127.0.0.1/", "http://a b/", "http://a..b/", "http:a.jpg"])
@@ -119,7 +130,7 @@ async def test_a_document_of_very_many_values_is_too_complex_and_not_read_to_its
     document = b'{"images":[{' + unit * 200_000 + b"}]}"
     body = in_chunks(document)
     with pytest.raises(BadInput, match="too complex: more than 100000 of the characters") as caught:
-        await anext(json_images(body, IntakeSettings()))
+        await anext(json_batch(body, IntakeSettings()))
     assert caught.value.code == "too_complex"
     assert [chunk async for chunk in body] != []
 
@@ -127,12 +138,12 @@ async def test_a_document_of_very_many_values_is_too_complex_and_not_read_to_its
 async def test_names_and_urls_may_hold_the_characters_that_are_counted():
     image = {"url": "https://example.com/a,b:c/" + ",:" * 400, "name": "a, [b]: {c}.jpg"}
     body = in_chunks(orjson.dumps({"images": [image] * 100}))
-    assert len([image async for image in json_images(body, IntakeSettings())]) == 100
+    assert len([image async for image in json_batch(body, IntakeSettings())]) == 100
 
 
 async def test_a_bound_of_more_images_allows_for_more_structure():
     body = in_chunks(orjson.dumps({"images": [{"url": A_URL, "name": "a.jpg"}] * 20_000}))
-    assert len([image async for image in json_images(body, IntakeSettings(max_images=20_000))]) == 20_000
+    assert len([image async for image in json_batch(body, IntakeSettings(max_images=20_000))]) == 20_000
 
 
 async def test_the_document_is_let_go_and_then_each_image_even_one_that_is_left_unread():
@@ -140,7 +151,7 @@ async def test_the_document_is_let_go_and_then_each_image_even_one_that_is_left_
     document = orjson.dumps({"images": [{"base64": "A" * size}] * 4})
     held = []
     tracemalloc.start()
-    async for image in json_images(in_chunks(document), IntakeSettings()):
+    async for image in json_batch(in_chunks(document), IntakeSettings()):
         assert isinstance(image, SentImage)
         held.append(round(tracemalloc.get_traced_memory()[0] / size))
     tracemalloc.stop()

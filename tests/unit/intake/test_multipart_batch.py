@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import SentImage
-from gateway.intake.multipart_batch import multipart_images
+from gateway.intake.multipart_batch import multipart_batch
+from gateway.metadata import FieldPolicy, MetadataPolicy
 
 BORDER = "XborderX"
 
@@ -34,11 +36,12 @@ async def in_pieces(body: bytes, cuts: Sequence[int]):
 
 
 async def read(body: bytes, *, cuts: Sequence[int] = ()) -> list[tuple[str | None, bytes]]:
-    images = []
-    async for image in multipart_images(in_pieces(body, cuts), BORDER):
-        assert isinstance(image, SentImage)
-        images.append((image.name, b"".join([piece async for piece in image.body])))
-    return images
+    """The images, without options."""
+    return [
+        (member.name, b"".join([piece async for piece in member.body]))
+        async for member in multipart_batch(in_pieces(body, cuts), BORDER)
+        if isinstance(member, SentImage)
+    ]
 
 
 async def test_parts_with_a_file_name_are_images_in_order_whatever_their_field_is_called():
@@ -59,12 +62,31 @@ async def test_any_cutting_gives_the_same_images(contents, cuts):
 
 async def test_a_body_that_is_left_unread_is_passed_over():
     body = an_image_part(b"x" * 5000, "a.jpg") + an_image_part(b"two", "b.jpg") + END
-    images = multipart_images(in_pieces(body, range(0, 6000, 500)), BORDER)
+    images = multipart_batch(in_pieces(body, range(0, 6000, 500)), BORDER)
     assert [image.name async for image in images] == ["a.jpg", "b.jpg"]
 
 
-async def test_an_options_part_holds_json():
-    assert len(await read(part('name="options"', b"{}") + an_image_part(b"one") + END)) == 1
+OPTIONS = part('name="options"', b'{"metadata": {"keywords": "replace"}}')
+
+
+@pytest.mark.parametrize(
+    ("body", "kinds"),
+    [
+        (OPTIONS + an_image_part(b"one") + END, [BatchOptions, SentImage]),
+        (an_image_part(b"one") + OPTIONS + an_image_part(b"two") + END, [SentImage, BatchOptions, SentImage]),
+        (an_image_part(b"one") + OPTIONS + END, [SentImage, BatchOptions]),
+    ],
+    ids=["before", "between", "behind"],
+)
+async def test_a_part_called_options_may_stand_anywhere(body, kinds):
+    members = [member async for member in multipart_batch(in_pieces(body, ()), BORDER)]
+    assert [type(member) for member in members] == kinds
+    assert BatchOptions(MetadataPolicy(keywords=FieldPolicy.REPLACE)) in members
+
+
+async def test_options_that_came_twice_are_given_twice_for_the_caller_to_refuse():
+    members = [member async for member in multipart_batch(in_pieces(OPTIONS + OPTIONS + END, ()), BORDER)]
+    assert [type(member) for member in members] == [BatchOptions, BatchOptions]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +94,8 @@ async def test_an_options_part_holds_json():
     [
         (part('name="options"', b"{") + END, "not_json"),
         (part('name="options"', b'{"x": 1}') + END, "unknown_field"),
+        (part('name="options"', b'{"metadata": {"title": "shout"}}') + END, "bad_option"),
+        (part('name="options"', b"\xff") + END, "not_json"),
         (part('name="options"', b" " * 100_000) + END, "part_too_large"),
         (part('name="title"', b"hello") + END, "unknown_field"),
         (part('name="images"; filename=""', b"hello") + END, "missing"),
@@ -113,13 +137,13 @@ async def test_a_file_field_that_was_left_empty_in_a_form_is_passed_over():
 
 async def test_without_a_boundary_the_body_is_refused():
     with pytest.raises(BadInput, match="boundary"):
-        await anext(multipart_images(in_pieces(b"", ()), ""))
+        await anext(multipart_batch(in_pieces(b"", ()), ""))
 
 
 @pytest.mark.parametrize("boundary", ["\udcff\udcfe", "größe", "a\nb"])
 async def test_a_boundary_that_can_be_none_is_refused(boundary):
     with pytest.raises(BadInput, match=r"^The multipart boundary is broken\.") as caught:
-        await anext(multipart_images(in_pieces(b"--x", ()), boundary))
+        await anext(multipart_batch(in_pieces(b"--x", ()), boundary))
     assert caught.value.code == "bad_multipart"
 
 

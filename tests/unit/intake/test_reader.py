@@ -1,9 +1,11 @@
 import pytest
 
-from gateway.errors import TooLarge, UnsupportedMedia
-from gateway.intake.batch import IncomingImages, SentImage
-from gateway.intake.reader import read_images
+from gateway.domain.options import BatchOptions
+from gateway.errors import BadInput, TooLarge, UnsupportedMedia
+from gateway.intake.batch import IncomingBatch, SentImage
+from gateway.intake.reader import read_batch
 from gateway.intake.settings import IntakeSettings
+from gateway.metadata import FieldPolicy, MetadataPolicy
 
 
 async def chunks(*pieces: bytes):
@@ -11,15 +13,15 @@ async def chunks(*pieces: bytes):
         yield piece
 
 
-async def drain(images: IncomingImages) -> None:
-    async for image in images:
+async def drain(batch: IncomingBatch) -> None:
+    async for image in batch:
         assert isinstance(image, SentImage)
         async for _ in image.body:
             pass
 
 
 async def test_a_raw_image_is_a_batch_of_one_with_the_name_that_was_given():
-    images = read_images(
+    images = read_batch(
         chunks(b"\xff\xd8", b"\xff"), content_type="image/jpeg", name="a.jpg", settings=IntakeSettings()
     )
     async for image in images:
@@ -33,12 +35,12 @@ def test_another_media_type_is_refused_and_those_taken_are_listed(content_type):
     with pytest.raises(
         UnsupportedMedia, match="application/json, multipart/form-data, image/jpeg, image/png"
     ):
-        read_images(chunks(), content_type=content_type, name=None, settings=IntakeSettings())
+        read_batch(chunks(), content_type=content_type, name=None, settings=IntakeSettings())
 
 
 async def test_a_media_type_of_any_bytes_is_told_in_ascii():
     with pytest.raises(UnsupportedMedia, match=r"^Media type text/\?\? is not taken") as caught:
-        read_images(chunks(), content_type="text/\udcffö", name=None, settings=IntakeSettings())
+        read_batch(chunks(), content_type="text/\udcffö", name=None, settings=IntakeSettings())
     assert caught.value.text.isascii()
 
 
@@ -47,4 +49,33 @@ async def test_a_streamed_body_over_the_bound_is_too_large(content_type):
     settings = IntakeSettings(max_body_bytes=2048)
     body = chunks(b"--x\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\n", b"x" * 2048)
     with pytest.raises(TooLarge, match="2048 bytes"):
-        await drain(read_images(body, content_type=content_type, name=None, settings=settings))
+        await drain(read_batch(body, content_type=content_type, name=None, settings=settings))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("image/jpeg", b"\xff\xd8"),
+        ("application/json", b'{"images": [{"url": "https://example.com/a.jpg"}]}'),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name=a; filename="a"\r\n\r\none\r\n--x--\r\n',
+        ),
+    ],
+    ids=["raw", "JSON", "multipart"],
+)
+async def test_options_that_stand_beside_a_body_come_before_its_images(content_type, body):
+    said = '{"metadata": {"description": "append"}}'
+    batch = read_batch(chunks(body), content_type=content_type, options=said, settings=IntakeSettings())
+    options, image = [member async for member in batch]
+    assert options == BatchOptions(MetadataPolicy(description=FieldPolicy.APPEND))
+    assert not isinstance(image, BatchOptions)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [("", "not_json"), ("{", "not_json"), ("\udcff", "not_json"), ("[]", "wrong_type")]
+)
+def test_options_beside_a_body_that_are_wrong_are_refused_at_once(options, code):
+    with pytest.raises(BadInput) as caught:
+        read_batch(chunks(), content_type="image/jpeg", options=options, settings=IntakeSettings())
+    assert caught.value.code == code

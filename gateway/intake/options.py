@@ -1,0 +1,57 @@
+"""What a client asks for with a whole batch: `{"metadata": {"title" | "description" | "keywords": ...}}`.
+
+One shape wherever it stands: the field `options` of a JSON body, a part of a multipart one, a query parameter. Its
+faults are told by pointers that begin with /options.
+"""
+
+from typing import Any, Final
+
+from gateway.domain.options import BatchOptions
+from gateway.errors import Fault
+from gateway.intake.shape import kind_of, not_an_object, read_json, refuse_any, unknown_fields
+from gateway.metadata import FieldPolicy, MetadataPolicy
+
+METADATA_AT: Final = "/options/metadata"
+FIELDS: Final = ("title", "description", "keywords")
+
+
+def parse_options(document: bytes | str, what: str) -> BatchOptions:
+    """The options that the document describes. Raises BadInput; `what` is the document called there."""
+    faults: list[Fault] = []
+    options = read_options(read_json(document, what), faults)
+    refuse_any(faults)
+    return options
+
+
+def read_options(options: Any, faults: list[Fault]) -> BatchOptions:
+    """The options as far as they could be read; what is wrong with them is added to `faults`."""
+    if not isinstance(options, dict):
+        faults.append(not_an_object(options, "/options", "options"))
+        return BatchOptions()
+    faults += unknown_fields(options, "/options", ("metadata",))
+    return (
+        BatchOptions(_read_policy(options["metadata"], faults)) if "metadata" in options else BatchOptions()
+    )
+
+
+def _read_policy(said: Any, faults: list[Fault]) -> MetadataPolicy | None:
+    """None where nothing was said of any field."""
+    if not isinstance(said, dict):
+        faults.append(not_an_object(said, METADATA_AT, "metadata"))
+        return None
+    faults += unknown_fields(said, METADATA_AT, FIELDS)
+    read = {name: _read_field(name, said[name], faults) for name in FIELDS if name in said}
+    return MetadataPolicy(**read) if read else None
+
+
+def _read_field(name: str, value: Any, faults: list[Fault]) -> FieldPolicy | None:
+    at = f"{METADATA_AT}/{name}"
+    if not isinstance(value, str):
+        faults.append(Fault(at, "wrong_type", f"{name} must be a string, not {kind_of(value)}"))
+        return None
+    try:
+        return FieldPolicy(value)
+    except ValueError:
+        words = ", ".join(FieldPolicy)
+        faults.append(Fault(at, "bad_option", f"{name} must be one of {words}, not {value[:40]!r}"))
+        return None

@@ -1,0 +1,63 @@
+"""What is wrong with the shape of a JSON document, told by JSON pointers (RFC 6901)."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+
+from gateway.errors import BadInput, Fault
+
+MAX_FAULTS: Final = 20
+_MAX_SHOWN: Final = 100
+
+
+def read_json(document: bytes | bytearray | str, what: str) -> Any:
+    """Raises BadInput, whose text says `what` is not JSON."""
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"{what} is not JSON: {error}.", code="not_json") from None
+
+
+def refuse_any(faults: Sequence[Fault]) -> None:
+    """Raises BadInput if there are any."""
+    if not faults:
+        return
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    raise BadInput(f"{first.pointer}: {first.detail}{more}", code=first.code, faults=faults[:MAX_FAULTS])
+
+
+def unknown_fields(value: Mapping[str, Any], at: str, known: Sequence[str]) -> list[Fault]:
+    """One fault for each field of `value`, which is at `at`, that is not among the known ones."""
+    keys = islice((key for key in value if key not in known), MAX_FAULTS)
+    return [
+        Fault(
+            f"{at}/{_escaped(key)}",
+            "unknown_field",
+            f"unknown field {key[:_MAX_SHOWN]!r}; known are {', '.join(known)}",
+        )
+        for key in keys
+    ]
+
+
+def not_an_object(value: object, at: str, what: str) -> Fault:
+    return Fault(at, "wrong_type", f"{what} must be an object, not {kind_of(value)}")
+
+
+def kind_of(value: object) -> str:
+    """What JSON calls it, with an article."""
+    names: dict[type, str] = {
+        dict: "an object",
+        list: "an array",
+        str: "a string",
+        bool: "a boolean",
+        type(None): "null",
+    }
+    return names.get(type(value), "a number")
+
+
+def _escaped(key: str) -> str:
+    """A key as a part of a JSON pointer (RFC 6901, section 3)."""
+    return key[:_MAX_SHOWN].replace("~", "~0").replace("/", "~1")
