@@ -105,7 +105,9 @@ def _options() -> Schema:
         "ones are added, none twice. keep: they stay, and new ones are written only where there were none. A field "
         "that is left out: as this gateway is set.",
     )
-    options = _object({}, {"metadata": {**metadata, "additionalProperties": False}}, "For all images of the batch.")
+    options = _object(
+        {}, {"metadata": {**metadata, "additionalProperties": False}}, "For all images of the batch."
+    )
     return {**options, "additionalProperties": False}
 
 

@@ -37,7 +37,7 @@ async def json_batch(body: AsyncIterator[bytes], settings: IntakeSettings) -> In
 
 def parse_batch(document: bytes | bytearray, max_images: int) -> list[BatchOptions | IncomingImage]:
     """The batch that the document describes, its options first if it has any. Raises BadInput."""
-    batch = read_json(document, "The body")
+    batch = read_json(document, "body")
     if not isinstance(batch, dict):
         text = f"The body must be an object, not {kind_of(batch)}."
         raise BadInput(text, code="wrong_type", faults=[Fault("", "wrong_type", text)])

@@ -36,7 +36,7 @@ async def multipart_batch(body: AsyncIterator[bytes], boundary: str) -> Incoming
             text = f"The multipart body has more than {_MAX_OTHER_PARTS} parts that are no images."
             raise BadInput(text, code="bad_multipart")
         if names.field == "options":
-            yield parse_options(await parts.small_content(_MAX_OPTIONS_BYTES), "The part options")
+            yield parse_options(await parts.small_content(_MAX_OPTIONS_BYTES), "part options")
         else:
             _refuse(names, await parts.beginning(_MAX_HINTED))
 

@@ -15,10 +15,10 @@ METADATA_AT: Final = "/options/metadata"
 FIELDS: Final = ("title", "description", "keywords")
 
 
-def parse_options(document: bytes | str, what: str) -> BatchOptions:
-    """The options that the document describes. Raises BadInput; `what` is the document called there."""
+def parse_options(document: bytes | str, name: str) -> BatchOptions:
+    """The options that the document describes. Raises BadInput; `name` is what the document is called there."""
     faults: list[Fault] = []
-    options = read_options(read_json(document, what), faults)
+    options = read_options(read_json(document, name), faults)
     refuse_any(faults)
     return options
 

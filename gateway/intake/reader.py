@@ -32,7 +32,7 @@ def read_batch(
     wrong media type UnsupportedMedia.
     """
     batch = _read_body(body, content_type, name, settings)
-    return batch if options is None else _with(parse_options(options, "The parameter options"), batch)
+    return batch if options is None else _with(parse_options(options, "parameter options"), batch)
 
 
 async def _with(options: BatchOptions, batch: IncomingBatch) -> IncomingBatch:

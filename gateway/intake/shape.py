@@ -12,12 +12,12 @@ MAX_FAULTS: Final = 20
 _MAX_SHOWN: Final = 100
 
 
-def read_json(document: bytes | bytearray | str, what: str) -> Any:
-    """Raises BadInput, whose text says `what` is not JSON."""
+def read_json(document: bytes | bytearray | str, name: str) -> Any:
+    """What the document holds. Raises BadInput; `name` is what the document is called there."""
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as error:
-        raise BadInput(f"{what} is not JSON: {error}.", code="not_json") from None
+        raise BadInput(f"The {name} is not JSON: {error}.", code="not_json") from None
 
 
 def refuse_any(faults: Sequence[Fault]) -> None:

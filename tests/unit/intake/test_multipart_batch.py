@@ -63,7 +63,7 @@ async def test_any_cutting_gives_the_same_images(contents, cuts):
 async def test_a_body_that_is_left_unread_is_passed_over():
     body = an_image_part(b"x" * 5000, "a.jpg") + an_image_part(b"two", "b.jpg") + END
     images = multipart_batch(in_pieces(body, range(0, 6000, 500)), BORDER)
-    assert [image.name async for image in images] == ["a.jpg", "b.jpg"]
+    assert [image.name async for image in images if isinstance(image, SentImage)] == ["a.jpg", "b.jpg"]
 
 
 OPTIONS = part('name="options"', b'{"metadata": {"keywords": "replace"}}')

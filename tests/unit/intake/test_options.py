@@ -33,7 +33,7 @@ def faults_of(options: Any) -> list[Fault]:
 
 @given(POLICIES)
 def test_each_field_is_what_was_said_of_it_and_none_where_nothing_was(said: Mapping[str, str]) -> None:
-    options = parse_options(orjson.dumps({"metadata": said}), "It")
+    options = parse_options(orjson.dumps({"metadata": said}), "text")
     policy = options.metadata or MetadataPolicy()
     assert {name: value for name, value in asdict(policy).items() if value is not None} == said
 
@@ -72,7 +72,7 @@ def test_a_fault_is_told_with_its_place(options: Any, pointer: str, code: str, w
 
 def test_every_fault_is_told() -> None:
     with pytest.raises(BadInput) as caught:
-        parse_options(b'{"metadata": {"title": 1, "keywords": "no", "x": 1}, "y": 1}', "It")
+        parse_options(b'{"metadata": {"title": 1, "keywords": "no", "x": 1}, "y": 1}', "text")
     assert {fault.pointer for fault in caught.value.faults} == {
         "/options/y", "/options/metadata/x", "/options/metadata/title", "/options/metadata/keywords",
     }  # fmt: skip
@@ -81,7 +81,7 @@ def test_every_fault_is_told() -> None:
 @pytest.mark.parametrize("document", [b"", b"{", b"\xff", "\udcff", b"[" * 5000])
 def test_what_is_no_json_is_said_to_be_so(document: bytes | str) -> None:
     with pytest.raises(BadInput, match=r"^The part options is not JSON: ") as caught:
-        parse_options(document, "The part options")
+        parse_options(document, "part options")
     assert caught.value.code == "not_json"
 
 
