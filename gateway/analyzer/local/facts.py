@@ -75,18 +75,21 @@ def _description(facts: Facts) -> str:
         _tones(facts.colours),
         facts.shape if facts.shape == "panorama" else "",
         facts.sharpness,
-        f"mostly {facts.brightness}" if facts.brightness else "",
+        _brightness(facts),
         _taken(facts),
     )
     return f"{_capitalised(text)}." if text else ""
 
 
 def _keywords(facts: Facts) -> list[str]:
-    """What people search for first: their own words, what is seen and where, its looks, then how it was made."""
+    """What people search for first: their own words, what is seen (a cat before an animal) and where, its looks, how
+    it was made.
+    """
     place = facts.place or Place("")
     wanted: Iterator[str] = iter(
         (
             *keywords_of(facts.words),
+            *_narrow(facts),
             *facts.seen,
             place.city,
             place.country,
@@ -102,10 +105,20 @@ def _keywords(facts: Facts) -> list[str]:
 
 
 def _subjects(facts: Facts) -> list[str]:
-    """The nouns to name, narrow ones before broad ones, without what a person has said already."""
+    """The nouns to name: broad ones only where there is no narrow one; none that a person has said already."""
     said = set(keywords_of(facts.words))
-    narrow = [word for word in facts.seen if word not in facts.broad]
-    return [word for word in narrow or facts.seen if not said.issuperset(word.split())]
+    return [word for word in _narrow(facts) or facts.seen if not said.issuperset(word.split())]
+
+
+def _narrow(facts: Facts) -> list[str]:
+    return [word for word in facts.seen if word not in facts.broad]
+
+
+def _brightness(facts: Facts) -> str:
+    """Where black or white is named already it says nothing more."""
+    return (
+        f"mostly {facts.brightness}" if facts.brightness and not {"black", "white"} & {*facts.colours} else ""
+    )
 
 
 def _taken(facts: Facts) -> str:

@@ -52,7 +52,7 @@ def test_all_facts_make_a_title_one_sentence_and_keywords() -> None:
         "Cat and sofa, orange-brown and cream tones, blurred, mostly dark, "
         "taken in Paris, France, on 4 May 2024 with a Canon EOS 80D.",
         (
-            "animal", "cat", "sofa", "paris", "france", "orange-brown", "cream", "2024", "dark", "blurred",
+            "cat", "sofa", "animal", "paris", "france", "orange-brown", "cream", "2024", "dark", "blurred",
             "canon eos 80d", "landscape format",
         ),
     )  # fmt: skip
@@ -79,7 +79,7 @@ def test_what_a_person_said_is_not_said_again() -> None:
 
 def test_a_broad_word_gives_way_to_a_narrow_one() -> None:
     facts = {"seen": ("animal", "cat"), "broad": frozenset({"animal"})}
-    assert (title_of(**facts), description_of(**facts)) == ("Cat", "Cat.")
+    assert metadata_of(Facts(**facts)) == Metadata("Cat", "Cat.", ("cat", "animal"))  # type: ignore[arg-type]
 
 
 def test_a_broad_word_is_said_where_it_is_all_that_is_sure() -> None:
@@ -117,6 +117,11 @@ def test_place_day_and_camera_are_told_as_far_as_they_are_known(place: Place, sh
 
 def test_a_place_that_is_only_near_says_so_in_the_title() -> None:
     assert title_of(place=Place("Llanes", "Spain", is_near=True)) == "Near Llanes, Spain"
+
+
+def test_black_tones_are_not_said_to_be_dark() -> None:
+    assert description_of(colours=("black",), brightness="dark") == "Black tones."
+    assert keywords_of(colours=("black",), brightness="dark") == ("black", "dark")
 
 
 def test_coordinates_are_never_said() -> None:
