@@ -1,69 +1,69 @@
-"""Title and description in EXIF: XPTitle, which is Windows' own, and ImageDescription. It has no more of the words."""
+"""Title and description in EXIF: XPTitle, which is Windows' own, and ImageDescription. It has no more of the words.
 
-from typing import TYPE_CHECKING, Final
+EXIF that can't be read, or has no room for them, stays as it is: the words stand in IPTC and XMP all the same. So does
+EXIF as text, which ImageMagick once put into PNGs.
+"""
 
-from gateway.images.characters import decoded
+from typing import Final
+
+from attrs import evolve
+
 from gateway.images.exif import read_exif
-from gateway.images.signatures import ImageType
+from gateway.images.signatures import ImageType, image_type
 from gateway.metadata import Metadata
-from gateway.processor.parts import EXIF, parts
+from gateway.processor.exif_block import ExifUnreadable, new_block, with_texts
+from gateway.processor.grafting import Pieces, chunk, metadata_of, segment
+from gateway.processor.parts import EXIF, EXIF_AS_TEXT_KINDS, EXIF_CHUNK, parts
 from gateway.processor.policy import Changes
 from gateway.processor.segments import jfif_density
 
-if TYPE_CHECKING:
-    from pyexiv2 import ImageData
-
-_TITLE: Final = "Exif.Image.XPTitle"
-_DESCRIPTION: Final = "Exif.Image.ImageDescription"
-_EXIF: Final = (EXIF, b"eXIf")
-"""As a JPEG and as a PNG have it."""
+_SEGMENT_START: Final = b"Exif\0\0"
+_MAX_BLOCK_BYTES: Final = 0xFFFF - 2 - len(_SEGMENT_START)
+"""In a JPEG: a segment's 16 bits count its length too."""
+_RESOLUTION: Final = (72, 72, 1)
+"""What is said where none is known: EXIF 2.32, 4.6.8."""
 
 
-def read(opened: "ImageData") -> Metadata:
-    try:
-        fields = opened.read_exif("latin-1")  # which gives each byte as it stands
-    except ValueError:  # one of Windows' fields is not in UTF-16: the binding then gives none
-        return _read_without_exiv2(opened.get_bytes())
-    return Metadata(
-        title=fields.get(_TITLE, "").split("\0")[0].strip(),
-        description=decoded(fields.get(_DESCRIPTION, "").encode("latin-1")).split("\0")[0].strip(),
-    )
+def read(image: bytes) -> Metadata:
+    """Its words."""
+    words = read_exif(_block(image) or b"")
+    return evolve(words, title=words.title.strip(), description=words.description.strip())
 
 
-def _read_without_exiv2(image: bytes) -> Metadata:
-    blocks = (image[part.content : part.end] for part in parts(image) if part.metadata in _EXIF)
-    return read_exif(next(blocks, b"").removeprefix(b"Exif\0\0"))
-
-
-def write(opened: "ImageData", changes: Changes) -> None:
-    """EXIF that gets nothing new is not touched."""
-    changes = Changes(changes.title, changes.description)
-    there = read(opened)
+def changed(image: bytes, changes: Changes) -> Pieces:
+    """The EXIF of `image` with `changes`; nothing if it says so already, or stays as it is."""
+    there, changes = read(image), Changes(changes.title, changes.description)
     if changes.applied_to(there) == there:
-        return
-    tags: dict[str, str] = {}
-    if changes.title is not None:
-        tags[_TITLE] = changes.title + "\0"
-    if changes.description is not None:
-        tags[_DESCRIPTION] = changes.description
-    opened.modify_exif(tags if _has_exif(opened) else _required_of_a_new_exif(opened) | tags)
-
-
-def _has_exif(opened: "ImageData") -> bool:
-    try:
-        return bool(opened.read_exif("latin-1"))
-    except ValueError:
-        return True
-
-
-def _required_of_a_new_exif(opened: "ImageData") -> dict[str, str]:
-    """What EXIF 2.32, 4.6.8 demands of a JPEG's first directory: the resolution is the one that it has."""
-    if opened.get_mime_type() != ImageType.JPEG.media_type:
         return {}
-    x_density, y_density, unit = jfif_density(opened.get_bytes()) or (72, 72, 1)
-    return {
-        "Exif.Image.XResolution": f"{x_density}/1",
-        "Exif.Image.YResolution": f"{y_density}/1",
-        "Exif.Image.ResolutionUnit": str(unit + 1),
-        "Exif.Image.YCbCrPositioning": "1",
-    }
+    try:
+        block = _with_texts(image, changes.title or "", changes.description or "")
+    except ExifUnreadable:
+        return {}
+    if image_type(image) is ImageType.PNG:
+        return {} if _has_exif_as_text(image) else {EXIF_CHUNK: [chunk(EXIF_CHUNK, block)]}
+    if len(block) > _MAX_BLOCK_BYTES:
+        return {}
+    others = metadata_of(image).get(EXIF, [])[1:]
+    return {EXIF: [segment(0xE1, _SEGMENT_START + block), *others]}
+
+
+def _with_texts(image: bytes, title: str, description: str) -> bytes:
+    block = _block(image)
+    if block is not None:
+        return with_texts(block, title=title, description=description)
+    density = (jfif_density(image) or _RESOLUTION) if image_type(image) is ImageType.JPEG else None
+    return new_block(density, title=title, description=description)
+
+
+def _block(image: bytes) -> bytes | None:
+    """The first one; None if there is none."""
+    for part in parts(image):
+        if part.metadata == EXIF:
+            return image[part.content + len(_SEGMENT_START) : part.end]
+        if part.metadata == EXIF_CHUNK:
+            return image[part.content : part.end - 4].removeprefix(_SEGMENT_START)
+    return None
+
+
+def _has_exif_as_text(image: bytes) -> bool:
+    return not EXIF_AS_TEXT_KINDS.isdisjoint(metadata_of(image))

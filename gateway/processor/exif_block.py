@@ -45,7 +45,10 @@ class _Value:
 
 @frozen
 class _Directory:
-    """The first directory as it lies there: its fields as they are, and where the next one (the thumbnail's) is."""
+    """The first directory as it lies there: its fields as they are, and where the next one (the thumbnail's) is.
+
+    One that lies outside is none: what is written behind the block would be taken for it.
+    """
 
     order: ByteOrder
     at: int
@@ -63,7 +66,9 @@ def with_texts(block: bytes, *, title: str = "", description: str = "") -> bytes
     old, new = _texts_of(block, there), _texts(title, description)
     if new.items() <= old.items():
         return block
-    if _written(there.at, there, old) == block[there.at :]:  # by us, as the end of the block: it is put anew
+    if (
+        old and _written(there.at, there, old) == block[there.at :]
+    ):  # by us, as the end of the block: it is put anew
         block, new = block[: there.at], old | new
     block += b"\0" * (len(block) % 2)
     header = block[:4] + struct.pack(there.order + "I", len(block))
@@ -113,7 +118,8 @@ def _first_directory(block: bytes) -> _Directory:
     if at < _HEADER_BYTES or end + 4 > len(block) or count > _MAX_FIELDS:
         raise ExifUnreadable("its first directory lies outside, or has too many fields")
     fields = tuple(block[place : place + _FIELD_BYTES] for place in range(start, end, _FIELD_BYTES))
-    return _Directory(order, at, fields, block[end : end + 4])
+    (after,) = struct.unpack_from(order + "I", block, end)
+    return _Directory(order, at, fields, block[end : end + 4] if after < len(block) else bytes(4))
 
 
 def _texts_of(block: bytes, directory: _Directory) -> dict[int, _Value]:

@@ -19,12 +19,18 @@ Pieces = Mapping[bytes, list[bytes]]
 """Segments or chunks by the kind of metadata that they are, in their order: several may make up one kind."""
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-_PNG_HEAD: Final = PNG_SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
-_PNG_PIXEL: Final = _chunk(b"IDAT", zlib.compress(b"\0\0")) + _chunk(b"IEND", b"")
+def segment(marker: int, content: bytes) -> bytes:
+    """A segment of a JPEG; `content` has at most 65533 bytes."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+_PNG_HEAD: Final = PNG_SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+_PNG_PIXEL: Final = chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
 _JPEG_HEAD: Final = JPEG_SIGNATURE[:2]
 _JPEG_PIXEL: Final = (
     bytes.fromhex("ffc0000b080001000101011100")  # frame: one pixel, one component
@@ -77,8 +83,3 @@ def _place_of_the_new(kept: list[Part], *, is_png: bool) -> int:
     while place < len(kept) and (kept[place].kind == JFIF_MARKER or kept[place].metadata in EXIF_KINDS):
         place += 1
     return place
-
-
-def with_metadata_of(tagged: bytes, original: bytes) -> bytes:
-    """`original` with the metadata of `tagged`, a copy that somebody wrote tags into."""
-    return with_metadata(original, {kind: [] for kind in metadata_of(original)} | metadata_of(tagged))

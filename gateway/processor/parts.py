@@ -19,16 +19,17 @@ EXIF_CHUNK: Final = b"eXIf"
 _XMP_SEGMENT: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _PHOTOSHOP_SEGMENT: Final = b"Photoshop 3.0\0"
 
+
+def _as_text(*names: bytes) -> list[bytes]:
+    """Kinds of text in a PNG that hold bytes as hexadecimal digits: ImageMagick's way, and everybody's for IPTC."""
+    return [kind + b"Raw profile type " + name for kind in (b"tEXt", b"zTXt", b"iTXt") for name in names]
+
+
 EXIF_KINDS: Final = frozenset({EXIF, EXIF_CHUNK})
 XMP_AND_IPTC_KINDS: Final = frozenset(
-    {_XMP_SEGMENT, _PHOTOSHOP_SEGMENT, b"iTXtXML:com.adobe.xmp"}
-    | {
-        kind + b"Raw profile type " + name
-        for kind in (b"tEXt", b"zTXt", b"iTXt")
-        for name in (b"xmp", b"iptc")
-    }
+    {_XMP_SEGMENT, _PHOTOSHOP_SEGMENT, b"iTXtXML:com.adobe.xmp", *_as_text(b"xmp", b"iptc")}
 )
-"""Kinds of metadata; in a PNG the way of ImageMagick, as hexadecimal text, is that of everybody for IPTC."""
+EXIF_AS_TEXT_KINDS: Final = frozenset(_as_text(b"exif", b"APP1"))
 
 _METADATA_SEGMENTS: Final = {
     b"\xe1": (EXIF, _XMP_SEGMENT, b"http://ns.adobe.com/xmp/extension/\0"),

@@ -8,27 +8,22 @@ module that imports it, when a tag is to be written. It is the extra `processor`
 """
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import ContentError
 from gateway.failure_codes import TAGGING_FAILED
+from gateway.images.inspect import Inspector
 from gateway.images.signatures import image_type
 from gateway.metadata import Metadata, MetadataPolicy
 from gateway.processor import exif, iptc, xmp
 from gateway.processor.found import found
-from gateway.processor.grafting import with_metadata_of
+from gateway.processor.grafting import Pieces, metadata_of, with_metadata, xmp_and_iptc_alone
 from gateway.processor.image_data import check_same_image_data
 from gateway.processor.policy import AUTO, decide
-from gateway.processor.segments import (
-    APP1,
-    JPEG_START,
-    SEGMENT_HEAD_BYTES,
-    segments,
-    with_current_digest,
-    with_times_of,
-)
+from gateway.processor.segments import with_current_digest, with_times_of
 from gateway.processor.texts import fit_to_write
 
 if TYPE_CHECKING:
@@ -61,62 +56,46 @@ def write_tags(image: bytes, words: Metadata, policy: MetadataPolicy = AUTO) -> 
         return image
     if image_type(image) is None:
         raise TaggingFailed("Tags can only be written into JPEG and PNG images.")
-    tagged = with_metadata_of(_tagged_copy(image, words, policy), image)
+    _check_whole(image)
+    tagged = with_metadata(image, _new_metadata(image, words, policy))
     check_same_image_data(image, tagged)
     return tagged
 
 
-def _tagged_copy(image: bytes, words: Metadata, policy: MetadataPolicy) -> bytes:
-    """With the tags, and with what Exiv2 changes beside them."""
+def _check_whole(image: bytes) -> None:
+    """Nothing is written into what is cut off or damaged: nobody could tell what of it is the picture."""
+    inspector = Inspector(max_pixels=sys.maxsize)
     try:
-        return _tagged(image, words, policy, with_exif=True)
-    except EXIV2_ERRORS as error:
-        if any(_exif_segments(image)):
-            return _tagged_beside_exif(image, words, policy)
-        raise _failed(error) from error
+        inspector.feed(image)
+        inspector.finish()
+    except ContentError as error:
+        raise TaggingFailed(error.text) from error
 
 
-def _tagged(image: bytes, words: Metadata, policy: MetadataPolicy, *, with_exif: bool) -> bytes:
-    standards = (exif, iptc, xmp) if with_exif else (iptc, xmp)
-    opened = _open(image)
+def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Pieces:
+    """What is to stand in place of the metadata of `image`: EXIF is ours to write, XMP and IPTC are Exiv2's."""
+    alone = xmp_and_iptc_alone(image)
     try:
-        there = {standard: standard.read(opened) for standard in standards}
-        changes = decide(found(there.get(exif, Metadata()), there[iptc], there[xmp]), words, policy)
-        if changes.is_empty:
-            return image
-        for standard in standards:
-            standard.write(opened, changes)
-        tagged = bytes(opened.get_bytes())
-    finally:
-        opened.close()
-    return with_current_digest(with_times_of(image, tagged))
-
-
-def _tagged_beside_exif(image: bytes, words: Metadata, policy: MetadataPolicy) -> bytes:
-    """IPTC and XMP only: EXIF that is damaged would lose something by being written, so it stays as it is."""
-    blocks = list(_exif_segments(image))
-    without = image
-    for start, end in reversed(blocks):
-        without = without[:start] + without[end:]
-    try:
-        tagged = _tagged(without, words, policy, with_exif=False)
+        with _opened(alone) as opened:
+            there = found(exif.read(image), iptc.read(opened), xmp.read(opened))
+            changes = decide(there, words, policy)
+            if changes.is_empty:
+                return {}
+            iptc.write(opened, changes)
+            xmp.write(opened, changes)
+            written = bytes(opened.get_bytes())
     except EXIV2_ERRORS as error:
         raise _failed(error) from error
-    return JPEG_START + b"".join(image[start:end] for start, end in blocks) + tagged[len(JPEG_START) :]
-
-
-def _exif_segments(image: bytes) -> Iterator[tuple[int, int]]:
-    """(start, end) of each, its marker and length included."""
-    for marker, start, end in segments(image):
-        if marker == APP1 and image.startswith(b"Exif\0", start):
-            yield start - SEGMENT_HEAD_BYTES, end
+    old, new = metadata_of(alone), metadata_of(with_current_digest(with_times_of(alone, written)))
+    return {**{kind: [] for kind in old}, **new, **exif.changed(image, changes)}
 
 
 def _failed(error: Exception) -> TaggingFailed:
     return TaggingFailed("The image's metadata could not be written.", detail=str(error).strip())
 
 
-def _open(image: bytes) -> "ImageData":
+@contextlib.contextmanager
+def _opened(image: bytes) -> Iterator["ImageData"]:
     try:
         import pyexiv2
     except ImportError as error:
@@ -125,4 +104,8 @@ def _open(image: bytes) -> "ImageData":
     pyexiv2.set_log_level(3)  # errors become exceptions, warnings are not printed
     with contextlib.suppress(RuntimeError):
         pyexiv2.convert_exif_to_xmp({})  # raises what is left over from an earlier image that failed to open
-    return pyexiv2.ImageData(image)
+    opened = pyexiv2.ImageData(image)
+    try:
+        yield opened
+    finally:
+        opened.close()

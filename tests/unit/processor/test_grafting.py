@@ -2,9 +2,11 @@
 
 import pytest
 
-from gateway.processor.grafting import with_metadata_of
+from gateway.images.inspect import Inspector
+from gateway.processor.grafting import metadata_of, with_metadata, xmp_and_iptc_alone
 from gateway.processor.image_data import check_same_image_data
 from tests.jpeg_parts import END, SCAN, SOI, multi_picture_jpeg, pictures_of, segment
+from tests.pictures import plain
 
 JFIF = segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
 COMMENT = segment(0xFE, b"comment")
@@ -15,6 +17,10 @@ PHOTOSHOP = segment(0xED, b"Photoshop 3.0\0one"), segment(0xED, b"Photoshop 3.0\
 
 def jpeg(*header: bytes, trailer: bytes = b"trailer") -> bytes:
     return b"".join([SOI, *header, SCAN, END, trailer])
+
+
+def with_metadata_of(tagged: bytes, original: bytes) -> bytes:
+    return with_metadata(original, {kind: [] for kind in metadata_of(original)} | metadata_of(tagged))
 
 
 def test_a_copy_that_is_the_same_gives_the_original() -> None:
@@ -44,6 +50,23 @@ def test_several_segments_of_one_kind_stay_together() -> None:
     assert with_metadata_of(jpeg(PHOTOSHOP[0], changed), original) == jpeg(
         JFIF, PHOTOSHOP[0], changed, COMMENT
     )
+
+
+def test_kinds_that_are_not_named_stay() -> None:
+    assert with_metadata(jpeg(EXIF, COMMENT, XMP), metadata_of(jpeg(NEW_XMP))) == jpeg(EXIF, NEW_XMP, COMMENT)
+
+
+def test_a_library_gets_to_see_xmp_and_iptc_alone() -> None:
+    alone = xmp_and_iptc_alone(jpeg(JFIF, EXIF, COMMENT, XMP, *PHOTOSHOP))
+    assert [piece for pieces in metadata_of(alone).values() for piece in pieces] == [XMP, *PHOTOSHOP]
+    assert len(alone) < len(XMP) + len(b"".join(PHOTOSHOP)) + 32
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_what_it_gets_to_see_is_a_whole_picture(kind: str) -> None:
+    inspector = Inspector()
+    inspector.feed(xmp_and_iptc_alone(plain(kind)))
+    assert (inspector.finish().width, inspector.finish().height) == (1, 1)
 
 
 def test_what_the_copy_has_no_longer_goes() -> None:

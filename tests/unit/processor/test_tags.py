@@ -13,6 +13,7 @@ from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.processor.segments import segments
 from gateway.processor.tags import TaggingFailed, processor_available, write_tags
 from tests.golden import golden
+from tests.jpeg_parts import SOI, segment
 from tests.pictures import (
     WRITTEN_TAGS,
     china,
@@ -22,7 +23,6 @@ from tests.pictures import (
     logo,
     picture_data,
     plain,
-    png_with_exif,
     tags_of,
     warnings_of,
     with_maker_note,
@@ -45,6 +45,7 @@ XMP_OF_OTHERS = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xm
 
 # Make, whose text lies far out of bounds.
 DAMAGED_EXIF = b"II*\0\x08\0\0\0\x01\0\x0f\x01\x02\0\xff\0\0\0\xff\xff\xff\x7f\0\0\0\0"
+DAMAGED_XMP = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<no end")
 LONG_TAGS = {
     "IFD0:ImageDescription": 3000,
     "IFD0:XPTitle": 600,
@@ -222,7 +223,7 @@ def test_exif_with_latin_1_in_it_is_kept() -> None:
 def test_damaged_exif_stays_as_it_is_and_the_tags_stand_beside_it() -> None:
     image = jpeg_with_exif(plain("JPEG"), DAMAGED_EXIF)
     tagged = write_tags(image, METADATA)
-    assert DAMAGED_EXIF in tagged
+    assert DAMAGED_EXIF[8:] in tagged
     assert tags_of(tagged)["XMP-dc:Title"] == METADATA.title
     assert picture_data(tagged) == picture_data(image)
 
@@ -248,7 +249,7 @@ def test_what_cannot_be_tagged_fails_with_a_clean_text(image: bytes) -> None:
 def test_a_failure_does_not_fail_the_next_image() -> None:
     """Exiv2's binding keeps what was logged before an image failed to open, and raises it at the next one."""
     with pytest.raises(TaggingFailed):
-        write_tags(png_with_exif(DAMAGED_EXIF)[:-20], METADATA)
+        write_tags(SOI + DAMAGED_XMP + plain("JPEG")[2:], METADATA)
     assert tags_of(write_tags(plain("PNG"), METADATA))["IPTC:Headline"] == METADATA.title
 
 
