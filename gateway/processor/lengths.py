@@ -13,7 +13,7 @@ MAX_KEYWORD_BYTES: Final = 64
 MAX_WRITER_BYTES: Final = 32
 """IPTC-IIM 4.2, sections 2:105, 2:120, 2:25, 2:122."""
 
-_MAX_CHARACTER_BYTES: Final = 4
+_MAX_UNUSED_BYTES: Final = 4  # three of a character that needs four, and a blank before it
 _JOINER: Final = "\u200d"
 _JOINED: Final = re.compile("[\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 """What belongs to the emoji before it: joiner, variation selectors, skin tones, tags of flags."""
@@ -34,7 +34,7 @@ def _belong_together(first: str, second: str) -> bool:
 
 def could_be_cut(text: str, max_bytes: int) -> bool:
     """Whether `text` is so long that it may be a part of a longer one, cut at a character."""
-    return len(text.encode()) > max_bytes - _MAX_CHARACTER_BYTES
+    return len(text.encode()) >= max_bytes - _MAX_UNUSED_BYTES
 
 
 def forms_in_iptc(text: str, max_bytes: int) -> AbstractSet[str]:
