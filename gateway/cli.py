@@ -27,6 +27,7 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 URL_FORMS = "http://..., https://..., unix:///path/of/socket"
 ROLES = ("analyzer", "processor")
+POLICIES = ("replace", "append", "keep")
 SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "photos"
 
 config_option = click.option(
@@ -150,6 +151,10 @@ def _gateway_url(_: click.Context, __: click.Parameter, url: str | None) -> str 
 @click.option(
     "--batch-size", type=click.IntRange(min=1), default=100, show_default=True, help="Images in one batch."
 )
+@click.option("--title", type=click.Choice(POLICIES),
+              help="What becomes of a title that a photo has already; without it, as the gateway is set.")  # fmt: skip
+@click.option("--description", type=click.Choice(POLICIES), help="Likewise of a description.")
+@click.option("--keywords", type=click.Choice(POLICIES), help="Likewise of keywords.")
 def submit(
     paths: Sequence[Path],
     config: Path | None,
@@ -157,6 +162,7 @@ def submit(
     follow: bool,
     output: Path | None,
     batch_size: int,
+    **words: str | None,
 ) -> None:
     """Send photos and folders of photos to a running gateway.
 
@@ -171,7 +177,10 @@ def submit(
     from gateway.shell.submit import send_photos
     from gateway.shell.summary import last_lines
 
-    submission = _run(send_photos(url, found, follow=follow, output=copies, batch_size=batch_size))
+    metadata = {name: policy for name, policy in words.items() if policy}
+    submission = _run(
+        send_photos(url, found, follow=follow, output=copies, batch_size=batch_size, metadata=metadata)
+    )
     show_failures(submission.failures)
     for line in last_lines(submission, found, output):
         click.echo(line)
@@ -272,10 +281,11 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run it to its end; what it raises ends the command in one line."""
     from gateway.client import ClientError, NoGateway, Unreachable
     from gateway.shell.demo import DemoFailed
+    from gateway.shell.submit import OptionsRefused
 
     try:
         return asyncio.run(work)
-    except (NoGateway, Unreachable) as error:
+    except (NoGateway, Unreachable, OptionsRefused) as error:
         raise Wrong(str(error)) from error
     except (ClientError, DemoFailed, OSError) as error:
         raise Failed(str(error)) from error

@@ -9,7 +9,7 @@
 It imports nothing of the service.
 """
 
-from gateway.client.answers import Event, Image, Job, Metadata, Submitted
+from gateway.client.answers import Event, Image, Job, Metadata, MetadataPolicy, Options, Submitted
 from gateway.client.client import GatewayClient, ImageSource
 from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
 
@@ -21,8 +21,10 @@ __all__ = [
     "ImageSource",
     "Job",
     "Metadata",
+    "MetadataPolicy",
     "NoGateway",
     "NotConnected",
+    "Options",
     "Refused",
     "Submitted",
     "Unreachable",

@@ -49,9 +49,25 @@ class Image:
         return self.status in FINAL
 
 
+@frozen
+class MetadataPolicy:
+    """What becomes of words that images have already: `replace`, `append`, `keep`; empty: as the gateway is set."""
+
+    title: str = ""
+    description: str = ""
+    keywords: str = ""
+
+
+@frozen
+class Options:
+    """What was asked for with a batch."""
+
+    metadata: MetadataPolicy = MetadataPolicy()
+
+
 @frozen(kw_only=True)
 class Job:
-    """A job; `images` is empty in a list of jobs."""
+    """A job; in a list of jobs `images` and `options` are empty."""
 
     job_id: str
     status: str
@@ -64,6 +80,7 @@ class Job:
     cancelled: int = 0
     completed_at: datetime | None = None
     images: tuple[Image, ...] = ()
+    options: Options = Options()
 
     @property
     def is_final(self) -> bool:
@@ -100,8 +117,12 @@ def read_job(answer: Mapping[str, Any]) -> Job:
     return Job(
         **_known(Job, answer)
         | _moments(answer, "created_at", "updated_at", "completed_at")
-        | {"images": images}
+        | {"images": images, "options": read_options(answer.get("options", {}))}
     )
+
+
+def read_options(options: Mapping[str, Any]) -> Options:
+    return Options(MetadataPolicy(**_known(MetadataPolicy, options.get("metadata", {}))))
 
 
 def read_image(answer: Mapping[str, Any]) -> Image:

@@ -68,21 +68,30 @@ class GatewayClient:
             await self._session.close()
             self._session = None
 
-    async def submit(self, images: Sequence[ImageSource]) -> Submitted:
+    async def submit(
+        self, images: Sequence[ImageSource], metadata: Mapping[str, str] | None = None
+    ) -> Submitted:
         """Send a batch. Files stream from disk; beside URLs, files and bytes are held in memory as base64.
+
+        `metadata` says what becomes of words that the images have already: `replace`, `append` or `keep` for each of
+        title, description and keywords, or nothing of it. A gateway whose services would not heed it refuses it.
 
         Not tried again after Unreachable: the gateway may have taken it. Raises OSError for a file that can't be
         read.
         """
+        options = {"metadata": dict(metadata)} if metadata else {}
         if _are_local(images):
-            body = Multipart(await asyncio.to_thread(lambda: [Part.of(image) for image in images]))
+            said = [Part.options(options)] if options else []
+            parts = await asyncio.to_thread(lambda: [Part.image(image) for image in images])
+            body = Multipart([*said, *parts])
             try:
                 answer = await self._json("POST", "batch", data=body.stream(), headers=body.headers)
             except Unreachable as error:
                 raise body.failure or error from error
         else:
             described = await asyncio.to_thread(lambda: [_described(image) for image in images])
-            answer = await self._json("POST", "batch", json={"images": described})
+            batch = {"images": described} | ({"options": options} if options else {})
+            answer = await self._json("POST", "batch", json=batch)
         return self._read(read_submitted, answer)
 
     async def status(self, job_id: str) -> Job:

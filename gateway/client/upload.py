@@ -1,13 +1,15 @@
-"""The body of a batch of files, multipart/form-data (RFC 7578), read from disk as it is sent.
+"""The body of a batch, files and what is asked for with them: multipart/form-data (RFC 7578), read as it is sent.
 
 Its length is known before, so the gateway can refuse it early; at most one file is open, and one piece of it held.
 """
 
 import asyncio
+import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -16,18 +18,24 @@ PIECE_BYTES = 256 * 1024
 
 @frozen
 class Part:
-    """One image: its name for the gateway, and its bytes or the file that holds them."""
+    """What the gateway is told of it, and its bytes or the file that holds them."""
 
-    name: str
+    headers: str
     content: bytes | Path
     size: int
 
     @classmethod
-    def of(cls, source: Path | tuple[str, bytes]) -> "Part":
+    def image(cls, source: Path | tuple[str, bytes]) -> "Part":
         """Raises OSError when the file can't be read."""
         if isinstance(source, Path):
-            return cls(source.name, source, source.stat().st_size)
-        return cls(source[0], source[1], len(source[1]))
+            return cls(_headers_of_image(source.name), source, source.stat().st_size)
+        return cls(_headers_of_image(source[0]), source[1], len(source[1]))
+
+    @classmethod
+    def options(cls, options: Mapping[str, Any]) -> "Part":
+        """What is asked for with the batch."""
+        document = json.dumps(options).encode()
+        return cls('Content-Disposition: form-data; name="options"', document, len(document))
 
 
 @define(eq=False)
@@ -60,18 +68,20 @@ class Multipart:
             raise
 
     def _head(self, part: Part) -> bytes:
-        """A name is sent as browsers send it (WHATWG HTML, multipart/form-data encoding)."""
-        name = part.name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
-        head = (
-            f"--{self._boundary}\r\n"
-            f'Content-Disposition: form-data; name="images"; filename="{name}"\r\n'
-            "Content-Type: application/octet-stream\r\n\r\n"
-        )
-        return head.encode("utf-8", "replace")
+        return f"--{self._boundary}\r\n{part.headers}\r\n\r\n".encode("utf-8", "replace")
 
     @property
     def _end(self) -> bytes:
         return f"--{self._boundary}--\r\n".encode()
+
+
+def _headers_of_image(name: str) -> str:
+    """A name is sent as browsers send it (WHATWG HTML, multipart/form-data encoding)."""
+    name = name.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22")
+    return (
+        f'Content-Disposition: form-data; name="images"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream"
+    )
 
 
 async def _pieces(part: Part) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ A few batches are under way at once; the gateway's own pace is the brake. What f
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -26,18 +26,34 @@ NO_COPY = {
     "image_not_kept": "the gateway has not kept it",
 }
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 60.0
+REFUSED_OPTIONS = frozenset({"metadata_options_refused", "bad_option", "unknown_field"})
+"""The last one is the word of a gateway that knows no options yet."""
+
+
+class OptionsRefused(ClientError):
+    """The gateway takes no batch with what is asked for."""
 
 
 async def send_photos(
-    url: str, found: Found, *, follow: bool, output: OutputFolder | None, batch_size: int
+    url: str,
+    found: Found,
+    *,
+    follow: bool,
+    output: OutputFolder | None,
+    batch_size: int,
+    metadata: Mapping[str, str],
 ) -> "Submission":
-    """Send them and report on the way. Raises Unreachable or NoGateway when no gateway answers at the beginning."""
+    """Send them and report on the way.
+
+    Raises Unreachable or NoGateway when no gateway answers at the beginning, OptionsRefused when it takes none with
+    `metadata`.
+    """
     job_ids: list[str] = []
     async with GatewayClient(url) as gateway:
         await gateway.check()
         try:
             with live_report(found.total) as report:
-                submission = Submission(gateway, report, output, follow, job_ids=job_ids)
+                submission = Submission(gateway, report, output, follow, metadata, job_ids=job_ids)
                 submission.fail(found.failures)
                 await submission.send(batches(found.photos, batch_size))
         except asyncio.CancelledError:
@@ -55,6 +71,7 @@ class Submission:
     report: Report
     output: OutputFolder | None = None
     follow: bool = True
+    metadata: Mapping[str, str] = field(factory=dict)
     failures: list[Failure] = field(factory=list)
     tagged: int = 0
     job_ids: list[str] = field(factory=list)
@@ -62,11 +79,20 @@ class Submission:
     _downloads: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(DOWNLOADS_AT_ONCE))
 
     async def send(self, batches: Iterable[Sequence[Photo]]) -> None:
-        """Send all of them; returns when the last image has ended, or is accepted if nobody follows."""
+        """Send all of them; returns when the last image has ended, or is accepted if nobody follows.
+
+        Raises OptionsRefused: it would be so for each.
+        """
         waiting = iter(batches)
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(BATCHES_AT_ONCE):
-                workers.create_task(self._work(waiting))
+        refusals: list[Exception] = []
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(BATCHES_AT_ONCE):
+                    workers.create_task(self._work(waiting))
+        except* OptionsRefused as group:
+            refusals += group.exceptions
+        if refusals:
+            raise refusals[0]
 
     def fail(self, failures: Iterable[Failure]) -> None:
         for failure in failures:
@@ -84,6 +110,8 @@ class Submission:
         try:
             async with self._uploads:
                 submitted = await self._submit(photos)
+        except OptionsRefused:
+            raise
         except (ClientError, OSError) as error:
             self._fail_all(photos, str(error))
             return
@@ -96,10 +124,11 @@ class Submission:
         """Waits and tries again while the gateway is busy or away."""
         for tries_left in reversed(range(BUSY_TRIES)):
             try:
-                submitted = await self.gateway.submit([photo.path for photo in photos])
+                submitted = await self.gateway.submit([photo.path for photo in photos], self.metadata)
                 self.report.going_on()
                 return submitted
             except (Refused, NotConnected) as error:
+                self._mind_refused_options(error)
                 if not tries_left or not _may_go_later(error):
                     raise
                 self._wait(error)
@@ -107,6 +136,12 @@ class Submission:
             except Unreachable as error:
                 raise Unreachable(f"{error}; the batch may have been taken nevertheless") from error
         raise AssertionError("the last try returns or raises")
+
+    def _mind_refused_options(self, error: Refused | NotConnected) -> None:
+        """Raises OptionsRefused if it is that."""
+        if self.metadata and isinstance(error, Refused) and error.code in REFUSED_OPTIONS:
+            told = ", ".join(f"--{name}" for name in self.metadata)
+            raise OptionsRefused(f"the gateway does not take {told}: {error}") from error
 
     async def _follow(self, job_id: str, open_photos: dict[int, Photo]) -> None:
         """Until every photo of the job has left `open_photos` and is finished with."""

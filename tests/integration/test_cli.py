@@ -205,6 +205,31 @@ async def test_a_refused_batch_fails_its_photos_with_the_reason(stand_in, photos
     assert ended.err.count("images: more than 3.") == 3
 
 
+async def test_what_becomes_of_words_that_are_there_is_said_of_every_batch(stand_in, photos):
+    words = ("--title", "keep", "--description", "append", "--keywords", "replace")
+    ended = await run(
+        "submit", without_bad(photos), "--gateway", stand_in.base_url, "--batch-size", 1, *words
+    )
+    assert ended.code == 0
+    said = {"metadata": {"title": "keep", "description": "append", "keywords": "replace"}}
+    assert stand_in.options == [said, said]
+
+
+async def test_without_a_word_no_options_are_sent(stand_in, photos):
+    await run("submit", photos / "a.jpg", "--gateway", stand_in.base_url)
+    assert stand_in.options == [None]
+
+
+async def test_a_gateway_that_does_not_take_the_words_is_one_line_and_code_2(stand_in, photos):
+    stand_in.refuse_options = True
+    ended = await run("submit", photos, "--gateway", stand_in.base_url, "--batch-size", 1, "--title", "keep")
+    assert (ended.code, ended.err) == (
+        2,
+        "gateway: the gateway does not take --title: metadata is not taken here.\n",
+    )
+    assert stand_in.batches == []
+
+
 @pytest.mark.parametrize("sends_images", [True, False])
 async def test_lost_connections_and_frames_left_out_lose_no_image(stand_in, photos, sends_images):
     stand_in.frames_per_connection = 1
@@ -263,6 +288,7 @@ async def test_nothing_to_send_is_code_2(tmp_path):
         (".", "--no-follow", "--output", "x"),
         (".", "--colour"),
         (".", "--gateway", "http://"),
+        (".", "--title", "shout"),
     ],
 )
 async def test_a_wrong_call_is_code_2(args):

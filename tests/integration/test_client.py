@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.client import ClientError, GatewayClient, Metadata, NoGateway, Refused, Unreachable
+from gateway.client import (
+    ClientError,
+    GatewayClient,
+    Metadata,
+    MetadataPolicy,
+    NoGateway,
+    Options,
+    Refused,
+    Unreachable,
+)
 from tests.free_ports import free_port
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
 from tests.servers.web import answer, web_server
@@ -43,6 +52,29 @@ async def test_a_batch_with_a_url_goes_as_json(stand_in, client, tmp_path):
             ]
         }
     ]
+
+
+@pytest.mark.parametrize("image", [("a.jpg", b"bytes"), "https://a.example/b.jpg"], ids=["form", "JSON"])
+async def test_what_becomes_of_words_that_are_there_goes_along_and_comes_back(stand_in, client, image):
+    submitted = await client.submit([image], metadata={"title": "keep", "keywords": "append"})
+    assert stand_in.options == [{"metadata": {"title": "keep", "keywords": "append"}}]
+    job = await client.status(submitted.job_id)
+    assert job.options == Options(MetadataPolicy(title="keep", keywords="append"))
+
+
+@pytest.mark.parametrize("metadata", [None, {}])
+@pytest.mark.parametrize("image", [("a.jpg", b"bytes"), "https://a.example/b.jpg"], ids=["form", "JSON"])
+async def test_where_nothing_is_said_no_options_go_along(stand_in, client, image, metadata):
+    submitted = await client.submit([image], metadata=metadata)
+    assert stand_in.options == [None]
+    assert (await client.status(submitted.job_id)).options == Options()
+
+
+async def test_a_gateway_that_would_not_heed_it_refuses_it(stand_in, client):
+    stand_in.refuse_options = True
+    with pytest.raises(Refused) as caught:
+        await client.submit([("a.jpg", b"bytes")], metadata={"title": "keep"})
+    assert caught.value.code == "metadata_options_refused"
 
 
 async def test_a_file_that_is_not_there_sends_nothing(stand_in, client, tmp_path):

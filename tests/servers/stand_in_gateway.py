@@ -3,6 +3,7 @@
     async with stand_in_gateway() as gateway:
         gateway.busy_answers = 2  # so many POSTs get 503 first
         gateway.frames_per_connection = 1  # each WebSocket is cut after so many frames
+        gateway.refuse_options = True  # as a gateway beside services that drop them
         gateway.not_ready_answers = 2  # so many GETs of processed images get 409 first
     gateway.hang_after_frames = True  # after its first frame a WebSocket says nothing more
 
@@ -36,6 +37,9 @@ class StandIn:
     positions: list[str | None] = field(factory=list)
     busy_answers: int = 0
     refuse_batches: bool = False
+    refuse_options: bool = False
+    options: list[Any] = field(factory=list)
+    """Of each batch that was taken; None of one without."""
     frames_per_connection: int = 1000
     sends_images: bool = True
     lose_processed: bool = False
@@ -45,6 +49,7 @@ class StandIn:
     may_send_processed: asyncio.Event = field(factory=asyncio.Event)
     jobs: dict[str, list[str]] = field(factory=dict)
     batches_by_job: dict[str, list[tuple[str, bytes]]] = field(factory=dict)
+    options_by_job: dict[str, Any] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.may_send_processed.set()
@@ -75,33 +80,51 @@ class StandIn:
         if self.refuse_batches:
             await request.read()
             return problem(400, "images: more than 3.", "too_many_images")
-        batch = await self._batch(request)
+        batch, options = await self._batch(request)
+        if self.refuse_options and options:
+            return problem(400, "metadata is not taken here.", "metadata_options_refused")
+        self.options.append(options)
         job_id = str(uuid4())
         self.batches.append(batch)
         self.batches_by_job[job_id] = batch
         self.jobs[job_id] = [name for name, _ in batch]
+        self.options_by_job[job_id] = options
         return web.json_response(
             {"job_id": job_id, "status": "pending", "created_at": now(), "message": f"{len(batch)} images"},
             status=201,
         )
 
-    async def _batch(self, request: web.Request) -> list[tuple[str, bytes]]:
+    async def _batch(self, request: web.Request) -> tuple[list[tuple[str, bytes]], Any]:
+        """Its images, and its options."""
         if request.content_type == "multipart/form-data":
-            assert request.content_length is not None
-            parts: Any = await request.multipart()
-            return [(_name(part), bytes(await part.read())) async for part in parts]
+            return await self._form(request)
         body = await request.json()
         self.bodies.append(body)
-        return [
+        images = [
             (image.get("name", image.get("url")), base64.b64decode(image.get("base64", "")))
             for image in body["images"]
         ]
+        return images, body.get("options")
+
+    async def _form(self, request: web.Request) -> tuple[list[tuple[str, bytes]], Any]:
+        assert request.content_length is not None
+        images, options = [], None
+        parts: Any = await request.multipart()
+        async for part in parts:
+            content = bytes(await part.read())
+            if part.filename is None:
+                options = json.loads(content)
+            else:
+                images.append((_name(part), content))
+        return images, options
 
     async def status(self, request: web.Request) -> web.Response:
         job_id = request.match_info["job"]
         if job_id not in self.jobs:
             return problem(404, "There is no such job.", "job_not_found")
-        return web.json_response(self._job(job_id) | {"images": self._images(job_id)})
+        options = self.options_by_job[job_id]
+        said = {"options": options} if options else {}
+        return web.json_response(self._job(job_id) | {"images": self._images(job_id)} | said)
 
     async def list_jobs(self, request: web.Request) -> web.Response:
         """Pages of one."""
