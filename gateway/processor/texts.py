@@ -8,9 +8,10 @@ from attrs import evolve
 
 from gateway.metadata import Metadata
 
-_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_END: Final = re.compile("\r\n?")
-_TABS_AND_LINES: Final = re.compile("[\t\n\r]+")
+_NO_TEXT: Final = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 can't hold or nobody can see: control characters, lone surrogates and what is no character."""
+_LINE_END: Final = re.compile("\r\n?|\x85")
+_TABS_AND_LINES: Final = re.compile("[\t\n]+")
 
 
 def fit_to_write(words: Metadata) -> Metadata:
@@ -19,19 +20,18 @@ def fit_to_write(words: Metadata) -> Metadata:
     return evolve(
         words,
         title=_in_one_line(words.title),
-        description=_LINE_END.sub("\n", _printable(words.description)),
+        description=_text(words.description),
         keywords=tuple(keyword for keyword in keywords if keyword),
-        writer=_in_one_line(words.writer),
+        writer=comparable(_text(words.writer)),
     )
 
 
 def _in_one_line(text: str) -> str:
-    return _TABS_AND_LINES.sub(" ", _printable(text))
+    return _TABS_AND_LINES.sub(" ", _text(text))
 
 
-def _printable(text: str) -> str:
-    """Without what XML 1.0 can't hold: control characters and lone surrogates."""
-    return _NOT_IN_XML.sub("", text).strip()
+def _text(text: str) -> str:
+    return _NO_TEXT.sub("", _LINE_END.sub("\n", text)).strip()
 
 
 def comparable(text: str) -> str:

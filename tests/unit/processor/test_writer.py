@@ -9,7 +9,7 @@ from gateway.processor.writer import answers_for_title, is_analyzer, of_descript
 
 LOCAL, LONG = "local/efficientnet-lite0", "vision/openai/gpt-4o-mini-2024-07-18"
 ANALYZERS = st.sampled_from([LOCAL, LONG, "analyzer"]) | st.text("abc/-. 0é", max_size=40).map(
-    lambda name: ("vision/" + name).strip()
+    lambda name: " ".join(("vision/" + name).split())
 )
 
 
@@ -51,8 +51,6 @@ class TestXmpAndIptc:
 
     @given(ANALYZERS)
     def test_iptc_alone_never_claims_a_title_that_xmp_does_not(self, writer: str) -> None:
-        """However the program cut it that took the XMP away."""
-        alone = of_description_alone(writer).encode()
-        for length in range(MAX_WRITER_BYTES - 3, MAX_WRITER_BYTES + 1):
-            held = alone[:MAX_WRITER_BYTES][:length] if len(alone) > MAX_WRITER_BYTES else alone
-            assert not answers_for_title(writer_of_both("", held.decode(errors="ignore").strip()))
+        """As with a program that took the XMP away, or that knows none."""
+        held = of_description_alone(writer).encode()[:MAX_WRITER_BYTES].decode(errors="ignore")
+        assert not answers_for_title(writer_of_both("", held.strip()))
