@@ -100,6 +100,7 @@ def _camera(make: object, model: object) -> str:
     if not maker or not any(character.isalpha() for character in name):
         return ""
     name = re.sub(rf"^{re.escape(maker)}\b[\s-]*", "", name, flags=re.IGNORECASE)
+    name = re.sub(r"^(Z ?\d+)_([23])$", lambda found: found[1] + "I" * int(found[2]), name)  # Nikon's Z 6II
     maker = maker.capitalize() if maker.isupper() and len(maker) > 3 else maker
     camera = f"{maker} {name}".strip()
     return camera if len(camera) <= MAX_CAMERA_CHARACTERS else ""

@@ -15,6 +15,7 @@ from tests.drawn import BLUE, EIFFEL_TOWER, ORANGE, a_file, a_picture, an_exif, 
     [
         ("Canon", "Canon EOS 80D", "a Canon EOS 80D"),
         ("NIKON CORPORATION", "NIKON D80", "a Nikon D80"),
+        ("NIKON CORPORATION", "NIKON Z 6_2", "a Nikon Z 6II"),
         ("OLYMPUS IMAGING CORP.", "E-M10", "an Olympus E-M10"),
         ("Apple", "iPhone 13", "an Apple iPhone 13"),
         ("SONY", "ILCE-7M3", "a Sony ILCE-7M3"),
