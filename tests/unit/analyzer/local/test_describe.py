@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from gateway.analyzer.local.describe import describe
 from gateway.metadata import Metadata
 from tests.drawn import BLUE, EIFFEL_TOWER, ORANGE, a_file, a_picture, an_exif, described, words_for
 from tests.pictures import china, grace_hopper, logo, package_file
+
+SAMPLES = Path(__file__).parents[4] / "examples" / "photos"
 
 
 def test_all_facts_of_a_file_make_one_sentence() -> None:
@@ -55,6 +58,32 @@ def test_a_photo_that_does_not_say_where_it_was_taken_has_no_place() -> None:
 )
 def test_real_pictures_are_described(picture: Callable[[], bytes], name: str, expected: str) -> None:
     assert words_for(picture(), name).title == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "description"),
+    [
+        ("city-at-night.png", "Black tones, taken on 6 December 2024 with a Sony ILCE-7M4."),
+        (
+            "garden-with-red-tulips.jpg",
+            "Green and light blue tones, taken on 21 April 2025 with a Fujifilm X-T5.",
+        ),
+        (
+            "lighthouse-on-the-cliff.jpg",
+            "Grey-blue and grey tones, taken on 11 August 2024 with an Apple iPhone 15.",
+        ),
+        ("mountain-lake-in-the-morning.jpg", "Blue tones, taken on 16 September 2023 with a Nikon Z 6II."),
+        ("sailing-boat-on-blue-water.png", "Blue tones."),
+        (
+            "sunset-over-the-sea.jpg",
+            "Orange-brown and brown tones, taken near Colares, Portugal, on 4 May 2024 with a Canon EOS R6.",
+        ),
+    ],
+)
+def test_the_sample_photos_are_described_also_under_names_of_a_camera(name: str, description: str) -> None:
+    image = (SAMPLES / name).read_bytes()
+    assert describe(image, "IMG_1234.JPG", names_place=True).metadata.description == description
+    assert words_for(image, name).title == name.partition(".")[0].replace("-", " ").capitalize()
 
 
 def test_the_analyzer_needs_no_network_no_loop_and_for_facts_no_numpy() -> None:
