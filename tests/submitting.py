@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,18 @@ import aiohttp
 Fields = dict[str, Any]
 
 
-async def submit_files(http: aiohttp.ClientSession, base_url: str, files: Sequence[tuple[str, bytes]]) -> str:
-    """A multipart batch of (name, content): its job_id."""
+async def submit_files(
+    http: aiohttp.ClientSession,
+    base_url: str,
+    files: Sequence[tuple[str, bytes]],
+    metadata: Mapping[str, str] | None = None,
+) -> str:
+    """A multipart batch of (name, content), with what is to become of words that are there: its job_id."""
     form = aiohttp.FormData(default_to_multipart=True)
     for name, content in files:
         form.add_field("images", io.BytesIO(content), filename=name)
+    if metadata is not None:
+        form.add_field("options", json.dumps({"metadata": metadata}))
     return await _accepted(http, base_url, data=form)
 
 

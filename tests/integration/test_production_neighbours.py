@@ -11,6 +11,7 @@ import pytest
 from tests.busy_client import a_busy_system
 from tests.following import follow
 from tests.photos import a_jpeg
+from tests.servers.chat_completions import Answer, says, status, vision_server
 from tests.servers.system import Make, Place, gateway_at, running_system
 from tests.servers.wire import consumer
 from tests.submitting import job_of, submit_files
@@ -104,3 +105,45 @@ async def test_workers_of_ours_that_are_killed_under_load_cost_no_attempt(
         await client.sees_everything_end_well()
         for image in await client.images():
             assert image["processed_path"].startswith(f"{image['trace_id']}/")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "attempts", "error"),
+    [
+        (
+            says("I'm sorry, I can't help with that."),
+            "analysis_refused",
+            1,
+            "the analyzer rejected the image once: The model refuses to describe this image.",
+        ),
+        (
+            status(401),
+            "analysis_unavailable",
+            2,
+            "the analyzer rejected the image 2 times: The vision endpoint ",
+        ),
+    ],
+    ids=["picture refused", "key refused"],
+)
+async def test_why_an_analyzer_of_ours_rejects_an_image_is_said_of_it_and_a_refused_picture_is_asked_for_once(
+    answer: Answer, code: str, attempts: int, error: str, place: Place, tmp_path: Path
+) -> None:
+    async with vision_server(answer) as server:
+        variables = {
+            "GATEWAY_VISION_URL": server.url,
+            "OPENROUTER_API_KEY": "sk",
+            "GATEWAY_VISION_MAX_TRIES": "1",
+        }
+        async with (
+            asyncio.timeout(OVERALL_S),
+            running_system(
+                tmp_path, place, analyzer_variables=variables, **FAST | {"jobs_max_attempts": 2}
+            ) as system,
+            aiohttp.ClientSession() as http,
+        ):
+            job_id = await submit_files(http, system.gateway.base_url, [("photo.jpg", a_jpeg())])
+            await follow(http, system.gateway.base_url, job_id)
+            (image,) = (await job_of(http, system.gateway.base_url, job_id))["images"]
+            assert (image["status"], image["code"]) == ("failed", code)
+            assert image["error"].startswith(error)
+        assert len(server.asked) == attempts
