@@ -48,7 +48,7 @@ from tests.servers.chat_completions import (
     words,
 )
 
-KEY = "sk-or-v1-secret"
+KEY = "odd.0123456789/abcdef"
 MODEL = "openai/gpt-4o"
 TIMEOUT_S = 60.0
 SILENT_S = 0.2
