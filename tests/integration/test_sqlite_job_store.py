@@ -10,26 +10,30 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from gateway.adapters.job_store.database import open_database
 from gateway.adapters.job_store.faults import UnusableJobStore
 from gateway.adapters.job_store.recent import RecentJobs
-from gateway.adapters.job_store.rows import KeptJob
+from gateway.adapters.job_store.rows import KeptJob, image_row, job_row
 from gateway.adapters.job_store.schema import MIGRATIONS, migrate
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.adapters.job_store.writer import Writer
 from gateway.domain.events import Change
 from gateway.domain.footprint import footprint
-from gateway.domain.job import Job
+from gateway.domain.image_query import ImageQuery
+from gateway.domain.job import Job, Status
+from gateway.domain.options import BatchOptions
 from gateway.errors import NoRoom, Unavailable
+from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
-from tests.builders import NOW, a_job, an_accepted_job, an_image, publish
+from tests.builders import NOW, a_job, an_accepted_job, an_image, complete, publish
 
 ROOT = Path(__file__).parents[2]
 
@@ -266,7 +270,9 @@ async def test_a_kill_in_mid_load_loses_nothing_that_returned(path):
 
 async def test_a_closed_store_opens_as_it_was(path):
     async with SqliteJobStore.open(path) as store:
-        job = await add(store)
+        accepted = an_accepted_job(images=2)
+        options = BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+        job = await add(store, evolve(accepted, job=evolve(accepted.job, options=options)))
         change = await store.update(job.job_id, publish)
         log, epoch = await store.events(job.job_id, after=0, limit=10), store.epoch
     async with SqliteJobStore.open(path) as store:
@@ -391,6 +397,55 @@ async def test_an_older_file_is_migrated_with_all_it_holds(path):
     assert older.writer.execute("SELECT job_id, priority FROM jobs").fetchall() == [(job.job_id, 5)]
     assert older.writer.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
     older.close()
+
+
+def write_first_version(path: Path, *jobs: Job) -> None:
+    """A file as the first version of the tables has it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as older:
+        migrate(older, MIGRATIONS[:1])
+        for key, job in enumerate(jobs, start=1):
+            older.execute(f"INSERT INTO jobs VALUES ({', '.join('?' * 12)})", job_row(KeptJob(key, job))[:12])  # noqa: S608
+            older.executemany(
+                "INSERT INTO images VALUES (?, ?, ?, ?, ?)", [image_row(key, image) for image in job.images]
+            )
+
+
+async def found(store: SqliteJobStore, *keywords: str, status: Status | None = None) -> tuple[int, list[str]]:
+    """How many there are, and the jobs of those on the first page."""
+    page = await store.find_images(ImageQuery(keywords=keywords, status=status), limit=10)
+    return page.total, [hit.job_id for hit in page.images]
+
+
+async def test_the_images_of_a_file_of_the_first_version_are_found(path):
+    first, second = a_job(4, completed=2, failed=1), a_job(2, completed=1, cancelled=True)
+    write_first_version(path, first, second)
+    async with SqliteJobStore.open(path) as store:
+        assert await store.get(first.job_id) == first
+        tagged = [second.job_id, first.job_id, first.job_id]
+        assert await found(store, "boat") == await found(store, "BOAT", "übersee") == (3, tagged)
+        assert await found(store, status=Status.COMPLETED) == (3, tagged)
+        assert await found(store, status=Status.FAILED) == (1, [first.job_id])
+        assert await found(store, status=Status.CANCELLED) == (1, [second.job_id])
+        assert await found(store, status=Status.PENDING) == (1, [first.job_id])
+        await store.update(first.job_id, lambda job: complete(job, 3))
+        assert (await found(store, "boat"))[0] == 4
+        await store.delete(first.job_id)
+        assert (
+            await found(store, "boat") == await found(store, status=Status.COMPLETED) == (1, [second.job_id])
+        )
+
+
+async def test_what_deleted_jobs_were_found_by_takes_no_room(path):
+    write_first_version(path, a_job(2, completed=2))
+    async with SqliteJobStore.open(path) as store:
+        added = await add(store, an_accepted_job(images=2))
+        await store.update(added.job_id, publish)
+        await store.update(added.job_id, complete)
+        for job in (await store.page(limit=10)).jobs:
+            await store.delete(job.job_id)
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("SELECT * FROM keywords").fetchall() == []
+        assert file.execute("SELECT sum(images) FROM tallies").fetchone() == (0,)
 
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(path):

@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.job_store import backlog
+from gateway.adapters.job_store import backlog, search
 from gateway.adapters.job_store.database import open_database
-from gateway.domain.job import Stage
+from gateway.adapters.job_store.unit_of_work import DELETE_KEYWORDS
+from gateway.domain.image_query import ImageQuery
+from gateway.domain.job import Stage, Status
 from tests.builders import NOW
 
 JOBS = 100_000
 _NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
 FILL = (
-    f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, NULL, NULL, 1, 'pending', 0, 0, 0, 1 FROM numbers",  # noqa: S608
+    f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, NULL, NULL, 1, 'pending', 0, 0, 0, 1, NULL FROM numbers",  # noqa: S608
     f"{_NUMBERS} INSERT INTO images SELECT n << 24, 'publish', NULL, NULL, '{{}}' FROM numbers",  # noqa: S608
 )
 
@@ -59,6 +61,30 @@ def test_no_question_after_what_is_left_goes_through_a_table(connection: sqlite3
     assert [step for step in touched if not re.match("SEARCH .* USING ", step)] == []
 
 
+SEARCHED = {"before": 1, "limit": 1, "status": "failed", "keyword_0": "a", "keyword_1": "b"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [search.ALL, search.ENDED_BY_STATUS, search.OPEN_BY_STATUS, search.by_keywords(1), search.by_keywords(2)],
+)
+def test_no_search_goes_through_more_than_the_images_that_are_open(
+    connection: sqlite3.Connection, query: str
+):
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", SEARCHED)]
+    touched = [step for step in plan if re.search(r"\b(images|jobs|keywords|found)\b", step)]
+    assert touched
+    assert [
+        step for step in touched if not re.match("SEARCH .* USING |SCAN .* INDEX images_open$", step)
+    ] == []
+
+
+def test_what_a_job_was_found_by_is_deleted_row_by_row(connection: sqlite3.Connection):
+    """Not by going through all that others are found by with the same keyword."""
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {DELETE_KEYWORDS}", ("[]",))]
+    assert plan[0] == "SEARCH keywords USING PRIMARY KEY (keyword=? AND place=?)"
+
+
 class Steps:
     """Counts what the database's machine does, in thousands of its instructions."""
 
@@ -86,3 +112,44 @@ def test_overdue_and_old_images_are_told_in_few_steps_however_much_waits(connect
     assert len(backlog.accepted_before(connection, NOW, limit=100)) == 100
     assert backlog.accepted_before(connection, NOW - timedelta(days=40_000), limit=100) == {}
     assert steps.thousands < 20
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    """A hundred thousand jobs of one image: all of them completed and found by "all", one in a thousand by "few"."""
+    path: Path = tmp_path_factory.mktemp("search") / "jobs.sqlite"
+    database = open_database(path, "normal")
+    try:
+        for statement in FILL_ENDED:
+            database.writer.execute(statement, (JOBS,))
+        yield database.readers[0]
+    finally:
+        database.close()
+
+
+IMAGE = '{"index": 0, "original_filename": "a.jpg", "trace_id": "b-1", "status": "completed"}'
+FILL_ENDED = (
+    f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, 0, NULL, 1, 'completed', 1, 0, 0, 0, NULL FROM numbers",  # noqa: S608
+    f"{_NUMBERS} INSERT INTO images SELECT n << 24, 'ended', NULL, NULL, '{IMAGE}' FROM numbers",  # noqa: S608
+    f"{_NUMBERS} INSERT INTO keywords SELECT 'all', n << 24 FROM numbers",  # noqa: S608
+    f"{_NUMBERS} INSERT INTO keywords SELECT 'few', n << 24 FROM numbers WHERE n % 1000 = 0",  # noqa: S608
+)
+
+
+@pytest.mark.parametrize("cursor", [None, str(50_000 << 24)])
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        (ImageQuery(), JOBS),
+        (ImageQuery(status=Status.COMPLETED), JOBS),
+        (ImageQuery(status=Status.FAILED), 0),
+        (ImageQuery(status=Status.PENDING), 0),
+        (ImageQuery(keywords=["few"]), JOBS // 1000),
+    ],
+    ids=["all", "completed", "failed", "pending", "few"],
+)
+def test_a_page_of_a_search_is_told_in_few_steps_however_many_images_are_kept(ended, query, total, cursor):
+    steps = Steps(ended)
+    page = search.find_images(ended, query, limit=10, cursor=cursor)
+    assert (page.total, len(page.images)) == (total, min(10, total))
+    assert steps.thousands < 5

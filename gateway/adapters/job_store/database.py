@@ -13,7 +13,7 @@ from typing import IO
 from attrs import frozen
 
 from gateway.adapters.job_store.faults import UnusableJobStore, in_our_words
-from gateway.adapters.job_store.schema import epoch_of, migrate, version_of
+from gateway.adapters.job_store.schema import add_functions, epoch_of, migrate, version_of
 from gateway.adapters.job_store.settings import Synchronous
 from gateway.errors import GatewayError, NoRoom
 
@@ -81,9 +81,11 @@ def _lock(path: Path) -> IO[bytes]:
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )
+    add_functions(connection)
+    return connection
 
 
 def _prepare(writer: sqlite3.Connection, synchronous: Synchronous) -> None:

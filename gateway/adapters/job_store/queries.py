@@ -23,7 +23,7 @@ from gateway.ports.job_store import BadCursor, JobNotFound, JobPage
 
 _JOB = """
 SELECT json_array(
-    json_array(key, job_id, created_at, updated_at, completed_at, cancelled_at, seq),
+    json_array(key, job_id, created_at, updated_at, completed_at, cancelled_at, seq, json(options)),
     json((SELECT '[' || group_concat(data) || ']' FROM images WHERE place BETWEEN first_place AND last_place))
 ) FROM jobs WHERE job_id = :job_id
 """
@@ -74,8 +74,7 @@ def events(connection: sqlite3.Connection, job_id: str, *, after: int, limit: in
 
 
 def page(connection: sqlite3.Connection, *, limit: int, cursor: str | None, status: Status | None) -> JobPage:
-    before = _PAST_ALL if cursor is None else _read_cursor(cursor)
-    asked: dict[str, object] = {"before": before, "limit": limit + 1, "status": status}
+    asked: dict[str, object] = {"before": before_cursor(cursor), "limit": limit + 1, "status": status}
     total, rows = fetch_json(connection, _PAGE_OF_ALL if status is None else _PAGE_BY_STATUS, asked)
     listed = rows[:limit]
     next_cursor = str(listed[-1][0]) if listed and len(rows) > limit else None
@@ -90,7 +89,10 @@ def no_such_job(job_id: str) -> JobNotFound:
     return JobNotFound("There is no such job.", detail=job_id)
 
 
-def _read_cursor(cursor: str) -> int:
+def before_cursor(cursor: str | None) -> int:
+    """The number that stands before all that is to come; the one past all for a first page. Raises BadCursor."""
+    if cursor is None:
+        return _PAST_ALL
     if not _CURSOR.fullmatch(cursor):
         raise BadCursor("The cursor is not one of this list.")
     return int(cursor)

@@ -18,13 +18,16 @@ from cattrs.preconf.orjson import make_converter
 
 from gateway.adapters.job_store.schema import place_of
 from gateway.domain.events import Event
+from gateway.domain.image_query import keywords_of
 from gateway.domain.job import Counts, Image, Job, Status
+from gateway.domain.options import BatchOptions
 from gateway.ports.job_store import JobSummary
 
 Row = Sequence[object]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NOTHING_SAID = BatchOptions()
 
 
 def microseconds(moment: datetime) -> int:
@@ -54,7 +57,7 @@ def to_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def data_of(value: Image | Event) -> str:
+def data_of(value: Image | Event | BatchOptions) -> str:
     return to_json(_converter.unstructure(value))
 
 
@@ -73,6 +76,7 @@ def job_row(kept: KeptJob) -> Row:
         counts.failed,
         counts.cancelled,
         counts.open,
+        None if job.options == _NOTHING_SAID else data_of(job.options),
     )
 
 
@@ -86,14 +90,20 @@ def image_row(key: int, image: Image) -> Row:
     )
 
 
+def keyword_rows(key: int, image: Image) -> Iterable[Row]:
+    """By what the image is found, each with its place."""
+    place = place_of(key, image.index)
+    return [(keyword, place) for keyword in keywords_of(image)]
+
+
 def event_row(key: int, event: Event) -> Row:
     return place_of(key, event.seq), data_of(event)
 
 
 def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
-    """A job from the columns key, job_id, created, updated, completed, cancelled at, seq."""
-    key, job_id, created_at, updated_at, completed_at, cancelled_at, seq = row
-    members = [_converter.structure(image, Image) for image in images]
+    """A job from the columns key, job_id, created, updated, completed, cancelled at, seq, options."""
+    key, job_id, created_at, updated_at, completed_at, cancelled_at, seq, options = row
+    members = map(image_of, images)
     job = Job(
         job_id=job_id,
         created_at=moment(created_at),
@@ -102,6 +112,7 @@ def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
         cancelled_at=_maybe_moment(cancelled_at),
         seq=seq,
         images=tuple(sorted(members, key=lambda image: image.index)),
+        options=_NOTHING_SAID if options is None else _converter.structure(options, BatchOptions),
     )
     return KeptJob(key, job)
 
@@ -117,6 +128,10 @@ def job_summary(row: Sequence[Any]) -> JobSummary:
         updated_at=moment(updated_at),
         completed_at=_maybe_moment(completed_at),
     )
+
+
+def image_of(value: object) -> Image:
+    return _converter.structure(value, Image)
 
 
 def event_of(value: object) -> Event:

@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.adapters.job_store.faults import UnusableJobStore
+from gateway.domain.image_query import normal_keyword
 
 Migration = Sequence[str]
 
@@ -68,7 +69,50 @@ _FIRST: Migration = (
     END""",
 )
 
-MIGRATIONS: Sequence[Migration] = (_FIRST,)
+STATUS_OF_ENDED = "json_extract(data, '$.status')"
+"""Of an image that has ended, where it is always told; the index is of this very expression."""
+
+KEYWORDS_OF_IMAGES = """
+SELECT CAST(normal_keyword(value) AS TEXT) AS keyword, place FROM images, json_each(data, '$.metadata.keywords')
+"""
+"""As they stand in their own table, but for those of blanks alone, which are not there.
+
+What a function gives has no type of its own, and with none SQLite would not look for it along an index.
+"""
+
+# For the search over all images. What an image is found by is written when it ends: an accept writes none of it.
+_SECOND: Migration = (
+    "ALTER TABLE jobs ADD COLUMN options TEXT",  # JSON; none: nothing was said
+    """CREATE TABLE keywords (
+        keyword TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (keyword, place)
+    ) STRICT, WITHOUT ROWID""",
+    f"INSERT OR IGNORE INTO keywords {KEYWORDS_OF_IMAGES} WHERE keyword <> '' ORDER BY keyword, place",
+    f"CREATE INDEX images_ended ON images ({STATUS_OF_ENDED}) WHERE stage = 'ended'",
+    "ALTER TABLE tallies ADD COLUMN images INTEGER NOT NULL DEFAULT 0",  # of those that have ended
+    "UPDATE tallies SET images = (SELECT coalesce(sum(completed), 0) FROM jobs) WHERE status = 'completed'",
+    "UPDATE tallies SET images = (SELECT coalesce(sum(failed), 0) FROM jobs) WHERE status = 'failed'",
+    "UPDATE tallies SET images = (SELECT coalesce(sum(cancelled), 0) FROM jobs) WHERE status = 'cancelled'",
+    """CREATE TRIGGER images_added AFTER INSERT ON jobs WHEN NEW.completed + NEW.failed + NEW.cancelled > 0 BEGIN
+        UPDATE tallies SET images = images + NEW.completed WHERE status = 'completed';
+        UPDATE tallies SET images = images + NEW.failed WHERE status = 'failed';
+        UPDATE tallies SET images = images + NEW.cancelled WHERE status = 'cancelled';
+    END""",
+    """CREATE TRIGGER images_moved AFTER UPDATE OF open ON jobs WHEN OLD.open <> NEW.open BEGIN
+        UPDATE tallies SET images = images + NEW.completed - OLD.completed
+            WHERE status = 'completed' AND NEW.completed <> OLD.completed;
+        UPDATE tallies SET images = images + NEW.failed - OLD.failed
+            WHERE status = 'failed' AND NEW.failed <> OLD.failed;
+        UPDATE tallies SET images = images + NEW.cancelled - OLD.cancelled
+            WHERE status = 'cancelled' AND NEW.cancelled <> OLD.cancelled;
+    END""",
+    """CREATE TRIGGER images_deleted AFTER DELETE ON jobs BEGIN
+        UPDATE tallies SET images = images - OLD.completed WHERE status = 'completed';
+        UPDATE tallies SET images = images - OLD.failed WHERE status = 'failed';
+        UPDATE tallies SET images = images - OLD.cancelled WHERE status = 'cancelled';
+    END""",
+)
+
+MIGRATIONS: Sequence[Migration] = (_FIRST, _SECOND)
 
 
 def place_of(key: int, number: int) -> int:
@@ -76,11 +120,20 @@ def place_of(key: int, number: int) -> int:
     return (key << NUMBER_BITS) + number
 
 
+def add_functions(connection: sqlite3.Connection) -> None:
+    """What migrations and statements call beside SQLite's own functions."""
+    connection.create_function("normal_keyword", 1, normal_keyword, deterministic=True)
+
+
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring the file to the newest version, each step whole or not at all. Raises UnusableJobStore."""
+    """Bring the file to the newest version, each step whole or not at all. Raises UnusableJobStore.
+
+    The connection needs our functions.
+    """
     version = version_of(connection, newest=len(migrations))
     _apply(connection, migrations, version)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        add_functions(model)
         _apply(model, migrations, 0)
         if _tables_of(connection) != _tables_of(model):
             raise UnusableJobStore(

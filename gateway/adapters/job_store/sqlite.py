@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from gateway.adapters.job_store import backlog, queries
+from gateway.adapters.job_store import backlog, queries, search
 from gateway.adapters.job_store.database import Database, open_database
 from gateway.adapters.job_store.readers import Readers
 from gateway.adapters.job_store.recent import RecentJobs
@@ -20,12 +20,14 @@ from gateway.adapters.job_store.settings import Synchronous
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.adapters.job_store.writer import Writer, closed
 from gateway.domain.events import Change, Event
+from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Job, Stage, Status
+from gateway.ports.image_search import ImagePage
 from gateway.ports.job_store import JobPage
 
 
 class SqliteJobStore:
-    """Fulfils JobStore, EventLog, Backlog and Reservations."""
+    """Fulfils JobStore, EventLog, Backlog, Reservations and ImageSearch."""
 
     def __init__(self, database: Database, synchronous: Synchronous) -> None:
         self._database = database
@@ -100,6 +102,11 @@ class SqliteJobStore:
 
     async def events(self, job_id: str, *, after: int, limit: int) -> tuple[Event, ...]:
         return await self._readers.run(partial(queries.events, job_id=job_id, after=after, limit=limit))
+
+    # ImageSearch
+
+    async def find_images(self, query: ImageQuery, *, limit: int, cursor: str | None = None) -> ImagePage:
+        return await self._readers.run(partial(search.find_images, query=query, limit=limit, cursor=cursor))
 
     # Backlog
 

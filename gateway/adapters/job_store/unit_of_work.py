@@ -20,9 +20,11 @@ from gateway.adapters.job_store.rows import (
     event_row,
     image_row,
     job_row,
+    keyword_rows,
     microseconds,
     to_json,
 )
+from gateway.adapters.job_store.schema import KEYWORDS_OF_IMAGES
 from gateway.domain.events import Change
 from gateway.domain.job import Image, Job
 from gateway.errors import Conflict
@@ -37,6 +39,7 @@ ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at, completed_at =
 """
 _WRITE_IMAGES = "REPLACE INTO images VALUES {rows}"
 _WRITE_EVENTS = "INSERT INTO events VALUES {rows}"
+_WRITE_KEYWORDS = "INSERT OR IGNORE INTO keywords VALUES {rows}"
 _WRITE_RESERVATIONS = "REPLACE INTO reservations VALUES {rows}"
 _DELETE_RESERVATIONS = "DELETE FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
 # A deadline of 0 is a claim: it is past for everybody, and no job can use the reservation any more.
@@ -52,7 +55,16 @@ DELETE FROM {table} WHERE place IN (
     WHERE job_id IN (SELECT value FROM json_each(?))
 )
 """
+DELETE_KEYWORDS = f"""
+DELETE FROM keywords WHERE (keyword, place) IN (
+    {KEYWORDS_OF_IMAGES} WHERE place IN (
+        SELECT place FROM jobs CROSS JOIN images ON place BETWEEN first_place AND last_place
+        WHERE job_id IN (SELECT value FROM json_each(?))
+    )
+)
+"""  # noqa: S608 - composed of the constant
 _DELETE_JOBS = (
+    DELETE_KEYWORDS,
     _DELETE_PLACES.format(table="events"),
     _DELETE_PLACES.format(table="images"),
     "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))",
@@ -78,6 +90,7 @@ class UnitOfWork:
     _job_rows: dict[int, Row] = Factory(dict)
     _image_rows: dict[tuple[int, int], Row] = Factory(dict)
     _event_rows: list[Row] = Factory(list)
+    _keyword_rows: list[Row] = Factory(list)
     _reserved: dict[str, int] = Factory(dict)
     _claimed: set[str] = Factory(set)
     _released: set[str] = Factory(set)
@@ -128,6 +141,7 @@ class UnitOfWork:
         self._write_rows(_WRITE_JOBS, list(self._job_rows.values()))
         self._write_rows(_WRITE_IMAGES, list(self._image_rows.values()))
         self._write_rows(_WRITE_EVENTS, self._event_rows)
+        self._write_rows(_WRITE_KEYWORDS, self._keyword_rows)
         self._write_rows(_WRITE_RESERVATIONS, list(self._reserved.items()))
         self._name(_CLAIM_RESERVATIONS, list(self._claimed))
         self._name(_DELETE_RESERVATIONS, list(self._released))
@@ -136,6 +150,7 @@ class UnitOfWork:
         self._job_rows.clear()
         self._image_rows.clear()
         self._event_rows.clear()
+        self._keyword_rows.clear()
 
     def committed(self) -> None:
         """The transaction stands: everybody may see it."""
@@ -152,10 +167,12 @@ class UnitOfWork:
         row = job_row(kept)
         image_rows = {(kept.key, image.index): image_row(kept.key, image) for image in images}
         event_rows = [event_row(kept.key, event) for event in change.events]
+        found_by = [row for image in images if image.metadata for row in keyword_rows(kept.key, image)]
         self._jobs[kept.job.job_id] = kept
         self._job_rows[kept.key] = row
         self._image_rows.update(image_rows)
         self._event_rows += event_rows
+        self._keyword_rows += found_by
 
     def _job_of(self, job_id: str) -> KeptJob:
         kept = self._jobs[job_id] if job_id in self._jobs else self._committed_job(job_id)

@@ -19,7 +19,8 @@ from gateway.adapters.job_store.rows import (
 from gateway.adapters.job_store.settings import JobStoreSettings
 from gateway.domain.events import Event, EventType
 from gateway.domain.job import Counts, Failure, Image, Job, Original, Status
-from gateway.metadata import Metadata
+from gateway.domain.options import BatchOptions
+from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 moments = st.datetimes(timezones=st.just(UTC))
@@ -37,7 +38,7 @@ images = st.builds(
     start_time=st.none() | moments,
     end_time=st.none() | moments,
     processed_path=st.none() | texts,
-    metadata=st.none() | st.builds(Metadata, texts, texts, st.lists(texts, max_size=3).map(tuple)),
+    metadata=st.none() | st.builds(Metadata, texts, texts, st.lists(texts, max_size=3).map(tuple), texts),
     failure=st.none() | st.builds(Failure, texts, texts),
 )
 counts = st.builds(Counts, sizes, sizes, sizes, sizes)
@@ -51,25 +52,33 @@ events = st.builds(
     image=st.none() | images,
 )
 
+policies = st.none() | st.sampled_from(FieldPolicy)
+options = st.builds(BatchOptions, st.none() | st.builds(MetadataPolicy, policies, policies, policies))
+
 
 @given(events)
 def test_every_event_is_read_back_with_its_image(event):
     assert event_of(orjson.loads(data_of(event))) == event
 
 
-@given(st.lists(images, max_size=4, unique_by=lambda image: image.index), moments, st.none() | moments)
-def test_every_job_is_read_back_from_its_rows_in_any_order(members, created_at, ended_at):
+@given(
+    st.lists(images, max_size=4, unique_by=lambda image: image.index), moments, st.none() | moments, options
+)
+def test_every_job_is_read_back_from_its_rows_in_any_order(members, created_at, ended_at, options):
     job = Job(
         job_id="j",
         created_at=created_at,
         updated_at=created_at,
         images=tuple(sorted(members, key=lambda image: image.index)),
         seq=7,
+        options=options,
         cancelled_at=ended_at,
         completed_at=ended_at,
     )
+    row = job_row(KeptJob(3, job))
+    asked_for = None if row[-1] is None else orjson.loads(str(row[-1]))
     stored = [orjson.loads(data_of(image)) for image in reversed(job.images)]
-    assert kept_job(job_row(KeptJob(3, job))[:7], stored) == KeptJob(3, job)
+    assert kept_job([*row[:7], asked_for], stored) == KeptJob(3, job)
 
 
 @given(moments, moments)
