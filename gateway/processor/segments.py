@@ -79,6 +79,12 @@ def segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
         position = end
 
 
+def iptc_block(resources: bytes) -> bytes | None:
+    """The IPTC among Photoshop's resources; None if it is not there."""
+    found = {kind: (first, last) for kind, first, last in _resources(resources, 0, len(resources))}
+    return resources[slice(*found[IPTC_BLOCK])] if IPTC_BLOCK in found else None
+
+
 def _photoshop_resources(jpeg: bytes) -> dict[int, tuple[int, int]]:
     """Where the content of each kind of resource begins and ends."""
     return {

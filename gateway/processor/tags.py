@@ -23,6 +23,7 @@ from gateway.processor.found import found
 from gateway.processor.grafting import Pieces, metadata_of, with_metadata, xmp_and_iptc_alone
 from gateway.processor.image_data import check_same_image_data
 from gateway.processor.policy import AUTO, decide
+from gateway.processor.raw_profile import with_bare_iptc
 from gateway.processor.segments import with_current_digest, with_times_of
 from gateway.processor.texts import fit_to_write
 
@@ -74,7 +75,7 @@ def _check_whole(image: bytes) -> None:
 
 def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Pieces:
     """What is to stand in place of the metadata of `image`: EXIF is ours to write, XMP and IPTC are Exiv2's."""
-    alone = xmp_and_iptc_alone(image)
+    alone = with_bare_iptc(xmp_and_iptc_alone(image))
     try:
         with _opened(alone) as opened:
             there = found(exif.read(image), iptc.read(opened), xmp.read(opened))
@@ -87,7 +88,8 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
     except EXIV2_ERRORS as error:
         raise _failed(error) from error
     old, new = metadata_of(alone), metadata_of(with_current_digest(with_times_of(alone, written)))
-    return {**{kind: [] for kind in old}, **new, **exif.changed(image, changes)}
+    changed = {kind: new.get(kind, []) for kind in {**old, **new} if new.get(kind) != old.get(kind)}
+    return {**changed, **exif.changed(image, changes)}
 
 
 def _failed(error: Exception) -> TaggingFailed:

@@ -7,6 +7,7 @@ from typing import Final
 from attrs import evolve
 
 from gateway.metadata import Metadata
+from gateway.processor.camera_texts import is_camera_text
 
 _NO_TEXT: Final = re.compile("[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 can't hold or nobody can see: control characters, lone surrogates and what is no character."""
@@ -15,12 +16,16 @@ _TABS_AND_LINES: Final = re.compile("[\t\n]+")
 
 
 def fit_to_write(words: Metadata) -> Metadata:
-    """Such words as EXIF, IPTC and XMP all give back as they were written; the description alone has lines."""
+    """Such words as EXIF, IPTC and XMP all give back as they were written.
+
+    The description alone has lines. What a camera says of each photo is no description from anybody else either.
+    """
+    description = _text(words.description)
     keywords = (_in_one_line(keyword) for keyword in words.keywords)
     return evolve(
         words,
         title=_in_one_line(words.title),
-        description=_text(words.description),
+        description="" if is_camera_text(description) else description,
         keywords=tuple(keyword for keyword in keywords if keyword),
         writer=comparable(_text(words.writer)),
     )
