@@ -17,7 +17,7 @@ JFIF_MARKER: Final = b"\xe0"
 EXIF: Final = b"Exif\0"
 EXIF_CHUNK: Final = b"eXIf"
 _XMP_SEGMENT: Final = b"http://ns.adobe.com/xap/1.0/\0"
-_PHOTOSHOP_SEGMENT: Final = b"Photoshop 3.0\0"
+PHOTOSHOP: Final = b"Photoshop 3.0\0"
 
 
 def _as_text(*names: bytes) -> list[bytes]:
@@ -27,13 +27,13 @@ def _as_text(*names: bytes) -> list[bytes]:
 
 EXIF_KINDS: Final = frozenset({EXIF, EXIF_CHUNK})
 XMP_AND_IPTC_KINDS: Final = frozenset(
-    {_XMP_SEGMENT, _PHOTOSHOP_SEGMENT, b"iTXtXML:com.adobe.xmp", *_as_text(b"xmp", b"iptc")}
+    {_XMP_SEGMENT, PHOTOSHOP, b"iTXtXML:com.adobe.xmp", *_as_text(b"xmp", b"iptc")}
 )
 EXIF_AS_TEXT_KINDS: Final = frozenset(_as_text(b"exif", b"APP1"))
 
 _METADATA_SEGMENTS: Final = {
     b"\xe1": (EXIF, _XMP_SEGMENT, b"http://ns.adobe.com/xmp/extension/\0"),
-    b"\xed": (_PHOTOSHOP_SEGMENT,),
+    b"\xed": (PHOTOSHOP,),
 }
 _METADATA_CHUNKS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", EXIF_CHUNK, b"tIME"})
 _MAX_KEYWORD_BYTES: Final = 79

@@ -19,6 +19,7 @@ from gateway.images.inspect import Inspector
 from gateway.images.signatures import image_type
 from gateway.metadata import Metadata, MetadataPolicy
 from gateway.processor import exif, iptc, xmp
+from gateway.processor.bounds import check_bounds
 from gateway.processor.found import found
 from gateway.processor.grafting import Pieces, metadata_of, with_metadata, xmp_and_iptc_alone
 from gateway.processor.image_data import check_same_image_data
@@ -50,7 +51,7 @@ def processor_available() -> bool:
 def write_tags(image: bytes, words: Metadata, policy: MetadataPolicy = AUTO) -> bytes:
     """`image` with `words` in it as `policy` says; unchanged if there is nothing to write.
 
-    Raises TaggingFailed, ImageDataChanged.
+    Raises TaggingFailed, TooMuchMetadata, ImageDataChanged.
     """
     words = fit_to_write(words)
     if words.is_empty:
@@ -75,7 +76,9 @@ def _check_whole(image: bytes) -> None:
 
 def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Pieces:
     """What is to stand in place of the metadata of `image`: EXIF is ours to write, XMP and IPTC are Exiv2's."""
-    alone = with_bare_iptc(xmp_and_iptc_alone(image))
+    alone = xmp_and_iptc_alone(image)
+    check_bounds(metadata_of(alone))
+    alone = with_bare_iptc(alone)
     try:
         with _opened(alone) as opened:
             there = found(exif.read(image), iptc.read(opened), xmp.read(opened))
