@@ -24,7 +24,7 @@ from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg
 
-WORDS = Metadata("Zürich", "Boats at dawn – 北京", ("boat", "dawn"))
+WORDS = Metadata("Zürich", "Boats at dawn – 北京", ("boat", "dawn"), writer="local/a-model")
 
 
 async def a_published_job(parts: Parts, images: int = 1) -> Job:

@@ -1,6 +1,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 import pytest
@@ -11,11 +12,14 @@ from gateway.adapters.broker.settings import BrokerSettings
 from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.events import Change
 from gateway.domain.job import Job, Stage, Status
+from gateway.domain.options import BatchOptions
+from gateway.domain.transitions import attempt_rejected
 from gateway.errors import Unavailable
 from gateway.jobs.confirms import Confirms
 from gateway.jobs.pipeline import LEAST_WINDOW
-from gateway.messages import ImageUpload, decode
-from gateway.ports.broker import Queue
+from gateway.messages import METADATA_POLICY, ImageUpload, decode, decode_policy
+from gateway.metadata import FieldPolicy, MetadataPolicy
+from gateway.ports.broker import Delivery, Queue
 from gateway.ports.job_store import JobStore
 from tests.builders import a_failure, an_accepted_job, attempt_failed
 from tests.golden import golden
@@ -49,6 +53,46 @@ async def test_an_accepted_image_is_published_as_the_running_gateway_does(parts:
     assert body["telegram_id"] == 0
     assert body["original_path"] == image.original.key
     assert body["original_filename"] == "Zürich – 北京.jpg"
+
+
+async def test_what_was_said_of_words_that_are_there_goes_along_as_a_header_at_every_attempt(tmp_path: Path):
+    said = MetadataPolicy(title=FieldPolicy.KEEP, keywords=FieldPolicy.REPLACE)
+    async with parts_in(tmp_path, metadata_options="allowed") as parts:
+        job = await parts.submitted(sent(a_jpeg()), BatchOptions(said))
+        await parts.dispatcher.run_once()
+        first = await the_upload_in(parts)
+        parts.clock.turn(1)
+        name = AttemptName(job.images[0].trace_id, 1)
+        await parts.ledger.change(
+            job.job_id,
+            lambda job: attempt_rejected(job, name, a_failure(), parts.settings.attempts, parts.clock.now()),
+        )
+        parts.clock.turn(60)
+        await parts.dispatcher.run_once()
+        second = await the_upload_in(parts)
+    assert decode(ImageUpload, second.body).trace_id == f"{name}-a2"
+    assert [decode_policy(upload.headers[METADATA_POLICY]) for upload in (first, second)] == [said, said]
+
+
+async def test_where_nothing_was_said_a_message_has_no_header_of_ours(parts: Parts):
+    await parts.submitted(sent(a_jpeg()), BatchOptions())
+    await parts.dispatcher.run_once()
+    assert (await the_upload_in(parts)).headers == {}
+
+
+async def test_the_body_of_a_message_is_the_contracts_also_where_something_was_said(tmp_path: Path):
+    (real,) = golden("image_upload.accepted")
+    async with parts_in(tmp_path, metadata_options="allowed") as parts:
+        await parts.submitted(sent(a_jpeg()), BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP)))
+        await parts.dispatcher.run_once()
+        assert orjson.loads((await the_upload_in(parts)).body).keys() == orjson.loads(real["body"]).keys()
+
+
+async def the_upload_in(parts: Parts) -> Delivery:
+    async with parts.broker.sweep(Queue.IMAGE_UPLOAD, limit=100) as sweep:
+        (delivery,) = sweep.deliveries
+        await sweep.ack(delivery)
+    return delivery
 
 
 async def test_an_image_is_processing_once_its_publish_is_confirmed(parts: Parts):
