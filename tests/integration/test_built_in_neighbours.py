@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.object_store.folder import open_folder_store
@@ -27,8 +28,10 @@ from gateway.metadata import Metadata
 from gateway.ports.broker import Delivery, Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.processes import HelperProcesses
+from gateway.processor.image_data import ImageDataChanged
 from gateway.processor.service import Processor
 from gateway.processor.settings import ProcessorSettings
+from gateway.processor.tags import write_tags
 from tests.golden import golden
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg
 
@@ -67,6 +70,31 @@ async def the_body_in(broker: InProcessBroker, queue: Queue) -> dict[str, Any]:
     return body
 
 
+async def the_headers_in(broker: InProcessBroker, queue: Queue) -> dict[str, object]:
+    async with broker.sweep(queue, limit=10) as sweep:
+        (delivery,) = sweep.deliveries
+    return dict(delivery.headers)
+
+
+async def the_words_of(objects: ObjectStore, answer: dict[str, Any]) -> Metadata:
+    """What the processed image says."""
+    return read_metadata(await read(objects, answer["processed_path"])) or Metadata()
+
+
+def a_message(title: str) -> dict[str, Any]:
+    """Metadata with no more than a title."""
+    (message,) = golden("metadata_generated")
+    fields = orjson.loads(message["body"]) | {
+        "metadata": {"title": title, "description": "", "keywords": None}
+    }
+    return {"body": orjson.dumps(fields).decode()}
+
+
+def a_photo_called(title: str) -> bytes:
+    """By a person, who names no writer."""
+    return write_tags(a_jpeg(), Metadata(title))
+
+
 def an_analyzer(
     broker: InProcessBroker,
     objects: ObjectStore,
@@ -80,10 +108,12 @@ def an_analyzer(
     return Analyzer(broker, objects, Chain([local]), settings, max_bytes)
 
 
-def delivered(message: dict[str, Any], queue: Queue) -> Delivery:
+def delivered(message: dict[str, Any], queue: Queue, **headers: object) -> Delivery:
+    """With headers, whose names have hyphens for underscores."""
     body = message["body"]
     assert isinstance(body, str)
-    return Delivery(queue, body.encode(), tag=1)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Delivery(queue, body.encode(), tag=1, headers=named)
 
 
 class CrashingHelpers(HelperProcesses):
@@ -91,6 +121,13 @@ class CrashingHelpers(HelperProcesses):
 
     async def run(self, function: Callable[..., Any], *args: Any, timeout_s: float) -> Any:
         raise KeyError("a bug")
+
+
+class RefusingHelpers(HelperProcesses):
+    """No image stays what it is."""
+
+    async def run(self, function: Callable[..., Any], *args: Any, timeout_s: float) -> Any:
+        raise ImageDataChanged("Tags cannot be written into this image.")
 
 
 async def a_helper_that_waits_for_work(helpers: HelperProcesses) -> int:
@@ -228,6 +265,73 @@ class TestProcessor:
         answer = await the_body_in(broker, Queue.IMAGE_PROCESSED)
         assert (answer["status"], answer["processed_path"]) == ("failed", "")
         assert answer["error"]
+
+    @pytest.mark.parametrize("content", [None, b"text", a_truncated_jpeg()])
+    async def test_a_failure_of_its_own_is_called_so(self, processor, broker, objects, content):
+        (message,) = golden("metadata_generated")
+        if content is not None:
+            await put(objects, orjson.loads(message["body"])["original_path"], content)
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        assert await the_headers_in(broker, Queue.IMAGE_PROCESSED) == {"failure-code": "tagging_failed"}
+
+    async def test_an_image_that_would_not_be_the_same_fails_by_that_name(self, broker, objects):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        processor = Processor(broker, objects, RefusingHelpers(), ProcessorSettings(), MAX_BYTES)
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        assert await the_headers_in(broker, Queue.IMAGE_PROCESSED) == {"failure-code": "image_data_changed"}
+
+    async def test_a_completed_image_has_no_code(self, processor, broker, objects):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED))
+        assert await the_headers_in(broker, Queue.IMAGE_PROCESSED) == {}
+
+    @pytest.mark.parametrize(
+        ("headers", "writer"),
+        [({"metadata_writer": "local/x"}, "local/x"), ({"metadata_writer": 7}, "analyzer"), ({}, "analyzer")],
+        ids=["named", "not a text", "unnamed"],
+    )
+    async def test_it_writes_who_found_the_words(self, processor, broker, objects, headers, writer):
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED, **headers))
+        words = await the_words_of(objects, await the_body_in(broker, Queue.IMAGE_PROCESSED))
+        assert words.writer == writer
+
+    @pytest.mark.parametrize(
+        ("setting", "headers", "title"),
+        [
+            ("auto", {}, "Minka"),
+            ("replace", {}, "A quiet harbour"),
+            ("append", {}, "Minka – A quiet harbour"),
+            ("replace", {"metadata_policy": '{"title": "keep"}'}, "Minka"),
+            ("keep", {"metadata_policy": b'{"title": "replace"}'}, "A quiet harbour"),
+            ("replace", {"metadata_policy": '{"description": "keep"}'}, "A quiet harbour"),
+        ],
+    )
+    async def test_the_request_says_what_becomes_of_words_that_are_there_and_then_the_setting(
+        self, broker, objects, helpers, setting, headers, title
+    ):
+        message = a_message("A quiet harbour")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_photo_called("Minka"))
+        processor = Processor(broker, objects, helpers, ProcessorSettings(title=setting), MAX_BYTES)
+        await processor.handle(delivered(message, Queue.METADATA_GENERATED, **headers))
+        words = await the_words_of(objects, await the_body_in(broker, Queue.IMAGE_PROCESSED))
+        assert words.title == title
+
+    @pytest.mark.parametrize("policy", ["keep", '{"title": "burn"}', 7, b"\xff"])
+    async def test_a_policy_that_nobody_understands_fails_no_image(self, broker, objects, helpers, policy):
+        message = a_message("A quiet harbour")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_photo_called("Minka"))
+        processor = Processor(broker, objects, helpers, ProcessorSettings(title="replace"), MAX_BYTES)
+        with capture_logs() as lines:
+            await processor.handle(delivered(message, Queue.METADATA_GENERATED, metadata_policy=policy))
+        words = await the_words_of(objects, await the_body_in(broker, Queue.IMAGE_PROCESSED))
+        assert words.title == "A quiet harbour"
+        assert [(line["event"], line["log_level"]) for line in lines] == [
+            ("malformed policy, the setting holds", "warning")
+        ]
 
     async def test_a_message_that_it_can_not_read_goes_to_the_dead_letters(self, processor, broker):
         delivery = Delivery(Queue.METADATA_GENERATED, b"hello", tag=1)
