@@ -33,7 +33,7 @@ def pinned_in(lock: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("run.txt", ["processor"]), ("test.txt", ["processor", "place", "test", "dev"])],
+    [("run.txt", ["processor", "local"]), ("test.txt", ["processor", "local", "place", "test", "dev"])],
 )
 def test_a_lock_pins_all_that_setup_cfg_asks_for(lock, extras):
     pinned = pinned_in(lock)
