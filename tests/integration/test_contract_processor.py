@@ -17,7 +17,7 @@ from attrs import define
 
 from tests.golden import golden
 from tests.photos import a_jpeg, a_png
-from tests.pictures import tags_of
+from tests.pictures import exiftool, tags_of
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import S3Server
 from tests.servers.system import Make, Names, Place, an_empty_place, running, worker
@@ -40,12 +40,15 @@ class Stage:
     line: Wire
     storage: Any
 
-    async def process(self, body: bytes, content: bytes | None = None) -> Seen:
+    async def process(
+        self, body: bytes, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Seen:
         """What the processor answers; `content` is kept as the original."""
         if content is not None:
             key = json.loads(body)["original_path"]
             await self.storage.put_object(Bucket="original", Key=key, Body=content)
-        await self.line.publish("metadata_generated", body, content_type="application/json")
+        properties = {"content_type": "application/json"} | ({"headers": headers} if headers else {})
+        await self.line.publish("metadata_generated", body, **properties)
         return await self.line.take("image_processed")
 
     async def processed(self, result: Seen) -> bytes:
@@ -248,6 +251,40 @@ async def test_ours_tags_pngs_as_well_and_loses_no_character_in_iptc(ours: Stage
     written = tags_of(await ours.processed(result))
     assert written["XMP-dc:Title"] == TAGS["plain"]["metadata"]["title"]
     assert written["IPTC:Caption-Abstract"] == TAGS["plain"]["metadata"]["description"]
+
+
+async def test_ours_says_with_a_failure_what_kind_it_is(ours: Stage) -> None:
+    result = await ours.process(METADATA["body"].encode(), b"no image")
+    assert result.json["status"] == "failed"
+    assert result.properties["headers"] == {"failure-code": "tagging_failed"}
+
+
+async def test_ours_names_the_existing_analyzer_by_what_it_is(ours: Stage) -> None:
+    result = await ours.process(METADATA["body"].encode(), a_jpeg())
+    written = tags_of(await ours.processed(result))
+    assert written["IPTC:Writer-Editor"] == written["XMP-photoshop:CaptionWriter"] == "analyzer"
+
+
+async def test_headers_tell_ours_who_found_the_words_and_what_becomes_of_those_that_are_there(
+    ours: Stage,
+) -> None:
+    described = exiftool("-charset", "utf8", "-XMP-dc:Title=Old", "-XMP-dc:Subject=old", image=a_jpeg())
+    metadata = with_metadata({"title": "New", "description": "It is new.", "keywords": ["new"]})
+    headers = {"metadata-writer": "vision/openai/gpt-4o", "metadata-policy": '{"keywords": "replace"}'}
+    written = tags_of(await ours.processed(await ours.process(metadata, described, headers)))
+    expected = {
+        "XMP-dc:Title": "Old",
+        "XMP-dc:Subject": ["new"],
+        "IPTC:Keywords": "new",
+        "XMP-photoshop:CaptionWriter": "vision/openai/gpt-4o (description)",
+    }
+    assert {name: written[name] for name in expected} == expected
+
+
+async def test_headers_are_nothing_to_the_stand_in(existing: Stage) -> None:
+    headers = {"metadata-writer": "vision/openai/gpt-4o", "metadata-policy": '{"keywords": "replace"}'}
+    result = await existing.process(METADATA["body"].encode(), a_jpeg(), headers)
+    assert (result.json["status"], "headers" in result.properties) == ("completed", False)
 
 
 def types(fields: Mapping[str, Any]) -> dict[str, type]:
