@@ -109,6 +109,9 @@ def picture_data(image: bytes) -> str:
 def _jpeg_data(jpeg: bytes) -> Iterator[bytes]:
     position = 2
     while jpeg[position + 1] != 0xDA:
+        if jpeg[position + 1] == 0xFF:  # a fill byte
+            position += 1
+            continue
         end = position + 2 + int.from_bytes(jpeg[position + 2 : position + 4])
         if not (0xE0 <= jpeg[position + 1] <= 0xEF or jpeg[position + 1] == 0xFE):
             yield jpeg[position:end]
