@@ -174,6 +174,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             clock=clock,
             background=background,
             job_store=jobs,
+            image_search=jobs,
             object_store=objects,
             broker=broker,
             latest=latest,

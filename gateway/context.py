@@ -15,6 +15,7 @@ from gateway.events.stream import EventStream
 from gateway.jobs.submit import Submit
 from gateway.ports.broker import Broker
 from gateway.ports.clock import Clock
+from gateway.ports.image_search import ImageSearch
 from gateway.ports.job_store import JobStore
 from gateway.ports.object_store import ObjectStore
 from gateway.settings import Settings
@@ -28,6 +29,7 @@ class AppContext:
     clock: Clock
     background: Background
     job_store: JobStore
+    image_search: ImageSearch
     object_store: ObjectStore
     broker: Broker
     latest: LatestJobs

@@ -10,6 +10,7 @@ from gateway.api.metrics import RequestMeter, metrics_routes
 from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
 from gateway.api.requests import Admission
+from gateway.api.search import Search
 from gateway.api.views import Frames, StatusViews
 from gateway.api.websocket import Subscriptions
 from gateway.context import CONTEXT, AppContext
@@ -32,6 +33,7 @@ def build_application(context: AppContext) -> web.Application:
         [
             *Batches(context, views, Admission(intake, context.background), cross_origin.allows_all).routes(),
             *Images(context, views).routes(),
+            *Search(context).routes(),
             *subscriptions.routes(),
             *health.routes(),
             *_metrics(context.metrics, health, context.settings.metrics),

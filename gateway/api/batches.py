@@ -7,7 +7,7 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
-from gateway.api.parameters import choice, flag, job_id_of, number
+from gateway.api.parameters import choice, flag, image_query, job_id_of, number
 from gateway.api.requests import Admission
 from gateway.api.stored_answer import can_be_stored, stored_answer
 from gateway.api.views import (
@@ -19,6 +19,7 @@ from gateway.api.views import (
     to_json,
 )
 from gateway.context import AppContext
+from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Status
 from gateway.intake.reader import read_batch
 from gateway.ports.job_store import JobNotFound, JobSummary
@@ -29,6 +30,8 @@ DEFAULT_PAGE: Final = 50
 LONGEST_PAGE: Final = 500
 LONGEST_PAGE_WITH_IMAGES: Final = 50
 """A job may have a hundred images: longer pages would take the loop for too long."""
+
+_ALL_IMAGES: Final = ImageQuery()
 
 
 @define(eq=False)
@@ -67,6 +70,9 @@ class Batches:
         if job is None:
             job = await self._context.latest.get(job_id_of(request))
         view = self._views.of(job)
+        # The address as it came, for to take it apart would cost more than the answer.
+        if "?" in request.raw_path and (query := image_query(request)) != _ALL_IMAGES:
+            return versioned_answer(request, *view.of_matching(query))
         if self._is_open_to_all and can_be_stored(request):
             return stored_answer(request, view.body, view.etag)
         return versioned_answer(request, view.body, view.etag)

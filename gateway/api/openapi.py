@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
+from gateway.api.parameters import LONGEST_KEYWORD, MOST_KEYWORDS
 from gateway.api.schemas import Schema, ref, schemas
 from gateway.domain.job import Status
 from gateway.intake.settings import IntakeSettings
@@ -31,6 +32,7 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
         "paths": {
             "/api/v1/batch": {"post": _submit(), "get": _list()},
             "/api/v1/batch/{job_id}": {"parameters": [_JOB_ID], "get": _status()},
+            "/api/v1/images": {"get": _search()},
             "/api/v1/batch/{job_id}/ws": {"parameters": [_JOB_ID], "get": _follow()},
             "/api/v1/batch/{job_id}/images/{index}": {"parameters": [_JOB_ID, _INDEX], "get": _image()},
             "/api/v1/batch/{job_id}/images/{index}/original": {
@@ -102,6 +104,18 @@ _UNAVAILABLE = _problem(
 _IMAGE_BYTES: Schema = {
     media_type: {"schema": {"contentMediaType": media_type}} for media_type in ("image/jpeg", "image/png")
 }
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
+_CURSOR = _query("cursor", "next_cursor of the page before.", {"type": "string"})
+_KEYWORD = _query(
+    "keyword",
+    "Only images with this keyword, as a whole and in any case; with all of them, if it is given several times.",
+    {
+        "type": "array",
+        "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEYWORD},
+        "maxItems": MOST_KEYWORDS,
+    },
+)
+_IMAGE_STATUS = _query("status", "Only images with this status.", {"type": "string", "enum": list(Status)})
 _BOOLEAN = {"type": "boolean", "default": False}
 _CREATED = {
     "job_id": "550e8400-e29b-41d4-a716-446655440000",
@@ -168,7 +182,6 @@ def _submit() -> Schema:
 
 
 def _list() -> Schema:
-    limit = {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
     return _operation(
         "batches",
         "listBatches",
@@ -179,8 +192,8 @@ def _list() -> Schema:
             "503": _UNAVAILABLE,
         },
         parameters=[
-            _query("limit", "Batches on a page; with images at most 50 come.", limit),
-            _query("cursor", "next_cursor of the page before.", {"type": "string"}),
+            _query("limit", "Batches on a page; with images at most 50 come.", _LIMIT),
+            _CURSOR,
             _query("status", "Only batches with this status.", {"type": "string", "enum": list(Status)}),
             _query("images", "Whether to show the images of each batch.", _BOOLEAN),
         ],
@@ -193,12 +206,13 @@ def _status() -> Schema:
         "getBatch",
         "How a batch stands",
         {
-            "200": _json("The batch with all its images.", "Batch", _ETAG),
+            "200": _json("The batch with all its images, or those that were asked for.", "Batch", _ETAG),
             "304": _UNCHANGED,
+            "400": _problem("A parameter is wrong."),
             "404": _problem("No such batch, or its time is over."),
             "503": _UNAVAILABLE,
         },
-        parameters=[_IF_NONE_MATCH],
+        parameters=[_IF_NONE_MATCH, _KEYWORD, _IMAGE_STATUS],
     )
 
 
@@ -229,6 +243,20 @@ def _follow() -> Schema:
                 {"type": "string"},
             )
         ],
+    )
+
+
+def _search() -> Schema:
+    return _operation(
+        "images",
+        "findImages",
+        "Find images of all batches",
+        {
+            "200": _json("A page.", "ImagePage"),
+            "400": _problem("A parameter is wrong."),
+            "503": _UNAVAILABLE,
+        },
+        parameters=[_KEYWORD, _IMAGE_STATUS, _query("limit", "Images on a page.", _LIMIT), _CURSOR],
     )
 
 

@@ -5,10 +5,12 @@ Parameters that are not known are ignored, so that newer clients can talk to old
 
 import re
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from aiohttp import web
 
+from gateway.domain.image_query import ImageQuery, normal_keyword
+from gateway.domain.job import Status
 from gateway.errors import BadInput, NotFound
 from gateway.ports.job_store import JobNotFound
 
@@ -16,6 +18,11 @@ E = TypeVar("E", bound=StrEnum)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
+
+
+MOST_KEYWORDS: Final = 10
+LONGEST_KEYWORD: Final = 200
+"""Characters; no image has a longer one."""
 
 
 class BadParameter(BadInput):
@@ -53,6 +60,26 @@ def choice(request: web.Request, name: str, words: type[E]) -> E | None:
     except ValueError:
         text = f"The parameter {name} must be one of {', '.join(words)}, not {_shown(value)}."
         raise BadParameter(text) from None
+
+
+def image_query(request: web.Request) -> ImageQuery:
+    """`?keyword=`, any number of them up to MOST_KEYWORDS, and `?status=`; without them, all images."""
+    keywords = request.query.getall("keyword", [])
+    if len(keywords) > MOST_KEYWORDS:
+        raise BadParameter(
+            f"The parameter keyword may be given {MOST_KEYWORDS} times at most, not {len(keywords)} times."
+        )
+    for keyword in keywords:
+        _check_keyword(keyword)
+    return ImageQuery(keywords=keywords, status=choice(request, "status", Status))
+
+
+def _check_keyword(keyword: str) -> None:
+    if len(keyword) > LONGEST_KEYWORD:
+        text = f"The parameter keyword must have at most {LONGEST_KEYWORD} characters, not {len(keyword)}."
+        raise BadParameter(text)
+    if not normal_keyword(keyword):
+        raise BadParameter("The parameter keyword must not be empty.")
 
 
 def job_id_of(request: web.Request) -> str:

@@ -35,6 +35,8 @@ def schemas(intake: IntakeSettings) -> Schema:
         "BatchSummary": _summary(),
         "Batch": _batch(),
         "BatchPage": _page(),
+        "FoundImage": _found_image(),
+        "ImagePage": _image_page(),
         "Image": _image(),
         "Metadata": _metadata(),
         "Frame": _frame(),
@@ -70,6 +72,7 @@ def _list_of(name: str, **more: Any) -> Schema:
     return {"type": "array", "items": ref(name), **more}
 
 
+_NEXT_CURSOR = _text("For the next page; left out on the last one.")
 _JOB_ID = _text("The job.", format="uuid")
 _PROGRESS: Schema = {
     "type": "number",
@@ -154,19 +157,39 @@ def _page() -> Schema:
     jobs = {"type": "array", "items": {"anyOf": [ref("Batch"), ref("BatchSummary")]}}
     return _object(
         {"jobs": {**jobs, "description": "Newest first."}, "total": _count("All that match, on all pages.")},
-        {"next_cursor": _text("For the next page; left out on the last one.")},
+        {"next_cursor": _NEXT_CURSOR},
+    )
+
+
+def _image_page() -> Schema:
+    return _object(
+        {
+            "images": _list_of("FoundImage", description="Those of the newest batch first."),
+            "total": _count("All that match, on all pages."),
+        },
+        {"next_cursor": _NEXT_CURSOR},
     )
 
 
 def _image() -> Schema:
-    required = {
+    return _object(*_image_fields(), "A field with no value is left out.")
+
+
+def _found_image() -> Schema:
+    required, optional = _image_fields()
+    return _object({"job_id": _JOB_ID, **required}, optional, "An image, and the batch that it is of.")
+
+
+def _image_fields() -> tuple[Schema, Schema]:
+    """Those that are always there, and those that may be."""
+    required: Schema = {
         "index": _count("Its place in the batch, from 0."),
         "original_filename": _text("What it is called, as the client gave it."),
         "status": ref("Status"),
         "trace_id": _text("Its name in messages and logs; never changes."),
     }
     codes = ", ".join(FAILURE_CODES)
-    optional = {
+    optional: Schema = {
         "processed_path": _text("Key of the tagged image in the bucket of processed images."),
         "start_time": _time("When work on it began."),
         "end_time": _time("When it ended."),
@@ -175,13 +198,14 @@ def _image() -> Schema:
         "metadata": ref("Metadata"),
         "sha256": _text("Of the original's bytes.", pattern="^[0-9a-f]{64}$"),
     }
-    return _object(required, optional, "A field with no value is left out.")
+    return required, optional
 
 
 def _metadata() -> Schema:
     keywords = {"type": "array", "items": {"type": "string"}}
     return _object(
         {"title": _text(), "description": _text(), "keywords": keywords},
+        {"writer": _text("Who wrote the description: an analyzer's name and version, or a person.")},
         description="What was written into the image.",
     )
 

@@ -4,6 +4,7 @@ The status of a job that has not changed is the same bytes again; of one that ha
 written anew. A frame is written once, whoever gets it.
 """
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
@@ -14,9 +15,12 @@ import orjson
 from attrs import define, field
 
 from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event
+from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Image, Job
 from gateway.domain.options import BatchOptions
 from gateway.events.stream import EventStream
+from gateway.metadata import Metadata
+from gateway.ports.image_search import FoundImage, ImagePage
 from gateway.ports.job_store import JobSummary
 
 STATUS_CACHE_BYTES: Final = 16 * 1024 * 1024
@@ -43,15 +47,32 @@ def image_fields(image: Image) -> Fields:
             "end_time": image.end_time,
             "error": failure and failure.error,
             "code": failure and failure.code,
-            "metadata": metadata
-            and {
-                "title": metadata.title,
-                "description": metadata.description,
-                "keywords": metadata.keywords,
-            },
+            "metadata": metadata and _metadata_fields(metadata),
             "sha256": image.original and image.original.sha256,
         }
     )
+
+
+def _metadata_fields(metadata: Metadata) -> Fields:
+    """Texts that were not found are empty; a writer whom nobody named is left out."""
+    return _present(
+        {
+            "title": metadata.title,
+            "description": metadata.description,
+            "keywords": metadata.keywords,
+            "writer": metadata.writer or None,
+        }
+    )
+
+
+def found_fields(found: FoundImage) -> Fields:
+    """An image of a search, with the job that it is of."""
+    return {"job_id": found.job_id, **image_fields(found.image)}
+
+
+def found_page_fields(page: ImagePage) -> Fields:
+    images = list(map(found_fields, page.images))
+    return _present({"images": images, "total": page.total, "next_cursor": page.next_cursor})
 
 
 def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) -> Fields:
@@ -136,6 +157,14 @@ class StatusView:
     def held_bytes(self) -> int:
         """Roughly: the images are held twice, in the body and apart."""
         return 2 * len(self.body)
+
+    def of_matching(self, query: ImageQuery) -> tuple[bytes, str]:
+        """The answer with the images alone that match, and its ETag, which no other query's answer has."""
+        images = [
+            shown for shown, image in zip(self.images, self.job.images, strict=True) if query.matches(image)
+        ]
+        asked = hashlib.sha256(to_json({"keywords": sorted(query.keywords), "status": query.status}))
+        return to_json(job_fields(self.job, images)), f'{self.etag[:-1]}.{asked.hexdigest()[:16]}"'
 
 
 @define(eq=False)

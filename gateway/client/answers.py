@@ -11,11 +11,12 @@ FINAL = frozenset({"completed", "failed", "cancelled"})
 
 @frozen
 class Metadata:
-    """What was found in an image and written into it."""
+    """What was found in an image and written into it; `writer` is who wrote the description."""
 
     title: str = ""
     description: str = ""
     keywords: tuple[str, ...] = ()
+    writer: str = ""
 
 
 @frozen(kw_only=True)
@@ -30,7 +31,7 @@ class Submitted:
 
 @frozen(kw_only=True)
 class Image:
-    """One image of a job. `error` and `code` say why it failed."""
+    """One image of a job. `error` and `code` say why it failed; `job_id` is told where images of all jobs are."""
 
     index: int
     original_filename: str
@@ -40,6 +41,7 @@ class Image:
     sha256: str = ""
     error: str = ""
     code: str = ""
+    job_id: str = ""
     metadata: Metadata | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
@@ -138,6 +140,7 @@ def read_metadata(words: Mapping[str, Any]) -> Metadata:
         title=words.get("title") or "",
         description=words.get("description") or "",
         keywords=tuple(words.get("keywords") or ()),
+        writer=words.get("writer") or "",
     )
 
 

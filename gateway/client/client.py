@@ -100,14 +100,18 @@ class GatewayClient:
 
     async def jobs(self, *, status: str | None = None) -> AsyncIterator[Job]:
         """All jobs, newest first, without their images."""
-        query = {"status": status} if status else {}
-        while True:
-            page = await self._json("GET", "batch", params=query)
+        async for page in self._pages("batch", {"status": status} if status else {}):
             for job in page.get("jobs", ()):
                 yield self._read(read_job, job)
-            if not page.get("next_cursor"):
-                return
-            query["cursor"] = page["next_cursor"]
+
+    async def images(
+        self, *, keyword: str | Sequence[str] = (), status: str | None = None
+    ) -> AsyncIterator[Image]:
+        """Images of all jobs, those of the newest first: with the keyword, or all of several, and with that status."""
+        query: dict[str, Any] = {"keyword": keyword}
+        async for page in self._pages("images", query | ({"status": status} if status else {})):
+            for image in page.get("images", ()):
+                yield self._read(read_image, image)
 
     async def image(self, job_id: str, index: int) -> Image:
         """One image of a job."""
@@ -186,6 +190,15 @@ class GatewayClient:
                 if frame is None:
                     return
                 yield self._read(read_event, _parsed(frame))
+
+    async def _pages(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self._json("GET", path, params={**query, **cursor})
+            yield page
+            if not page.get("next_cursor"):
+                return
+            cursor = {"cursor": page["next_cursor"]}
 
     async def _json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
         async with self._answer(method, path, **options) as response:

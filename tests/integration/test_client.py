@@ -15,6 +15,7 @@ from gateway.client import (
     Refused,
     Unreachable,
 )
+from gateway.client.answers import read_metadata
 from tests.free_ports import free_port
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
 from tests.servers.web import answer, web_server
@@ -94,6 +95,25 @@ async def test_a_status_is_typed(client):
 async def test_all_jobs_are_listed_over_all_pages(client):
     ids = [(await client.submit([("a.jpg", b"a")])).job_id for _ in range(3)]
     assert [job.job_id async for job in client.jobs()] == list(reversed(ids))
+
+
+async def test_images_of_all_jobs_are_found_over_all_pages(quiet):
+    """By a real gateway, whose pages have fifty images."""
+    job = await quiet.accept(images=60)
+    for index in range(60):
+        await quiet.complete(job.job_id, index)
+    other = await quiet.accept(images=1)
+    async with GatewayClient(f"http://127.0.0.1:{quiet.port}") as client:
+        all_of_them = [(image.job_id, image.index) async for image in client.images()]
+        assert all_of_them == [(other.job_id, 0), *((job.job_id, index) for index in reversed(range(60)))]
+        for asked in ({"keyword": "BOAT"}, {"keyword": ["boat", "dawn"]}, {"status": "completed"}):
+            assert [image.job_id async for image in client.images(**asked)] == [job.job_id] * 60
+        assert [image async for image in client.images(keyword=["boat", "train"])] == []
+
+
+def test_who_described_an_image_is_told_where_it_is_known():
+    known, unknown = read_metadata({"title": "A", "writer": "local/facts"}), read_metadata({"title": "A"})
+    assert (known.writer, unknown.writer) == ("local/facts", "")
 
 
 async def test_one_image_is_asked_for_by_its_index(client):

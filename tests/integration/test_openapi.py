@@ -31,7 +31,7 @@ READERS = Config(
     extra_media_type_deserializers={"application/problem+json": json.loads},
 )
 HOST = "http://localhost"
-BATCH = "/api/v1/batch"
+BATCH, IMAGES = "/api/v1/batch", "/api/v1/images"
 JPEG = plain("JPEG")
 RAW = {"Content-Type": "image/jpeg"}
 LISTED = "https://app.example.com"
@@ -157,6 +157,12 @@ async def second_page(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientRe
     return "GET", BATCH, await gateway.http.get(f"{BATCH}?limit=1&images=true&status=processing")
 
 
+async def found_page(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+    for _ in range(3):
+        await prepared(gateway)
+    return "GET", IMAGES, await gateway.http.get(f"{IMAGES}?limit=1&keyword=boat&status=completed")
+
+
 async def too_slow(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
     async def body() -> AsyncIterator[bytes]:
         yield JPEG[:100]
@@ -212,6 +218,12 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "status: known": (304, known(STATUS)),
     "status: unknown": (404, unknown(STATUS)),
     "status: store down": (503, without_store(unknown(STATUS))),
+    "status: wrong": (400, asking("GET", f"{STATUS}?keyword=", STATUS)),
+    "status: some images": (200, asking("GET", f"{STATUS}?keyword=boat", STATUS)),
+    "search": (200, asking("GET", IMAGES)),
+    "search: a page": (200, found_page),
+    "search: wrong": (400, asking("GET", f"{IMAGES}?keyword=", IMAGES)),
+    "search: store down": (503, without_store(asking("GET", IMAGES))),
     "image": (200, asking("GET", IMAGE)),
     "image: known": (304, known(IMAGE)),
     "image: unknown": (404, unknown(IMAGE)),
@@ -283,7 +295,7 @@ async def test_every_status_of_it_is_brought_about_here(gateway: QuietGateway) -
         for status in operation["responses"]
         if status not in ("default", "101", "507")
     )
-    repeated = ("list: a page", "status: cancelled")
+    repeated = ("list: a page", "status: cancelled", "status: some images", "search: a page")
     shown = sorted(status for name, (status, _) in ANSWERS.items() if name not in repeated)
     # Bytes of a job whose store is down are asked by an unknown job: the same answer.
     assert shown == named

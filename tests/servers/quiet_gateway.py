@@ -151,6 +151,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         clock=clock,
         background=Background(),
         job_store=jobs,
+        image_search=jobs,
         object_store=objects,
         broker=broker,
         latest=latest,

@@ -1,0 +1,28 @@
+"""Images by HTTP over all jobs that are kept: found by their keywords and by where they stand."""
+
+from aiohttp import web
+from attrs import define
+
+from gateway.api.answers import json_answer
+from gateway.api.batches import DEFAULT_PAGE, LONGEST_PAGE, PREFIX
+from gateway.api.parameters import image_query, number
+from gateway.api.views import found_page_fields, to_json
+from gateway.context import AppContext
+
+
+@define(eq=False)
+class Search:
+    """The route about images of all jobs."""
+
+    _context: AppContext
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(f"{PREFIX}/images", self.images)]
+
+    async def images(self, request: web.Request) -> web.Response:
+        page = await self._context.image_search.find_images(
+            image_query(request),
+            limit=number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE),
+            cursor=request.query.get("cursor") or None,
+        )
+        return json_answer(to_json(found_page_fields(page)))
