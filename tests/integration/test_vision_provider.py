@@ -53,6 +53,7 @@ MODEL = "openai/gpt-4o"
 TIMEOUT_S = 60.0
 SILENT_S = 0.2
 PATIENCE_S = 20
+GOOD = '{"title": "A dog", "description": "It runs.", "keywords": ["dog"]}'
 CAT = words("A cat", "It sleeps.", ["cat", "sofa"])
 OF_CAT = Metadata("A cat", "It sleeps.", ("cat", "sofa"), f"vision/{MODEL}")
 
@@ -243,7 +244,7 @@ async def test_an_answer_may_be_compressed(asking):
         says(""),
         says("A cat sleeps."),
         says('{"title": "A c', finish_reason="length"),
-        body(b"x" * (MAX_ANSWER_BYTES + 1)),
+        body(json.dumps(completion(GOOD)).encode() + b" " * MAX_ANSWER_BYTES),
     ],
     ids=[
         "429", "429 with Retry-After", "503 with Retry-After", "500", "408", "502 as a page", "200 as a page",

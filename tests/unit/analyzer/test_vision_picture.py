@@ -91,13 +91,16 @@ def test_whatever_its_exif_turns_comes_upright(orientation, kind):
     assert all(is_near(colour_at(picture, place), colour) for place, colour in QUARTERS.items())
 
 
-def test_nothing_goes_along_but_pixels():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("profile", [SRGB, None], ids=["with a profile", "without"])
+def test_nothing_goes_along_but_pixels(profile):
     rich = saved(
         in_quarters(), "JPEG", exif=with_a_place(), comment=b"Ada was here", icc_profile=profile,
         xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>Ada</x:xmpmeta>",
     )  # fmt: skip
-    assert all(secret in rich for secret in (b"Ada", b"Exif", b"ICC_PROFILE"))
+    assert all(secret in rich for secret in (b"Ada was here", b"Exif", b"http://ns.adobe.com"))
     jpeg = jpeg_of(sent(rich))
     assert not [secret for secret in SECRETS if secret in jpeg]
     assert {tag.partition(":")[0] for tag in tags_of(jpeg)} <= {
@@ -144,6 +147,14 @@ def test_a_colour_that_stands_for_nothing_is_white():
     )
 
 
+def test_a_colour_that_stands_for_nothing_does_not_show_where_it_is_averaged():
+    striped = Image.new("RGB", (900, 900), BLUE)
+    for row in range(0, 900, 2):
+        striped.paste(RED, (0, row, 900, row + 1))
+    _, green, _ = opened(sent(saved(striped, "PNG", transparency=RED))).resize((1, 1)).getpixel((0, 0))
+    assert green > 64  # of white and blue, where red and blue have none
+
+
 @pytest.mark.parametrize(
     ("mode", "kind", "colour", "shown"),
     [
@@ -168,8 +179,7 @@ def test_a_palette_keeps_its_colours():
 
 def test_colours_of_another_profile_become_those_of_srgb():
     """In this one, what is stored as red means green."""
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    swapped = srgb.replace(b"rXYZ", b"tmp1").replace(b"gXYZ", b"rXYZ").replace(b"tmp1", b"gXYZ")
+    swapped = SRGB.replace(b"rXYZ", b"tmp1").replace(b"gXYZ", b"rXYZ").replace(b"tmp1", b"gXYZ")
     photo = saved(Image.new("RGB", (64, 48), RED), "PNG", icc_profile=swapped)
     assert is_near(colour_at(sent(photo), TOP_LEFT), GREEN)
 

@@ -98,6 +98,15 @@ async def test_who_may_not_wait_so_long_is_told_at_once():
     assert (round(caught.value.seconds), clock.monotonic()) == (30, HandClock().monotonic())
 
 
+async def test_who_may_not_wait_so_long_does_not_wait_for_others_either():
+    turns = some_turns(HandClock(), at_once=1)
+    async with turns.turn(most_pause_s=PATIENT_S), asyncio.timeout(10):
+        turns.pause(30)
+        with pytest.raises(PauseTooLong):
+            async with turns.turn(most_pause_s=29):
+                pass
+
+
 async def test_who_has_waited_long_enough_gives_up_and_holds_up_nobody():
     clock = HandClock()
     turns = some_turns(clock, at_once=1)

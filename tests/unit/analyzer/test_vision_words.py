@@ -21,7 +21,7 @@ GOOD = '{"title": "A cat", "description": "It sleeps.", "keywords": ["cat", "sof
         GOOD,
         f"```json\n{GOOD}\n```",
         f"Here you are:\n\n{GOOD}\n\nAnything else?",
-        f"<think>Is it {{a dog}}?</think>{GOOD}",
+        f'<think>Is it {{"title": "A dog"}}?</think>{GOOD}',
         '{"Title": "A cat", "DESCRIPTION": "It sleeps.", "Keywords": ["cat", "sofa"]}',
         '{"title": "A cat.", "description": "It sleeps.", "tags": ["cat", "sofa"]}',
         '{"title": "A cat", "description": "It sleeps.", "keywords": "cat, sofa"}',
