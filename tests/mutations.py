@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final
 
+from gateway.metadata import Metadata
 from gateway.processor.parts import EXIF, Part, parts
+from gateway.processor.tags import write_tags
 from tests.pictures import png_with_exif
 from tests.real_files import real_files
 
 MAX_FILE_BYTES: Final = 100_000
+WORDS: Final = Metadata("A title", "A description", ("one keyword", "another", "夜景"), "local/test")
 TELLING: Final = (
     b"\0",
     b"\x80",
@@ -40,16 +43,17 @@ def mutations(seed: int, count: int) -> Iterator[bytes]:
 
 @cache
 def seeds() -> list[bytes]:
-    """Files with metadata, as they are and as PNG."""
+    """Files with metadata, as they are, tagged (so with EXIF, IPTC and XMP), and with their EXIF in a PNG."""
     images = [image for _, read in sorted(real_files().items()) if len(image := read()) <= MAX_FILE_BYTES]
     with_metadata = [image for image in images if any(part.metadata for part in parts(image))]
-    exif = [
-        image[part.content : part.end].removeprefix(b"Exif\0\0")
-        for image in images
+    in_pngs = [
+        png_with_exif(image[part.content : part.end].removeprefix(b"Exif\0\0"))
+        for image in images[::3]
         for part in parts(image)
         if part.metadata == EXIF
     ]
-    return with_metadata + [png_with_exif(block) for block in exif[:10]]
+    tagged = [write_tags(image, WORDS) for image in images[::3] + in_pngs]
+    return [*with_metadata, *in_pngs, *tagged]
 
 
 def mutated(image: bytes, part: Part, chance: random.Random) -> bytes:
