@@ -17,7 +17,7 @@ import structlog
 from attrs import define, field
 
 from gateway.cancellation import is_being_cancelled
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.messages import FAILURE_CODE, REJECT_REASON
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription, Unroutable
@@ -107,11 +107,17 @@ class Workers:
         return "done"
 
     async def _reject(self, subscription: Subscription, delivery: Delivery, why: Hopeless) -> None:
-        """Without a queue for dead letters as the broker's own reject, which tells no reason. Raises Unavailable."""
+        """With the reason, or else by the broker's own reject, which tells none. Raises Unavailable.
+
+        Else: there is no queue for dead letters, or it took nothing the last time either. Some are full and refuse,
+        and a hopeless message must not come round for ever.
+        """
         headers = {**delivery.headers, REJECT_REASON: why.text, FAILURE_CODE: why.code}
         try:
             await self._broker.publish(Queue.DEAD_LETTER, delivery.body, headers)
-        except Unroutable:
+        except (Unroutable, Unavailable) as error:
+            if isinstance(error, Unavailable) and not delivery.redelivered:
+                raise
             await subscription.reject(delivery)
         else:
             await subscription.ack([delivery])

@@ -213,6 +213,17 @@ async def test_without_a_queue_for_dead_letters_a_message_is_left_to_the_brokers
     assert await lying_in(broker, QUEUE) == []
 
 
+async def test_a_message_whose_copy_could_not_be_published_before_either_is_left_to_the_brokers_own_reject():
+    broker = ABroker(trouble=Unavailable("The queue is full and refuses."))
+    await broker.publish(QUEUE, b"0")
+    async with broker.subscribe(QUEUE, prefetch=1) as earlier:
+        (delivery,) = await earlier.next_batch(1)
+        await earlier.requeue(delivery)
+    async with Background().running(Workers("a-worker", broker, QUEUE, refuse, unread_metrics(), 1)):
+        await eventually(lambda: lying_in(broker, Queue.DEAD_LETTER))
+    assert await lying_in(broker, QUEUE) == []
+
+
 async def test_a_message_whose_copy_can_not_be_published_now_is_given_back():
     broker, tried = ABroker(trouble=Unavailable("The broker is down.")), asyncio.Event()
 
