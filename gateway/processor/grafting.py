@@ -14,6 +14,7 @@ from typing import Final
 from gateway.images.signatures import JPEG_SIGNATURE, PNG_SIGNATURE, ImageType, image_type
 from gateway.processor.multi_picture import with_current_index
 from gateway.processor.parts import EXIF_KINDS, JFIF_MARKER, XMP_AND_IPTC_KINDS, Part, parts
+from gateway.processor.trailing_preview import with_current_offset
 
 Pieces = Mapping[bytes, list[bytes]]
 """Segments or chunks by the kind of metadata that they are, in their order: several may make up one kind."""
@@ -68,7 +69,8 @@ def with_metadata(original: bytes, new: Pieces) -> bytes:
     place = _place_of_the_new(kept, is_png=image_type(original) is ImageType.PNG)
     added = [piece for kind in sorted(changed, key=_after_exif) for piece in changed[kind]]
     pieces = [original[part.start : part.end] for part in kept]
-    return with_current_index(original, b"".join([*pieces[:place], *added, *pieces[place:]]))
+    grafted = b"".join([*pieces[:place], *added, *pieces[place:]])
+    return with_current_offset(original, with_current_index(original, grafted))
 
 
 def _after_exif(kind: bytes) -> bool:
