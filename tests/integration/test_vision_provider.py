@@ -1,6 +1,7 @@
 """The vision provider against a real server that speaks chat completions, on good days and bad ones."""
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from attrs import define
+from PIL import Image
 from structlog.testing import capture_logs
 
 from gateway.analyzer.provider import AnalysisFailed
@@ -94,7 +96,7 @@ async def _a_photographer(
 ) -> AsyncIterator[Photographer]:
     instruments = Instruments()
     vision = VisionSettings(**{"url": url, "api_key": KEY, **settings})
-    limits, metrics = Limits(1_000_000, TIMEOUT_S), VisionMetrics(instruments)
+    limits, metrics = Limits(10_000_000, TIMEOUT_S), VisionMetrics(instruments)
     async with VisionProvider.opened(vision, helpers, limits, metrics, clock or HandClock()) as provider:
         yield Photographer(provider, instruments)
 
@@ -179,6 +181,15 @@ async def test_the_picture_goes_as_a_small_jpeg(asking, photo):
         await photographer.words(photo)
     picture = server.asked[0].picture
     assert (picture.format, picture.size) == ("JPEG", (150, 100))
+
+
+async def test_a_large_picture_arrives_whole(asking):
+    noise = io.BytesIO()
+    Image.effect_noise((1500, 1000), 200).save(noise, "PNG")
+    async with asking(CAT, longest_side=1500) as (photographer, server):
+        assert await photographer.words(noise.getvalue()) == OF_CAT
+    assert server.asked[0].picture.size == (1500, 1000)
+    assert int(server.asked[0].headers["content-length"]) > 1024 * 1024
 
 
 async def test_a_photo_goes_upright_and_without_its_metadata(asking):

@@ -6,12 +6,12 @@ to others.
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import orjson
 from attrs import frozen
 
 from gateway.analyzer.vision.failures import RequestFailed, hopeless, in_trouble, unreadable
@@ -51,19 +51,6 @@ class Endpoint:
             )
             yield cls(await stack.enter_async_context(session), settings)
 
-    def request(self, prompt: str, data_url: str) -> bytes:
-        """The body, with the members that every such server knows."""
-        image = {"type": "image_url", "image_url": {"url": data_url}}
-        body: dict[str, Any] = {
-            "model": self._settings.model,
-            "max_tokens": self._settings.max_tokens,
-            "temperature": self._settings.temperature,
-            "messages": [{"role": "user", "content": [{"type": "text", "text": prompt}, image]}],
-        }
-        if self._settings.is_openrouter:
-            body["usage"] = {"include": True}
-        return orjson.dumps(body)
-
     async def ask(self, body: bytes, *, within_s: float) -> Reply:
         """The model's reply. Raises RequestFailed."""
         cancelled_before = times_cancelled()
@@ -79,7 +66,8 @@ class Endpoint:
             raise _named(error, within_s) from error
 
     async def _ask(self, body: bytes) -> Reply:
-        request = self._session.post(self._settings.endpoint, data=body, allow_redirects=False)
+        whole = io.BytesIO(body)  # read piece by piece, where bytes of some size would be written in one go
+        request = self._session.post(self._settings.endpoint, data=whole, allow_redirects=False)
         async with request as answer:
             return reply_of(answer.status, answer.headers, self._without_key(await _whole(answer)))
 

@@ -20,6 +20,7 @@ from gateway.analyzer.vision.failures import Down, RequestFailed
 from gateway.analyzer.vision.picture import Picture, prepared
 from gateway.analyzer.vision.prompt import prompt_for, template_of
 from gateway.analyzer.vision.replies import Usage
+from gateway.analyzer.vision.request import request_body
 from gateway.analyzer.vision.settings import VisionSettings
 from gateway.analyzer.vision.turns import PauseTooLong, Turns
 from gateway.metadata import Metadata
@@ -95,9 +96,8 @@ class VisionProvider:
 
     async def _words(self, picture: Picture) -> Metadata:
         """By as many requests as it takes, and as are allowed."""
-        body = self._endpoint.request(
-            prompt_for(self._template, self._settings.language, picture.position), picture.data_url
-        )
+        prompt = prompt_for(self._template, self._settings.language, picture.position)
+        body = request_body(self._settings, prompt, picture.data_url)
         try:
             async with self._turns.turn(most_pause_s=self._limits.timeout_s):
                 deadline = self._clock.monotonic() + self._limits.timeout_s
