@@ -12,7 +12,7 @@ from operator import is_not
 from typing import Final
 
 import orjson
-from attrs import define, field
+from attrs import asdict, define, field
 
 from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event
 from gateway.domain.image_query import ImageQuery
@@ -98,11 +98,7 @@ def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) ->
 
 def _options_fields(options: BatchOptions) -> Fields | None:
     """As the client gave them; None where nothing was said."""
-    policy = options.metadata
-    if policy is None:
-        return None
-    said = {"title": policy.title, "description": policy.description, "keywords": policy.keywords}
-    return {"metadata": _present(said)}
+    return None if options.metadata is None else {"metadata": _present(asdict(options.metadata))}
 
 
 def created_fields(job: Job) -> Fields:
