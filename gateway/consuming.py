@@ -115,8 +115,10 @@ class Workers:
         headers = {**delivery.headers, REJECT_REASON: why.text, FAILURE_CODE: why.code}
         try:
             await self._broker.publish(Queue.DEAD_LETTER, delivery.body, headers)
-        except (Unroutable, Unavailable) as error:
-            if isinstance(error, Unavailable) and not delivery.redelivered:
+        except Unroutable:
+            await subscription.reject(delivery)
+        except Unavailable:
+            if not delivery.redelivered:
                 raise
             await subscription.reject(delivery)
         else:
