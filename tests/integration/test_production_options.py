@@ -28,6 +28,7 @@ from tests.servers.system import (
     running_system,
     worker,
 )
+from tests.servers.web import Request, image, web_server
 from tests.servers.wire import wire
 from tests.submitting import job_of, processed_of, submit_files
 
@@ -126,6 +127,33 @@ async def test_fields_of_which_nothing_was_said_are_as_the_setting_says(gateway:
     assert words.description == DESCRIPTION
     assert words.keywords[0] == KEYWORD
     assert len(words.keywords) > 1
+
+
+async def test_in_one_process_too_it_outlives_a_gateway_that_is_killed(tmp_path: Path) -> None:
+    """Killed while it downloads, so that all of the image's way is in a later life."""
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def held(request: Request, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await may_answer.wait()
+        await image(PHOTO, "image/jpeg")(request, writer)
+
+    async with (
+        asyncio.timeout(OVERALL_S),
+        web_server({"/photo.jpg": held}) as site,
+        running_gateway(
+            tmp_path / "data", fetch_allowed_networks=site.network, fetch_allowed_ports=site.port
+        ) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        batch = {"images": [{"url": site.url("/photo.jpg")}], "options": {"metadata": of_all("append")}}
+        async with http.post(gateway.url("/api/v1/batch"), json=batch) as answer:
+            job_id = (await answer.json())["job_id"]
+        await asked.wait()
+        await gateway.kill()
+        may_answer.set()
+        await gateway.start()
+        (await the_end_of(http, gateway, job_id)).assert_as_asked("append")
 
 
 @pytest.mark.parametrize("policy", POLICIES)
