@@ -42,12 +42,10 @@ def forms_in_iptc(text: str, max_bytes: int) -> AbstractSet[str]:
 
     That is: all or the beginning, as UTF-8, or as Windows' Latin-1 with `?` for what that has not.
     """
-    latin = text.encode("cp1252", errors="replace")
     forms = (
         text,
         cut(text, max_bytes),
         text.encode()[:max_bytes].decode(errors="ignore"),
-        latin.decode("cp1252"),
-        latin[:max_bytes].decode("cp1252"),
+        text.encode("cp1252", errors="replace")[:max_bytes].decode("cp1252"),
     )
     return {comparable(form) for form in forms}

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 import sklearn
+from attrs import evolve
 
 from gateway.images.embedded_metadata import read_metadata
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
@@ -138,6 +139,16 @@ class TestPolicies:
         once = write_tags(image, NEW, policy)
         assert write_tags(once, NEW, policy) == once
         assert set(warnings_of(once)) <= set(warnings_of(image))
+
+
+def test_an_image_that_says_it_all_is_left_as_it_is(photo: Path) -> None:
+    """As its last program wrote it: nothing is put into another order or form."""
+    by_whom = {"IPTC:Writer-Editor": NEW.writer, "XMP-photoshop:CaptionWriter": NEW.writer}
+    image = written_by_exiftool(photo, GROUPS["all"], OLD | by_whom)
+    words = Metadata("Minka im Garten", "Unsere Minka, Köln 2019", ("Garten", "minka"), NEW.writer)
+    for policy in (APPEND, KEEP, AUTO):
+        assert write_tags(image, words, policy) == image
+    assert write_tags(image, evolve(words, keywords=("Minka", "Garten")), REPLACE) == image
 
 
 class TestWordsOfAnAnalyzer:

@@ -79,8 +79,9 @@ class TestAppend:
         there = Metadata("My CAT", "See: a cat on  a sofa.", ("CAT", "Sofa"))
         assert written(there, NEW, self.policy) == there
 
-    def test_a_part_of_a_word_is_not_the_word(self) -> None:
-        assert written(Metadata("Catalogue"), NEW, self.policy).title == "Catalogue – Cat"
+    @pytest.mark.parametrize("title", ["Catalogue", "Bobcat"])
+    def test_a_part_of_a_word_is_not_the_word(self, title: str) -> None:
+        assert written(Metadata(title), NEW, self.policy).title == f"{title} – Cat"
 
     def test_a_persons_description_stays_a_persons(self) -> None:
         assert written(JANES, NEW, self.policy).writer == "Jane"
