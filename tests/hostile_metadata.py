@@ -129,6 +129,16 @@ def extended_xmp(count: int) -> bytes:
     return jpeg(segment(0xE1, XMP + packet(note % guid)), *pieces)
 
 
+def picture_index(count: int, start: int) -> bytes:
+    """A segment whose directory says that its entries take `count` bytes from `start`."""
+    return segment(0xE2, b"MPF\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0xB002, 7, count, start, 0))
+
+
+def self_index() -> bytes:
+    """The offset of its one picture is what says where the entries are: to mend one is to damage the other."""
+    return jpeg(picture_index(16, 10), segment(0xE1, XMP + packet(b"")))
+
+
 TAGGED: Final[dict[str, Callable[[], bytes]]] = {
     "EXIF that points to itself": partial(jpeg_exif, exif((0x8769, 4, 1, 8), (0x8825, 4, 1, 8), following=8)),
     "EXIF with a loop of directories": partial(
@@ -160,9 +170,7 @@ TAGGED: Final[dict[str, Callable[[], bytes]]] = {
     "a text a hundred thousand times": lambda: png(*[chunk(b"tEXt", b"a\0b")] * 99_000),
     "a megabyte of fill bytes": lambda: jpeg(b"\xff" * 1_000_000 + segment(0xFE, b"")),
     "a text that grows to more than the memory": lambda: png(chunk(b"zTXt", b"Comment\0\0" + bomb(1024))),
-    "an index of pictures that points to itself": lambda: jpeg(
-        segment(0xE2, b"MPF\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0xB002, 7, MANY, 8, 8))
-    ),
+    "an index of pictures that goes on for ever": lambda: jpeg(picture_index(MANY, 8)),
     "IPTC with an extended size of four gigabytes": lambda: jpeg(
         photoshop(resource(0x0404, b"\x1c\x02\x19\x80\4\xff\xff\xff\xff" + b"x" * 100))
     ),
@@ -201,6 +209,7 @@ REFUSED: Final[dict[str, Callable[[], bytes]]] = {
         photoshop(resource(0x0404, b"x" * 99, length=MANY))
     ),
     "a resource whose name is longer than it": lambda: jpeg(photoshop(b"8BIM\4\4\xff\0\0\0\0\1x")),
+    "an index of pictures that is one of them": self_index,
     "a picture that is cut off": lambda: a_jpeg()[:-300],
     "metadata alone": lambda: jpeg_exif(exif())[:-600],
 }

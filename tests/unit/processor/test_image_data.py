@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from gateway.errors import ContentError
 from gateway.images.signatures import JPEG_SIGNATURE, PNG_SIGNATURE
+from gateway.metadata import Metadata
 from gateway.processor.image_data import ImageDataChanged, check_same_image_data, image_data_hash
 from gateway.processor.multi_picture import with_current_index
 from gateway.processor.parts import parts
+from gateway.processor.tags import write_tags
+from tests.hostile_metadata import self_index
 from tests.jpeg_parts import END, SCAN, SOI, multi_picture_jpeg, pictures_of, segment
 from tests.pictures import china, logo
 
@@ -71,6 +74,11 @@ def test_a_change_is_an_error_of_this_image_whose_detail_names_both_hashes() -> 
 
 def test_no_change_is_no_error() -> None:
     check_same_image_data(jpeg(TABLE), jpeg(EXIF, TABLE))
+
+
+def test_an_image_that_would_change_is_not_tagged() -> None:
+    with pytest.raises(ImageDataChanged):
+        write_tags(self_index(), Metadata("title"))
 
 
 class TestJpeg:
