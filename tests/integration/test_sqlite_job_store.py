@@ -118,6 +118,22 @@ async def test_reads_do_not_wait_for_the_writer(store):
             assert await store.events(job.job_id, after=0, limit=10)
 
 
+async def test_other_questions_do_not_wait_for_searches(store, path):
+    """Each of these goes through a hundred thousand rows, to count them."""
+    job = await add(store)
+    numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000)"
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"{numbers} INSERT INTO keywords SELECT 'dog', n FROM numbers")  # noqa: S608
+    query = ImageQuery(keywords=["dog"])
+    searches = [asyncio.ensure_future(store.find_images(query, limit=1)) for _ in range(200)]
+    await until_it_waits(searches[-1])
+    assert len(await store.events(job.job_id, after=0, limit=10)) == 1
+    assert not searches[100].done()
+    for search in searches:
+        search.cancel()
+    await asyncio.gather(*searches, return_exceptions=True)
+
+
 async def test_a_write_whose_waiter_left_before_its_turn_is_not_made(store):
     job = await add(store)
     async with held_writer(store, job):

@@ -61,12 +61,19 @@ def test_no_question_after_what_is_left_goes_through_a_table(connection: sqlite3
     assert [step for step in touched if not re.match("SEARCH .* USING ", step)] == []
 
 
-SEARCHED = {"before": 1, "limit": 1, "status": "failed", "keyword_0": "a", "keyword_1": "b"}
+SEARCHED = {"keywords": "[]", "before": 1, "limit": 1, "status": "failed", "keyword_0": "a", "keyword_1": "b"}
 
 
 @pytest.mark.parametrize(
     "query",
-    [search.ALL, search.ENDED_BY_STATUS, search.OPEN_BY_STATUS, search.by_keywords(1), search.by_keywords(2)],
+    [
+        search.ALL,
+        search.ENDED_BY_STATUS,
+        search.OPEN_BY_STATUS,
+        search.by_keywords(1),
+        search.by_keywords(2),
+        search.RARITY,
+    ],
 )
 def test_no_search_goes_through_more_than_the_images_that_are_open(
     connection: sqlite3.Connection, query: str
@@ -145,11 +152,19 @@ FILL_ENDED = (
         (ImageQuery(status=Status.FAILED), 0),
         (ImageQuery(status=Status.PENDING), 0),
         (ImageQuery(keywords=["few"]), JOBS // 1000),
+        (ImageQuery(keywords=["few", "none"]), 0),
     ],
-    ids=["all", "completed", "failed", "pending", "few"],
+    ids=["all", "completed", "failed", "pending", "few", "few and none"],
 )
 def test_a_page_of_a_search_is_told_in_few_steps_however_many_images_are_kept(ended, query, total, cursor):
     steps = Steps(ended)
     page = search.find_images(ended, query, limit=10, cursor=cursor)
     assert (page.total, len(page.images)) == (total, min(10, total))
     assert steps.thousands < 5
+
+
+def test_of_several_keywords_the_rarest_leads_the_way(ended):
+    steps = Steps(ended)
+    page = search.find_images(ended, ImageQuery(keywords=["all", "few"]), limit=10, cursor=None)
+    assert page.total == JOBS // 1000
+    assert steps.thousands < 100

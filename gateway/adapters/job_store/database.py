@@ -17,23 +17,27 @@ from gateway.adapters.job_store.schema import add_functions, epoch_of, migrate, 
 from gateway.adapters.job_store.settings import Synchronous
 from gateway.errors import GatewayError, NoRoom
 
-READERS = 2
+READERS, SEARCHERS = 2, 1
 _STATEMENTS = 512  # kept compiled by a connection: the writer's few, for each number of rows
 _WAL_KEPT_BYTES = 16 * 1024 * 1024  # a WAL that a burst let grow is cut back to this
 
 
 @frozen
 class Database:
-    """An open file: `writer` is the only connection that writes and checkpoints (FAULTS: WAL reset bug)."""
+    """An open file: `writer` is the only connection that writes and checkpoints (FAULTS: WAL reset bug).
+
+    `searchers` are readers apart: a search may take long, and what the pipeline asks must not wait for it.
+    """
 
     writer: sqlite3.Connection
     readers: tuple[sqlite3.Connection, ...]
+    searchers: tuple[sqlite3.Connection, ...]
     epoch: str
     next_key: int
     lock: IO[bytes]
 
     def close(self) -> None:
-        for connection in (*self.readers, self.writer):
+        for connection in (*self.readers, *self.searchers, self.writer):
             connection.close()
         self.lock.close()
 
@@ -65,9 +69,11 @@ def _open(path: Path, synchronous: Synchronous) -> Database:
         epoch = epoch_of(writer, path)
         (newest,) = writer.execute("SELECT coalesce(max(key), 0) FROM jobs").fetchone()
         read_only = f"{path.absolute().as_uri()}?mode=ro"
-        readers = tuple(undo.enter_context(closing(_connect(read_only))) for _ in range(READERS))
+        readers = [undo.enter_context(closing(_connect(read_only))) for _ in range(READERS + SEARCHERS)]
         undo.pop_all()
-    return Database(writer, readers, epoch, newest + 1, lock)
+    return Database(
+        writer, tuple(readers[:READERS]), tuple(readers[READERS:]), epoch, next_key=newest + 1, lock=lock
+    )
 
 
 def _lock(path: Path) -> IO[bytes]:

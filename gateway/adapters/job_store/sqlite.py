@@ -34,6 +34,7 @@ class SqliteJobStore:
         self._synchronous = synchronous
         self._recent = RecentJobs()
         self._readers = Readers(database.readers)
+        self._searchers = Readers(database.searchers)
         keys = itertools.count(database.next_key)
         standing: set[str] = set()
         self._writer = Writer(
@@ -55,7 +56,7 @@ class SqliteJobStore:
     async def _close(self) -> None:
         self._is_open = False
         try:
-            await self._readers.close()
+            await asyncio.gather(self._readers.close(), self._searchers.close())
         finally:
             try:
                 await self._writer.close()  # the last connection to go checkpoints the WAL
@@ -106,7 +107,7 @@ class SqliteJobStore:
     # ImageSearch
 
     async def find_images(self, query: ImageQuery, *, limit: int, cursor: str | None = None) -> ImagePage:
-        return await self._readers.run(partial(search.find_images, query=query, limit=limit, cursor=cursor))
+        return await self._searchers.run(partial(search.find_images, query=query, limit=limit, cursor=cursor))
 
     # Backlog
 
