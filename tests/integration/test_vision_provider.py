@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.vision.endpoint import MAX_ANSWER_BYTES
 from gateway.analyzer.vision.failures import UNREADABLE_TRIES
-from gateway.analyzer.vision.provider import DOWN_AFTER, Limits, VisionProvider
+from gateway.analyzer.vision.health import DOWN_AFTER
+from gateway.analyzer.vision.provider import Limits, VisionProvider
 from gateway.analyzer.vision.settings import VisionSettings
 from gateway.metadata import Metadata
 from gateway.ports.clock import Clock

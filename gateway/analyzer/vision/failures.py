@@ -7,7 +7,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from gateway.analyzer.provider import AnalysisFailed
-from gateway.analyzer.vision.words import Unreadable, clean, shortened
+from gateway.analyzer.vision.texts import clean, shortened
+from gateway.analyzer.vision.words import Unreadable
 from gateway.failure_codes import ANALYSIS_REFUSED
 from gateway.fetch.answers import retry_after_s
 

@@ -7,7 +7,6 @@ and no image fails for it. From then on everything counts, so that an image ends
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from itertools import count
 from time import perf_counter
 from typing import Final
 
@@ -17,6 +16,7 @@ from attrs import define, frozen
 from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.vision.endpoint import Endpoint
 from gateway.analyzer.vision.failures import Down, RequestFailed
+from gateway.analyzer.vision.health import Health
 from gateway.analyzer.vision.picture import Picture, prepared
 from gateway.analyzer.vision.prompt import prompt_for, template_of
 from gateway.analyzer.vision.replies import Usage
@@ -25,15 +25,13 @@ from gateway.analyzer.vision.settings import VisionSettings
 from gateway.analyzer.vision.turns import PauseTooLong, Turns
 from gateway.metadata import Metadata
 from gateway.ports.clock import Clock, SystemClock
-from gateway.processes import HelperProcesses
+from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
 from gateway.telemetry.metrics import VisionMetrics
 
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 20.0
-DOWN_AFTER: Final = 3
-"""Images in a row that an endpoint in trouble has cost; each one after them gets one request, until it is back."""
 
 
 @frozen
@@ -56,8 +54,8 @@ class VisionProvider:
     _limits: Limits
     _metrics: VisionMetrics
     _clock: Clock
+    _health: Health
     name: str = "vision"
-    _lost_in_a_row: int = 0
 
     @classmethod
     @asynccontextmanager
@@ -74,7 +72,8 @@ class VisionProvider:
         clock = clock or SystemClock()
         turns = Turns(clock, settings.max_in_flight, settings.max_per_minute)
         async with Endpoint.opened(settings) as endpoint:
-            yield cls(endpoint, turns, template, settings, helpers, limits, metrics, clock)
+            health = Health(settings.host)
+            yield cls(endpoint, turns, template, settings, helpers, limits, metrics, clock, health)
 
     async def describe(self, image: bytes, file_name: str) -> Metadata:
         """As Provider says; `file_name` stays here, for it may name people and places."""
@@ -88,8 +87,9 @@ class VisionProvider:
                 timeout_s=self._limits.timeout_s,
             )
             words = await self._words(picture)
-        except AnalysisFailed as error:
-            self._metrics.images.of(outcome=error.code.removeprefix("analysis_")).add()
+        except (AnalysisFailed, HelperDied, HelperTimeout) as error:
+            outcome = error.code.removeprefix("analysis_") if isinstance(error, AnalysisFailed) else "failed"
+            self._metrics.images.of(outcome=outcome).add()
             raise
         self._metrics.images.of(outcome="described").add()
         return words
@@ -108,7 +108,8 @@ class VisionProvider:
             return await self._ask_again(body, deadline, error)
 
     async def _ask_again(self, body: bytes, deadline: float, failure: RequestFailed) -> Metadata:
-        for tries in count(1):
+        tries = 1
+        while True:
             await self._pause_after(failure, tries, deadline)
             left_s = deadline - self._clock.monotonic()
             try:
@@ -119,8 +120,7 @@ class VisionProvider:
             except TimeoutError as error:
                 raise self._given_up(failure) from error
             except RequestFailed as error:
-                failure = error
-        raise AssertionError("counting ends never")
+                failure, tries = error, tries + 1
 
     async def _ask(self, body: bytes, deadline: float) -> Metadata:
         """By one request. Raises RequestFailed."""
@@ -129,7 +129,7 @@ class VisionProvider:
             reply = await self._endpoint.ask(body, within_s=min(self._settings.request_timeout_s, left_s))
             self._count(reply.usage)
             words = reply.words()
-        self._is_well()
+        self._health.answered()
         return Metadata(words.title, words.description, words.keywords, f"{self.name}/{self._settings.model}")
 
     async def _pause_after(self, failure: RequestFailed, tries: int, deadline: float) -> None:
@@ -152,28 +152,17 @@ class VisionProvider:
         await self._clock.sleep(pause_s)
 
     def _most_tries(self, failure: RequestFailed) -> int:
-        if failure.is_down and self._is_down:
+        if failure.is_down and self._health.is_down:
             return 1
         return min(self._settings.max_tries, failure.most_tries or self._settings.max_tries)
 
     def _given_up(self, failure: RequestFailed) -> AnalysisFailed:
-        """What is said of the image; and the endpoint, if it is down, has cost another one."""
-        if not failure.is_down:  # it answers
-            self._is_well()
-            return failure.failure
-        self._lost_in_a_row += 1
-        if self._lost_in_a_row == DOWN_AFTER:
-            log.warning("vision endpoint is down", host=self._settings.host, reason=str(failure))
+        """What is said of the image."""
+        if failure.is_down:
+            self._health.lost_an_image(str(failure))
+        else:
+            self._health.answered()
         return failure.failure
-
-    @property
-    def _is_down(self) -> bool:
-        return self._lost_in_a_row >= DOWN_AFTER
-
-    def _is_well(self) -> None:
-        if self._is_down:
-            log.info("vision endpoint is back", host=self._settings.host)
-        self._lost_in_a_row = 0
 
     @contextmanager
     def _tallied(self) -> Iterator[None]:

@@ -8,11 +8,11 @@ is handed on is bounded and clean, whatever the text was.
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from gateway.analyzer.provider import AnalysisFailed
+from gateway.analyzer.vision.texts import clean, shortened
 from gateway.failure_codes import ANALYSIS_REFUSED
 from gateway.metadata import Metadata
 
@@ -35,11 +35,9 @@ _STRING = r'"(?:[^"\\]|\\.)*+"'
 _WHOLE_FIELD = re.compile(rf'"(?P<name>\w{{1,20}})"\s*:\s*(?P<text>{_STRING})', re.DOTALL)
 _KEYWORDS_BEGIN = re.compile(r'"(?:keywords|tags)"\s*:\s*\[', re.IGNORECASE)
 _WHOLE_STRING = re.compile(_STRING, re.DOTALL)
-_BETWEEN_KEYWORDS = re.compile(r"[,;\n]")
+_BETWEEN_KEYWORDS = re.compile("[,;\n\u3001\uff0c\uff1b\u060c]")
+"""Commas and semicolons, also those of Chinese, Japanese and Arabic."""
 _MARKS = " \t\r\n#*\u2022-\u2013\"'`.,;:"
-_NOT_SHOWN = frozenset({"Cc", "Cs", "Co", "Cn"})
-_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u200b\u2060")
-"""They are not seen, and turn or split what is."""
 _REFUSAL = re.compile(
     r"\W*(?:i'?m|i am|we'?re|we are)? ?(?:really |very )?(?:sorry\b|afraid\b|unable to\b|not able to\b)"
     r"|\W*(?:i|we) (?:can'?t|cannot|can not|won'?t|will not|must decline|do not feel comfortable)\b"
@@ -71,27 +69,6 @@ def words_in(text: str, *, is_cut: bool = False) -> Metadata:
     if is_cut:
         raise Unreadable("The model's answer was cut off: vision.max_tokens is too small.")
     raise Unreadable("The model gave no title, description and keywords that could be read.")
-
-
-def shortened(text: str, most: int) -> str:
-    """At most that many characters, cut between two words where there are any."""
-    if len(text) <= most:
-        return text
-    cut = text[:most]
-    whole = cut if text[most].isspace() else cut.rpartition(" ")[0]
-    return (whole or cut).rstrip(" ,;:-\u2013")
-
-
-def clean(text: str) -> str:
-    """One line of what can be shown, in Unicode's composed form."""
-    shown = (" " if character.isspace() else character for character in text if _is_kept(character))
-    return " ".join(unicodedata.normalize("NFC", "".join(shown)).split())
-
-
-def _is_kept(character: str) -> bool:
-    if character in _DIRECTIONS:
-        return False
-    return character.isspace() or unicodedata.category(character) not in _NOT_SHOWN
 
 
 def _objects_in(text: str) -> Iterator[Mapping[str, Any]]:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.vision import words as reading
-from gateway.analyzer.vision.words import clean, shortened, words_in
+from gateway.analyzer.vision.texts import clean, shortened
+from gateway.analyzer.vision.words import words_in
 from gateway.metadata import Metadata
 
 CAT = Metadata("A cat", "It sleeps.", ("cat", "sofa"))
@@ -46,6 +47,11 @@ GOOD = '{"title": "A cat", "description": "It sleeps.", "keywords": ["cat", "sof
 )  # fmt: skip
 def test_what_is_clear_is_taken(text):
     assert words_in(text) == CAT
+
+
+@pytest.mark.parametrize("comma", [",", ";", "\n", "\u3001", "\uff0c", "\u060c"])
+def test_keywords_as_one_string_are_parted_by_the_commas_of_any_script(comma):
+    assert words_in(json.dumps({"title": "A", "keywords": f"cat{comma} sofa"})).keywords == ("cat", "sofa")
 
 
 def test_a_number_is_a_keyword_too():
