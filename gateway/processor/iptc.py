@@ -16,6 +16,7 @@ from gateway.processor.lengths import (
     cut,
 )
 from gateway.processor.policy import Changes
+from gateway.processor.writer import is_analyzer
 
 if TYPE_CHECKING:
     from pyexiv2 import ImageData
@@ -44,7 +45,9 @@ def _words(texts: Mapping[str, Sequence[str]]) -> Metadata:
     def first(name: str) -> str:
         return next(iter(all_of(name)), "")
 
-    return Metadata(first(_TITLE), first(_DESCRIPTION), all_of(_KEYWORDS), first(_WRITER))
+    persons = (writer for writer in all_of(_WRITER) if not is_analyzer(writer))
+    writer = next(persons, first(_WRITER))  # there may be several
+    return Metadata(first(_TITLE), first(_DESCRIPTION), all_of(_KEYWORDS), writer)
 
 
 def write(opened: "ImageData", changes: Changes) -> None:

@@ -197,10 +197,33 @@ class TestWordsOfAnAnalyzer:
         changed = changed_by_exiftool(first, f"-{tag}=Minka")
         assert words_in(write_tags(changed, NEW))[tag] == "Minka"
 
-    def test_a_writer_of_another_name_makes_them_a_persons(self, photo: Path) -> None:
+    @pytest.mark.parametrize(
+        "change",
+        ["-XMP-photoshop:CaptionWriter=Jane", "-IPTC:Writer-Editor=Jane", "-IPTC:Writer-Editor+=Jane"],
+        ids=["in XMP", "in IPTC", "beside the analyzer"],
+    )
+    def test_a_writer_of_another_name_makes_them_a_persons(self, photo: Path, change: str) -> None:
         first = write_tags(photo.read_bytes(), self.FIRST)
-        janes = changed_by_exiftool(first, "-XMP-photoshop:CaptionWriter=Jane")
+        janes = changed_by_exiftool(first, change)
         assert words_in(write_tags(janes, NEW))["XMP-dc:Title"] == self.FIRST.title
+
+
+class TestLanguages:
+    """XMP has titles and descriptions by language."""
+
+    def test_a_title_in_another_language_alone_is_a_title(self, photo: Path) -> None:
+        image = changed_by_exiftool(photo.read_bytes(), "-XMP-dc:Title-de=Minka im Garten")
+        tags = tags_of(write_tags(image, NEW))
+        assert tags["XMP-dc:Title-de"] == "Minka im Garten"
+        assert not {"XMP-dc:Title", "IPTC:Headline", "IFD0:XPTitle"} & tags.keys()
+
+    def test_what_is_added_stands_in_the_default_language_and_the_others_stay(self, photo: Path) -> None:
+        image = changed_by_exiftool(
+            photo.read_bytes(), "-XMP-dc:Title=Minka", "-XMP-dc:Title-de=Minka im Garten"
+        )
+        tags = tags_of(write_tags(image, NEW, APPEND))
+        assert tags["XMP-dc:Title"] == tags["IPTC:Headline"] == tags["IFD0:XPTitle"] == "Minka – Cat"
+        assert tags["XMP-dc:Title-de"] == "Minka im Garten"
 
 
 def test_keywords_that_stand_in_either_standard_come_into_both(photo: Path) -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import ContentError
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
+from gateway.processor.grafting import metadata_of
+from gateway.processor.parts import EXIF
 from gateway.processor.segments import segments
 from gateway.processor.tags import TaggingFailed, processor_available, write_tags
 from tests.golden import golden
@@ -292,3 +294,9 @@ def test_any_text_is_written_or_refused_cleanly(title: str, description: str, ke
     image = plain("PNG")
     tagged = write_tags(image, Metadata(title, description, tuple(keywords)))
     assert picture_data(tagged) == picture_data(image)
+
+
+def test_keywords_alone_leave_exif_as_it_is(well_described: bytes) -> None:
+    words = Metadata(keywords=("new",))
+    assert not [tag for tag in tags_of(write_tags(plain("JPEG"), words)) if tag.startswith("IFD0:")]
+    assert metadata_of(write_tags(well_described, words))[EXIF] == metadata_of(well_described)[EXIF]
