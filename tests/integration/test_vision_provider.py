@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import trustme
 from attrs import define
 from PIL import Image
 from structlog.testing import capture_logs
@@ -398,6 +400,26 @@ async def test_a_redirect_is_not_followed(asking):
         failure = await photographer.failure()
     assert (failure.code, len(server.asked), elsewhere.asked) == ("analysis_unavailable", 1, [])
     assert "vision.url" in failure.text
+
+
+async def test_a_certificate_that_nobody_vouches_for_ends_it(a_photographer):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(HOST).configure_cert(tls)
+    async with (
+        vision_server(CAT, tls=tls) as server,
+        a_photographer(f"https://{HOST}:{server.port}") as photographer,
+    ):
+        failure = await photographer.failure()
+    assert (failure.code, server.asked) == ("analysis_unavailable", [])
+    assert "certificate" in failure.text
+
+
+async def test_a_proxy_is_asked_where_one_is_named(a_photographer):
+    async with vision_server(CAT) as proxy:
+        way = proxy.url.removesuffix("/v1")
+        async with a_photographer("http://model.invalid/v1", proxy=way) as photographer:
+            assert await photographer.words() == OF_CAT
+    assert proxy.asked[0].target == "http://model.invalid/v1/chat/completions"
 
 
 # --- an endpoint that is down

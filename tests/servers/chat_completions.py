@@ -12,6 +12,7 @@ import base64
 import gzip
 import io
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -76,7 +77,7 @@ class VisionServer:
 
 
 @asynccontextmanager
-async def vision_server(*answers: Answer) -> AsyncIterator[VisionServer]:
+async def vision_server(*answers: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[VisionServer]:
     """Leaving closes all connections, also those whose answers wait."""
     site = VisionServer(free_port(), answers)
 
@@ -85,7 +86,7 @@ async def vision_server(*answers: Answer) -> AsyncIterator[VisionServer]:
         site.connections.add(task)
         task.add_done_callback(site.connections.discard)
 
-    server = await asyncio.start_server(serve, HOST, site.port)
+    server = await asyncio.start_server(serve, HOST, site.port, ssl=tls)
     try:
         yield site
     finally:

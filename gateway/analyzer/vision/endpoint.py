@@ -67,7 +67,9 @@ class Endpoint:
 
     async def _ask(self, body: bytes) -> Reply:
         whole = io.BytesIO(body)  # read piece by piece, where bytes of some size would be written in one go
-        request = self._session.post(self._settings.endpoint, data=whole, allow_redirects=False)
+        request = self._session.post(
+            self._settings.endpoint, data=whole, allow_redirects=False, proxy=self._settings.proxy or None
+        )
         async with request as answer:
             return reply_of(answer.status, answer.headers, self._without_key(await _whole(answer)))
 
@@ -95,6 +97,8 @@ def _named(error: Exception, within_s: float) -> RequestFailed:
             return in_trouble(f"did not answer within {within_s:.3g} s", outcome="timed_out")
         case aiohttp.ClientConnectorCertificateError():
             return hopeless("has no valid TLS certificate")
+        case aiohttp.ClientHttpProxyError():
+            return in_trouble(f"is behind a proxy that does not let us through ({error.status})")
         case aiohttp.ClientConnectorDNSError():
             return in_trouble("has a host whose name was not found")
         case aiohttp.ClientConnectorError():

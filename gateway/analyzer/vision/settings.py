@@ -16,6 +16,11 @@ def _is_http(_: object, __: object, value: str) -> None:
         raise ValueError("must be without user and password; the key has a setting of its own")
 
 
+def _is_http_or_none(_: object, __: object, value: str) -> None:
+    if value and (URL(value).scheme != "http" or not URL(value).host):
+        raise ValueError("must be an address like http://proxy.example.com:3128")
+
+
 def _stripped(value: str) -> str:
     """Secrets come out of files, whose last line ends."""
     return value.strip()
@@ -34,6 +39,8 @@ class VisionSettings:
     """Its base address, before `/chat/completions`."""
     api_key: str = field(default="", repr=False, converter=_stripped, validator=_fits_a_header)
     """Sent as a bearer token; empty: none is sent."""
+    proxy: str = field(default="", repr=False, metadata={"secret": True}, validator=_is_http_or_none)
+    """Address of an HTTP proxy on the way to it, perhaps with user and password; empty: none."""
     model: str = field(default="openai/gpt-4o", validator=validators.min_len(1))
     """As the endpoint calls it."""
     prompt: str = ""

@@ -112,6 +112,15 @@ def test_an_address_that_is_none_is_refused(url):
     assert "pw" not in told
 
 
+@pytest.mark.parametrize("proxy", ["proxy:3128", "socks5://proxy:1080", "http://"])
+def test_a_proxy_that_is_none_is_refused(proxy):
+    assert "vision.proxy" in refusal(GATEWAY_VISION_PROXY=proxy)
+
+
+def test_the_log_in_of_a_proxy_is_shown_to_nobody():
+    assert "pa55" not in describe(load(None, {"GATEWAY_VISION_PROXY": "http://ada:pa55@proxy:3128"}))
+
+
 @pytest.mark.parametrize(
     ("url", "endpoint"),
     [
