@@ -19,8 +19,6 @@ from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import plain_client
 from tests.servers.system import (
-    Make,
-    Part,
     Place,
     an_empty_place,
     gateway_at,
@@ -40,7 +38,7 @@ PHOTO = exiftool(
     f"-XMP-dc:Title={TITLE}", f"-XMP-dc:Description={DESCRIPTION}", f"-XMP-dc:Subject={KEYWORD}", image=china()
 )  # fmt: skip
 """With a person's words in it."""
-FAST: Mapping[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
+FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
 POLICIES = ("keep", "append", "replace")
 
 
@@ -187,9 +185,9 @@ async def test_it_outlives_a_gateway_that_is_killed_and_holds_of_a_later_attempt
 
 @pytest.mark.parametrize("part", ["analyzer", "processor"])
 async def test_beside_an_existing_service_it_is_refused_and_nothing_is_kept(
-    part: Part, place: Place, tmp_path: Path
+    part: str, place: Place, tmp_path: Path
 ) -> None:
-    makes: dict[Part, Make] = {"analyzer": "ours", "processor": "ours", part: "existing"}
+    makes: dict[str, Any] = {"analyzer": "ours", "processor": "ours", part: "existing"}
     async with (
         asyncio.timeout(OVERALL_S),
         running_system(tmp_path, place, **makes, **FAST) as system,
