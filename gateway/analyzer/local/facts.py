@@ -41,7 +41,7 @@ class Facts:
     words: str = ""
     """A person's own; all others are ours."""
     seen: tuple[str, ...] = ()
-    """Nouns for what is in the picture, the most probable first."""
+    """Nouns for what is in the picture, the most probable first; a wider one is more probable than those in it."""
     broad: frozenset[str] = frozenset()
     """Those among them that say little, like "animal"."""
     colours: tuple[str, ...] = ()
@@ -105,9 +105,11 @@ def _keywords(facts: Facts) -> list[str]:
 
 
 def _subjects(facts: Facts) -> list[str]:
-    """The nouns to name: broad ones only where there is no narrow one; none that a person has said already."""
+    """The nouns to name: none that a person has said already; a broad one, the narrowest, where there is nothing else."""
     said = set(keywords_of(facts.words))
-    return [word for word in _narrow(facts) or facts.seen if not said.issuperset(word.split())]
+    if narrow := _narrow(facts):
+        return [word for word in narrow if not said.issuperset(word.split())]
+    return [] if facts.words else [*facts.seen[-1:]]
 
 
 def _narrow(facts: Facts) -> list[str]:

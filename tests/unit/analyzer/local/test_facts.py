@@ -82,8 +82,17 @@ def test_a_broad_word_gives_way_to_a_narrow_one() -> None:
     assert metadata_of(Facts(**facts)) == Metadata("Cat", "Cat.", ("cat", "animal"))  # type: ignore[arg-type]
 
 
-def test_a_broad_word_is_said_where_it_is_all_that_is_sure() -> None:
-    assert title_of(seen=("animal",), broad=frozenset({"animal"})) == "Animal"
+def test_where_only_broad_words_are_sure_the_narrowest_is_said() -> None:
+    words = metadata_of(Facts(seen=("animal", "mammal"), broad=frozenset({"animal", "mammal"})))
+    assert words == Metadata("Mammal", "Mammal.", ("animal", "mammal"))
+
+
+def test_a_broad_word_adds_nothing_to_a_persons_own() -> None:
+    words = metadata_of(
+        Facts(words="Lighthouse on the cliff", seen=("building",), broad=frozenset({"building"}))
+    )
+    assert words.description == "Lighthouse on the cliff."
+    assert words.keywords == ("lighthouse", "cliff", "building")
 
 
 def test_a_description_names_three_things_and_the_keywords_all() -> None:
