@@ -17,19 +17,25 @@ _MAX_UNUSED_BYTES: Final = 4  # three of a character that needs four, and a blan
 _JOINER: Final = "\u200d"
 _JOINED: Final = re.compile("[\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 """What belongs to the emoji before it: joiner, variation selectors, skin tones, tags of flags."""
+_LETTERS_OF_FLAGS: Final = re.compile("[\U0001f1e6-\U0001f1ff]+\\Z")
+"""Two make up the flag of a country."""
 
 
 def cut(text: str, max_bytes: int) -> str:
     """At most `max_bytes` of UTF-8: never half a character, nor one without its accents, nor half an emoji."""
     fitting = text.encode()[:max_bytes].decode(errors="ignore")
     end = len(fitting)
-    while 0 < end < len(text) and _belong_together(text[end - 1], text[end]):
+    while 0 < end < len(text) and _parts_what_is_seen_as_one(text, end):
         end -= 1
     return (text[:end] or fitting).rstrip()  # of a character that is longer than all the room, what fits
 
 
-def _belong_together(first: str, second: str) -> bool:
-    return first == _JOINER or unicodedata.category(second).startswith("M") or bool(_JOINED.match(second))
+def _parts_what_is_seen_as_one(text: str, end: int) -> bool:
+    after = text[end]
+    if text[end - 1] == _JOINER or unicodedata.category(after).startswith("M") or _JOINED.match(after):
+        return True
+    letters_before = _LETTERS_OF_FLAGS.search(text, 0, end)
+    return bool(letters_before and len(letters_before[0]) % 2 and _LETTERS_OF_FLAGS.match(after))
 
 
 def could_be_cut(text: str, max_bytes: int) -> bool:

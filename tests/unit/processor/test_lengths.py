@@ -23,12 +23,24 @@ def test_what_fits_stays_as_it_is() -> None:
         ("ab" + FAMILY, "ab"),
         ("ab" + "👍🏽", "ab"),
         ("ab" + "✈\ufe0f", "ab"),
+        ("ab" + "🇯🇵", "ab"),
+        ("ab🇫🇷" + "🇯🇵", "ab🇫🇷"),
         ("ab" + "की", "ab"),
     ],
-    ids=["umlaut", "accent", "two accents", "family", "skin tone", "presentation", "vowel sign"],
+    ids=[
+        "umlaut",
+        "accent",
+        "two accents",
+        "family",
+        "skin tone",
+        "presentation",
+        "flag",
+        "second flag",
+        "vowel sign",
+    ],
 )
 def test_what_is_seen_as_one_character_is_never_parted(text: str, whole: str) -> None:
-    assert {cut(text, length) for length in range(2, len(text.encode()))} == {whole}
+    assert {cut(text, length) for length in range(len(whole.encode()), len(text.encode()))} == {whole}
 
 
 def test_of_a_character_that_is_longer_than_the_room_its_beginning_is_left() -> None:
