@@ -17,6 +17,7 @@ from gateway.processor.parts import EXIF, EXIF_AS_TEXT_KINDS, EXIF_CHUNK, parts
 from gateway.processor.policy import Changes
 from gateway.processor.segments import jfif_density
 
+_APP1: Final = 0xE1
 _SEGMENT_START: Final = b"Exif\0\0"
 _MAX_BLOCK_BYTES: Final = 0xFFFF - 2 - len(_SEGMENT_START)
 """In a JPEG: a segment's 16 bits count its length too."""
@@ -32,19 +33,19 @@ def read(image: bytes) -> Metadata:
 
 def changed(image: bytes, changes: Changes) -> Pieces:
     """The EXIF of `image` with `changes`; nothing if it says so already, or stays as it is."""
-    there, changes = read(image), Changes(changes.title, changes.description)
-    if changes.applied_to(there) == there:
+    words, changes = read(image), Changes(changes.title, changes.description)
+    if changes.applied_to(words) == words:
         return {}
     try:
         block = _with_texts(image, changes.title or "", changes.description or "")
     except ExifUnreadable:
         return {}
     if image_type(image) is ImageType.PNG:
-        return {} if _has_exif_as_text(image) else {EXIF_CHUNK: [chunk(EXIF_CHUNK, block)]}
-    if len(block) > _MAX_BLOCK_BYTES:
-        return {}
-    others = metadata_of(image).get(EXIF, [])[1:]
-    return {EXIF: [segment(0xE1, _SEGMENT_START + block), *others]}
+        written = {} if _has_exif_as_text(image) else {EXIF_CHUNK: chunk(EXIF_CHUNK, block)}
+    else:
+        written = {} if len(block) > _MAX_BLOCK_BYTES else {EXIF: segment(_APP1, _SEGMENT_START + block)}
+    there = metadata_of(image)
+    return {kind: [piece, *there.get(kind, [])[1:]] for kind, piece in written.items()}
 
 
 def _with_texts(image: bytes, title: str, description: str) -> bytes:
