@@ -123,6 +123,15 @@ async def test_the_log_says_at_the_start_where_pictures_go_and_never_shows_the_k
     assert KEY["OPENROUTER_API_KEY"] not in gateway.output()
 
 
+async def test_a_prompt_that_is_not_there_stops_the_start_in_one_line(tmp_path):
+    settings = {"vision_prompt_file": str(tmp_path / "prompt.txt")}
+    gateway = Gateway(tmp_path / "data", free_port(), settings, environment=KEY)
+    await gateway.launch()
+    assert await gateway.process.wait() == 1
+    reason = f"can't read the prompt {tmp_path}/prompt.txt (vision.prompt_file): No such file or directory"
+    assert gateway.output().splitlines() == [f"gateway: {reason}"]
+
+
 async def test_metrics_of_vision_are_shown_where_it_is_used(http, tmp_path):
     async with vision_server(BRIDGE) as server, a_gateway(tmp_path, server.url) as gateway:
         await described(http, gateway.base_url, china())
