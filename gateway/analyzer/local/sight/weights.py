@@ -140,10 +140,11 @@ def _checked_layouts(found: object) -> dict[str, _Layout]:
 
 def _is_well_typed(layout: Any) -> bool:
     """Asked of the finished layout, for a pickle may change an object that it has made."""
-    shape, strides, storage = layout.shape, layout.strides, layout.storage
+    shape, strides = layout.shape, layout.strides
+    storage: Any = layout.storage
     return (
         isinstance(storage, _Storage)
-        and isinstance(storage.key, str)
+        and {type(storage.key), type(storage.kind)} == {str}
         and storage.kind in STORAGES
         and isinstance(shape, tuple)
         and isinstance(strides, tuple)
