@@ -192,6 +192,8 @@ class TestOneBatch:
             "?keyword=beach",
             "?keyword=dog&keyword=beach",
             "?status=completed",
+            "?status=failed",
+            "?keyword=dog&status=completed",
         ):
             async with quiet.http.get(path + query) as answer:
                 etags[query] = answer.headers["ETag"]
