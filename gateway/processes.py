@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+ONE_CORE_EACH = {"OPENBLAS_NUM_THREADS": "1"}
+"""numpy would take all cores for each helper, and its threads would wait for one another by turning in circles."""
+
 STOP_S = 5.0  # a killed process is gone at once, unless the kernel holds it in an uninterruptible wait
 INHERITED_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
@@ -272,4 +275,4 @@ def _environment() -> dict[str, str]:
     """What an interpreter needs to find the same modules, and nothing that may be a secret."""
     kept = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     python = {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
-    return kept | python | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return ONE_CORE_EACH | kept | python | {"PYTHONPATH": os.pathsep.join(sys.path)}

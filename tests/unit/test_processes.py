@@ -77,6 +77,14 @@ def open_files() -> list[str]:
     return [str(link.readlink()) for link in links if link.is_symlink()]
 
 
+def threads_after_a_multiplication() -> int:
+    import numpy as np
+
+    square = np.ones((512, 512), np.float32)
+    np.matmul(square, square)
+    return len(os.listdir("/proc/self/task"))  # noqa: PTH208
+
+
 def environment() -> dict[str, str]:
     return dict(os.environ)
 
@@ -380,6 +388,11 @@ async def test_a_helper_knows_no_setting_of_the_service(
 ) -> None:
     monkeypatch.setenv("MINIO_SECRET_KEY", "hidden")
     assert "MINIO_SECRET_KEY" not in await one_helper.run(environment, timeout_s=PLENTY_S)
+
+
+async def test_a_helper_calculates_on_one_core(one_helper: HelperProcesses) -> None:
+    """Threads of numpy in several helpers would wait for one another by turning in circles."""
+    assert await one_helper.run(threads_after_a_multiplication, timeout_s=PLENTY_S) == 1
 
 
 def test_a_helper_starts_without_the_services_libraries() -> None:

@@ -105,7 +105,7 @@ def _keywords(facts: Facts) -> list[str]:
 
 
 def _subjects(facts: Facts) -> list[str]:
-    """The nouns to name: none that a person has said already; a broad one, the narrowest, where there is nothing else."""
+    """The nouns to name: none that a person has said; a broad one, the narrowest, where there is nothing else."""
     said = set(keywords_of(facts.words))
     if narrow := _narrow(facts):
         return [word for word in narrow if not said.issuperset(word.split())]
