@@ -86,6 +86,25 @@ def test_the_sample_photos_are_described_also_under_names_of_a_camera(name: str,
     assert words_for(image, name).title == name.partition(".")[0].replace("-", " ").capitalize()
 
 
+def test_what_is_seen_joins_the_facts_and_its_score_stays_out_of_the_words() -> None:
+    image = (SAMPLES / "lighthouse-on-the-cliff.jpg").read_bytes()
+    found = describe(image, "IMG_1234.JPG", min_probability=0.7)
+    assert found.metadata == Metadata(
+        "Building, grey-blue and grey tones, 11 August 2024",
+        "Building, grey-blue and grey tones, taken on 11 August 2024 with an Apple iPhone 15.",
+        (
+            "architecture", "building", "grey-blue", "grey", "2024", "apple iphone 15", "portrait format",
+        ),
+        "local/efficientnet-lite0",
+    )  # fmt: skip
+    assert found.scores.keys() == {"architecture", "building"}
+
+
+def test_a_picture_in_which_nothing_is_sure_was_looked_at_all_the_same() -> None:
+    found = describe(a_file(a_picture(ORANGE)), "image-0", min_probability=1.0)
+    assert (found.metadata.title, found.metadata.writer) == ("Orange tones", "local/efficientnet-lite0")
+
+
 def test_the_analyzer_needs_no_network_no_loop_and_for_facts_no_numpy() -> None:
     code = "import sys, gateway.analyzer.local.describe; print(*sys.modules)"
     modules = subprocess.run(
