@@ -23,6 +23,7 @@ def a_job_of_many_words() -> Job:
                 f"{index:996}" + A_WIDE_LETTER,
                 f"{index:7996}" + A_WIDE_LETTER,
                 tuple(f"{number:31}" + A_WIDE_LETTER for number in range(200)),
+                f"{index:196}" + A_WIDE_LETTER,
             ),
         )
         for index in range(20)
@@ -56,3 +57,16 @@ def test_a_job_costs_the_same_before_and_after_its_words_were_written() -> None:
     before = footprint(job)
     orjson.dumps(job.images[0].metadata and job.images[0].metadata.title)
     assert footprint(job) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        Metadata("x" * 500),
+        Metadata("", "x" * 500),
+        Metadata("", "", ("x" * 500,)),
+        Metadata(writer="x" * 500),
+    ],
+)
+def test_all_that_an_image_says_counts(words: Metadata) -> None:
+    assert footprint(a_job([an_image(metadata=words)])) > footprint(a_job([an_image()])) + 500
