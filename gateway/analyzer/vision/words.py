@@ -38,12 +38,13 @@ _WHOLE_STRING = re.compile(_STRING, re.DOTALL)
 _BETWEEN_KEYWORDS = re.compile("[,;\n\u3001\uff0c\uff1b\u060c]")
 """Commas and semicolons, also those of Chinese, Japanese and Arabic."""
 _MARKS = " \t\r\n#*\u2022-\u2013\"'`.,;:"
-_REFUSAL = re.compile(
-    r"\W*(?:i'?m|i am|we'?re|we are)? ?(?:really |very )?(?:sorry\b|afraid\b|unable to\b|not able to\b)"
-    r"|\W*(?:i|we) (?:can'?t|cannot|can not|won'?t|will not|must decline|do not feel comfortable)\b"
-    r"|\W*(?:my )?apologies\b|\W*i apologi[sz]e\b",
-    re.IGNORECASE,
+_I_REFUSE = (
+    r"\W*(?:(?:i'?m|i am|we'?re|we are) (?:really |very )?(?:sorry|afraid|unable|not able)"
+    r"|(?:i|we) (?:can'?t|cannot|can not|won'?t|will not|must decline|do not feel comfortable|apologi[sz]e))\b"
 )
+_REFUSED_DESCRIPTION = re.compile(_I_REFUSE, re.IGNORECASE)
+"""Nobody describes a photo so; that sorry is a word in it may well be."""
+_REFUSAL = re.compile(rf"{_I_REFUSE}|\W*(?:sorry|(?:my )?apologies|unable to|not able to)\b", re.IGNORECASE)
 
 
 class Unreadable(AnalysisFailed):
@@ -62,13 +63,24 @@ def words_in(text: str, *, is_cut: bool = False) -> Metadata:
         raise Unreadable("The model's answer is far longer than asked for.")
     for found in (*_objects_in(text), _pieces_of(text)):
         words = _words_of(found)
+        if _REFUSED_DESCRIPTION.match(_typed(words.description)):
+            raise _refused()
         if not words.is_empty:
             return words
-    if _REFUSAL.match(text.replace("\u2019", "'")) and "{" not in text:
-        raise AnalysisFailed("The model refuses to describe this image.", code=ANALYSIS_REFUSED)
+    if _REFUSAL.match(_typed(text)) and "{" not in text:
+        raise _refused()
     if is_cut:
         raise Unreadable("The model's answer was cut off: vision.max_tokens is too small.")
     raise Unreadable("The model gave no title, description and keywords that could be read.")
+
+
+def _refused() -> AnalysisFailed:
+    return AnalysisFailed("The model refuses to describe this image.", code=ANALYSIS_REFUSED)
+
+
+def _typed(text: str) -> str:
+    """With the apostrophe of a keyboard."""
+    return text.replace("\u2019", "'")
 
 
 def _objects_in(text: str) -> Iterator[Mapping[str, Any]]:

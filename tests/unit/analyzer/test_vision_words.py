@@ -96,6 +96,21 @@ def test_a_refusal_in_words_is_told_from_an_answer_that_makes_no_sense(text, quo
     assert caught.value.code == "analysis_refused"
 
 
+def test_a_refusal_in_the_place_of_a_description_is_not_written_into_an_image():
+    no = {
+        "title": "Request denied",
+        "description": "I\u2019m sorry, I can\u2019t describe people.",
+        "keywords": [],
+    }
+    with pytest.raises(AnalysisFailed) as caught:
+        words_in(json.dumps(no))
+    assert caught.value.code == "analysis_refused"
+
+
+def test_a_photo_may_say_sorry():
+    assert words_in('{"description": "Sorry, we are closed, says the sign of a shop."}').description
+
+
 @pytest.mark.parametrize(
     "text",
     [
