@@ -61,7 +61,7 @@ def words_in(text: str, *, is_cut: bool = False) -> Metadata:
     text = text.rpartition("</think>")[2].strip()
     if len(text) > MAX_TEXT:
         raise Unreadable("The model's answer is far longer than asked for.")
-    for found in (*_objects_in(text), _pieces_of(text)):
+    for found in _readings_of(text):
         words = _words_of(found)
         if _REFUSED_DESCRIPTION.match(_typed(words.description)):
             raise _refused()
@@ -83,6 +83,12 @@ def _typed(text: str) -> str:
     return text.replace("\u2019", "'")
 
 
+def _readings_of(text: str) -> Iterator[Mapping[str, Any]]:
+    """Title, description and keywords, as far as they are there; the best reading first."""
+    yield from _objects_in(text)
+    yield _pieces_of(text)
+
+
 def _objects_in(text: str) -> Iterator[Mapping[str, Any]]:
     """JSON objects, wherever they begin."""
     decoder = json.JSONDecoder(strict=False)  # line breaks within strings
@@ -101,7 +107,7 @@ def _objects_in(text: str) -> Iterator[Mapping[str, Any]]:
 
 def _by_our_names(found: Mapping[str, Any]) -> Mapping[str, Any]:
     told = {name.strip().casefold(): value for name, value in found.items()}
-    return {ours: told[name] for ours, names in _NAMES.items() for name in reversed(names) if name in told}
+    return {ours: told[name] for ours, names in _NAMES.items() for name in reversed(names) if told.get(name)}
 
 
 def _pieces_of(text: str) -> Mapping[str, Any]:

@@ -29,6 +29,7 @@ GOOD = '{"title": "A cat", "description": "It sleeps.", "keywords": ["cat", "sof
         '{"title": "A cat", "description": "It sleeps.", "keywords": ["cat; sofa"]}',
         '{"title": "A cat", "description": "It sleeps.", "keywords": "cat\\nsofa"}',
         '{"title": "A cat", "description": "It sleeps.", "keywords": ["#cat", "Cat", " sofa. ", null, true, ""]}',
+        '{"title": "A cat", "description": "It sleeps.", "keywords": null, "tags": ["cat", "sofa"]}',
         '{"title": "A cat", "description": "It sleeps.", "keywords": ["cat", "sofa",],}',
         '{"title": "A\u0000 cat", "description": "It\n sleeps.", "keywords": ["cat", "so\u202efa"]}',
         '{"photo": {"title": "A cat", "description": "It sleeps.", "keywords": ["cat", "sofa"]}}',
@@ -41,7 +42,7 @@ GOOD = '{"title": "A cat", "description": "It sleeps.", "keywords": ["cat", "sof
     ids=[
         "as asked for", "code fence", "sentences around", "thoughts before", "names in capitals", "tags, full stop",
         "keywords as a string", "keywords as one string in a list", "keywords in lines", "marks and doubles",
-        "trailing commas", "control characters", "an object within", "a list around", "texts as lists",
+        "an empty name", "spare commas", "control characters", "an object within", "a list around", "lists of texts",
         "cut off in the keywords", "commas left out", "the example repeated",
     ],
 )  # fmt: skip
