@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.images.embedded_metadata import read_metadata
@@ -64,7 +64,9 @@ def test_iptc_is_never_cut_within_what_is_seen_as_one_character() -> None:
     assert tags["XMP-dc:Subject"] == list(words.keywords)
 
 
-TEXT = st.text(max_size=240) | st.text("a \n,;:\"'&<>=\u0301\u200d👩é北\ufeff\u00a0\u2028", max_size=240)
+TEXT = st.text(min_size=1, max_size=240) | st.text(
+    "a \n,;:\"'&<>=\u0301\u200d👩é北\ufeff\u00a0\u2028", max_size=240
+)
 WORDS = st.builds(
     Metadata,
     TEXT,
@@ -89,6 +91,18 @@ def test_what_was_written_is_read(kind: str, words: Metadata) -> None:
     fit = fit_to_write(words)
     read = read_metadata(write_tags(plain(kind), words)) or Metadata()
     assert (read.title, read.description) == (fit.title, fit.description)
+
+
+@given(st.sampled_from(KINDS), WORDS, WORDS)
+@settings(max_examples=60, deadline=None)
+def test_what_an_analyzer_wrote_is_known_as_its_own_whatever_the_text(
+    kind: str, first: Metadata, second: Metadata
+) -> None:
+    """It reads the same in all standards, cut where it has to be: the next analyzer's words take its place."""
+    first, second = fit_to_write(first), fit_to_write(second)
+    assume(first.title and first.description and second.title and second.description)
+    read = read_metadata(write_tags(write_tags(plain(kind), first), second)) or Metadata()
+    assert (read.title, read.description) == (second.title, second.description)
 
 
 def windows_title(image: bytes) -> str:
