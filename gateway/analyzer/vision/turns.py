@@ -15,6 +15,8 @@ from attrs import define, field
 from gateway.ports.clock import Clock
 
 MINUTE_S: Final = 60.0
+LONGEST_PAUSE_S: Final = 3600.0
+"""Then the endpoint is asked whether it still means it: a slip of its must not end all requests until a restart."""
 _MORE_S: Final = 0.001
 """Slept longer than reckoned, so that no rounding wakes us too early again and again."""
 
@@ -62,8 +64,9 @@ class Turns:
             yield
 
     def pause(self, seconds: float) -> None:
-        """No request begins for so long, of no image."""
-        self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+        """No request begins for so long, of no image; for LONGEST_PAUSE_S at most."""
+        until = self._clock.monotonic() + min(seconds, LONGEST_PAUSE_S)
+        self._paused_until = max(self._paused_until, until)
 
     async def _begin(self, most_pause_s: float) -> None:
         async with self._first_of_the_queue:

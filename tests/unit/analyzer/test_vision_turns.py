@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.analyzer.vision.turns import MINUTE_S, PauseTooLong, Turns
+from gateway.analyzer.vision.turns import LONGEST_PAUSE_S, MINUTE_S, PauseTooLong, Turns
 from tests.clocks import HandClock
 
 PATIENT_S = 10_000.0
@@ -86,6 +86,13 @@ async def test_a_shorter_pause_does_not_end_a_longer_one():
     turns.pause(30)
     turns.pause(1)
     assert min(await beginnings(turns, clock, 1)) >= 30
+
+
+async def test_no_pause_is_for_ever():
+    clock = HandClock()
+    turns = some_turns(clock)
+    turns.pause(1e18)
+    assert LONGEST_PAUSE_S <= min(await beginnings(turns, clock, 1)) < LONGEST_PAUSE_S + 1
 
 
 async def test_who_may_not_wait_so_long_is_told_at_once():
