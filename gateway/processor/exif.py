@@ -12,15 +12,14 @@ from gateway.images.exif import read_exif
 from gateway.images.signatures import ImageType, image_type
 from gateway.metadata import Metadata
 from gateway.processor.exif_block import ExifUnreadable, new_block, with_texts
-from gateway.processor.grafting import Pieces, chunk, metadata_of, segment
+from gateway.processor.grafting import MAX_SEGMENT_CONTENT, Pieces, chunk, metadata_of, segment
 from gateway.processor.parts import EXIF, EXIF_AS_TEXT_KINDS, EXIF_CHUNK, parts
 from gateway.processor.policy import Changes
 from gateway.processor.segments import jfif_density
 
 _APP1: Final = 0xE1
 _SEGMENT_START: Final = b"Exif\0\0"
-_MAX_BLOCK_BYTES: Final = 0xFFFF - 2 - len(_SEGMENT_START)
-"""In a JPEG: a segment's 16 bits count its length too."""
+_MAX_BLOCK_BYTES: Final = MAX_SEGMENT_CONTENT - len(_SEGMENT_START)
 _RESOLUTION: Final = (72, 72, 1)
 """What is said where none is known: EXIF 2.32, 4.6.8."""
 

@@ -16,6 +16,9 @@ from gateway.processor.multi_picture import with_current_index
 from gateway.processor.parts import EXIF_KINDS, JFIF_MARKER, XMP_AND_IPTC_KINDS, Part, parts
 from gateway.processor.trailing_preview import with_current_offset
 
+MAX_SEGMENT_CONTENT: Final = 0xFFFF - 2
+"""A segment's 16 bits count its length too."""
+
 Pieces = Mapping[bytes, list[bytes]]
 """Segments or chunks by the kind of metadata that they are, in their order: several may make up one kind."""
 
@@ -26,7 +29,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def segment(marker: int, content: bytes) -> bytes:
-    """A segment of a JPEG; `content` has at most 65533 bytes."""
+    """A segment of a JPEG; `content` has at most MAX_SEGMENT_CONTENT bytes."""
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 

@@ -26,9 +26,8 @@ def _as_text(*names: bytes) -> list[bytes]:
 
 
 EXIF_KINDS: Final = frozenset({EXIF, EXIF_CHUNK})
-XMP_AND_IPTC_KINDS: Final = frozenset(
-    {_XMP_SEGMENT, PHOTOSHOP, b"iTXtXML:com.adobe.xmp", *_as_text(b"xmp", b"iptc")}
-)
+XMP_KINDS: Final = frozenset({_XMP_SEGMENT, b"iTXtXML:com.adobe.xmp"})
+XMP_AND_IPTC_KINDS: Final = XMP_KINDS | {PHOTOSHOP, *_as_text(b"xmp", b"iptc")}
 EXIF_AS_TEXT_KINDS: Final = frozenset(_as_text(b"exif", b"APP1"))
 
 _METADATA_SEGMENTS: Final = {

@@ -27,6 +27,7 @@ from gateway.processor.policy import AUTO, decide
 from gateway.processor.raw_profile import with_bare_iptc
 from gateway.processor.segments import with_current_digest, with_times_of
 from gateway.processor.texts import fit_to_write
+from gateway.processor.xmp_about import with_about_of
 
 if TYPE_CHECKING:
     from pyexiv2 import ImageData
@@ -90,7 +91,10 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
             written = bytes(opened.get_bytes())
     except EXIV2_ERRORS as error:
         raise _failed(error) from error
-    old, new = metadata_of(alone), metadata_of(with_current_digest(with_times_of(alone, written)))
+    old, new = (
+        metadata_of(alone),
+        metadata_of(with_about_of(alone, with_current_digest(with_times_of(alone, written)))),
+    )
     changed = {kind: new.get(kind, []) for kind in {**old, **new} if new.get(kind) != old.get(kind)}
     return {**changed, **exif.changed(image, changes)}
 
