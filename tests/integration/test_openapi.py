@@ -14,11 +14,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from attrs import evolve
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 from openapi_spec_validator import validate
 
 from gateway.domain import transitions
+from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import HttpSettings
@@ -128,8 +130,16 @@ async def prepared(gateway: QuietGateway) -> Job:
     ]
     job = await gateway.accept(images)
     await gateway.put_processed(f"{images[0].trace_id}/photo1.jpg", JPEG)
-    await gateway.complete(job.job_id, 0)
+    await gateway.change(job.job_id, described)
     return await gateway.publish(job.job_id, 3)
+
+
+def described(job: Job) -> Change:
+    """Its first image is tagged, with every field that words may have."""
+    words = evolve(builders.some_metadata(), writer="local/facts")
+    path = f"{job.images[0].trace_id}/photo1.jpg"
+    name = builders.attempt_of(job, 0)
+    return builders.after(transitions.attempt_completed(job, name, path, words, builders.NOW))
 
 
 def known(path: str, **headers: str) -> Ask:
