@@ -91,10 +91,8 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
             written = bytes(opened.get_bytes())
     except EXIV2_ERRORS as error:
         raise _failed(error) from error
-    old, new = (
-        metadata_of(alone),
-        metadata_of(with_about_of(alone, with_current_digest(with_times_of(alone, written)))),
-    )
+    written = with_about_of(alone, with_current_digest(with_times_of(alone, written)))
+    old, new = metadata_of(alone), metadata_of(written)
     changed = {kind: new.get(kind, []) for kind in {**old, **new} if new.get(kind) != old.get(kind)}
     return {**changed, **exif.changed(image, changes)}
 
