@@ -51,7 +51,8 @@ class LocalProvider:
         for part in described.failed_parts.keys() - self._told:
             self._told.add(part)
             log.warning("part of the analysis failed", part=part, reason=described.failed_parts[part])
-        log.debug("image looked at", scores=described.scores)
+        if described.scores:
+            log.debug("seen in the image", scores=described.scores)
 
 
 def _tell_that_it_is_missing(extra: Extra) -> None:
