@@ -27,6 +27,8 @@ _KEYWORDS: Final = "Iptc.Application2.Keywords"
 _WRITER: Final = "Iptc.Application2.Writer"
 _VERSION: Final = "Iptc.Application2.RecordVersion"
 _CHARACTER_SET: Final = "Iptc.Envelope.CharacterSet"
+_UNKNOWN: Final = ".0x"
+"""In the name of a record or data set that Exiv2 does not know."""
 _UTF_8: Final = "\x1b%G"  # ISO 2022; 1:90
 _LATIN_1: Final = frozenset({"\x1b.A", "\x1b-A"})
 
@@ -88,12 +90,12 @@ def _fields(opened: "ImageData") -> Fields:
 
 
 def _texts(fields: Fields) -> dict[str, list[str]]:
-    """The texts of each field that holds text."""
+    """The texts of each field that is known to hold text: others may be binary, whatever Exiv2 takes them for."""
     declared = fields.get(_CHARACTER_SET, {}).get("value")
     return {
         name: [_decoded(text, declared) for text in _as_list(field["value"])]
         for name, field in fields.items()
-        if field["typeName"] == "String" and name != _CHARACTER_SET
+        if field["typeName"] == "String" and name != _CHARACTER_SET and _UNKNOWN not in name
     }
 
 
