@@ -11,13 +11,13 @@ from gateway.analyzer.local.sight.views import views_of
 from gateway.analyzer.local.sight.vocabulary import SeenWord, words_of
 from gateway.analyzer.local.sight.weights import read_weights
 
-__all__ = ["MOST_WORDS", "SeenWord", "probabilities_of", "seen_in"]
+__all__ = ["MOST_WORDS", "SeenWord", "loaded_network", "probabilities_of", "seen_in"]
 
 MOST_WORDS: Final = 8
 
 
 def seen_in(picture: Image.Image, min_probability: float) -> tuple[SeenWord, ...]:
-    """At most MOST_WORDS that are sure by `min_probability`, most probable first; none of most pictures' half.
+    """At most MOST_WORDS that are sure by `min_probability`, most probable first; none of about half of all pictures.
 
     `picture` is upright and RGB; it need not be larger than about 512 pixels. The first call of a process reads the
     weights. Raises WeightsUnusable, OSError.
@@ -27,14 +27,15 @@ def seen_in(picture: Image.Image, min_probability: float) -> tuple[SeenWord, ...
 
 def probabilities_of(picture: Image.Image) -> Floats:
     """How probable each of the network's classes is, as the mean of what it makes of each view."""
-    network = _network()
+    network = loaded_network()
     of_views = [_softmax(network.logits(view)) for view in views_of(picture)]
     mean: Floats = np.mean(of_views, axis=0, dtype=np.float32)
     return mean
 
 
 @cache
-def _network() -> Network:
+def loaded_network() -> Network:
+    """The network, read once in a process."""
     return network_of(read_weights())
 
 
