@@ -88,7 +88,7 @@ def test_words_are_general_lower_case_and_named_once():
 
 
 def test_all_classes_are_the_networks():
-    assert all(classes and 0 <= min(classes) and max(classes) < CLASSES for classes in CLASSES_OF.values())
+    assert all(classes and min(classes) >= 0 and max(classes) < CLASSES for classes in CLASSES_OF.values())
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,8 @@ def test_a_layout_that_lies_is_refused(layout):
         b"",
     ],
     ids=[
-        "no storage", "twice", "another", "no text", "fewer", "cut off", "goes on", "no tensor", "no magic", "big-endian",
-        "newer", "empty",
+        "no storage", "twice", "another", "no text", "fewer", "cut off", "goes on", "no tensor", "no magic",
+        "big-endian", "newer", "empty",
     ],
 )  # fmt: skip
 def test_another_or_damaged_file_is_refused(file):
