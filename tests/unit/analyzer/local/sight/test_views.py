@@ -1,6 +1,5 @@
 """gateway.analyzer.local.sight.views: the middle and the whole, as the network was trained to see them."""
 
-import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -12,9 +11,8 @@ WHITE, BLACK = (255 - 127) / 128, (0 - 127) / 128
 
 @pytest.mark.parametrize("size", [(512, 384), (384, 512), (1, 1), (3, 4000), (224, 224)])
 def test_a_picture_of_any_size_gives_two_views(size):
-    assert [(view.shape, view.dtype) for view in views_of(Image.new("RGB", size))] == [
-        ((SIZE, SIZE, 3), np.float32)
-    ] * 2
+    shapes = [view.shape for view in views_of(Image.new("RGB", size))]
+    assert shapes == [(SIZE, SIZE, 3), (SIZE, SIZE, 3)]
 
 
 def test_values_are_from_minus_one_to_one():

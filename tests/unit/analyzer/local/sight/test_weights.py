@@ -52,11 +52,8 @@ def a_file(
 
 def test_the_released_file_is_read():
     tensors = read_weights()
-    assert (len(tensors), tensors["_fc.weight"].shape, tensors["_conv_stem.weight"].dtype) == (
-        296,
-        (1000, 1280),
-        np.float32,
-    )
+    assert len(tensors) == 296
+    assert tensors["_fc.weight"].shape == (1000, 1280)
 
 
 def test_one_other_byte_is_another_file():
@@ -162,8 +159,9 @@ def test_no_pickle_of_the_five_can_call_anything(place, tmp_path):
         Calls(eval, f"open({str(evidence)!r}, 'w')"),
         Calls(getattr, "", "join"),
     ):
-        pickles = [pickle.dumps(each, 2) for each in (MAGIC, PROTOCOL, MACHINE, {}, [])]
-        pickles[place] = pickle.dumps(hostile, 2)
+        values: list[Any] = [MAGIC, PROTOCOL, MACHINE, {}, []]
+        values[place] = hostile
+        pickles = [pickle.dumps(value, 2) for value in values]
         with pytest.raises(WeightsUnusable, match="not a name that weights need"):
             tensors_in(b"".join(pickles))
     assert not evidence.exists()
