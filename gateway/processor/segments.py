@@ -1,12 +1,9 @@
 """The segments of a JPEG before its image data: what stands where, and the little that Exiv2 leaves to do there.
 
-Photoshop's resources (APP13) may hold the MD5 of the IPTC block. Readers take one that is not current as a
-sign that the XMP is out of step, and prefer one over the other by it: who writes IPTC has to keep it current,
-and Exiv2 does not. It also gives UTC as zone to each IPTC time that has none, which nobody had said: such times
-are put back as they were. Pure; ITU T.81 annex B rules segments, Adobe's "Photoshop File Formats" the resources.
+Exiv2 gives UTC as zone to each IPTC time that has none, which nobody had said: such times are put back as they were.
+Pure; ITU T.81 annex B rules segments, Adobe's "Photoshop File Formats" the resources.
 """
 
-import hashlib
 import struct
 from collections.abc import Iterator
 
@@ -15,8 +12,7 @@ SEGMENT_HEAD_BYTES = 4  # marker and length
 START_OF_SCAN = 0xDA
 APP0, APP1, APP13 = 0xE0, 0xE1, 0xED
 PHOTOSHOP = b"Photoshop 3.0\0"
-IPTC_BLOCK, IPTC_DIGEST = 0x0404, 0x0425
-DIGEST_BYTES = 16
+IPTC_BLOCK = 0x0404
 MAX_SEGMENT_LENGTH = 0xFFFF
 
 DataSetName = tuple[int, int]
@@ -37,18 +33,6 @@ def with_times_of(original: bytes, tagged: bytes) -> bytes:
     restored = [times[name].pop() if times.get(name) else old for name, old in _data_sets(block)]
     rest = block[sum(len(old) for _, old in _data_sets(block)) :]
     return _with_resource(tagged, *here[IPTC_BLOCK], b"".join([*restored, rest]))
-
-
-def with_current_digest(jpeg: bytes) -> bytes:
-    """`jpeg` with the digest, if it has one, made that of its IPTC block. All else, and a PNG, stays as it is."""
-    blocks = _photoshop_resources(jpeg)
-    if IPTC_BLOCK not in blocks or IPTC_DIGEST not in blocks:
-        return jpeg
-    first, last = blocks[IPTC_DIGEST]
-    if last - first != DIGEST_BYTES:
-        return jpeg
-    digest = hashlib.md5(jpeg[slice(*blocks[IPTC_BLOCK])], usedforsecurity=False).digest()
-    return jpeg[:first] + digest + jpeg[last:]
 
 
 def jfif_density(jpeg: bytes) -> tuple[int, int, int] | None:

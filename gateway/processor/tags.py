@@ -23,9 +23,11 @@ from gateway.processor.bounds import check_bounds
 from gateway.processor.found import found
 from gateway.processor.grafting import Pieces, metadata_of, with_metadata, xmp_and_iptc_alone
 from gateway.processor.image_data import check_same_image_data
+from gateway.processor.parts import PHOTOSHOP
+from gateway.processor.photoshop import iptc_alone, with_iptc_of
 from gateway.processor.policy import AUTO, decide
 from gateway.processor.raw_profile import with_bare_iptc
-from gateway.processor.segments import with_current_digest, with_times_of
+from gateway.processor.segments import with_times_of
 from gateway.processor.texts import fit_to_write
 from gateway.processor.xmp_about import with_about_of
 
@@ -79,8 +81,9 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
     """What is to stand in place of the metadata of `image`: EXIF is ours to write, XMP and IPTC are Exiv2's."""
     alone = xmp_and_iptc_alone(image)
     check_bounds(metadata_of(alone))
-    alone = with_bare_iptc(alone)
+    resources = metadata_of(alone).get(PHOTOSHOP, [])
     try:
+        alone = with_metadata(with_bare_iptc(alone), {PHOTOSHOP: iptc_alone(resources)})
         with _opened(alone) as opened:
             there = found(exif.read(image), iptc.read(opened), xmp.read(opened))
             changes = decide(there, words, policy)
@@ -91,9 +94,11 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
             written = bytes(opened.get_bytes())
     except EXIV2_ERRORS as error:
         raise _failed(error) from error
-    written = with_about_of(alone, with_current_digest(with_times_of(alone, written)))
+    written = with_about_of(alone, with_times_of(alone, written))
     old, new = metadata_of(alone), metadata_of(written)
     changed = {kind: new.get(kind, []) for kind in {**old, **new} if new.get(kind) != old.get(kind)}
+    if block := changed.pop(PHOTOSHOP, []):
+        changed[PHOTOSHOP] = with_iptc_of(block, resources)
     return {**changed, **exif.changed(image, changes)}
 
 
