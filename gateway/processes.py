@@ -74,7 +74,11 @@ class HelperSettings:
 
 @define(eq=False)
 class HelperProcesses:
-    """At most `settings.count` helpers, started as calls need them; the one used last is used first."""
+    """At most `settings.count` helpers, started as calls need them.
+
+    Of those without work, one that ran the same function before is taken: what it needs is loaded there. Of several,
+    the one used last, so that those that are too many end.
+    """
 
     settings: HelperSettings = field(factory=HelperSettings)
     _slots: asyncio.Semaphore = field(init=False)
@@ -111,7 +115,7 @@ class HelperProcesses:
         async with self._slots:
             if self._is_closed:
                 raise Unavailable("The service is stopping.")
-            helper = self._take_idle() or _Helper(self.settings)
+            helper = self._take_idle(function) or _Helper(self.settings)
             self._busy.add(helper)
             try:
                 succeeded, outcome = await self._call(helper, function, args, timeout_s)
@@ -153,10 +157,11 @@ class HelperProcesses:
                 helper.kill()
                 await asyncio.wait([work], timeout=STOP_S)
 
-    def _take_idle(self) -> "_Helper | None":
+    def _take_idle(self, function: Callable[..., Any]) -> "_Helper | None":
         while self._idle:
-            helper, timer = self._idle.popitem()
-            timer.cancel()
+            last_first = list(reversed(self._idle))
+            helper = next((each for each in last_first if each.has_run(function)), last_first[0])
+            self._idle.pop(helper).cancel()
             if helper.is_reusable:  # it may have been killed meanwhile
                 return helper
             helper.stop()
@@ -189,6 +194,7 @@ class _Helper:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._calls = 0
+        self._functions: set[Callable[..., Any]] = set()
         self._is_calling = False
         self._is_killed = False
 
@@ -196,6 +202,10 @@ class _Helper:
     def is_reusable(self) -> bool:
         """Alive and between two calls."""
         return self._process is not None and not self._is_calling and self._process.poll() is None
+
+    def has_run(self, function: Callable[..., Any]) -> bool:
+        """Whether what `function` needs is loaded in it."""
+        return function in self._functions
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
         """(succeeded, result or exception). When it raises, the helper is of no more use."""
@@ -211,6 +221,7 @@ class _Helper:
                 raise HelperDied(text, detail=self._how_it_ended()) from error
             raise
         self._is_calling = False
+        self._functions.add(function)
         if self._calls >= self._settings.max_calls:
             self.stop()
         return succeeded, outcome

@@ -89,6 +89,18 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def meet(here: Path, there: Path) -> int:
+    """Until the other one is at work in another helper."""
+    here.touch()
+    while not there.exists():
+        time.sleep(0.005)
+    return os.getpid()
+
+
+def meet_too(here: Path, there: Path) -> int:
+    return meet(here, there)
+
+
 def work_for(seconds: float) -> str:
     time.sleep(seconds)
     return "done"
@@ -150,6 +162,26 @@ async def test_nothing_runs_before_the_first_call() -> None:
 async def test_a_helper_is_used_again(one_helper: HelperProcesses) -> None:
     pids = {await one_helper.run(os.getpid, timeout_s=PLENTY_S) for _ in range(3)}
     assert len(pids) == 1
+
+
+async def test_a_helper_that_ran_the_same_function_before_is_preferred(
+    helpers: HelperProcesses, tmp_path: Path
+) -> None:
+    """It holds what that function loads, a classifier say; the other one need not load it as well."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    first, second = await asyncio.gather(
+        helpers.run(meet, a, b, timeout_s=PLENTY_S), helpers.run(meet_too, b, a, timeout_s=PLENTY_S)
+    )
+    again = [await helpers.run(function, a, b, timeout_s=PLENTY_S) for function in (meet, meet_too, meet)]
+    assert again == [first, second, first]
+
+
+async def test_a_helper_without_work_is_used_for_another_function_before_one_is_started(
+    helpers: HelperProcesses, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    pids = [await helpers.run(function, here, here, timeout_s=PLENTY_S) for function in (meet, meet_too)]
+    assert pids[0] == pids[1]
 
 
 async def test_no_more_helpers_run_than_the_settings_say(helpers: HelperProcesses) -> None:
