@@ -66,9 +66,8 @@ def with_texts(block: bytes, *, title: str = "", description: str = "") -> bytes
     old, new = _texts_of(block, there), _texts(title, description)
     if new.items() <= old.items():
         return block
-    if (
-        old and _written(there.at, there, old) == block[there.at :]
-    ):  # by us, as the end of the block: it is put anew
+    is_ours = bool(old) and _written(there.at, there, old) == block[there.at :]
+    if is_ours:  # it is the block's end, and is put anew
         block, new = block[: there.at], old | new
     block += b"\0" * (len(block) % 2)
     header = block[:4] + struct.pack(there.order + "I", len(block))

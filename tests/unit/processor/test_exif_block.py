@@ -93,6 +93,11 @@ def test_a_field_that_is_there_twice_is_replaced_as_a_whole() -> None:
     assert written[len(block) :] == struct.pack("<HHHI4s", 1, 0x010E, 2, 4, b"abc\0") + bytes(4)
 
 
+def test_a_next_directory_that_lies_outside_is_not_found_in_what_is_written() -> None:
+    block = b"II*\0\x08\0\0\0" + struct.pack("<HI", 0, 30)
+    assert with_texts(block, title="abc")[-12:] == bytes(4) + "abc\0".encode("utf-16-le")
+
+
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_a_block_whose_first_directory_cannot_be_read_is_refused(name: str) -> None:
     with pytest.raises(ExifUnreadable):
