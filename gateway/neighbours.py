@@ -41,11 +41,14 @@ async def open_workers(
     metrics: Metrics,
 ) -> AsyncIterator[Workers]:
     """The service that does it, with what it needs beside."""
+    count = settings.images_at_once(role)
     max_bytes = max(settings.intake.max_image_bytes, OTHERS_MAX_BYTES)
     if role is Role.ANALYZER:
         async with open_chain(
             settings.analyzer, settings.vision, settings.local, helpers, settings.intake.max_pixels, metrics
         ) as providers:
-            yield Analyzer(broker, objects, providers, settings.analyzer, max_bytes).workers(metrics.workers)
+            analyzer = Analyzer(broker, objects, providers, settings.analyzer, max_bytes)
+            yield analyzer.workers(metrics.workers, count)
     else:
-        yield Processor(broker, objects, helpers, settings.processor, max_bytes).workers(metrics.workers)
+        processor = Processor(broker, objects, helpers, settings.processor, max_bytes)
+        yield processor.workers(metrics.workers, count)

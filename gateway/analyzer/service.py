@@ -45,17 +45,16 @@ class Analyzer:
     _settings: AnalyzerSettings
     _max_bytes: int
 
-    def workers(self, metrics: WorkerMetrics) -> Workers:
-        """The service that feeds this analyzer."""
-        settings = self._settings
+    def workers(self, metrics: WorkerMetrics, count: int) -> Workers:
+        """The service that feeds this analyzer `count` images at once."""
         return Workers(
             "analyzer",
             self._broker,
             Queue.IMAGE_UPLOAD,
             self.handle,
             metrics,
-            settings.concurrency,
-            settings.prefetch,
+            count,
+            self._settings.prefetch,
         )
 
     async def handle(self, delivery: Delivery) -> None:

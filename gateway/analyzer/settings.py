@@ -20,8 +20,8 @@ class AnalyzerSettings:
     """`external`: services of their own on the same broker."""
     providers: tuple[Literal["vision", "local"], ...] = field(default=(), validator=_none_twice)
     """Who is asked, the next one where one fails. None: `vision` where it has a key, else `local`."""
-    concurrency: int = field(default=2, validator=validators.ge(1))
-    """Images in work at once, when built in or as a worker of its own."""
+    concurrency: int = field(default=0, validator=validators.ge(0))
+    """Images in work at once, when built in or as a worker of its own; 0: as many as helper processes, 2 at least."""
     prefetch: int = field(default=1, validator=[validators.ge(1), validators.le(65535)])
     """Messages in hand of each that works; with more than 1, those behind a slow image wait with it."""
     timeout_s: float = field(default=60.0, validator=validators.gt(0))

@@ -54,15 +54,15 @@ class Processor:
     _settings: ProcessorSettings
     _max_bytes: int
 
-    def workers(self, metrics: WorkerMetrics) -> Workers:
-        """The service that feeds this processor."""
+    def workers(self, metrics: WorkerMetrics, count: int) -> Workers:
+        """The service that feeds this processor `count` images at once."""
         return Workers(
             "processor",
             self._broker,
             Queue.METADATA_GENERATED,
             self.handle,
             metrics,
-            self._settings.concurrency,
+            count,
             self._settings.prefetch,
         )
 

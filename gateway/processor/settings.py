@@ -22,8 +22,8 @@ class ProcessorSettings:
         default="built_in", validator=validators.in_(("built_in", "external"))
     )
     """`external`: services of their own on the same broker."""
-    concurrency: int = field(default=2, validator=validators.ge(1))
-    """Images in work at once, when built in or as a worker of its own."""
+    concurrency: int = field(default=0, validator=validators.ge(0))
+    """Images in work at once, when built in or as a worker of its own; 0: as many as helper processes, 2 at least."""
     prefetch: int = field(default=1, validator=[validators.ge(1), validators.le(65535)])
     """Messages in hand of each that works; with more than 1, those behind a slow image wait with it."""
     timeout_s: float = field(default=60.0, validator=validators.gt(0))

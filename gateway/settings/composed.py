@@ -91,6 +91,13 @@ class Settings:
         """The section of a worker."""
         return self.analyzer if role is Role.ANALYZER else self.processor
 
+    def images_at_once(self, role: Role) -> int:
+        """How many images a worker has in work: none of its helper processes is to wait for the next one.
+
+        Two at least, for a wait for the disk or a model keeps no processor busy.
+        """
+        return self.of(role).concurrency or max(self.helpers.count, 2)
+
     @property
     def takes_metadata_options(self) -> bool:
         """Whether a request may say what becomes of words that its images have already."""

@@ -106,6 +106,17 @@ def test_the_names_of_a_worker_are_those_of_its_role(role, consumed, published):
     assert (own.prefetch, own.concurrency, settings.http_of(role).port) == (3, 5, 9090)
 
 
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize(
+    ("helpers", "concurrency", "at_once"),
+    [("4", "0", 4), ("1", "0", 2), ("4", "1", 1), ("1", "9", 9)],
+    ids=["a helper each", "two at least", "fewer when it says so", "more when it says so"],
+)
+def test_a_worker_has_as_many_images_in_work_as_keep_its_helpers_busy(role, helpers, concurrency, at_once):
+    names = {"GATEWAY_HELPERS_COUNT": helpers, "WORKER_CONCURRENCY": concurrency}
+    assert load(None, names, role).settings.images_at_once(role) == at_once
+
+
 def test_a_worker_that_would_publish_where_it_consumes_is_told_the_queue():
     with pytest.raises(SettingsError, match="two are called batch"):
         load(None, {"RABBITMQ_CONSUMER_QUEUE": "batch", "RABBITMQ_PUBLISHER_QUEUE": "batch"}, Role.ANALYZER)
