@@ -3,6 +3,7 @@
 It is written as UTF-8 and says so; texts of an earlier Latin-1 are converted with it. Its lengths are bounds in bytes.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,8 @@ _KEYWORDS: Final = "Iptc.Application2.Keywords"
 _WRITER: Final = "Iptc.Application2.Writer"
 _VERSION: Final = "Iptc.Application2.RecordVersion"
 _CHARACTER_SET: Final = "Iptc.Envelope.CharacterSet"
+_CONTROLS: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""XMP has blanks in their place: one keyword must not be two."""
 _UNKNOWN: Final = ".0x"
 """In the name of a record or data set that Exiv2 does not know."""
 _UTF_8: Final = "\x1b%G"  # ISO 2022; 1:90
@@ -41,7 +44,7 @@ def read(opened: "ImageData") -> Metadata:
 
 def _words(texts: Mapping[str, Sequence[str]]) -> Metadata:
     def all_of(name: str) -> tuple[str, ...]:
-        values = (text.replace("\0", "").strip() for text in texts.get(name, ()))
+        values = (_CONTROLS.sub(" ", text.replace("\0", "")).strip() for text in texts.get(name, ()))
         return tuple(value for value in values if value)
 
     def first(name: str) -> str:

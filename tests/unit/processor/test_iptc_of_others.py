@@ -30,3 +30,9 @@ def test_binary_data_stays(record: int, number: int) -> None:
 def test_text_becomes_utf_8() -> None:
     tagged = write_tags(jpeg(photoshop(resource(0x0404, data_set(2, 90, b"M\xfcnchen")))), WORDS)
     assert data_set(2, 90, "München".encode()) in tagged
+
+
+@pytest.mark.parametrize("keyword", [b"a\x1c\x02b", b"\x7fa b\x04", b"a\0\x1b"])
+def test_a_keyword_with_control_characters_stays_one(keyword: bytes) -> None:
+    once = write_tags(jpeg(photoshop(resource(0x0404, data_set(2, 25, keyword)))), WORDS)
+    assert write_tags(once, WORDS) == once
