@@ -24,7 +24,16 @@ STOP_S = 10.0
 ALL_IMAGES_S = 60.0
 POLL_S = 0.05
 LOG_TAIL_CHARACTERS = 2_000
-SERVICE_VARIABLES = ("GATEWAY_", "RABBITMQ_", "MINIO_", "SERVER_PORT", "LOG_", "DD_", "TELEGRAM_")
+SERVICE_VARIABLES = (
+    "GATEWAY_",
+    "RABBITMQ_",
+    "MINIO_",
+    "OPENROUTER_",
+    "SERVER_PORT",
+    "LOG_",
+    "DD_",
+    "TELEGRAM_",
+)
 
 
 class DemoFailed(Exception):

@@ -24,6 +24,7 @@ async def start(*args: object) -> asyncio.subprocess.Process:
         "GATEWAY_HTTP_TCP": "no",
         "RABBITMQ_URL": "amqp://mq",
         "MINIO_ENDPOINT": "minio:9000",
+        "OPENROUTER_MAX_TOKENS": "none",
     }
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "demo", *map(str, args), env=dict(os.environ) | other,
