@@ -1,7 +1,7 @@
 """How many photos of 12 megapixels the embedded gateway tags in a minute, against the sum of the parts of that work.
 
-A gateway of its own for each number of helper processes is sent batches until all photos are tagged. Between two
-batches the parts are measured apart, so that a busy machine hurts both alike.
+A gateway for each number of helper processes is sent batches, all by turns, and the parts are measured apart between
+them: a busy machine hurts all alike. Only the batch in hand makes work; gateways without one are idle.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -25,84 +25,107 @@ from tests.benchmarks.row import Row, at_least
 from tests.free_ports import free_port
 from tests.servers.gateway import Gateway
 
-PHOTOS = 200
-"""Of the row with a helper for each core."""
-FEW_PHOTOS = 80
-"""Of the others."""
+CORES = len(os.sched_getaffinity(0))
+COUNTS = tuple(count for count in (1, 2, 4) if count <= CORES)
+"""Of helper processes."""
+ROUNDS = 5
 BATCH = 40
+"""Photos for the gateway with the most helpers, in each round: 200 in all."""
+SMALL_BATCH = 20
+"""Likewise for the others."""
 SAMPLE = 9
-"""Photos that each part is measured with, each time: one of every kind."""
+"""Photos that each part is measured with, in each round: one of every kind."""
 BATCH_S = 120
+HELPERS_IDLE_S = "5m"
+"""None ends while the others have their turns."""
 
 LEAST_OF_THE_PARTS = 1 / 1.5
-LEAST_OF_TWICE = 1.5
-CORES = os.cpu_count() or 1
+LEAST_OF_DOUBLING = 1.5
 
 
 @frozen
-class Measured:
-    """Photos a minute: of the gateway, and of its parts in as many processes as really run at once."""
+class Round:
+    """What was measured one after the other: photos a minute by number of helper processes, and the parts."""
 
-    gateway: float
-    parts: float
+    gateways: dict[int, float]
+    parts: Parts
 
 
 async def run() -> list[Row]:
-    counts = [count for count in (1, 2, 4) if count <= CORES]
-    measured = {
-        count: await photos_per_minute(count, PHOTOS if count == 2 else FEW_PHOTOS) for count in counts
-    }
-    rows = [_against_the_parts(count, each) for count, each in measured.items()]
-    if 2 in measured:
-        rows.append(_scaling(measured[1].gateway, measured[2].gateway))
-    return [*rows, await _against_exiftool()]
+    rounds = await measured_rounds()
+    _show(rounds)
+    rows = [_against_the_parts(count, rounds) for count in COUNTS]
+    doublings = [_doubling(count, rounds) for count in COUNTS if 2 * count in COUNTS]
+    return [*rows, *doublings, await _against_exiftool()]
 
 
-def _against_the_parts(count: int, measured: Measured) -> Row:
+def _against_the_parts(count: int, rounds: Sequence[Round]) -> Row:
     return Row(
         name=f"pipeline, helper processes: {count}",
-        value=measured.gateway,
+        value=_gateway_speed(count, rounds),
         unit="photos a minute",
-        reference=measured.parts,
-        compared_with="analysis, tagging, storing, each alone, times the processes",
+        reference=statistics.median(each.parts.photos_per_minute(count) for each in rounds),
+        compared_with="the parts, each alone, times the helpers",
         goal=at_least(LEAST_OF_THE_PARTS),
     )
 
 
-def _scaling(one: float, two: float) -> Row:
+def _doubling(count: int, rounds: Sequence[Round]) -> Row:
     return Row(
-        name="pipeline, two helper processes",
-        value=two,
+        name=f"pipeline, helper processes: {2 * count} for {count}",
+        value=_gateway_speed(2 * count, rounds),
         unit="photos a minute",
-        reference=one,
-        compared_with="one helper process",
-        goal=at_least(LEAST_OF_TWICE),
+        reference=_gateway_speed(count, rounds),
+        compared_with="half as many helper processes",
+        goal=at_least(LEAST_OF_DOUBLING),
     )
 
 
-async def photos_per_minute(helpers: int, count: int) -> Measured:
-    photos = list(large_photos(count))
-    batches = [photos[start : start + BATCH] for start in range(0, count, BATCH)]
-    with tempfile.TemporaryDirectory() as name:
-        async with _gateway(Path(name) / "data", helpers) as gateway, _one_helper() as helper:
-            await _tag(gateway, photos[: 2 * helpers])  # starts its helpers
-            seconds, parts = 0.0, list[Parts]()
-            for batch in batches:
-                parts.append(await measured_parts(helper, photos[:SAMPLE], Path(name) / "parts"))
-                seconds += await _tag(gateway, batch)
-    _show(parts)
-    reference = statistics.median(each.photos_per_minute(helpers) for each in parts)
-    return Measured(60 * count / seconds, reference)
+def _gateway_speed(count: int, rounds: Sequence[Round]) -> float:
+    return statistics.median(each.gateways[count] for each in rounds)
 
 
-def _show(parts: Sequence[Parts]) -> None:
+def _show(rounds: Sequence[Round]) -> None:
     analysis, tagging, storing = (
-        1000 * statistics.median(getattr(each, part) for each in parts)
-        for part in ("analysis_s", "tagging_s", "storing_s")
+        1000 * statistics.median(seconds)
+        for seconds in zip(
+            *((each.parts.analysis_s, each.parts.tagging_s, each.parts.storing_s) for each in rounds),
+            strict=True,
+        )
     )
     click.echo(
         f"a photo alone: analysis {analysis:.0f} ms, tagging {tagging:.0f} ms, storing {storing:.0f} ms"
     )
+    for each in rounds:
+        speeds = ", ".join(f"{speed:.0f} with {count}" for count, speed in each.gateways.items())
+        click.echo(f"photos a minute by helper processes: {speeds}")
+
+
+async def measured_rounds() -> list[Round]:
+    photos = list(large_photos(ROUNDS * BATCH))
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        helper = await stack.enter_async_context(_one_helper())
+        gateways = {
+            count: await stack.enter_async_context(_gateway(folder / str(count), count)) for count in COUNTS
+        }
+        for count, gateway in gateways.items():
+            await _tag(gateway, photos[: 2 * count])  # its helpers start, and load what they need
+        return [
+            await _round(gateways, helper, photos[start : start + BATCH], folder / "parts")
+            for start in range(0, len(photos), BATCH)
+        ]
+
+
+async def _round(
+    gateways: dict[int, Gateway], helper: HelperProcesses, photos: Sequence[bytes], folder: Path
+) -> Round:
+    parts = await measured_parts(helper, photos[:SAMPLE], folder)
+    speeds = {}
+    for count, gateway in gateways.items():
+        batch = photos if count == max(gateways) else photos[:SMALL_BATCH]
+        speeds[count] = 60 * len(batch) / await _tag(gateway, batch)
+    return Round(speeds, parts)
 
 
 async def _tag(gateway: Gateway, photos: Sequence[bytes]) -> float:
@@ -148,7 +171,9 @@ async def _turn(
 
 @asynccontextmanager
 async def _gateway(data_dir: Path, helpers: int) -> AsyncIterator[Gateway]:
-    gateway = Gateway(data_dir, free_port(), {"helpers_count": str(helpers)})
+    gateway = Gateway(
+        data_dir, free_port(), {"helpers_count": str(helpers), "helpers_idle_s": HELPERS_IDLE_S}
+    )
     try:
         await gateway.start()
         yield gateway
