@@ -23,6 +23,8 @@ from tests.submitting import job_of, readiness, submit_files
 
 BATCHES = 5
 IMAGES = 7
+QUICK = {"GATEWAY_LOCAL_SEE": "false"}
+"""These tests are about messages under short deadlines: what is in the photos would take the machine's cores."""
 
 
 @define(eq=False)
@@ -100,7 +102,7 @@ async def a_busy_system(
     """As `running_system`, with batches in every stage; all of it must be over in time."""
     async with (
         asyncio.timeout(within_s),
-        running_system(folder, place, **options) as system,
+        running_system(folder, place, analyzer_variables=QUICK, **options) as system,
         aiohttp.ClientSession() as http,
     ):
         client = Client(http, system)
