@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.vision.endpoint import MAX_ANSWER_BYTES
-from gateway.analyzer.vision.failures import UNREADABLE_TRIES
+from gateway.analyzer.vision.failures import TRIES_WITH_LESS, UNREADABLE_TRIES
 from gateway.analyzer.vision.health import DOWN_AFTER
 from gateway.analyzer.vision.provider import Limits, VisionProvider
 from gateway.analyzer.vision.settings import VisionSettings
@@ -308,6 +308,38 @@ async def test_a_silent_endpoint_is_not_waited_for(asking):
         failure = await photographer.failure()
     assert (failure.code, len(server.asked)) == ("analysis_unavailable", 2)
     assert "did not answer within" in failure.text
+
+
+# --- models that decline a member of the request
+
+NO_MAX_TOKENS = status(
+    400,
+    message="Unsupported parameter: 'max_tokens' is not supported with this model. "
+    "Use 'max_completion_tokens' instead.",
+)
+NO_TEMPERATURE = status(
+    400,
+    message="Unsupported value: 'temperature' does not support 0.7 with this model. "
+    "Only the default (1) value is supported.",
+)
+
+
+async def test_what_a_model_declines_is_left_out_from_then_on(asking):
+    async with asking(NO_MAX_TOKENS, NO_TEMPERATURE, CAT) as (photographer, server):
+        assert [await photographer.words() for _ in range(2)] == [OF_CAT, OF_CAT]
+    declined = {"max_tokens", "temperature", "max_completion_tokens"}
+    assert [declined & set(asked.body) for asked in server.asked] == [
+        {"max_tokens", "temperature"},
+        {"max_completion_tokens", "temperature"},
+        {"max_completion_tokens"},
+        {"max_completion_tokens"},
+    ]
+
+
+async def test_a_model_that_declines_for_ever_is_not_asked_for_ever(asking):
+    async with asking(NO_TEMPERATURE, max_tries=100) as (photographer, server):
+        failure = await photographer.failure()
+    assert (failure.code, len(server.asked)) == ("analysis_unavailable", TRIES_WITH_LESS)
 
 
 # --- Retry-After

@@ -30,6 +30,12 @@ _MODERATION = re.compile(
     r"moderation|content[_ -]?(?:policy|filter)|safety system|safety_violation", re.IGNORECASE
 )
 _KEY = re.compile(r"\b(?:sk|key)-[\w*-]+")
+_DECLINED = re.compile(
+    r"Unsupported (?:parameter|value): '(?P<member>max_tokens|temperature)'", re.IGNORECASE
+)
+"""How OpenAI says it of its newer models, and servers before it pass it on."""
+TRIES_WITH_LESS: Final = 3
+"""Requests until both of these members have been left out."""
 
 
 class Down(AnalysisFailed):
@@ -44,7 +50,7 @@ class RequestFailed(Exception):
     `failure` is what is said of the image when no other request follows; `outcome` is a word of the metrics.
     `most_tries` is how many requests such a failure is worth, None where time and settings alone bound them.
     `retry_after_s` is how long the endpoint wants no request at all. `is_down`: the endpoint itself is in trouble,
-    whatever image it is asked about.
+    whatever image it is asked about. `declined` is a member of the request that the model does not take.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class RequestFailed(Exception):
         most_tries: int | None = 1,
         retry_after_s: float | None = None,
         is_down: bool = False,
+        declined: str = "",
     ) -> None:
         super().__init__(str(failure))
         self.failure = failure
@@ -62,6 +69,7 @@ class RequestFailed(Exception):
         self.most_tries = most_tries
         self.retry_after_s = retry_after_s
         self.is_down = is_down
+        self.declined = declined
 
 
 @frozen
@@ -114,11 +122,19 @@ def hopeless(what: str, detail: str = "") -> RequestFailed:
     return RequestFailed(Down(f"The vision endpoint {what}.", detail=detail), "rejected")
 
 
+def without(member: str, detail: str) -> RequestFailed:
+    """It goes on when the next request leaves that out."""
+    failure = Down(f"The vision endpoint does not take {member} with this model.", detail=detail)
+    return RequestFailed(failure, "rejected", most_tries=TRIES_WITH_LESS, declined=member)
+
+
 def failure_of(status: int, headers: Mapping[str, str], complaint: Complaint) -> RequestFailed:
     """What an answer with that status means, none of 2xx."""
     excerpt = complaint.excerpt()
     if status in (400, 403) and complaint.is_moderation:
         return refused(excerpt)
+    if status == 400 and (declined := _DECLINED.search(excerpt)):
+        return without(declined["member"].lower(), excerpt)
     if 300 <= status < 400:
         return hopeless(f"redirects ({status}), which is not followed: look at vision.url")
     if status not in _MAY_GO_BETTER and status < 500:

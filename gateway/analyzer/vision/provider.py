@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Final
 
 import structlog
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.vision.endpoint import Endpoint
@@ -56,6 +56,8 @@ class VisionProvider:
     _clock: Clock
     _health: Health
     name: str = "vision"
+    _declined: set[str] = field(init=False, factory=set)
+    """Members of a request that the model does not take."""
 
     @classmethod
     @asynccontextmanager
@@ -96,25 +98,23 @@ class VisionProvider:
 
     async def _words(self, picture: Picture) -> Metadata:
         """By as many requests as it takes, and as are allowed."""
-        prompt = prompt_for(self._template, self._settings.language, picture.position)
-        body = request_body(self._settings, prompt, picture.data_url)
         try:
             async with self._turns.turn(most_pause_s=self._limits.timeout_s):
                 deadline = self._clock.monotonic() + self._limits.timeout_s
-                return await self._ask(body, deadline)
+                return await self._ask(picture, deadline)
         except PauseTooLong as error:
             raise _limited(error.seconds) from error
         except RequestFailed as error:
-            return await self._ask_again(body, deadline, error)
+            return await self._ask_again(picture, deadline, error)
 
-    async def _ask_again(self, body: bytes, deadline: float, failure: RequestFailed) -> Metadata:
+    async def _ask_again(self, picture: Picture, deadline: float, failure: RequestFailed) -> Metadata:
         tries = 1
         while True:
             await self._pause_after(failure, tries, deadline)
             left_s = deadline - self._clock.monotonic()
             try:
                 async with self._turns.turn(most_pause_s=left_s, within_s=left_s):
-                    return await self._ask(body, deadline)
+                    return await self._ask(picture, deadline)
             except PauseTooLong as error:
                 raise _limited(error.seconds) from error
             except TimeoutError as error:
@@ -122,8 +122,9 @@ class VisionProvider:
             except RequestFailed as error:
                 failure, tries = error, tries + 1
 
-    async def _ask(self, body: bytes, deadline: float) -> Metadata:
+    async def _ask(self, picture: Picture, deadline: float) -> Metadata:
         """By one request. Raises RequestFailed."""
+        body = self._body(picture)
         left_s = max(deadline - self._clock.monotonic(), 0.0)
         with self._tallied():
             reply = await self._endpoint.ask(body, within_s=min(self._settings.request_timeout_s, left_s))
@@ -132,8 +133,14 @@ class VisionProvider:
         self._health.answered()
         return Metadata(words.title, words.description, words.keywords, f"{self.name}/{self._settings.model}")
 
+    def _body(self, picture: Picture) -> bytes:
+        prompt = prompt_for(self._template, self._settings.language, picture.position)
+        return request_body(self._settings, prompt, picture.data_url, self._declined)
+
     async def _pause_after(self, failure: RequestFailed, tries: int, deadline: float) -> None:
         """Until another request makes sense. Raises AnalysisFailed when none does."""
+        if failure.declined:
+            self._declined.add(failure.declined)
         wanted_s = failure.retry_after_s or 0.0
         if wanted_s:
             self._turns.pause(wanted_s)

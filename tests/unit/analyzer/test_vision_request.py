@@ -27,5 +27,14 @@ def test_openrouter_is_asked_for_the_cost_as_well():
     assert sent_to(OPENROUTER) == {**KNOWN, "usage": {"include": True}}
 
 
+def test_a_model_that_declines_max_tokens_gets_it_under_its_newer_name():
+    sent = json.loads(request_body(VisionSettings(max_tokens=99), PROMPT, DATA_URL, {"max_tokens"}))
+    assert (sent.get("max_tokens"), sent["max_completion_tokens"]) == (None, 99)
+
+
+def test_a_model_that_declines_temperature_gets_none():
+    assert "temperature" not in json.loads(request_body(VisionSettings(), PROMPT, DATA_URL, {"temperature"}))
+
+
 def test_the_key_is_no_part_of_it():
     assert "secret" not in json.dumps(sent_to(OPENROUTER, api_key="sk-or-v1-secret"))
