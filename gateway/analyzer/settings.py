@@ -21,7 +21,10 @@ class AnalyzerSettings:
     providers: tuple[Literal["vision", "local"], ...] = field(default=(), validator=_none_twice)
     """Who is asked, the next one where one fails. None: `vision` where it has a key, else `local`."""
     concurrency: int = field(default=0, validator=validators.ge(0))
-    """Images in work at once, when built in or as a worker of its own; 0: as many as helper processes, 2 at least."""
+    """Images in work at once, when built in or as a worker of its own.
+
+    0: as many as helper processes or, with a model, requests at once, if that is more; 2 at least.
+    """
     prefetch: int = field(default=1, validator=[validators.ge(1), validators.le(65535)])
     """Messages in hand of each that works; with more than 1, those behind a slow image wait with it."""
     timeout_s: float = field(default=60.0, validator=validators.gt(0))

@@ -9,6 +9,7 @@ from attrs import evolve, field, frozen, validators
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.adapters.job_store.settings import JobStoreSettings
 from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.analyzer.chosen import chosen_providers
 from gateway.analyzer.local.settings import LocalSettings
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.analyzer.vision.settings import VisionSettings
@@ -92,11 +93,13 @@ class Settings:
         return self.analyzer if role is Role.ANALYZER else self.processor
 
     def images_at_once(self, role: Role) -> int:
-        """How many images a worker has in work: none of its helper processes is to wait for the next one.
+        """How many images a worker has in work: neither its helper processes nor a model are to wait for the next one.
 
-        Two at least, for a wait for the disk or a model keeps no processor busy.
+        Two at least, for a wait for the disk keeps no processor busy.
         """
-        return self.of(role).concurrency or max(self.helpers.count, 2)
+        asks_a_model = role is Role.ANALYZER and "vision" in chosen_providers(self.analyzer, self.vision)
+        requests = self.vision.max_in_flight if asks_a_model else 0
+        return self.of(role).concurrency or max(self.helpers.count, 2, requests)
 
     @property
     def takes_metadata_options(self) -> bool:

@@ -117,6 +117,21 @@ def test_a_worker_has_as_many_images_in_work_as_keep_its_helpers_busy(role, help
     assert load(None, names, role).settings.images_at_once(role) == at_once
 
 
+@pytest.mark.parametrize(
+    ("role", "settings", "at_once"),
+    [
+        (Role.ANALYZER, {"OPENROUTER_API_KEY": "sk"}, 9),
+        (Role.ANALYZER, {"OPENROUTER_API_KEY": "sk", "WORKER_CONCURRENCY": "1"}, 1),
+        (Role.ANALYZER, {}, 2),
+        (Role.PROCESSOR, {"GATEWAY_ANALYZER_PROVIDERS": "vision"}, 2),
+    ],
+    ids=["a request each", "fewer when it says so", "no model", "no analyzer"],
+)
+def test_an_analyzer_has_as_many_images_in_work_as_its_model_may_be_asked_about(role, settings, at_once):
+    names = {"GATEWAY_HELPERS_COUNT": "1", "GATEWAY_VISION_MAX_IN_FLIGHT": "9"}
+    assert load(None, names | settings, role).settings.images_at_once(role) == at_once
+
+
 def test_a_worker_that_would_publish_where_it_consumes_is_told_the_queue():
     with pytest.raises(SettingsError, match="two are called batch"):
         load(None, {"RABBITMQ_CONSUMER_QUEUE": "batch", "RABBITMQ_PUBLISHER_QUEUE": "batch"}, Role.ANALYZER)
