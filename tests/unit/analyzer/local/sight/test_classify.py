@@ -11,6 +11,7 @@ from gateway.analyzer.local.sight.classify import MOST_WORDS, probabilities_of, 
 from gateway.analyzer.local.sight.network import CLASSES
 
 PHOTOS = Path(__file__).parent / "photos"
+SAMPLES = Path(__file__).parents[5] / "examples" / "photos"
 SIZE = (512, 384)
 COLOURS = ("white", "black", "grey", "red", "green", "deepskyblue", "saddlebrown")
 
@@ -80,3 +81,9 @@ def test_the_picture_stays_as_it_is():
     before = picture.tobytes()
     seen_in(picture, 0.7)
     assert picture.tobytes() == before
+
+
+def test_a_sunset_is_no_building():
+    """It is one by 0.72, for its sun looks like a dome; but no dome or tower in particular backs that."""
+    sunset = Image.open(SAMPLES / "sunset-over-the-sea.jpg").convert("RGB")
+    assert seen_in(sunset, 0.7) == ()
