@@ -7,9 +7,10 @@ from typing import Final
 
 ANALYSIS_FAILED: Final = "analysis_failed"
 ANALYSIS_REFUSED: Final = "analysis_refused"
+ANALYSIS_UNAVAILABLE: Final = "analysis_unavailable"
 TAGGING_FAILED: Final = "tagging_failed"
 
-ANALYSIS_CODES: Final = (ANALYSIS_FAILED, "analysis_unavailable", ANALYSIS_REFUSED, "analysis_unreadable")
+ANALYSIS_CODES: Final = (ANALYSIS_FAILED, ANALYSIS_UNAVAILABLE, ANALYSIS_REFUSED, "analysis_unreadable")
 """What an analyzer may say with a message that it rejects."""
 TAGGING_CODES: Final = (TAGGING_FAILED, "image_data_changed")
 """What a processor may say with a result that failed."""

@@ -102,7 +102,7 @@ class DeadLetters:
 
     async def _end_attempt(self, job_id: str, name: AttemptName, failure: Failure) -> bool:
         """Whether it changed the job: not when the attempt is not the newest, or the job is gone."""
-        now, policy = self._clock.now(), self._settings.attempts
+        now, policy = self._clock.now(), self._settings.attempts_after(failure.code)
 
         def decide(job: Job) -> Change | None:
             if failure.code == ANALYSIS_REFUSED:

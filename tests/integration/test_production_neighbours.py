@@ -137,7 +137,10 @@ async def test_why_an_analyzer_of_ours_rejects_an_image_is_said_of_it_and_a_refu
         async with (
             asyncio.timeout(OVERALL_S),
             running_system(
-                tmp_path, place, analyzer_variables=variables, **FAST | {"jobs_max_attempts": 2}
+                tmp_path,
+                place,
+                analyzer_variables=variables,
+                **FAST | {"jobs_max_attempts": 2, "jobs_unavailable_pause_s": 0.1},
             ) as system,
             aiohttp.ClientSession() as http,
         ):

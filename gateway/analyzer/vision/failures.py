@@ -9,7 +9,7 @@ from attrs import frozen
 from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.vision.texts import clean, shortened
 from gateway.analyzer.vision.words import Unreadable
-from gateway.failure_codes import ANALYSIS_REFUSED
+from gateway.failure_codes import ANALYSIS_REFUSED, ANALYSIS_UNAVAILABLE
 from gateway.fetch.answers import retry_after_s
 
 MAX_EXCERPT: Final = 200
@@ -41,7 +41,7 @@ TRIES_WITH_LESS: Final = 3
 class Down(AnalysisFailed):
     """The endpoint brings nothing: it is away, limits us, or wants none of our requests."""
 
-    default_code = "analysis_unavailable"
+    default_code = ANALYSIS_UNAVAILABLE
 
 
 class RequestFailed(Exception):

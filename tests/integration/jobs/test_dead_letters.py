@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -63,6 +64,18 @@ async def test_the_next_attempt_waits_for_its_pause(parts: Parts):
     await parts.dead_letters.run_once()
     await parts.dispatcher.run_once()
     assert (await parts.broker.depth(Queue.IMAGE_UPLOAD)).messages == 0
+
+
+async def test_while_the_model_is_down_attempts_lie_further_apart(parts: Parts):
+    """The image is sound: a trouble of a minute is not to fail a whole batch."""
+    settings = parts.settings
+    first, second = await a_published_job(parts), await a_published_job(parts)
+    rejected = await give_up(parts, first, failure_code="analysis_failed")
+    unavailable = await give_up(parts, second, failure_code="analysis_unavailable")
+    assert [image.not_before for image in (rejected, unavailable)] == [
+        parts.clock.now() + timedelta(seconds=pause_s)
+        for pause_s in (settings.attempt_pause_s, settings.unavailable_pause_s)
+    ]
 
 
 async def test_an_image_whose_attempts_are_used_up_fails_with_the_code_and_the_reason_of_the_last(
