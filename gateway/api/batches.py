@@ -57,7 +57,7 @@ class Batches:
                 body,
                 content_type=request.headers.get("Content-Type", ""),
                 name=request.query.get("name"),
-                options=request.query.get("options"),
+                options=request.query.getall("options", []),
                 settings=self._context.settings.intake,
             )
             job = await self._context.submit(batch, strict=strict)

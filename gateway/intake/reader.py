@@ -1,6 +1,6 @@
 """Which reader a body needs, by its media type."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from multipart import parse_options_header
@@ -22,21 +22,22 @@ def read_batch(
     *,
     content_type: str,
     name: str | None = None,
-    options: str | None = None,
+    options: Sequence[str] = (),
     settings: IntakeSettings,
 ) -> IncomingBatch:
     """The images of a body, in order; their bytes pass as they arrive. Options are given as often as they came.
 
-    `name` is for a body that is one raw image; `options`, as JSON, were given beside the body. Iterating raises
+    `name` is for a body that is one raw image; `options`, each as JSON, were given beside the body. Iterating raises
     BadInput (faults by JSON pointer), TooLarge, and what `body` raises; wrong `options` raise BadInput at once, a
     wrong media type UnsupportedMedia.
     """
     batch = _read_body(body, content_type, name, settings)
-    return batch if options is None else _with(parse_options(options, "parameter options"), batch)
+    return _with([parse_options(document, "parameter options") for document in options], batch)
 
 
-async def _with(options: BatchOptions, batch: IncomingBatch) -> IncomingBatch:
-    yield options
+async def _with(options: Sequence[BatchOptions], batch: IncomingBatch) -> IncomingBatch:
+    for given in options:
+        yield given
     async with aclosing(batch):
         async for member in batch:
             yield member

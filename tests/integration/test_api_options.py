@@ -136,6 +136,7 @@ async def test_a_fault_is_400_with_its_place_and_nothing_is_kept(
 
 TWICE: Mapping[str, Callable[[], dict[str, Any]]] = {
     "two parts": lambda: {"data": a_form(SAID, "image", {})},
+    "two parameters": lambda: raw({}) | {"params": [("options", json.dumps(said)) for said in ({}, SAID)]},
     "query and part": lambda: {**raw({}), **part_behind(SAID), "headers": {}},
     "query and JSON": lambda: beside_json(SAID) | in_json(SAID),
 }

@@ -38,6 +38,11 @@ def test_each_field_is_what_was_said_of_it_and_none_where_nothing_was(said: Mapp
     assert {name: value for name, value in asdict(policy).items() if value is not None} == said
 
 
+def test_of_a_name_that_an_object_has_twice_the_last_value_holds() -> None:
+    options = parse_options('{"metadata": {"title": "keep", "title": "append"}}', "text")
+    assert options == BatchOptions(MetadataPolicy(title=FieldPolicy.APPEND))
+
+
 @pytest.mark.parametrize("options", [{}, {"metadata": {}}], ids=str)
 def test_an_empty_object_says_nothing(options: Any) -> None:
     assert read_options(options, []) == BatchOptions()

@@ -66,7 +66,7 @@ async def test_a_streamed_body_over_the_bound_is_too_large(content_type):
 )
 async def test_options_that_stand_beside_a_body_come_before_its_images(content_type, body):
     said = '{"metadata": {"description": "append"}}'
-    batch = read_batch(chunks(body), content_type=content_type, options=said, settings=IntakeSettings())
+    batch = read_batch(chunks(body), content_type=content_type, options=[said], settings=IntakeSettings())
     options, image = [member async for member in batch]
     assert options == BatchOptions(MetadataPolicy(description=FieldPolicy.APPEND))
     assert not isinstance(image, BatchOptions)
@@ -77,5 +77,5 @@ async def test_options_that_stand_beside_a_body_come_before_its_images(content_t
 )
 def test_options_beside_a_body_that_are_wrong_are_refused_at_once(options, code):
     with pytest.raises(BadInput) as caught:
-        read_batch(chunks(), content_type="image/jpeg", options=options, settings=IntakeSettings())
+        read_batch(chunks(), content_type="image/jpeg", options=[options], settings=IntakeSettings())
     assert caught.value.code == code
