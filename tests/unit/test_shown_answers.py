@@ -34,12 +34,18 @@ def test_a_lie_is_named_by_its_path(shown: object, lie: str) -> None:
     assert lies(shown, JOB) == [lie]
 
 
-def test_texts_may_differ_in_their_numbers_alone() -> None:
+def test_texts_may_differ_in_their_numbers() -> None:
     shown = {"detail": "The body has 70 bytes."}
     assert lies(shown, {"detail": "The body has 8 bytes."}) == []
     assert lies(shown, {"detail": "the body has 70 bytes"}) == [
         "/detail is 'the body has 70 bytes', not 'The body has 70 bytes.'"
     ]
+
+
+def test_a_text_about_an_open_image_is_true_in_each_of_the_open_states() -> None:
+    shown = {"detail": "Image 0 is still processing: it has no processed image yet."}
+    assert lies(shown, {"detail": "Image 0 is still pending: it has no processed image yet."}) == []
+    assert lies(shown, {"detail": "Image 0 is still failed: it has no processed image yet."}) != []
 
 
 def test_lists_of_one_length_are_compared_member_by_member() -> None:
