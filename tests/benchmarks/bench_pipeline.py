@@ -1,7 +1,7 @@
 """How many photos of 12 megapixels the embedded gateway tags in a minute, against the sum of the parts of that work.
 
-A gateway for each number of helper processes is sent batches, all by turns, and the parts are measured apart between
-them: a busy machine hurts all alike. Only the batch in hand makes work; gateways without one are idle.
+A gateway for each number of helper processes is sent photos, all by turns, and the parts are measured apart between
+them: a busy machine hurts all alike. A gateway that has none is idle.
 """
 
 import asyncio
@@ -29,14 +29,15 @@ CORES = len(os.sched_getaffinity(0))
 COUNTS = tuple(count for count in (1, 2, 4) if count <= CORES)
 """Of helper processes."""
 ROUNDS = 5
-BATCH = 40
-"""Photos for the gateway with the most helpers, in each round: 200 in all."""
-SMALL_BATCH = 20
+PHOTOS = 40
+"""For the gateway with the most helpers, in each round: 200 in all."""
+FEW_PHOTOS = 20
 """Likewise for the others."""
+BATCH = 10
 SAMPLE = 9
 """Photos that each part is measured with, in each round: one of every kind."""
-BATCH_S = 120
-HELPERS_IDLE_S = "5m"
+ROUND_S = 120
+IDLE_S = 300.0
 """None ends while the others have their turns."""
 
 LEAST_OF_THE_PARTS = 1 / 1.5
@@ -45,10 +46,10 @@ LEAST_OF_DOUBLING = 1.5
 
 @frozen
 class Round:
-    """What was measured one after the other: photos a minute by number of helper processes, and the parts."""
+    """What was measured one after the other: photos a minute by number of helper processes, and the parts likewise."""
 
     gateways: dict[int, float]
-    parts: Parts
+    parts: dict[int, Parts]
 
 
 async def run() -> list[Row]:
@@ -64,8 +65,8 @@ def _against_the_parts(count: int, rounds: Sequence[Round]) -> Row:
         name=f"pipeline, helper processes: {count}",
         value=_gateway_speed(count, rounds),
         unit="photos a minute",
-        reference=statistics.median(each.parts.photos_per_minute(count) for each in rounds),
-        compared_with="the parts, each alone, times the helpers",
+        reference=statistics.median(each.parts[count].photos_per_minute for each in rounds),
+        compared_with="its parts, each alone, in as many processes",
         goal=at_least(LEAST_OF_THE_PARTS),
     )
 
@@ -86,63 +87,73 @@ def _gateway_speed(count: int, rounds: Sequence[Round]) -> float:
 
 
 def _show(rounds: Sequence[Round]) -> None:
-    analysis, tagging, storing = (
-        1000 * statistics.median(seconds)
-        for seconds in zip(
-            *((each.parts.analysis_s, each.parts.tagging_s, each.parts.storing_s) for each in rounds),
-            strict=True,
-        )
-    )
-    click.echo(
-        f"a photo alone: analysis {analysis:.0f} ms, tagging {tagging:.0f} ms, storing {storing:.0f} ms"
-    )
+    """All that the rows are medians of."""
     for each in rounds:
-        speeds = ", ".join(f"{speed:.0f} with {count}" for count, speed in each.gateways.items())
-        click.echo(f"photos a minute by helper processes: {speeds}")
+        for count, parts in each.parts.items():
+            click.echo(
+                f"helper processes: {count}, photos a minute: {each.gateways[count]:.0f}; a photo alone: analysis "
+                f"{1000 * parts.analysis_s:.0f} ms, tagging {1000 * parts.tagging_s:.0f} ms, "
+                f"storing {1000 * parts.storing_s:.0f} ms"
+            )
 
 
 async def measured_rounds() -> list[Round]:
-    photos = list(large_photos(ROUNDS * BATCH))
+    photos = list(large_photos(ROUNDS * PHOTOS))
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        helper = await stack.enter_async_context(_one_helper())
+        helpers = HelperProcesses(HelperSettings(count=max(COUNTS), idle_s=IDLE_S))
+        stack.push_async_callback(helpers.close)
+        await measured_parts(helpers, max(COUNTS), photos[:1], folder / "parts")
         gateways = {
             count: await stack.enter_async_context(_gateway(folder / str(count), count)) for count in COUNTS
         }
         for count, gateway in gateways.items():
             await _tag(gateway, photos[: 2 * count])  # its helpers start, and load what they need
         return [
-            await _round(gateways, helper, photos[start : start + BATCH], folder / "parts")
-            for start in range(0, len(photos), BATCH)
+            await _round(gateways, helpers, photos[start : start + PHOTOS], folder / "parts")
+            for start in range(0, len(photos), PHOTOS)
         ]
 
 
 async def _round(
-    gateways: dict[int, Gateway], helper: HelperProcesses, photos: Sequence[bytes], folder: Path
+    gateways: dict[int, Gateway], helpers: HelperProcesses, photos: Sequence[bytes], folder: Path
 ) -> Round:
-    parts = await measured_parts(helper, photos[:SAMPLE], folder)
-    speeds = {}
+    speeds, parts = {}, {}
     for count, gateway in gateways.items():
-        batch = photos if count == max(gateways) else photos[:SMALL_BATCH]
-        speeds[count] = 60 * len(batch) / await _tag(gateway, batch)
+        parts[count] = await measured_parts(helpers, count, photos[:SAMPLE], folder)
+        sent = photos if count == max(gateways) else photos[:FEW_PHOTOS]
+        speeds[count] = 60 * len(sent) / await _tag(gateway, sent)
     return Round(speeds, parts)
 
 
 async def _tag(gateway: Gateway, photos: Sequence[bytes]) -> float:
-    """Seconds from the first byte of the batch to its last photo."""
+    """Seconds from the first byte to the last photo; each batch is sent once the one before is accepted."""
+    batches = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
+    started = time.perf_counter()
+    async with aiohttp.ClientSession() as http, asyncio.timeout(ROUND_S):
+        jobs = [await _submit(http, gateway, batch) for batch in batches]
+        completed = sum([await _completed(http, gateway, job_id) for job_id in jobs])
+    seconds = time.perf_counter() - started
+    if completed != len(photos):
+        raise RuntimeError(f"not all photos were tagged: {completed} of {len(photos)}")
+    return seconds
+
+
+async def _submit(http: aiohttp.ClientSession, gateway: Gateway, photos: Sequence[bytes]) -> str:
     form = aiohttp.FormData()
     for number, photo in enumerate(photos):
         form.add_field("images", photo, filename=f"{number}.jpg", content_type="image/jpeg")
-    started = time.perf_counter()
-    async with aiohttp.ClientSession() as http, asyncio.timeout(BATCH_S):
-        async with http.post(gateway.url("/api/v1/batch"), data=form) as answer:
-            job_id = (await answer.json())["job_id"]
-        async with http.ws_connect(gateway.url(f"/api/v1/batch/{job_id}/ws")) as subscriber:
-            frames = [message.json() async for message in subscriber]
-    seconds = time.perf_counter() - started
-    if frames[-1]["completed"] != len(photos):
-        raise RuntimeError(f"not all photos were tagged: {frames[-1]}")
-    return seconds
+    async with http.post(gateway.url("/api/v1/batch"), data=form) as answer:
+        job_id: str = (await answer.json())["job_id"]
+    return job_id
+
+
+async def _completed(http: aiohttp.ClientSession, gateway: Gateway, job_id: str) -> int:
+    """How many photos of the job were tagged, once it has ended."""
+    async with http.ws_connect(gateway.url(f"/api/v1/batch/{job_id}/ws")) as subscriber:
+        frames = [message.json() async for message in subscriber]
+    completed: int = frames[-1]["completed"]
+    return completed
 
 
 async def _against_exiftool() -> Row:
@@ -171,9 +182,7 @@ async def _turn(
 
 @asynccontextmanager
 async def _gateway(data_dir: Path, helpers: int) -> AsyncIterator[Gateway]:
-    gateway = Gateway(
-        data_dir, free_port(), {"helpers_count": str(helpers), "helpers_idle_s": HELPERS_IDLE_S}
-    )
+    gateway = Gateway(data_dir, free_port(), {"helpers_count": str(helpers), "helpers_idle_s": str(IDLE_S)})
     try:
         await gateway.start()
         yield gateway
