@@ -19,6 +19,7 @@ from attrs import evolve
 
 from gateway.adapters.job_store.database import open_database
 from gateway.adapters.job_store.faults import UnusableJobStore
+from gateway.adapters.job_store.readers import Readers
 from gateway.adapters.job_store.recent import RecentJobs
 from gateway.adapters.job_store.rows import KeptJob, image_row, job_row
 from gateway.adapters.job_store.schema import MIGRATIONS, migrate
@@ -31,7 +32,7 @@ from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Job, Status
 from gateway.domain.options import BatchOptions
 from gateway.errors import NoRoom, Unavailable
-from gateway.metadata import FieldPolicy, MetadataPolicy
+from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
 from tests.builders import NOW, a_job, an_accepted_job, an_image, complete, publish
 
@@ -132,6 +133,25 @@ async def test_other_questions_do_not_wait_for_searches(store, path):
     for search in searches:
         search.cancel()
     await asyncio.gather(*searches, return_exceptions=True)
+
+
+async def test_a_question_that_nobody_waits_for_any_more_is_broken_off(path):
+    """This one would take minutes, and the only connection with it."""
+    numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1e9)"
+    question = f"{numbers} SELECT count(begun(n)) FROM numbers"  # noqa: S608
+    begun = threading.Event()
+    connection = sqlite3.connect(path, check_same_thread=False)
+    connection.create_function("begun", 1, lambda _: begun.set())
+    readers = Readers([connection])
+    asking = asyncio.ensure_future(readers.run(lambda reader: reader.execute(question).fetchone()))
+    try:
+        assert await asyncio.to_thread(begun.wait, 30)
+        asking.cancel()
+        async with asyncio.timeout(10):
+            assert await readers.run(lambda reader: reader.execute("SELECT 1").fetchone()) == (1,)
+    finally:
+        connection.interrupt()
+        await readers.close()
 
 
 async def test_a_write_whose_waiter_left_before_its_turn_is_not_made(store):
@@ -462,6 +482,23 @@ async def test_what_deleted_jobs_were_found_by_takes_no_room(path):
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("SELECT * FROM keywords").fetchall() == []
         assert file.execute("SELECT sum(images) FROM tallies").fetchone() == (0,)
+
+
+async def test_a_migration_takes_no_room_where_temporary_files_lie(path, tmp_path):
+    """A container's /tmp is small, and the keywords of some hundred thousand images would fill it."""
+    keywords = tuple(f"keyword {number}" for number in range(150))
+    tagged = an_image(status=Status.COMPLETED, metadata=Metadata(keywords=keywords))
+    write_first_version(path, *(a_job([evolve(tagged, index=n) for n in range(100)]) for _ in range(10)))
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    os.utime(folder, (0, 0))
+    code = "import sys, pathlib, gateway.adapters.job_store.database as database\n"
+    code += "database.open_database(pathlib.Path(sys.argv[1]), 'full').close()"
+    environment = os.environ | {"SQLITE_TMPDIR": str(folder)}
+    subprocess.run([sys.executable, "-c", code, path], check=True, cwd=ROOT, env=environment)
+    assert folder.stat().st_mtime == 0
+    async with SqliteJobStore.open(path) as store:
+        assert (await found(store, "keyword 7"))[0] == 1000
 
 
 async def test_a_migration_that_fails_leaves_the_file_as_it_was(path):

@@ -100,3 +100,5 @@ def _prepare(writer: sqlite3.Connection, synchronous: Synchronous) -> None:
         raise UnusableJobStore("The job store's disk does not support write-ahead logging.")
     writer.execute(f"PRAGMA synchronous = {synchronous}")
     writer.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+    # A container's /tmp may have no room for what a migration sorts.
+    writer.execute("PRAGMA temp_store = MEMORY")

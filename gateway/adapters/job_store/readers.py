@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import TypeVar
 
 from gateway.adapters.job_store.faults import in_our_words
@@ -26,19 +25,19 @@ class Readers:
     def __init__(self, connections: Sequence[sqlite3.Connection]) -> None:
         self._connections = tuple(connections)
         self._threads = ThreadPoolExecutor(len(connections), "job-store-reader")
-        self._turns = asyncio.Semaphore(len(connections))
-        self._free: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        self._free: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
         self._closing = False
         for connection in connections:
-            self._free.put(connection)
+            self._free.put_nowait(connection)
 
     async def run(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """The answer, as of a moment after the call. Raises Unavailable, and what the question raises."""
+        """The answer, as of a moment after the call. Raises Unavailable, and what the question raises.
+
+        A question that nobody waits for any more is broken off.
+        """
         try:
-            async with asyncio.timeout(PATIENCE_S), self._turns:
-                if self._closing:
-                    raise closed()
-                return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question)
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._ask(question, await self._free.get())
         except TimeoutError as error:
             raise Unavailable("The job store does not answer.", detail="a read took too long") from error
         except sqlite3.Error as error:
@@ -49,13 +48,29 @@ class Readers:
         self._closing = True
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+                await asyncio.to_thread(self._threads.shutdown)
         for connection in self._connections:
+            connection.interrupt()
             connection.close()
 
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        connection = self._free.get()
+    async def _ask(self, question: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        answer = self._begin(question, connection)
         try:
-            return question(connection)
-        finally:
-            self._free.put(connection)
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            connection.interrupt()
+            raise
+
+    def _begin(
+        self, question: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
+    ) -> asyncio.Future[T]:
+        """The connection is free again when its thread is done with it, whoever waits for the answer."""
+        try:
+            if self._closing:
+                raise closed()
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, question, connection)
+        except BaseException:
+            self._free.put_nowait(connection)
+            raise
+        answer.add_done_callback(lambda _: self._free.put_nowait(connection))
+        return answer
