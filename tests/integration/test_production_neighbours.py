@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.busy_client import a_busy_system
+from tests.busy_client import a_busy_system, deadline_beside
 from tests.following import follow
 from tests.photos import a_jpeg
 from tests.servers.chat_completions import Answer, says, status, vision_server
@@ -86,7 +86,7 @@ async def test_services_that_are_restarted_under_load_cost_no_image(
     make: Make, place: Place, tmp_path: Path
 ) -> None:
     """The existing analyzer rejects what it has in hand then, and its messages may be lost."""
-    settings = FAST | {"within_s": OVERALL_S, "jobs_result_timeout_s": 4}
+    settings = {**FAST, **deadline_beside(make), "within_s": OVERALL_S}
     async with a_busy_system(tmp_path, place, analyzer=make, processor=make, **settings) as client:
         for program in (client.system.analyzer, client.system.processor):
             assert (await program.stop()).code == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.busy_client import a_busy_system
+from tests.busy_client import a_busy_system, deadline_beside
 from tests.pictures import china
 from tests.servers.rabbitmq import running_rabbitmq
 from tests.servers.s3 import S3Server
@@ -20,7 +20,6 @@ FAST: dict[str, Any] = {
     "jobs_poll_s": 0.2,
     "jobs_watch_every_s": 0.2,
     "jobs_attempt_pause_s": 0.1,
-    "jobs_result_timeout_s": 4,
 }
 
 
@@ -29,7 +28,12 @@ async def test_a_broker_that_is_killed_under_load_costs_nothing(
     make: Make, own_store: S3Server, tmp_path: Path
 ) -> None:
     """Of the existing services it loses what lay there, and they end with it: those images are sent again."""
-    made: dict[str, Any] = {"analyzer": make, "processor": make, "is_kept_alive": make == "existing"}
+    made: dict[str, Any] = {
+        "analyzer": make,
+        "processor": make,
+        "is_kept_alive": make == "existing",
+        **deadline_beside(make),
+    }
     async with (
         running_rabbitmq(tmp_path / "rabbitmq") as node,
         a_busy_system(tmp_path, Place(node.url, own_store), **made, **FAST) as client,
@@ -64,7 +68,8 @@ async def test_a_gateway_that_is_killed_under_load_goes_on_where_it_was(
     make: Make, place: Place, tmp_path: Path
 ) -> None:
     """The services work on meanwhile: what they did lies in the result queue."""
-    async with a_busy_system(tmp_path, place, analyzer=make, processor=make, **FAST) as client:
+    made: dict[str, Any] = {"analyzer": make, "processor": make, **deadline_beside(make)}
+    async with a_busy_system(tmp_path, place, **made, **FAST) as client:
         await client.system.gateway.kill()
         await client.system.gateway.start()
         await client.sees_everything_end_well()
