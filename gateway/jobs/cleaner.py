@@ -18,9 +18,11 @@ from gateway.jobs.processed import known_paths
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.side_by_side import for_each
 from gateway.pacing import keep_doing
+from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Backlog, JobNotFound, JobStore, Reservations
+from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
+from gateway.ports.reservations import Reservations
 
 log = structlog.get_logger(__name__)
 

@@ -22,9 +22,10 @@ from gateway.jobs.settings import JobsSettings
 from gateway.jobs.side_by_side import for_each
 from gateway.messages import METADATA_POLICY, ImageUpload, encode, encode_policy
 from gateway.pacing import keep_doing
+from gateway.ports.backlog import Backlog
 from gateway.ports.broker import Broker, Queue
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Backlog, JobNotFound, JobStore
+from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

@@ -23,8 +23,9 @@ from gateway.fetch.settings import FetchSettings
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.pacing import keep_doing
+from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Backlog, JobNotFound
+from gateway.ports.job_store import JobNotFound
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

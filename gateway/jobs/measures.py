@@ -12,7 +12,7 @@ from attrs import define
 from gateway.domain.events import Change, EventType
 from gateway.domain.job import Image, Job, Stage, Status
 from gateway.pacing import keep_doing
-from gateway.ports.job_store import Backlog
+from gateway.ports.backlog import Backlog
 from gateway.telemetry.instruments import OTHER
 from gateway.telemetry.metrics import JobMetrics
 

@@ -18,9 +18,9 @@ from gateway.jobs.dead_letters import SWEEP_LIMIT
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.work import Work
 from gateway.pacing import keep_doing
+from gateway.ports.backlog import Backlog
 from gateway.ports.broker import Broker, Queue, QueueDepth
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Backlog
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

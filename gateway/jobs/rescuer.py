@@ -23,8 +23,9 @@ from gateway.jobs.processed import ProcessedImages
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.side_by_side import for_each
 from gateway.pacing import keep_doing
+from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Backlog, JobNotFound, JobStore
+from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from gateway.domain.attempt import new_trace_id
 from gateway.errors import GatewayError
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Reservations
+from gateway.ports.reservations import Reservations
 
 AT_ONCE: Final = 64
 FEW: Final = 32  # fewer are left: time for new ones

@@ -31,8 +31,8 @@ from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals, possible_keys
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import Reservations
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
+from gateway.ports.reservations import Reservations
 
 log = structlog.get_logger(__name__)
 

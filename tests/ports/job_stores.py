@@ -10,8 +10,10 @@ from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.domain.transitions import cancel
+from gateway.ports.backlog import Backlog
 from gateway.ports.image_search import ImageSearch
-from gateway.ports.job_store import Backlog, EventLog, JobStore, Reservations
+from gateway.ports.job_store import EventLog, JobStore
+from gateway.ports.reservations import Reservations
 from tests.builders import NOW, an_accepted_job, publish
 
 SECOND = timedelta(seconds=1)

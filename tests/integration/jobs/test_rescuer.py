@@ -11,8 +11,8 @@ from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.jobs.rescuer import Rescuer
 from gateway.messages import encode
+from gateway.ports.backlog import Backlog
 from gateway.ports.broker import Queue
-from gateway.ports.job_store import Backlog
 from gateway.ports.object_store import Bucket
 from gateway.processor.tags import write_tags
 from tests.integration.jobs.parts import Parts, parts_in
