@@ -1,4 +1,4 @@
-"""What requests may have put into the object store, although no job has it yet. Every write returns only when durable."""
+"""What requests may have put into the object store, although no job has it yet. A write returns once it is durable."""
 
 from collections.abc import Sequence
 from datetime import datetime
