@@ -61,6 +61,12 @@ def test_the_other_names_of_existing_deployments_reach_the_analyzer() -> None:
     assert (default.prompt, default.max_tokens) == (Settings().vision.prompt, Settings().vision.max_tokens)
 
 
+def test_the_model_is_asked_about_as_many_images_at_once_as_it_may_be() -> None:
+    bare = BASE["services"]["analyzer"]["environment"]
+    both = bare | environment(OPENROUTER_API_KEY="sk", VISION_MAX_IN_FLIGHT="9")
+    assert load(None, both, Role.ANALYZER).settings.images_at_once(Role.ANALYZER) == 9
+
+
 def test_the_key_must_be_given() -> None:
     assert ":?" in ANALYZER["environment"]["OPENROUTER_API_KEY"]
 
