@@ -49,7 +49,7 @@ def test_a_broker_of_wrong_settings_is_refused(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"kind": "magic"}, {"concurrency": 0}, {"prefetch": 0}, {"prefetch": 65536}, {"timeout_s": 0},
+        {"kind": "magic"}, {"concurrency": -1}, {"prefetch": 0}, {"prefetch": 65536}, {"timeout_s": 0},
         {"http_port": -1}, {"http_port": 65536}, {"stop_timeout_s": -1},
     ],
     ids=str,
