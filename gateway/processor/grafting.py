@@ -13,7 +13,17 @@ from typing import Final
 
 from gateway.images.signatures import JPEG_SIGNATURE, PNG_SIGNATURE, ImageType, image_type
 from gateway.processor.multi_picture import with_current_index
-from gateway.processor.parts import EXIF_KINDS, JFIF_MARKER, XMP_AND_IPTC_KINDS, Part, parts
+from gateway.processor.parts import (
+    EXIF_KINDS,
+    IPTC_AS_TEXT_KINDS,
+    JFIF_MARKER,
+    PHOTOSHOP,
+    XMP_AS_TEXT_KINDS,
+    XMP_CHUNK,
+    XMP_SEGMENT,
+    Part,
+    parts,
+)
 from gateway.processor.trailing_preview import with_current_offset
 
 MAX_SEGMENT_CONTENT: Final = 0xFFFF - 2
@@ -52,11 +62,19 @@ def metadata_of(image: bytes) -> dict[bytes, list[bytes]]:
 
 
 def xmp_and_iptc_alone(image: bytes) -> bytes:
-    """A picture of one pixel, a JPEG or PNG as `image` is, with its XMP and IPTC and nothing else."""
-    pieces = [
-        piece for kind, pieces in metadata_of(image).items() if kind in XMP_AND_IPTC_KINDS for piece in pieces
-    ]
-    head, pixel = (_PNG_HEAD, _PNG_PIXEL) if image_type(image) is ImageType.PNG else (_JPEG_HEAD, _JPEG_PIXEL)
+    """A picture of one pixel, a JPEG or PNG as `image` is, with its XMP and IPTC and nothing else.
+
+    Of several in a PNG it has the first, of XMP the first in its own kind of chunk: Exiv2 would drop the others.
+    """
+    there, is_png = metadata_of(image), image_type(image) is ImageType.PNG
+    if is_png:
+        xmp = next((kind for kind in there if kind in XMP_AS_TEXT_KINDS), b"")
+        iptc = next((kind for kind in there if kind in IPTC_AS_TEXT_KINDS), b"")
+        kinds = (XMP_CHUNK if XMP_CHUNK in there else xmp, iptc)
+        pieces = [there[kind][0] for kind in kinds if kind]
+    else:
+        pieces = [piece for kind in (XMP_SEGMENT, PHOTOSHOP) for piece in there.get(kind, [])]
+    head, pixel = (_PNG_HEAD, _PNG_PIXEL) if is_png else (_JPEG_HEAD, _JPEG_PIXEL)
     return head + b"".join(pieces) + pixel
 
 

@@ -16,7 +16,7 @@ from gateway.images.signatures import JPEG_SIGNATURE, PNG_SIGNATURE, ImageType, 
 JFIF_MARKER: Final = b"\xe0"
 EXIF: Final = b"Exif\0"
 EXIF_CHUNK: Final = b"eXIf"
-_XMP_SEGMENT: Final = b"http://ns.adobe.com/xap/1.0/\0"
+XMP_SEGMENT: Final = b"http://ns.adobe.com/xap/1.0/\0"
 PHOTOSHOP: Final = b"Photoshop 3.0\0"
 
 
@@ -26,12 +26,14 @@ def _as_text(*names: bytes) -> list[bytes]:
 
 
 EXIF_KINDS: Final = frozenset({EXIF, EXIF_CHUNK})
-XMP_KINDS: Final = frozenset({_XMP_SEGMENT, b"iTXtXML:com.adobe.xmp"})
-XMP_AND_IPTC_KINDS: Final = XMP_KINDS | {PHOTOSHOP, *_as_text(b"xmp", b"iptc")}
+XMP_CHUNK: Final = b"iTXtXML:com.adobe.xmp"
+XMP_KINDS: Final = frozenset({XMP_SEGMENT, XMP_CHUNK})
+XMP_AS_TEXT_KINDS: Final = frozenset(_as_text(b"xmp"))
+IPTC_AS_TEXT_KINDS: Final = frozenset(_as_text(b"iptc"))
 EXIF_AS_TEXT_KINDS: Final = frozenset(_as_text(b"exif", b"APP1"))
 
 _METADATA_SEGMENTS: Final = {
-    b"\xe1": (EXIF, _XMP_SEGMENT, b"http://ns.adobe.com/xmp/extension/\0"),
+    b"\xe1": (EXIF, XMP_SEGMENT, b"http://ns.adobe.com/xmp/extension/\0"),
     b"\xed": (PHOTOSHOP,),
 }
 _METADATA_CHUNKS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", EXIF_CHUNK, b"tIME"})

@@ -9,7 +9,7 @@ module that imports it, when a tag is to be written. It is the extra `processor`
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -25,11 +25,11 @@ from gateway.processor.grafting import Pieces, metadata_of, with_metadata, xmp_a
 from gateway.processor.image_data import check_same_image_data
 from gateway.processor.parts import PHOTOSHOP
 from gateway.processor.photoshop import iptc_alone, with_iptc_of
-from gateway.processor.policy import AUTO, decide
+from gateway.processor.policy import AUTO, Changes, decide
 from gateway.processor.raw_profile import with_bare_iptc
 from gateway.processor.segments import with_times_of
 from gateway.processor.texts import fit_to_write
-from gateway.processor.xmp_about import with_about_of
+from gateway.processor.xmp_packet import OURS, declared, has_foreign_namespaces, with_packet_details_of
 
 if TYPE_CHECKING:
     from pyexiv2 import ImageData
@@ -80,30 +80,59 @@ def _check_whole(image: bytes) -> None:
 def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Pieces:
     """What is to stand in place of the metadata of `image`: EXIF is ours to write, XMP and IPTC are Exiv2's."""
     alone = xmp_and_iptc_alone(image)
-    check_bounds(metadata_of(alone))
-    resources = metadata_of(alone).get(PHOTOSHOP, [])
+    seen = metadata_of(alone)
+    check_bounds(seen)
     try:
-        alone = with_metadata(with_bare_iptc(alone), {PHOTOSHOP: iptc_alone(resources)})
-        with _opened(alone) as opened:
-            there = found(exif.read(image), iptc.read(opened), xmp.read(opened))
-            changes = decide(there, words, policy)
-            if changes.is_empty:
-                return {}
-            iptc.write(opened, changes)
-            xmp.write(opened, changes)
-            written = bytes(opened.get_bytes())
+        alone = with_metadata(with_bare_iptc(alone), {PHOTOSHOP: iptc_alone(seen.get(PHOTOSHOP, []))})
+        changes, written = _with_words(alone, exif.read(image), words, policy)
+        if has_foreign_namespaces(alone, written):  # of an earlier image
+            _restore_namespaces(declared(alone))
+            changes, written = _with_words(alone, exif.read(image), words, policy)
     except EXIV2_ERRORS as error:
-        raise _failed(error) from error
-    written = with_about_of(alone, with_times_of(alone, written))
-    old, new = metadata_of(alone), metadata_of(written)
-    changed = {kind: new.get(kind, []) for kind in {**old, **new} if new.get(kind) != old.get(kind)}
-    if block := changed.pop(PHOTOSHOP, []):
-        changed[PHOTOSHOP] = with_iptc_of(block, resources)
-    return {**changed, **exif.changed(image, changes)}
+        raise _failed(str(error)) from error
+    if has_foreign_namespaces(alone, written):
+        raise _failed("its XMP takes the prefix of a standard namespace for another one")
+    if changes.is_empty:
+        return {}
+    written = with_packet_details_of(alone, with_times_of(alone, written))
+    return {**_changed(image, seen, metadata_of(alone), metadata_of(written)), **exif.changed(image, changes)}
 
 
-def _failed(error: Exception) -> TaggingFailed:
-    return TaggingFailed("The image's metadata could not be written.", detail=str(error).strip())
+def _with_words(
+    alone: bytes, in_exif: Metadata, words: Metadata, policy: MetadataPolicy
+) -> tuple[Changes, bytes]:
+    """(what is to be written, `alone` with it)."""
+    with _opened(alone) as opened:
+        changes = decide(found(in_exif, iptc.read(opened), xmp.read(opened)), words, policy)
+        if changes.is_empty:
+            return changes, alone
+        iptc.write(opened, changes)
+        xmp.write(opened, changes)
+        return changes, bytes(opened.get_bytes())
+
+
+def _changed(image: bytes, seen: Pieces, old: Pieces, new: Pieces) -> Pieces:
+    """The kinds that Exiv2 changed; of each, what it has not `seen` stays as it is in `image`, behind what is new."""
+    changed = {kind: new.get(kind, []) for kind in {**new, **old} if new.get(kind) != old.get(kind)}
+    if block := changed.get(PHOTOSHOP):
+        changed[PHOTOSHOP] = with_iptc_of(block, seen.get(PHOTOSHOP, []))
+    there = metadata_of(image)
+    return {
+        kind: [*pieces, *there.get(kind, [])[len(seen.get(kind, [])) :]] for kind, pieces in changed.items()
+    }
+
+
+def _restore_namespaces(namespaces: Mapping[str, str]) -> None:
+    """Make Exiv2 forget what other images gave these prefixes to."""
+    import pyexiv2
+
+    for prefix, uri in {**namespaces, **OURS}.items():
+        if prefix in OURS or uri not in OURS.values():  # else the words would be known by another prefix
+            pyexiv2.registerNs(uri, prefix)
+
+
+def _failed(reason: str) -> TaggingFailed:
+    return TaggingFailed("The image's metadata could not be written.", detail=reason.strip())
 
 
 @contextlib.contextmanager

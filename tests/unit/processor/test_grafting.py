@@ -5,6 +5,7 @@ import pytest
 from gateway.images.inspect import Inspector
 from gateway.processor.grafting import metadata_of, with_metadata, xmp_and_iptc_alone
 from gateway.processor.image_data import check_same_image_data
+from tests.hostile_metadata import chunk, png
 from tests.jpeg_parts import END, SCAN, SOI, multi_picture_jpeg, pictures_of, segment
 from tests.pictures import plain
 
@@ -60,6 +61,15 @@ def test_a_library_gets_to_see_xmp_and_iptc_alone() -> None:
     alone = xmp_and_iptc_alone(jpeg(JFIF, EXIF, COMMENT, XMP, *PHOTOSHOP))
     assert [piece for pieces in metadata_of(alone).values() for piece in pieces] == [XMP, *PHOTOSHOP]
     assert len(alone) < len(XMP) + len(b"".join(PHOTOSHOP)) + 32
+
+
+def test_of_a_png_it_gets_to_see_the_first_of_each_and_xmp_in_its_own_place_before_that_in_hexadecimal() -> (
+    None
+):
+    xmp = [chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + text) for text in (b"one", b"two")]
+    as_text = [chunk(b"tEXt", b"Raw profile type " + name) for name in (b"xmp\0", b"iptc\0one", b"iptc\0two")]
+    alone = xmp_and_iptc_alone(png(*as_text, *xmp))
+    assert [piece for pieces in metadata_of(alone).values() for piece in pieces] == [xmp[0], as_text[1]]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
