@@ -27,15 +27,18 @@ class Chain:
     providers: Sequence[Provider]
 
     async def describe(self, image: bytes, file_name: str) -> Metadata:
-        """The words of the first that finds some. Raises what the last one raises."""
+        """The words of the first that finds some, else what the last one says or raises."""
         *others, last = self.providers
         for provider in others:
             try:
-                return await provider.describe(image, file_name)
+                words = await provider.describe(image, file_name)
             except (AnalysisFailed, HelperDied, HelperTimeout) as error:
                 log.warning(
                     "provider failed, the next one is asked", provider=provider.name, reason=str(error)
                 )
+            else:
+                if not words.is_empty:
+                    return words
         return await last.describe(image, file_name)
 
 

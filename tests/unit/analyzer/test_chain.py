@@ -48,6 +48,10 @@ async def test_where_one_fails_the_next_is_asked_about_the_same_image(failure):
     assert second.asked == [(b"image", "cat.jpg")]
 
 
+async def test_who_has_nothing_to_say_leaves_it_to_the_next():
+    assert await Chain([Says(Metadata()), Says(DOG)]).describe(b"image", "cat.jpg") == DOG
+
+
 async def test_when_all_fail_it_is_the_last_failure():
     providers = [
         Says(AnalysisFailed("No.", code=code)) for code in ("analysis_unavailable", "analysis_refused")
