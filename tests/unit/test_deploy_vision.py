@@ -1,4 +1,4 @@
-"""What deploy/compose.vision.yaml adds to compose.yaml: a key and a way out for the analyzer."""
+"""How a deployed analyzer, and nobody else, gets the key of a model and a way out to it."""
 
 import json
 import re
@@ -75,3 +75,17 @@ def test_the_analyzer_has_a_way_out_and_still_reaches_broker_and_store() -> None
     networks = {name: bool(network.get("internal")) for name, network in BASE["networks"].items()}
     assert not all(networks[name] for name in ANALYZER["networks"])
     assert set(BASE["services"]["analyzer"]["networks"]) < set(ANALYZER["networks"])
+
+
+def test_in_kubernetes_the_key_is_an_optional_secret_of_the_analyzer_alone() -> None:
+    secret = {"secretRef": {"name": "gateway-vision", "optional": True}}
+    manifests = [*(DEPLOY / "kubernetes").glob("*.yaml")]
+    objects = [each for file in manifests for each in yaml.safe_load_all(file.read_text())]
+    holders = [
+        container["name"]
+        for each in objects
+        if each["kind"] in ("Deployment", "StatefulSet")
+        for container in each["spec"]["template"]["spec"]["containers"]
+        if secret in container.get("envFrom", [])
+    ]
+    assert holders == ["analyzer"]
