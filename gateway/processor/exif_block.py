@@ -11,7 +11,7 @@ A block is a TIFF structure. Pure; TIFF 6.0 section 2 and EXIF 2.32 section 4 ru
 import struct
 from typing import Final, Literal
 
-from attrs import frozen
+from attrs import field, frozen
 
 _IMAGE_DESCRIPTION: Final = 0x010E
 _XP_TITLE: Final = 0x9C9B
@@ -41,6 +41,8 @@ class _Value:
 
     type: int
     content: bytes
+    at: int = field(default=0, eq=False)
+    """Where in the block it lies; 0: within its field, or not yet anywhere."""
 
 
 @frozen
@@ -55,8 +57,8 @@ class _Directory:
     fields: tuple[bytes, ...]
     next: bytes
 
-    def tag(self, field: bytes) -> int:
-        (tag,) = struct.unpack_from(self.order + "H", field)
+    def tag(self, entry: bytes) -> int:
+        (tag,) = struct.unpack_from(self.order + "H", entry)
         return int(tag)
 
 
@@ -66,9 +68,10 @@ def with_texts(block: bytes, *, title: str = "", description: str = "") -> bytes
     old, new = _texts_of(block, there), _texts(title, description)
     if new.items() <= old.items():
         return block
-    is_ours = bool(old) and _written(there.at, there, old) == block[there.at :]
+    behind = {tag: value for tag, value in old.items() if value.at > there.at}
+    is_ours = _written(there.at, there, behind) == block[there.at :]
     if is_ours:  # it is the block's end, and is put anew
-        block, new = block[: there.at], old | new
+        block, new = block[: there.at], behind | new
     block += b"\0" * (len(block) % 2)
     header = block[:4] + struct.pack(there.order + "I", len(block))
     return header + block[_HEADER_BYTES:] + _written(len(block), there, new)
@@ -128,12 +131,13 @@ def _texts_of(block: bytes, directory: _Directory) -> dict[int, _Value]:
     return {tag: value for tag, value in found.items() if value}
 
 
-def _value(block: bytes, field: bytes, order: ByteOrder) -> _Value | None:
-    kind, count, offset = struct.unpack_from(order + "HII", field, 2)
+def _value(block: bytes, entry: bytes, order: ByteOrder) -> _Value | None:
+    kind, count, offset = struct.unpack_from(order + "HII", entry, 2)
     size = count * _ITEM_BYTES.get(kind, 0)
-    source, start = (field, _FIELD_BYTES - _INLINE_BYTES) if size <= _INLINE_BYTES else (block, offset)
-    is_readable = 0 < size <= len(source) - start
-    return _Value(kind, source[start : start + size]) if is_readable else None
+    if size <= _INLINE_BYTES:
+        return _Value(kind, entry[-_INLINE_BYTES:][:size]) if size else None
+    content = block[offset : offset + size]
+    return _Value(kind, content, offset) if len(content) == size else None
 
 
 def _written(at: int, directory: _Directory, new: dict[int, _Value]) -> bytes:
