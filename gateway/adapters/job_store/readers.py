@@ -44,7 +44,9 @@ class Readers:
             raise in_our_words(error) from error
 
     async def close(self) -> None:
-        """Let the questions that were begun be answered, then close the connections."""
+        """Let the questions that were begun be answered, then close the connections; once."""
+        if self._closing:
+            return
         self._closing = True
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S):
@@ -58,7 +60,8 @@ class Readers:
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
-            connection.interrupt()
+            if not answer.done():  # else the connection may be another question's by now
+                connection.interrupt()
             raise
 
     def _begin(
