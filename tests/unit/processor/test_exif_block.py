@@ -100,7 +100,7 @@ def test_a_new_block_of_a_png_has_the_texts_alone() -> None:
 
 def test_a_field_that_is_there_twice_is_replaced_as_a_whole() -> None:
     field = struct.pack("<HHI4s", 0x010E, 2, 4, b"old\0")
-    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + field + field + bytes(4) + b"rest"
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + field + field + bytes(4)
     written = with_texts(block, description="abc")
     assert written[len(block) :] == struct.pack("<HHHI4s", 1, 0x010E, 2, 4, b"abc\0") + bytes(4)
 
