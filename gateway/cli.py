@@ -1,4 +1,4 @@
-"""The shell's door: `gateway serve | worker | config | health | submit | demo`.
+"""The shell's door: `gateway serve | worker | config | health | submit | images | demo`.
 
 Quick to start, for what a command needs is imported by it alone. An error that we foresaw is one line on standard
 error; the exit code is 0 for all well, 1 for something that failed, 2 for a wrong call, wrong settings or a gateway
@@ -28,6 +28,7 @@ INTERRUPTED = 130
 URL_FORMS = "http://..., https://..., unix:///path/of/socket"
 ROLES = ("analyzer", "processor")
 POLICIES = ("replace", "append", "keep")
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "photos"
 
 config_option = click.option(
@@ -134,14 +135,23 @@ def _gateway_url(_: click.Context, __: click.Parameter, url: str | None) -> str 
         raise click.BadParameter(f"{url!r} is none of {URL_FORMS}") from None
 
 
+gateway_option = click.option(
+    "--gateway",
+    "url",
+    envvar="GATEWAY_URL",
+    metavar="URL",
+    callback=_gateway_url,
+    help=f"{URL_FORMS}; also by GATEWAY_URL. Without it, the gateway of the settings in force: "
+    "http://127.0.0.1:8080, or as SERVER_PORT and others say.",
+)
+
+
 @main.command()
 @click.argument(
     "paths", nargs=-1, required=True, type=click.Path(exists=True, readable=False, path_type=Path)
 )
 @config_option
-@click.option("--gateway", "url", envvar="GATEWAY_URL", metavar="URL", callback=_gateway_url,
-              help=f"{URL_FORMS}; also by GATEWAY_URL. Without it, the gateway of the settings in force: "
-              "http://127.0.0.1:8080, or as SERVER_PORT and others say.")  # fmt: skip
+@gateway_option
 @click.option(
     "--follow/--no-follow", default=True, help="Wait until every image has ended (default), or only send."
 )
@@ -185,6 +195,27 @@ def submit(
     for line in last_lines(submission, found, output):
         click.echo(line)
     raise SystemExit(Failed.exit_code if submission.failures else 0)
+
+
+@main.command("images")
+@config_option
+@gateway_option
+@click.option("--keyword", "keywords", multiple=True, metavar="WORD",
+              help="Only images with this keyword, in any case; given several times, with all of them.")  # fmt: skip
+@click.option("--status", type=click.Choice(STATUSES), help="Only images that stand so.")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known, an object of JSON each.")
+def show_images(
+    config: Path | None, url: str | None, keywords: Sequence[str], status: str | None, as_json: bool
+) -> None:
+    """List the images that a running gateway keeps.
+
+    A line each, the newest first: file name, place in the API, keywords (or why it failed), parted by tabs.
+    """
+    url = url or _url(_http(config))
+    from gateway.shell.images import columns, json_line, list_images
+
+    line = json_line if as_json else columns
+    _run(list_images(url, keywords=keywords, status=status, line=line))
 
 
 @main.command()
@@ -285,6 +316,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
     try:
         return asyncio.run(work)
+    except BrokenPipeError:  # whoever read the output has seen enough: click ends it quietly
+        raise
     except (NoGateway, Unreachable, OptionsRefused) as error:
         raise Wrong(str(error)) from error
     except (ClientError, DemoFailed, OSError) as error:

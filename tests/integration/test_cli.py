@@ -5,53 +5,21 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import pytest
-from attrs import define, frozen
+from attrs import define
 
+from tests.commands import PATIENCE_S, clean_environment, run, start
 from tests.free_ports import free_port
-from tests.servers.gateway import OUR_VARIABLES
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
 from tests.servers.web import web_server
 from tests.too_deep import too_deep
 
-PATIENCE_S = 30
 WIPED = "\x1b[2K"
 """ECMA-48: erase the line."""
-
-
-@frozen
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-
-async def start(*args: object, env: Mapping[str, str] = {}) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", *map(str, args), env=clean_environment() | dict(env),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-
-
-async def run(*args: object, env: Mapping[str, str] = {}) -> Ended:
-    process = await start(*args, env=env)
-    async with asyncio.timeout(PATIENCE_S):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
-
-
-def clean_environment() -> dict[str, str]:
-    return {name: text for name, text in os.environ.items() if not name.startswith(OUR_VARIABLES)}
 
 
 @pytest.fixture
