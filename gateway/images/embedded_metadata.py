@@ -161,10 +161,10 @@ def _international_text(rest: bytes) -> bytes:
 
 
 def _raw_profile(text: bytes) -> bytes:
-    """ImageMagick's way to put bytes into text: a line break, kind, length, and hexadecimal lines."""
-    lines = b"".join(text.split(maxsplit=2)[2:])
+    """ImageMagick's way to put bytes into text: a line with the kind, one with the length, hexadecimal ones."""
+    digits = b"".join(text.lstrip().split(b"\n", 2)[2:])
     try:
-        return bytes.fromhex(lines.decode("ascii"))
+        return bytes.fromhex(digits.decode("ascii"))
     except ValueError:
         return b""
 

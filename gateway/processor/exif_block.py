@@ -69,9 +69,8 @@ def with_texts(block: bytes, *, title: str = "", description: str = "") -> bytes
     if new.items() <= old.items():
         return block
     ours = {tag: value for tag, value in old.items() if not 0 < value.at < there.at}
-    if (
-        ours and _written(there.at, there, ours) == block[there.at :]
-    ):  # the block's end is ours, and is put anew
+    is_ours = bool(ours) and _written(there.at, there, ours) == block[there.at :]
+    if is_ours:  # it is the block's end, and is put anew
         block, new = block[: there.at], ours | new
     block += b"\0" * (len(block) % 2)
     header = block[:4] + struct.pack(there.order + "I", len(block))

@@ -24,6 +24,7 @@ from gateway.images.embedded_metadata import (
 )
 from gateway.images.xmp import MAX_PACKET_BYTES
 from gateway.metadata import Metadata
+from tests.pictures import exiftool
 
 PHOTO_JPEG = Path(sklearn.__file__).parent / "datasets/images/china.jpg"
 PHOTO_PNG = Path(mpl.get_data_path()) / "sample_data/logo2.png"
@@ -387,6 +388,12 @@ def test_whatever_is_written_into_an_image_its_words_stay_below_16_kilobytes(
 
     assert sum(len(text.encode()) for text in texts) <= 16_000
     assert is_fit_to_show(metadata)
+
+
+def test_iptc_that_exiftool_put_into_a_png_is_read() -> None:
+    """It names the kind in two words, "IPTC profile"."""
+    image = exiftool("-IPTC:Headline=Title", "-IPTC:Keywords=cat", image=PHOTO_PNG.read_bytes())
+    assert read_metadata(image) == Metadata("Title", keywords=("cat",))
 
 
 def test_a_packet_that_is_too_large_is_not_read() -> None:
