@@ -4,8 +4,9 @@ Ground floor, for domain, messages, images, analyzer and processor all speak of 
 """
 
 from enum import StrEnum
+from typing import Final
 
-from attrs import frozen
+from attrs import fields, frozen
 
 
 @frozen
@@ -44,3 +45,6 @@ class MetadataPolicy:
     title: FieldPolicy | None = None
     description: FieldPolicy | None = None
     keywords: FieldPolicy | None = None
+
+
+POLICY_FIELDS: Final = tuple(field.name for field in fields(MetadataPolicy))

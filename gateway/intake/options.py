@@ -9,10 +9,9 @@ from typing import Any, Final
 from gateway.domain.options import BatchOptions
 from gateway.errors import Fault
 from gateway.intake.shape import kind_of, not_an_object, read_json, refuse_any, unknown_fields
-from gateway.metadata import FieldPolicy, MetadataPolicy
+from gateway.metadata import POLICY_FIELDS, FieldPolicy, MetadataPolicy
 
 METADATA_AT: Final = "/options/metadata"
-FIELDS: Final = ("title", "description", "keywords")
 
 
 def parse_options(document: bytes | str, name: str) -> BatchOptions:
@@ -39,8 +38,8 @@ def _read_policy(said: Any, faults: list[Fault]) -> MetadataPolicy | None:
     if not isinstance(said, dict):
         faults.append(not_an_object(said, METADATA_AT, "metadata"))
         return None
-    faults += unknown_fields(said, METADATA_AT, FIELDS)
-    read = {name: _read_field(name, said[name], faults) for name in FIELDS if name in said}
+    faults += unknown_fields(said, METADATA_AT, POLICY_FIELDS)
+    read = {name: _read_field(name, said[name], faults) for name in POLICY_FIELDS if name in said}
     return MetadataPolicy(**read) if read else None
 
 

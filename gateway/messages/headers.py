@@ -6,9 +6,10 @@ The existing services ignore them and hand none on, so nothing that a contract p
 from typing import Final
 
 import orjson
+from attrs import asdict
 
 from gateway.messages.errors import Malformed
-from gateway.metadata import FieldPolicy, MetadataPolicy
+from gateway.metadata import POLICY_FIELDS, FieldPolicy, MetadataPolicy
 
 METADATA_POLICY: Final = "metadata-policy"
 """gateway -> analyzer -> processor: what a request said about words that are in the image already, as JSON."""
@@ -19,12 +20,10 @@ REJECT_REASON: Final = "reject-reason"
 FAILURE_CODE: Final = "failure-code"
 """With a dead letter or a failed result: why, as a stable word of the API."""
 
-_FIELDS: Final = ("title", "description", "keywords")
-
 
 def encode_policy(policy: MetadataPolicy) -> str:
     """A JSON object of the fields that the policy speaks of."""
-    said = {name: getattr(policy, name) for name in _FIELDS if getattr(policy, name) is not None}
+    said = asdict(policy, filter=lambda _, value: value is not None)
     return orjson.dumps(said).decode()
 
 
@@ -36,7 +35,7 @@ def decode_policy(value: object) -> MetadataPolicy:
         raise Malformed(f"{METADATA_POLICY} is not JSON", detail=str(error)) from error
     if not isinstance(said, dict):
         raise Malformed(f"{METADATA_POLICY} is no JSON object")
-    return MetadataPolicy(**{name: _field_policy(name, said.get(name)) for name in _FIELDS})
+    return MetadataPolicy(**{name: _field_policy(name, said.get(name)) for name in POLICY_FIELDS})
 
 
 def _field_policy(name: str, value: object) -> FieldPolicy | None:

@@ -10,9 +10,8 @@ import aiohttp
 import pytest
 
 from gateway.analyzer.settings import AnalyzerSettings
-from gateway.intake.options import FIELDS
 from gateway.jobs.settings import JobsSettings
-from gateway.metadata import FieldPolicy, MetadataPolicy
+from gateway.metadata import POLICY_FIELDS, FieldPolicy, MetadataPolicy
 from gateway.processor.settings import ProcessorSettings
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
@@ -104,7 +103,7 @@ async def test_a_list_without_images_shows_no_options(quiet: QuietGateway) -> No
     assert "options" not in listed
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", POLICY_FIELDS)
 @pytest.mark.parametrize("word", FieldPolicy)
 async def test_each_word_is_taken_for_each_field(quiet: QuietGateway, field: str, word: str) -> None:
     said = {"metadata": {field: word}}

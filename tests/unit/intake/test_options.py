@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, Fault
-from gateway.intake.options import FIELDS, parse_options, read_options
-from gateway.metadata import FieldPolicy, MetadataPolicy
+from gateway.intake.options import parse_options, read_options
+from gateway.metadata import POLICY_FIELDS, FieldPolicy, MetadataPolicy
 
-POLICIES = st.dictionaries(st.sampled_from(FIELDS), st.sampled_from([policy.value for policy in FieldPolicy]))
+POLICIES = st.dictionaries(
+    st.sampled_from(POLICY_FIELDS), st.sampled_from([policy.value for policy in FieldPolicy])
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*FIELDS, "metadata", "a/b~"]) | st.text(), inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from([*POLICY_FIELDS, "metadata", "a/b~"]) | st.text(), inner, max_size=4
+        )
     ),
     max_leaves=8,
 )
