@@ -1,10 +1,10 @@
-"""Names of downloads are looked up as the system is set up, and one that hangs holds up nothing else.
+"""Names of downloads and of a model are looked up as the system is set up, and one that hangs holds up nothing else.
 
 The name server is a real one, which leaves most questions unanswered; resolv.conf leads the gateway to it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.names import NameServer, name_server
 from tests.servers.web import Site, image, web_server
+from tests.submitting import submit_files
 
 # More than asyncio ever has threads for getaddrinfo.
 HANGING = [f"hanging-{number}.test" for number in range(40)]
@@ -60,9 +61,9 @@ async def submit(gateway: Gateway, site: Site, *hosts: str) -> str:
         return gateway.url(f"/api/v1/batch/{(await answer.json())['job_id']}")
 
 
-async def until_all_hang(names: NameServer) -> None:
+async def until_all_hang(names: NameServer, hosts: Sequence[str] = HANGING) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while not names.unanswered >= set(HANGING):
+        while not names.unanswered >= set(hosts):
             await asyncio.sleep(0.02)
 
 
@@ -82,6 +83,22 @@ async def test_a_stop_does_not_wait_for_hanging_look_ups(
     await submit(gateway, site, *HANGING)
     await until_all_hang(names)
     ended = await gateway.stop()
+    assert (ended.code, ended.seconds < 5) == (0, True)
+
+
+async def test_nor_does_it_wait_for_the_look_up_of_a_model(tmp_path: Path, names: NameServer) -> None:
+    async with (
+        running_gateway(
+            tmp_path / "data",
+            *names.asked_by_all(tmp_path),
+            environment={"OPENROUTER_API_KEY": "sk"},
+            vision_url=f"http://{HANGING[0]}/v1",
+        ) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        await submit_files(http, gateway.base_url, [("a.jpg", a_jpeg())])
+        await until_all_hang(names, HANGING[:1])
+        ended = await gateway.stop()
     assert (ended.code, ended.seconds < 5) == (0, True)
 
 
