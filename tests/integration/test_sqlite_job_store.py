@@ -1,6 +1,7 @@
 """What is SQLite's own: the file, its death and its birth, full disks, and what waits for what."""
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -135,7 +136,7 @@ async def test_other_questions_do_not_wait_for_searches(store, path):
     await asyncio.gather(*searches, return_exceptions=True)
 
 
-async def test_a_question_that_nobody_waits_for_any_more_is_broken_off(path):
+async def test_a_question_that_nobody_waits_for_any_more_is_broken_off(path, caplog):
     """This one would take minutes, and the only connection with it."""
     numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1e9)"
     question = f"{numbers} SELECT count(begun(n)) FROM numbers"  # noqa: S608
@@ -152,6 +153,9 @@ async def test_a_question_that_nobody_waits_for_any_more_is_broken_off(path):
     finally:
         connection.interrupt()
         await readers.close()
+    del asking
+    gc.collect()
+    assert caplog.messages == []
 
 
 async def test_a_write_whose_waiter_left_before_its_turn_is_not_made(store):

@@ -75,5 +75,10 @@ class Readers:
         except BaseException:
             self._free.put_nowait(connection)
             raise
-        answer.add_done_callback(lambda _: self._free.put_nowait(connection))
+        answer.add_done_callback(lambda answer: self._end(answer, connection))
         return answer
+
+    def _end(self, answer: asyncio.Future[T], connection: sqlite3.Connection) -> None:
+        self._free.put_nowait(connection)
+        if not answer.cancelled():
+            answer.exception()  # looked at here, for nobody else may be left to do so
