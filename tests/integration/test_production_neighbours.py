@@ -11,7 +11,7 @@ import pytest
 from tests.busy_client import a_busy_system, deadline_beside
 from tests.following import follow
 from tests.photos import a_jpeg
-from tests.servers.chat_completions import Answer, says, status, vision_server
+from tests.servers.chat_completions import Answer, says, silence, status, vision_server, words
 from tests.servers.system import Make, Place, gateway_at, running_system
 from tests.servers.wire import consumer
 from tests.submitting import job_of, submit_files
@@ -150,3 +150,30 @@ async def test_why_an_analyzer_of_ours_rejects_an_image_is_said_of_it_and_a_refu
             assert (image["status"], image["code"]) == ("failed", code)
             assert image["error"].startswith(error)
         assert len(server.asked) == attempts
+
+
+async def test_a_stop_in_the_middle_of_a_request_to_a_model_costs_no_attempt(
+    place: Place, tmp_path: Path
+) -> None:
+    """The image is given back when the time of a stop is over, whatever its request does."""
+    async with vision_server(silence(), words("A cat", "It sleeps.", ["cat"])) as server:
+        variables = {
+            "GATEWAY_VISION_URL": server.url,
+            "OPENROUTER_API_KEY": "sk",
+            "GATEWAY_ANALYZER_STOP_TIMEOUT_S": "0.2",
+        }
+        async with (
+            asyncio.timeout(OVERALL_S),
+            running_system(tmp_path, place, analyzer_variables=variables, **FAST) as system,
+            aiohttp.ClientSession() as http,
+        ):
+            job_id = await submit_files(http, system.gateway.base_url, [("photo.jpg", a_jpeg())])
+            while not server.asked:
+                await asyncio.sleep(0.05)
+            assert (await system.analyzer.stop()).code == 0
+            await system.analyzer.start()
+            await follow(http, system.gateway.base_url, job_id)
+            (image,) = (await job_of(http, system.gateway.base_url, job_id))["images"]
+        assert image["metadata"]["title"] == "A cat"
+        assert image["processed_path"].startswith(f"{image['trace_id']}/")
+        assert len(server.asked) == 2
