@@ -10,12 +10,15 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO
 
+import structlog
 from attrs import frozen
 
 from gateway.adapters.job_store.faults import UnusableJobStore, in_our_words
-from gateway.adapters.job_store.schema import add_functions, epoch_of, migrate, version_of
+from gateway.adapters.job_store.schema import MIGRATIONS, add_functions, epoch_of, migrate, version_of
 from gateway.adapters.job_store.settings import Synchronous
 from gateway.errors import GatewayError, NoRoom
+
+log = structlog.get_logger(__name__)
 
 READERS, SEARCHERS = 2, 1
 _STATEMENTS = 512  # kept compiled by a connection: the writer's few, for each number of rows
@@ -63,7 +66,9 @@ def _open(path: Path, synchronous: Synchronous) -> Database:
     with ExitStack() as undo:
         lock = undo.enter_context(_lock(path))
         writer = undo.enter_context(closing(_connect(f"{path.absolute().as_uri()}?mode=rwc")))
-        version_of(writer)  # before anything is written to a file that is not ours
+        version = version_of(writer)  # before anything is written to a file that is not ours
+        if 0 < version < len(MIGRATIONS):
+            log.info("job store migrates", path=str(path), version=version, to=len(MIGRATIONS))
         _prepare(writer, synchronous)
         migrate(writer)
         epoch = epoch_of(writer, path)
