@@ -1,14 +1,17 @@
 """Title, description, keywords and writer in IPTC-IIM 4.2: Headline, Caption-Abstract, Keywords, Writer-Editor.
 
-It is written as UTF-8 and says so; texts of an earlier Latin-1 are converted with it. Its lengths are bounds in bytes.
+It is written as UTF-8 and says so; texts in other characters are converted with it. Where nobody can tell which these
+are it stays as it is. Its lengths are bounds in bytes.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.images.characters import decoded
+from attrs import evolve
+
 from gateway.metadata import Metadata
+from gateway.processor.iptc_characters import DECLARED_LATIN_1, LATIN_1, as_text, character_set
 from gateway.processor.lengths import (
     MAX_CAPTION_BYTES,
     MAX_HEADLINE_BYTES,
@@ -39,7 +42,11 @@ Fields = dict[str, Any]
 
 
 def read(opened: "ImageData") -> Metadata:
-    return _words(_texts(_fields(opened)))
+    """Its words; no keywords that nobody can read."""
+    fields = _fields(opened)
+    encoding = _encoding(opened, fields)
+    words = _words(_texts(fields, encoding or LATIN_1))
+    return words if encoding else evolve(words, keywords=())
 
 
 def _words(texts: Mapping[str, Sequence[str]]) -> Metadata:
@@ -58,11 +65,15 @@ def _words(texts: Mapping[str, Sequence[str]]) -> Metadata:
 def write(opened: "ImageData", changes: Changes) -> None:
     """IPTC that gets nothing new is not touched."""
     fields = _fields(opened)
-    changes, there = _fitting(changes), _words(_texts(fields))
+    encoding = _encoding(opened, fields)
+    if encoding is None:
+        return
+    texts = _texts(fields, encoding)
+    changes, there = _fitting(changes), _words(texts)
     if changes.applied_to(there) == there:
         return
     tags: Fields = {_CHARACTER_SET: _UTF_8}
-    tags |= {name: texts for name, texts in _texts(fields).items() if not "".join(texts).isascii()}
+    tags |= {name: values for name, values in texts.items() if not "".join(values).isascii()}
     if _VERSION not in fields:
         tags[_VERSION] = "4"
     if changes.title is not None:
@@ -92,18 +103,34 @@ def _fields(opened: "ImageData") -> Fields:
     return fields
 
 
-def _texts(fields: Fields) -> dict[str, list[str]]:
-    """The texts of each field that is known to hold text: others may be binary, whatever Exiv2 takes them for."""
-    declared = fields.get(_CHARACTER_SET, {}).get("value")
+def _texts(fields: Fields, encoding: str) -> dict[str, list[str]]:
+    return {name: [as_text(value, encoding) for value in values] for name, values in _values(fields).items()}
+
+
+def _values(fields: Fields) -> dict[str, list[bytes]]:
+    """The bytes of each field that is known to hold text: others may be binary, whatever Exiv2 takes them for."""
     return {
-        name: [_decoded(text, declared) for text in _as_list(field["value"])]
+        name: [text.encode("latin-1") for text in _as_list(field["value"])]
         for name, field in fields.items()
         if field["typeName"] == "String" and name != _CHARACTER_SET and _UNKNOWN not in name
     }
 
 
-def _decoded(text: str, declared: str | None) -> str:
-    return text if declared in _LATIN_1 else decoded(text.encode("latin-1"))
+def _encoding(opened: "ImageData", fields: Fields) -> str | None:
+    """Of what is not UTF-8; None: nobody can tell."""
+    if fields.get(_CHARACTER_SET, {}).get("value") in _LATIN_1:
+        return DECLARED_LATIN_1
+    in_xmp = (text for value in opened.read_xmp().values() for text in _strings(value))
+    return character_set((value for values in _values(fields).values() for value in values), in_xmp)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All texts of a field of XMP, which may have several, or one for each language."""
+    match value:
+        case str():
+            yield value
+        case list() | dict():
+            yield from value.values() if isinstance(value, dict) else value
 
 
 def _as_list(value: str | list[str]) -> list[str]:
