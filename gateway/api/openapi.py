@@ -175,7 +175,11 @@ def _submit() -> Schema:
         parameters=[
             _query("strict", "Refuse the whole batch if the content of any image is bad.", _BOOLEAN),
             _query("name", "The image's name, when the body is one image.", {"type": "string"}),
-            _query("options", "Options, when the body has no place for them.", _OPTIONS),
+            _query(
+                "options",
+                'Options as JSON, when the body has no place for them: {"metadata": {"title": "keep"}}.',
+                _OPTIONS,
+            ),
         ],
         requestBody={"required": True, "content": content},
     )

@@ -104,9 +104,9 @@ def _options() -> Schema:
     metadata = _object(
         {},
         {"title": word, "description": word, "keywords": word},
-        "What becomes of words that an image has already. replace: the new ones stand in their place. append: the new "
-        "ones are added, none twice. keep: they stay, and new ones are written only where there were none. A field "
-        "that is left out: as this gateway is set.",
+        "What becomes of the title, description and keywords that an image has already, by these names. replace: the "
+        "new ones stand in their place. append: the new ones are added, none twice. keep: they stay, and new ones are "
+        "written only where there were none. One that is left out: as this gateway is set.",
     )
     options = _object(
         {}, {"metadata": {**metadata, "additionalProperties": False}}, "For all images of the batch."
