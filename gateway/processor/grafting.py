@@ -89,7 +89,8 @@ def with_metadata(original: bytes, new: Pieces) -> bytes:
     kept = [part for part in parts(original) if part.metadata not in changed]
     place = _place_of_the_new(kept, is_png=image_type(original) is ImageType.PNG)
     added = [piece for kind in sorted(changed, key=_after_exif) for piece in changed[kind]]
-    pieces = [original[part.start : part.end] for part in kept]
+    view = memoryview(original)
+    pieces = [view[part.start : part.end] for part in kept]
     grafted = b"".join([*pieces[:place], *added, *pieces[place:]])
     return with_current_offset(original, with_current_index(original, grafted))
 

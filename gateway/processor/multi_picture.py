@@ -83,7 +83,10 @@ def with_current_index(before: bytes, after: bytes) -> bytes:
     there, here = parts(before), parts(after)
     growth = here[-1].start - there[-1].start
     indexes = [index for part in there if (index := picture_index(before, part))]
-    pieces = []
+    if not indexes:
+        return after
+    view = memoryview(after)
+    pieces: list[bytes | memoryview] = []
     for part in here:
         new = picture_index(after, part)
         if new and indexes:
@@ -91,5 +94,5 @@ def with_current_index(before: bytes, after: bytes) -> bytes:
             distance = (len(after) - new.header_at) - (len(before) - old.header_at)
             pieces.append(old.shifted(first=growth, others=distance))
         else:
-            pieces.append(after[part.start : part.end])
+            pieces.append(view[part.start : part.end])
     return b"".join(pieces)

@@ -1,5 +1,7 @@
 """The original, with the metadata of a tagged copy and nothing else of it."""
 
+import tracemalloc
+
 import pytest
 
 from gateway.images.inspect import Inspector
@@ -91,3 +93,12 @@ def test_further_pictures_are_found_where_the_index_says(after: bytes) -> None:
     first, *others = pictures_of(grafted)
     assert others == pictures_of(original)[1:]
     assert (first[:2], first[-2:]) == (SOI, END)
+
+
+def test_a_large_image_is_copied_once() -> None:
+    original = jpeg(EXIF, XMP, trailer=bytes(20_000_000))
+    tracemalloc.start()
+    with_metadata(original, metadata_of(jpeg(NEW_EXIF, NEW_XMP)))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1.1 * len(original)
