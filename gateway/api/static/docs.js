@@ -37,6 +37,7 @@ function typeOf(schema) {
     return element("span", {}, ...either.flatMap((one, i) => (i ? [" or ", typeOf(one)] : [typeOf(one)])));
   }
   if (schema.type === "array") return element("span", {}, "list of ", typeOf(schema.items));
+  if (schema.contentSchema) return element("span", {}, typeOf(schema.contentSchema), " as JSON");
   if (schema.contentMediaType) return element("span", {}, "bytes");
   return element("span", {}, [schema.type, schema.format && `(${schema.format})`].filter(Boolean).join(" "));
 }
