@@ -14,6 +14,7 @@ from uuid import uuid4
 import aiohttp
 from attrs import evolve, frozen
 
+from tests.busy_client import QUICK
 from tests.following import follow
 from tests.golden import golden
 from tests.photos import a_jpeg
@@ -166,16 +167,25 @@ async def test_side_by_side_in_a_virtual_host_of_its_own_nothing_of_the_other_sy
 async def test_a_second_consumer_of_our_results_is_a_warning_and_costs_no_image(
     place: Place, tmp_path: Path
 ) -> None:
-    """It acks what it takes: those images are found in the store, at their deadline."""
+    """It acks what it takes: those images are found in the store, at their deadline.
+
+    On a slow machine that comes before the result does, and a later attempt may bring the image.
+    """
     async with asyncio.timeout(OVERALL_S), AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         system = await stack.enter_async_context(
-            running_system(tmp_path, place, jobs_result_timeout_s=1, **FAST)
+            running_system(
+                tmp_path,
+                place,
+                analyzer_variables=QUICK,
+                jobs_result_timeout_s=1,
+                jobs_max_attempts=20,
+                **FAST,
+            )
         )
         taken = await stack.enter_async_context(consumer(place.broker_url, "image_processed"))
         job = await completed_job(http, system.gateway)
-        assert taken
-        assert {image["processed_path"] for image in job["images"]} >= {
+        assert {image["processed_path"] for image in job["images"]} & {
             json.loads(result)["processed_path"] for result in taken
         }
         while not (warnings := (await readiness(http, system.gateway.base_url))[1]["warnings"]):
