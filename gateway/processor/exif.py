@@ -4,6 +4,7 @@ EXIF that can't be read, or has no room for them, stays as it is: the words stan
 EXIF as text, which ImageMagick once put into PNGs.
 """
 
+import struct
 from typing import Final
 
 from attrs import evolve
@@ -13,9 +14,8 @@ from gateway.images.signatures import ImageType, image_type
 from gateway.metadata import Metadata
 from gateway.processor.exif_block import ExifUnreadable, new_block, with_texts
 from gateway.processor.grafting import MAX_SEGMENT_CONTENT, Pieces, chunk, metadata_of, segment
-from gateway.processor.parts import EXIF, EXIF_AS_TEXT_KINDS, EXIF_CHUNK, parts
+from gateway.processor.parts import EXIF, EXIF_AS_TEXT_KINDS, EXIF_CHUNK, JFIF_MARKER, parts
 from gateway.processor.policy import Changes
-from gateway.processor.segments import jfif_density
 
 _APP1: Final = 0xE1
 _SEGMENT_START: Final = b"Exif\0\0"
@@ -51,8 +51,19 @@ def _with_texts(image: bytes, title: str, description: str) -> bytes:
     block = _block(image)
     if block is not None:
         return with_texts(block, title=title, description=description)
-    density = (jfif_density(image) or _RESOLUTION) if image_type(image) is ImageType.JPEG else None
+    density = (_jfif_density(image) or _RESOLUTION) if image_type(image) is ImageType.JPEG else None
     return new_block(density, title=title, description=description)
+
+
+def _jfif_density(jpeg: bytes) -> tuple[int, int, int] | None:
+    """(x, y, unit) as JFIF says it: pixels per inch (unit 1) or centimetre (unit 2). None: not said."""
+    for part in parts(jpeg):
+        if part.kind == JFIF_MARKER and jpeg.startswith(b"JFIF\0", part.content):
+            if part.end < part.content + 12:
+                return None
+            unit, x, y = struct.unpack_from(">BHH", jpeg, part.content + 7)
+            return (x, y, unit) if unit in {1, 2} and x and y else None
+    return None
 
 
 def _block(image: bytes) -> bytes | None:

@@ -14,6 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from gateway.processor.grafting import MAX_SEGMENT_CONTENT, segment
+from gateway.processor.iptc_times import with_times_of
 from gateway.processor.parts import PHOTOSHOP
 
 _APP13: Final = 0xED
@@ -37,13 +38,19 @@ class _Resource:
 
 def iptc_alone(segments: Sequence[bytes]) -> list[bytes]:
     """Segments with the IPTC of these and nothing else; none where there is none. Raises ValueError: damaged."""
-    return _segments(_resource(block)) if (block := _iptc(_joined(segments))) else []
+    return _segments(iptc_resource(block)) if (block := iptc_of(_joined(segments))) else []
 
 
 def with_iptc_of(written: Sequence[bytes], original: Sequence[bytes]) -> list[bytes]:
-    """The resources of `original` with the IPTC of `written`, and the digest, if there is one, made that of it."""
-    block, resources = _iptc(_joined(written)), _joined(original)
-    pieces, end = [_resource(block)], 0
+    """The resources of `original` with the IPTC of `written`, and the digest, if there is one, made that of it.
+
+    They stay as they are if that is the same IPTC.
+    """
+    resources = _joined(original)
+    block = with_times_of(iptc_of(resources), iptc_of(_joined(written)))
+    if block == iptc_of(resources):
+        return list(original)
+    pieces, end = [iptc_resource(block)], 0
     for each in _resources(resources):
         end = each.end
         if each.kind == _DIGEST and each.content_end - each.content == _DIGEST_BYTES:
@@ -54,6 +61,17 @@ def with_iptc_of(written: Sequence[bytes], original: Sequence[bytes]) -> list[by
     return _segments(b"".join([*pieces, resources[end:]]))
 
 
+def iptc_of(resources: bytes) -> bytes:
+    """The IPTC among resources; empty if there is none. Raises ValueError: damaged."""
+    blocks = (each for each in _resources(resources) if each.kind == _IPTC)
+    return b"".join(resources[each.content : each.content_end] for each in blocks)
+
+
+def iptc_resource(iptc: bytes) -> bytes:
+    """The resource that holds this IPTC."""
+    return b"8BIM" + _IPTC.to_bytes(2) + b"\0\0" + len(iptc).to_bytes(4) + iptc + b"\0" * (len(iptc) % 2)
+
+
 def _joined(segments: Sequence[bytes]) -> bytes:
     return b"".join(each.partition(PHOTOSHOP)[2] for each in segments)
 
@@ -61,15 +79,6 @@ def _joined(segments: Sequence[bytes]) -> bytes:
 def _segments(resources: bytes) -> list[bytes]:
     starts = range(0, len(resources), _ROOM)
     return [segment(_APP13, PHOTOSHOP + resources[start : start + _ROOM]) for start in starts]
-
-
-def _iptc(resources: bytes) -> bytes:
-    blocks = (each for each in _resources(resources) if each.kind == _IPTC)
-    return b"".join(resources[each.content : each.content_end] for each in blocks)
-
-
-def _resource(iptc: bytes) -> bytes:
-    return b"8BIM" + _IPTC.to_bytes(2) + b"\0\0" + len(iptc).to_bytes(4) + iptc + b"\0" * (len(iptc) % 2)
 
 
 def _resources(resources: bytes) -> Iterator[_Resource]:

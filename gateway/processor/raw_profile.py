@@ -6,12 +6,14 @@ So Exiv2 gets the IPTC without the resource round it. Pure.
 """
 
 import zlib
+from collections.abc import Callable
 from typing import Final
 
 from gateway.processor.grafting import chunk
+from gateway.processor.iptc_times import with_times_of
 from gateway.processor.parts import IPTC_AS_TEXT_KINDS, Part, parts
+from gateway.processor.photoshop import iptc_of, iptc_resource
 from gateway.processor.png_text import raw_profile, text
-from gateway.processor.segments import iptc_block
 
 _KEYWORD: Final = b"Raw profile type iptc\0"
 _LINE: Final = 72
@@ -19,20 +21,47 @@ _LINE: Final = 72
 
 def with_bare_iptc(image: bytes) -> bytes:
     """`image`, with the IPTC of a PNG outside its resource. All else, and what can't be read, stays as it is."""
-    return b"".join(
-        _bare(image, part) if part.metadata in IPTC_AS_TEXT_KINDS else image[part.start : part.end]
-        for part in parts(image)
-    )
+    return _with_each(image, _without_resource)
 
 
-def _bare(png: bytes, part: Part) -> bytes:
+def with_profile_times_of(before: bytes, after: bytes) -> bytes:
+    """`after`, which Exiv2 made of `before`, with the times of IPTC in a PNG as they were."""
+    there = b"".join(_profile(before, part) for part in parts(before) if part.metadata in IPTC_AS_TEXT_KINDS)
+    return _with_each(after, lambda profile: _with_times_of(there, profile)) if there else after
+
+
+def _with_each(png: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """`png` with each IPTC in it changed."""
+    pieces = []
+    for part in parts(png):
+        profile = _profile(png, part) if part.metadata in IPTC_AS_TEXT_KINDS else b""
+        if (changed := change(profile)) == profile:
+            pieces.append(png[part.start : part.end])
+        else:
+            pieces.append(chunk(part.kind, _KEYWORD + _as_text_of(part.kind, _encoded(changed))))
+    return b"".join(pieces)
+
+
+def _profile(png: bytes, part: Part) -> bytes:
+    """The bytes that stand there as text; empty if they can't be read."""
     try:
-        block = iptc_block(raw_profile(text(png, part)))
+        return raw_profile(text(png, part))
     except ValueError:
-        block = None
-    if block is None:
-        return png[part.start : part.end]
-    return chunk(part.kind, _KEYWORD + _as_text_of(part.kind, _encoded(block)))
+        return b""
+
+
+def _with_times_of(original: bytes, profile: bytes) -> bytes:
+    """`profile` is a resource, as Exiv2 writes it."""
+    block = iptc_of(profile)
+    restored = with_times_of(original, block)
+    return profile if restored == block else iptc_resource(restored)
+
+
+def _without_resource(profile: bytes) -> bytes:
+    try:
+        return iptc_of(profile) or profile
+    except ValueError:
+        return profile
 
 
 def _as_text_of(kind: bytes, text: bytes) -> bytes:

@@ -26,8 +26,7 @@ from gateway.processor.image_data import check_same_image_data
 from gateway.processor.parts import PHOTOSHOP
 from gateway.processor.photoshop import iptc_alone, with_iptc_of
 from gateway.processor.policy import AUTO, Changes, decide
-from gateway.processor.raw_profile import with_bare_iptc
-from gateway.processor.segments import with_times_of
+from gateway.processor.raw_profile import with_bare_iptc, with_profile_times_of
 from gateway.processor.texts import fit_to_write
 from gateway.processor.xmp_packet import OURS, declared, has_foreign_namespaces, with_packet_details_of
 
@@ -94,7 +93,7 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
         raise _failed("its XMP takes the prefix of a standard namespace for another one")
     if changes.is_empty:
         return {}
-    written = with_packet_details_of(alone, with_times_of(alone, written))
+    written = with_packet_details_of(alone, with_profile_times_of(alone, written))
     return {**_changed(image, seen, metadata_of(alone), metadata_of(written)), **exif.changed(image, changes)}
 
 

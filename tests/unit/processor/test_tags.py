@@ -12,7 +12,6 @@ from gateway.errors import ContentError
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.processor.grafting import metadata_of
 from gateway.processor.parts import EXIF
-from gateway.processor.segments import segments
 from gateway.processor.tags import TaggingFailed, processor_available, write_tags
 from tests.golden import golden
 from tests.jpeg_parts import SOI, segment
@@ -280,12 +279,6 @@ def test_without_its_library_the_image_fails_and_the_log_says_what_to_install(
     with pytest.raises(TaggingFailed) as caught:
         write_tags(plain("JPEG"), METADATA)
     assert caught.value.detail == "pip install 'batch-gateway[processor]'"
-
-
-@given(st.binary(max_size=64))
-def test_segments_lie_within_the_bytes_whatever_these_are(tail: bytes) -> None:
-    jpeg = b"\xff\xd8\xff\xe0" + tail
-    assert all(0 <= start <= len(jpeg) + 4 and end <= len(jpeg) for _, start, end in segments(jpeg))
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.lists(st.text(max_size=80), max_size=5))
