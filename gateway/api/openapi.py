@@ -46,6 +46,7 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
             "/healthz": {"get": _alive()},
             "/readyz": {"get": _ready()},
             "/metrics": {"get": _metrics()},
+            "/": {"get": _home()},
             "/api/v1/openapi.json": {"get": _page("This document", "getOpenApi", "application/json")},
             "/docs": {"get": _page("The documentation, to read and to try", "getDocs", "text/html")},
         },
@@ -340,6 +341,11 @@ def _metrics() -> Schema:
     content = {"text/plain": text, "application/openmetrics-text": text}
     answer = {"description": "In the format that was asked for by Accept.", "content": content}
     return _operation("health", "getMetrics", "What is counted, for Prometheus", {"200": answer})
+
+
+def _home() -> Schema:
+    answer = {"description": "To the documentation.", "headers": {"Location": _header("/docs")}}
+    return _operation("documentation", "getHome", "The way to the documentation", {"302": answer})
 
 
 def _page(summary: str, name: str, media_type: str) -> Schema:

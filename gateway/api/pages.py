@@ -1,6 +1,7 @@
 """The page at /docs and the document that it shows: our own files, no foreign host, no inline script."""
 
 import hashlib
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
 
@@ -25,16 +26,22 @@ _FILES: Final = {
 }
 
 OPENAPI_PATH: Final = "/api/v1/openapi.json"
+_HOME: Final = "/docs"
 
 
 def page_routes(intake: IntakeSettings) -> list[web.RouteDef]:
-    """Routes of the page's files and of the OpenAPI document."""
+    """Routes of the page's files, of the way to it, and of the OpenAPI document."""
     static = files("gateway.api") / "static"
     pages = [
         web.get(path, _serve((static / name).read_bytes(), media_type))
         for path, (name, media_type) in _FILES.items()
     ]
-    return [*pages, web.get(OPENAPI_PATH, _serve(to_json(document(intake)), JSON))]
+    return [*pages, web.get("/", _go_home), web.get(OPENAPI_PATH, _serve(to_json(document(intake)), JSON))]
+
+
+async def _go_home(_: web.Request) -> web.StreamResponse:
+    """Whoever opens the address that a start prints wants to see what is there."""
+    return web.Response(status=HTTPStatus.FOUND, headers={"Location": _HOME})
 
 
 def _serve(body: bytes, media_type: str) -> Handler:

@@ -246,6 +246,7 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "ready": (200, asking("GET", "/readyz")),
     "ready: not": (503, stopping(asking("GET", "/readyz"))),
     "metrics": (200, asking("GET", "/metrics")),
+    "home": (302, asking("GET", "/", allow_redirects=False)),
     "document": (200, asking("GET", "/api/v1/openapi.json")),
     "document: known": (304, known("/api/v1/openapi.json")),
     "docs": (200, asking("GET", "/docs")),
@@ -361,6 +362,12 @@ async def test_the_docs_page_needs_no_foreign_host_and_no_inline_code(gateway: Q
         async with gateway.http.get(link) as answer:
             assert answer.status == 200
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|style=", page)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_the_bare_address_leads_to_the_docs_page(gateway: QuietGateway, method: str) -> None:
+    async with gateway.http.request(method, "/", allow_redirects=True) as answer:
+        assert (answer.status, answer.url.path, answer.content_type) == (200, "/docs", "text/html")
 
 
 @pytest.mark.parametrize("name", ["docs.js", "docs.css", "icon.svg"])
