@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from gateway.client import ClientError, GatewayClient, Image, Job
+from gateway.shell.command import own_command
 from gateway.shell.plan import Photo
 from gateway.shell.report import printable
 
@@ -53,7 +54,11 @@ async def run_demo(photos: Sequence[Photo]) -> bool:
     for image in job.images:
         _show(image)
     click.echo(f"\n{job.completed} of {job.total_images} images tagged.")
-    click.echo("With yours: `gateway serve`, and in another shell `gateway submit PHOTOS --output DIR`.")
+    command = own_command()
+    click.echo(
+        f"With yours: `{command} serve`, unless one runs, and in another shell "
+        f"`{command} submit PHOTOS --output DIR`."
+    )
     return job.completed == job.total_images
 
 

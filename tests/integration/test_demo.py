@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import signal
 import socket
 import sys
@@ -58,8 +59,17 @@ async def test_the_samples_are_tagged_and_shown():
         assert re.search(rf"\n{name}\n  title: .+\n  description: .+\n  keywords: .+\n", shown)
 
 
-async def test_the_last_line_tells_how_to_go_on():
-    assert "`gateway submit PHOTOS --output DIR`" in (await output(await start())).splitlines()[-1]
+async def test_the_last_line_tells_how_to_go_on_by_commands_that_are_there():
+    last_line = (await output(await start())).splitlines()[-1]
+    serve, submit = re.findall(r"`(.+?)`", last_line)
+    program = serve.removesuffix(" serve")
+    assert submit == f"{program} submit PHOTOS --output DIR"
+    help_of_it = await asyncio.create_subprocess_exec(
+        *shlex.split(program), "--help", stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        shown, _ = await help_of_it.communicate()
+    assert b"Batch gateway for images" in shown
 
 
 async def test_without_the_source_tree_it_asks_for_photos(monkeypatch, tmp_path):
