@@ -9,7 +9,7 @@ module that imports it, when a tag is to be written. It is the extra `processor`
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from gateway.errors import ContentError
 from gateway.failure_codes import TAGGING_FAILED
 from gateway.images.inspect import Inspector
 from gateway.images.signatures import image_type
+from gateway.installing import how_to_install
 from gateway.metadata import Metadata, MetadataPolicy
 from gateway.processor import exif, iptc, xmp
 from gateway.processor.bounds import check_bounds
@@ -33,7 +34,7 @@ from gateway.processor.xmp_packet import OURS, declared, has_foreign_namespaces,
 if TYPE_CHECKING:
     from pyexiv2 import ImageData
 
-INSTALL_COMMAND: Final = "pip install 'batch-gateway[processor]'"
+INSTALL_COMMAND: Final = how_to_install("processor")
 
 EXIV2_ERRORS: Final = (RuntimeError, ValueError)
 """All that Exiv2 and its binding raise."""
@@ -84,6 +85,8 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
     try:
         alone = with_metadata(with_bare_iptc(alone), {PHOTOSHOP: iptc_alone(seen.get(PHOTOSHOP, []))})
         changes, written = _with_words(alone, exif.read(image), words, policy)
+        if changes.is_empty:
+            return {}
         if has_foreign_namespaces(alone, written):  # of an earlier image
             _restore_namespaces(declared(alone))
             changes, written = _with_words(alone, exif.read(image), words, policy)
@@ -91,8 +94,6 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
         raise _failed(str(error)) from error
     if has_foreign_namespaces(alone, written):
         raise _failed("its XMP takes the prefix of a standard namespace for another one")
-    if changes.is_empty:
-        return {}
     written = with_packet_details_of(alone, with_profile_times_of(alone, written))
     return {**_changed(image, seen, metadata_of(alone), metadata_of(written)), **exif.changed(image, changes)}
 
@@ -121,13 +122,14 @@ def _changed(image: bytes, seen: Pieces, old: Pieces, new: Pieces) -> Pieces:
     }
 
 
-def _restore_namespaces(namespaces: Mapping[str, str]) -> None:
+def _restore_namespaces(namespaces: Iterable[tuple[str, str]]) -> None:
     """Make Exiv2 forget what other images gave these prefixes to."""
     import pyexiv2
 
-    for prefix, uri in {**namespaces, **OURS}.items():
-        if prefix in OURS or uri not in OURS.values():  # else the words would be known by another prefix
-            pyexiv2.registerNs(uri, prefix)
+    ours = OURS.values()  # by no other prefix, or the words would not be found
+    others = [(prefix, uri) for prefix, uri in namespaces if prefix not in OURS and uri not in ours]
+    for prefix, uri in (*others, *OURS.items()):
+        pyexiv2.registerNs(uri, prefix)
 
 
 def _failed(reason: str) -> TaggingFailed:

@@ -32,6 +32,7 @@ _RENAMED: Final = frozenset(
 """Where properties go that had another name in early XMP: pdf:CreationDate is xmp:CreateDate."""
 
 _NAMESPACE: Final = re.compile(rb"""xmlns:([\w.-]+)\s*=\s*["']([^"'<]+)["']""")
+_WITH_SLASH: Final = re.compile(rb'(xmlns:[\w.-]+="([^"<]+))/"')
 _ABOUT: Final = re.compile(rb"""(?<![\w:.-])(?:rdf:)?about\s*=\s*["']([^"'&<]+)["']""")
 """RDF of before 2004 has it without a prefix."""
 _NOTHING: Final = b'rdf:about=""'
@@ -51,21 +52,21 @@ def with_packet_details_of(before: bytes, after: bytes) -> bytes:
     return after
 
 
-def declared(image: bytes) -> dict[str, str]:
-    """Namespaces that the XMP of `image` declares, by prefix. What only looks like one may be among them."""
+def declared(image: bytes) -> set[tuple[str, str]]:
+    """(prefix, namespace) of each that the XMP of `image` declares. What only looks like one may be among them."""
     return {
-        prefix.decode(errors="replace"): unescape(uri.decode(errors="replace"))
+        (prefix.decode(errors="replace"), unescape(uri.decode(errors="replace")))
         for packet in _packets(image)
         for prefix, uri in _NAMESPACE.findall(packet)
     }
 
 
 def has_foreign_namespaces(before: bytes, after: bytes) -> bool:
-    """Whether the XMP of `after`, which Exiv2 made of `before`, is in namespaces that are not that of `before`."""
-    there = {uri.removesuffix("/") for uri in declared(before).values()}
-    known = {uri.removesuffix("/") for uri in {*OURS.values(), *_OF_EACH_PACKET, *_RENAMED}}
+    """Whether the XMP of `after`, which Exiv2 made of `before`, is in namespaces that are not those of `before`."""
+    there = {*(uri for _, uri in declared(before)), *OURS.values(), *_OF_EACH_PACKET, *_RENAMED}
+    known = {uri.removesuffix("/") for uri in there}
     return any(
-        uri != OURS.get(prefix, uri) or uri.removesuffix("/") not in there | known
+        uri != OURS.get(prefix, uri) or uri.removesuffix("/") not in known
         for packet in _packets(after)
         for prefix, uri in _declarations(packet)
     )
@@ -104,8 +105,9 @@ def _mended(image: bytes, part: Part, about: bytes, without_slash: set[bytes]) -
     content = image[part.content : part.end - (4 if is_png else 0)]
     if about:
         content = content.replace(_NOTHING, _NOTHING[:-1] + about + b'"')
-    for uri in without_slash:
-        content = re.sub(rb'(xmlns:[\w.-]+="' + re.escape(uri) + rb')/"', rb'\1"', content)
+    content = _WITH_SLASH.sub(
+        lambda found: found[1] + b'"' if found[2] in without_slash else found[0], content
+    )
     if is_png:
         return chunk(part.kind, content)
     return segment(_APP1, content) if len(content) <= MAX_SEGMENT_CONTENT else image[part.start : part.end]

@@ -39,6 +39,11 @@ def test_all_other_resources_stay_as_they_are() -> None:
     assert written == [photoshop(resource(0x0404, NEW), URL, NAMED, IMAGE_READY)]
 
 
+def test_with_the_same_iptc_they_stay_where_they_are() -> None:
+    segments = [photoshop(URL, resource(0x0404, IPTC), digest_of(NEW))]
+    assert with_iptc_of([photoshop(resource(0x0404, IPTC))], segments) == segments
+
+
 def test_the_digest_is_that_of_the_new_iptc() -> None:
     segments = [photoshop(resource(0x0404, IPTC), digest_of(IPTC))]
     written = with_iptc_of([photoshop(resource(0x0404, NEW))], segments)

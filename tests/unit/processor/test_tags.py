@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ContentError
+from gateway.installing import how_to_install
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.processor.grafting import metadata_of
 from gateway.processor.parts import EXIF
@@ -278,7 +279,7 @@ def test_without_its_library_the_image_fails_and_the_log_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyexiv2", None)
     with pytest.raises(TaggingFailed) as caught:
         write_tags(plain("JPEG"), METADATA)
-    assert caught.value.detail == "pip install 'batch-gateway[processor]'"
+    assert caught.value.detail == how_to_install("processor")
 
 
 @given(st.text(max_size=300), st.text(max_size=300), st.lists(st.text(max_size=80), max_size=5))

@@ -9,7 +9,7 @@ from gateway.metadata import Metadata
 from gateway.processor.tags import TaggingFailed, write_tags
 from tests.hostile_metadata import XMP, chunk, jpeg, packet, png
 from tests.jpeg_parts import segment
-from tests.pictures import tags_of
+from tests.pictures import exiftool, tags_of
 
 WORDS = Metadata("A title", "A description", ("keyword",))
 
@@ -79,6 +79,17 @@ class TestNamespaces:
     def test_words_never_stand_in_a_namespace_that_is_not_theirs(self) -> None:
         with pytest.raises(TaggingFailed):
             write_tags(with_namespace(b"dc", b"http://other.example/", b"<dc:a>1</dc:a>"), WORDS)
+
+    def test_where_there_is_nothing_to_write_they_are_no_matter(self) -> None:
+        image = with_namespace(b"dc", b"http://other.example/", b"<dc:a>1</dc:a>")
+        assert write_tags(image, Metadata(writer="nobody")) == image
+        titled = exiftool("-XPTitle=Mine", image=image)
+        assert write_tags(titled, Metadata("A title")) == titled
+
+    def test_each_of_hundreds_does(self) -> None:
+        body = b"".join(b'<n%d:a xmlns:n%d="http://u%d">1</n%d:a>' % (n, n, n, n) for n in range(700))
+        tagged = write_tags(with_namespace(b"me2", b"http://me2", body), WORDS)
+        assert b'xmlns:n699="http://u699"' in tagged
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-be"])
     @pytest.mark.parametrize(
