@@ -18,6 +18,7 @@ from gateway.failure_codes import TAGGING_FAILED
 from gateway.images.inspect import Inspector
 from gateway.images.signatures import image_type
 from gateway.installing import how_to_install
+from gateway.installing import how_to_install
 from gateway.metadata import Metadata, MetadataPolicy
 from gateway.processor import exif, iptc, xmp
 from gateway.processor.bounds import check_bounds

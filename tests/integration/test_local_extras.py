@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.installing import how_to_install
 from tests.drawn import EIFFEL_TOWER, ORANGE, a_file, a_picture, an_exif
 from tests.following import follow
 from tests.lean_python import a_copy_of, a_python_without
@@ -63,8 +64,8 @@ async def test_images_are_tagged_without_extras_and_the_log_says_what_to_install
         assert await titles_of_two_photos(gateway) == {"Orange tones"}
         told = {(line["extra"], line["install"], line["level"]) for line in lines(gateway, MISSING)}
     assert told == {
-        ("local", "pip install 'batch-gateway[local]'", "info"),
-        ("place", "pip install 'batch-gateway[place]'", "info"),
+        ("local", how_to_install("local"), "info"),
+        ("place", how_to_install("place"), "info"),
     }
     assert len(lines(gateway, MISSING)) == 2
 

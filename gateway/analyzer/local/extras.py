@@ -6,6 +6,8 @@ from typing import Final
 
 from attrs import frozen
 
+from gateway.installing import how_to_install
+
 SEE: Final = "see"
 PLACE: Final = "place"
 """Parts of the analysis, called like the settings below `local` that turn them off."""
@@ -26,7 +28,7 @@ class Extra:
 
     @property
     def install_command(self) -> str:
-        return f"pip install 'batch-gateway[{self.name}]'"
+        return how_to_install(self.name)
 
 
 EXTRAS: Final = (
