@@ -18,7 +18,6 @@ from gateway.failure_codes import TAGGING_FAILED
 from gateway.images.inspect import Inspector
 from gateway.images.signatures import image_type
 from gateway.installing import how_to_install
-from gateway.installing import how_to_install
 from gateway.metadata import Metadata, MetadataPolicy
 from gateway.processor import exif, iptc, xmp
 from gateway.processor.bounds import check_bounds
@@ -115,7 +114,7 @@ def _with_words(
 def _changed(image: bytes, seen: Pieces, old: Pieces, new: Pieces) -> Pieces:
     """The kinds that Exiv2 changed; of each, what it has not `seen` stays as it is in `image`, behind what is new."""
     changed = {kind: new.get(kind, []) for kind in {**new, **old} if new.get(kind) != old.get(kind)}
-    if block := changed.get(PHOTOSHOP):
+    if block := changed.pop(PHOTOSHOP, []):
         changed[PHOTOSHOP] = with_iptc_of(block, seen.get(PHOTOSHOP, []))
     there = metadata_of(image)
     return {
