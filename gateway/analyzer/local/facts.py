@@ -106,10 +106,17 @@ def _keywords(facts: Facts) -> list[str]:
 
 def _subjects(facts: Facts) -> list[str]:
     """The nouns to name: none that a person has said; a broad one, the narrowest, where there is nothing else."""
-    said = set(keywords_of(facts.words))
     if narrow := _narrow(facts):
-        return [word for word in narrow if not said.issuperset(word.split())]
+        return [noun for noun in narrow if not _is_said(noun, facts.words)]
     return [] if facts.words else [*facts.seen[-1:]]
+
+
+def _is_said(noun: str, words: str) -> bool:
+    """Whether a person has said all of `noun`, if as one of many or in a longer word: cats, sailboat."""
+    return all(
+        any(said.endswith((part, f"{part}s", f"{part}es")) for said in keywords_of(words))
+        for part in noun.split()
+    )
 
 
 def _narrow(facts: Facts) -> list[str]:

@@ -77,6 +77,20 @@ def test_what_a_person_said_is_not_said_again() -> None:
     assert description_of(words="My cat Tom", seen=("cat", "sofa")) == "My cat Tom, sofa."
 
 
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        ("My cats", "cat"),
+        ("Red buses", "bus"),
+        ("Sailboats at sea", "boat"),
+        ("Big cats", "big cat"),
+    ],
+)
+def test_what_a_person_said_of_many_or_in_a_longer_word_is_not_said_again(words: str, seen: str) -> None:
+    assert description_of(words=words, seen=(seen,)) == f"{words}."
+    assert seen in keywords_of(words=words, seen=(seen,))
+
+
 def test_a_broad_word_gives_way_to_a_narrow_one() -> None:
     facts = {"seen": ("animal", "cat"), "broad": frozenset({"animal"})}
     assert metadata_of(Facts(**facts)) == Metadata("Cat", "Cat.", ("cat", "animal"))  # type: ignore[arg-type]
