@@ -36,7 +36,7 @@ from gateway.jobs.submit import Submit
 from gateway.neighbours import built_in_roles, check_installed, open_workers
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
-from gateway.settings import Settings, check_gateway
+from gateway.settings import Settings, check_gateway, doubts
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.pulse import Pulse
 
@@ -47,6 +47,7 @@ NAME: Final = "gateway"
 async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
     """A gateway at work, without its doors. Raises SettingsError, CanNotStart, Unavailable."""
     check_gateway(settings)
+    doubts.tell(doubts.of_gateway(settings))
     built_in = built_in_roles(settings)
     check_installed(*built_in)
     _make_private(settings.data_dir)

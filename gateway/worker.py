@@ -20,7 +20,7 @@ from gateway.neighbours import check_installed, open_workers
 from gateway.ports.broker import Queue
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
-from gateway.settings import Role, Settings, check_worker
+from gateway.settings import Role, Settings, check_worker, doubts
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.pulse import Pulse
 
@@ -45,6 +45,7 @@ class Worker:
 async def at_work(settings: Settings, role: Role) -> AsyncIterator[Worker]:
     """Takes messages until the context ends. Raises SettingsError, CanNotStart."""
     check_worker(settings, role)
+    doubts.tell(doubts.of_worker(settings, role))
     check_installed(role)
     async with AsyncExitStack() as stack:
         clock = SystemClock()

@@ -1,11 +1,13 @@
-"""What readyz warns of, told by a gateway as it is put together."""
+"""What a gateway warns of as it is put together: by readyz, and in its log."""
 
 import asyncio
 from pathlib import Path
 
 from attrs import evolve
+from structlog.testing import capture_logs
 
 from gateway.adapters.broker.settings import BrokerSettings
+from gateway.analyzer.vision.settings import VisionSettings
 from gateway.app import assembled
 from gateway.jobs.settings import JobsSettings
 from gateway.ports.broker import Queue
@@ -24,3 +26,12 @@ async def test_a_warning_names_the_queue_as_the_operator_called_it(tmp_path: Pat
             while not (lines := context.warnings()):
                 await asyncio.sleep(0.01)
     assert lines[0].startswith("batch.results has 2 consumers")
+
+
+async def test_settings_that_do_not_fit_together_are_told_once_at_the_start(tmp_path: Path):
+    settings = evolve(Settings(), data_dir=tmp_path, vision=VisionSettings(url="http://localhost:11434/v1"))
+    with capture_logs() as lines:
+        async with assembled(settings):
+            pass
+    (told,) = (line for line in lines if line["event"] == "settings do not fit together")
+    assert told["reason"].startswith("vision.url is set, and no model is asked")

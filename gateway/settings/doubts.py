@@ -1,0 +1,66 @@
+"""Settings that work and yet can't be meant: told at the start, for later nothing would show why they change nothing.
+
+What can't work at all is refused instead, by `mode`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import structlog
+from attrs import fields
+
+from gateway.analyzer.chosen import chosen_providers
+from gateway.analyzer.vision.settings import VisionSettings
+from gateway.settings.composed import Role, Settings
+
+log = structlog.get_logger(__name__)
+
+
+def tell(doubts: Sequence[str]) -> None:
+    for doubt in doubts:
+        log.warning("settings do not fit together", reason=doubt)
+
+
+def of_gateway(settings: Settings) -> Sequence[str]:
+    """A sentence for each, with what to change."""
+    built_in = [role for role in Role if settings.of(role).kind == "built_in"]
+    found = list(_of_results(settings, built_in))
+    return [*_of_vision(settings), *found] if Role.ANALYZER in built_in else found
+
+
+def of_worker(settings: Settings, role: Role) -> Sequence[str]:
+    """Likewise; how long its gateway waits is none of what a worker is told."""
+    return list(_of_vision(settings)) if role is Role.ANALYZER else []
+
+
+def _of_vision(settings: Settings) -> Iterator[str]:
+    said = _said(settings.vision)
+    if "vision" not in chosen_providers(settings.analyzer, settings.vision):
+        if said and not settings.analyzer.providers:
+            yield (
+                f"{' and '.join(said)} {'is' if len(said) == 1 else 'are'} set, and no model is asked, for there is no "
+                "key and analyzer.providers names none: set OPENROUTER_API_KEY, or name vision in analyzer.providers"
+            )
+        return
+    request_s, image_s = settings.vision.request_timeout_s, settings.analyzer.timeout_s
+    if "vision.request_timeout_s" in said and request_s > image_s:
+        yield (
+            f"vision.request_timeout_s = {request_s:g} is never waited for: analyzer.timeout_s = {image_s:g} ends all "
+            "requests for an image, and should be the longer one"
+        )
+
+
+def _of_results(settings: Settings, built_in: Sequence[Role]) -> Iterator[str]:
+    result_s = settings.jobs.result_timeout_s
+    for role in built_in:
+        if (image_s := settings.of(role).timeout_s) > result_s:
+            yield (
+                f"jobs.result_timeout_s = {result_s:g} sends an image again that may still be in work, for "
+                f"{role}.timeout_s = {image_s:g} is longer: it should be the shorter one"
+            )
+
+
+def _said(vision: VisionSettings) -> list[str]:
+    """The keys that differ from their defaults."""
+    defaults = VisionSettings()
+    names = [attribute.name for attribute in fields(VisionSettings)]
+    return [f"vision.{name}" for name in names if getattr(vision, name) != getattr(defaults, name)]

@@ -1,0 +1,99 @@
+"""Settings that work and yet can't be meant."""
+
+from collections.abc import Sequence
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.settings import Role, Settings, doubts, load
+
+
+def settings(**variables: str) -> Settings:
+    return load(None, variables).settings
+
+
+def of_gateway(**variables: str) -> Sequence[str]:
+    return doubts.of_gateway(settings(**variables))
+
+
+KEY = {"OPENROUTER_API_KEY": "sk-or-v1-secret"}
+OURS = {"GATEWAY_VISION_URL": "http://localhost:11434/v1"}
+ASKED = {**OURS, "GATEWAY_ANALYZER_PROVIDERS": "vision"}
+BESIDE = {"GATEWAY_ANALYZER_KIND": "external"}
+
+FITTING: dict[str, dict[str, str]] = {
+    "nothing is said": {},
+    "a key": KEY,
+    "a key and more": {**KEY, "OPENROUTER_MODEL": "openai/gpt-4o-mini"},
+    "a model that is asked": {**ASKED, "GATEWAY_VISION_MODEL": "llava"},
+    "a model that was set aside": {**OURS, "GATEWAY_ANALYZER_PROVIDERS": "local"},
+    "a model of whoever is beside": {**OURS, **BESIDE},
+    "a request as long as its image": {
+        **ASKED,
+        "GATEWAY_VISION_REQUEST_TIMEOUT_S": "90s",
+        "GATEWAY_ANALYZER_TIMEOUT_S": "90s",
+    },
+    "an image shorter than a request that nobody spoke of": {**ASKED, "GATEWAY_ANALYZER_TIMEOUT_S": "20s"},
+    "an image as long as its result": {"GATEWAY_ANALYZER_TIMEOUT_S": "600s"},
+    "a slow analyzer beside": {
+        **BESIDE,
+        "GATEWAY_JOBS_RESULT_TIMEOUT_S": "61s",
+        "GATEWAY_ANALYZER_TIMEOUT_S": "2h",
+    },
+}
+
+
+@pytest.mark.parametrize("variables", FITTING.values(), ids=FITTING)
+def test_what_fits_together_raises_no_doubt(variables: dict[str, str]) -> None:
+    assert of_gateway(**variables) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (OURS, "vision.url is set"),
+        ({"OPENROUTER_MODEL": "openai/gpt-4o-mini"}, "vision.model is set"),
+        ({**OURS, "GATEWAY_VISION_MODEL": "llava"}, "vision.url and vision.model are set"),
+    ],
+)
+def test_a_model_that_nobody_asks_is_told_with_what_has_it_asked(
+    variables: dict[str, str], said: str
+) -> None:
+    (doubt,) = of_gateway(**variables)
+    assert doubt == (
+        f"{said}, and no model is asked, for there is no key and analyzer.providers names none: "
+        "set OPENROUTER_API_KEY, or name vision in analyzer.providers"
+    )
+
+
+def test_a_request_that_may_take_longer_than_its_image_is_told() -> None:
+    (doubt,) = of_gateway(**ASKED, GATEWAY_VISION_REQUEST_TIMEOUT_S="120s")
+    assert doubt == (
+        "vision.request_timeout_s = 120 is never waited for: analyzer.timeout_s = 60 ends all requests for an "
+        "image, and should be the longer one"
+    )
+
+
+@pytest.mark.parametrize("role", Role)
+def test_an_image_that_is_sent_again_while_it_is_in_work_is_told(role: Role) -> None:
+    (doubt,) = of_gateway(**{f"GATEWAY_{role.upper()}_TIMEOUT_S": "30m"})
+    assert doubt == (
+        "jobs.result_timeout_s = 600 sends an image again that may still be in work, for "
+        f"{role}.timeout_s = 1800 is longer: it should be the shorter one"
+    )
+
+
+def test_an_analyzer_of_its_own_is_told_of_its_model() -> None:
+    assert len(doubts.of_worker(settings(**OURS), Role.ANALYZER)) == 1
+    assert doubts.of_worker(settings(**OURS), Role.PROCESSOR) == []
+
+
+def test_no_value_is_told_for_it_may_be_a_secret() -> None:
+    (doubt,) = of_gateway(GATEWAY_VISION_PROXY="http://ada:secret@proxy:3128")
+    assert "secret" not in doubt
+
+
+def test_each_doubt_is_a_warning_of_the_log() -> None:
+    with capture_logs() as lines:
+        doubts.tell(["one", "two"])
+    assert [(line["log_level"], line["reason"]) for line in lines] == [("warning", "one"), ("warning", "two")]
