@@ -49,7 +49,10 @@ def named(cities: Cities, latitude: float, longitude: float) -> Place | None:
     if not around:
         return None
     distance_km, city = min(around, key=_pulled)
-    is_near = distance_km > IN_IT_KM
+    _, nearest = min(around)
+    is_near = (
+        distance_km > IN_IT_KM or nearest.country != city.country
+    )  # Detroit pulls Windsor, beyond the river
     is_certain = not is_near or _is_in_one_country(around)
     return Place(city.name, city.country if is_certain else "", is_near)
 

@@ -54,6 +54,14 @@ def test_near_a_border_no_country_is_named() -> None:
     assert told(*cities) == "near Strasbourg"
 
 
+def test_a_larger_city_beyond_a_border_is_near_and_no_more() -> None:
+    cities = (
+        a_city("Detroit", 2, population=640_000, of="United States"),
+        a_city("Windsor", -1, population=230_000, of="Canada"),
+    )
+    assert told(*cities) == "near Detroit"
+
+
 def test_in_a_city_its_country_is_certain_also_at_a_border() -> None:
     assert (
         told(a_city("Basel", 1, of="Switzerland"), a_city("Weil", -5, of="Germany")) == "Basel, Switzerland"
