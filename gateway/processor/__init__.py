@@ -5,7 +5,7 @@
 1. What the image has, `found.py`: of each standard by `exif.py`, `iptc.py`, `xmp.py`, and whether they agree.
 2. What is to be written, `policy.py`: by each field's policy, and by whose words they are (`writer.py`).
 3. The new metadata. EXIF we write ourselves, `exif_block.py`. XMP and IPTC are Exiv2's, which gets to see these alone,
-   within bounds (`bounds.py`); what it changes unasked is put back: `xmp_packet.py`, `iptc_times.py`.
+   within bounds (`bounds.py`); what it changes unasked is put back: `xmp_packet.py`, `iptc_block.py`.
 4. The new file, `grafting.py`: the original with the metadata in its place, and the numbers mended that count across it
    (`multi_picture.py`, `trailing_preview.py`).
 5. The proof, `image_data.py`: all that is not metadata has the hash that it had.

@@ -14,7 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from gateway.processor.grafting import MAX_SEGMENT_CONTENT, segment
-from gateway.processor.iptc_times import with_times_of
+from gateway.processor.iptc_block import readable, with_times_of
 from gateway.processor.parts import PHOTOSHOP
 
 _APP13: Final = 0xED
@@ -37,8 +37,8 @@ class _Resource:
 
 
 def iptc_alone(segments: Sequence[bytes]) -> list[bytes]:
-    """Segments with the IPTC of these and nothing else; none where there is none. Raises ValueError: damaged."""
-    return _segments(iptc_resource(block)) if (block := iptc_of(_joined(segments))) else []
+    """Segments with the IPTC of these, readable, and nothing else; none where there is none. Raises ValueError."""
+    return _segments(iptc_resource(readable(block))) if (block := iptc_of(_joined(segments))) else []
 
 
 def with_iptc_of(written: Sequence[bytes], original: Sequence[bytes]) -> list[bytes]:

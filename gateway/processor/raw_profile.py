@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.processor.grafting import chunk
-from gateway.processor.iptc_times import with_times_of
+from gateway.processor.iptc_block import readable, with_times_of
 from gateway.processor.parts import IPTC_AS_TEXT_KINDS, Part, parts
 from gateway.processor.photoshop import iptc_of, iptc_resource
 from gateway.processor.png_text import raw_profile, text
@@ -20,7 +20,10 @@ _LINE: Final = 72
 
 
 def with_bare_iptc(image: bytes) -> bytes:
-    """`image`, with the IPTC of a PNG outside its resource. All else, and what can't be read, stays as it is."""
+    """`image`, with the IPTC of a PNG outside its resource. All else, and what can't be read, stays as it is.
+
+    Raises ValueError: the IPTC is damaged.
+    """
     return _with_each(image, _without_resource)
 
 
@@ -59,9 +62,10 @@ def _with_times_of(original: bytes, profile: bytes) -> bytes:
 
 def _without_resource(profile: bytes) -> bytes:
     try:
-        return iptc_of(profile) or profile
+        block = iptc_of(profile) or profile
     except ValueError:
-        return profile
+        block = profile
+    return readable(block)
 
 
 def _as_text_of(kind: bytes, text: bytes) -> bytes:

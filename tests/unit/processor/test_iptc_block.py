@@ -1,11 +1,15 @@
-"""IPTC times without a zone: nobody has said that they are UTC, so nobody shall read it."""
+"""Of IPTC that is cut off nothing is lost; times without a zone stay so, for nobody has said that they are UTC."""
+
+import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.metadata import Metadata
-from gateway.processor.iptc_times import with_times_of
-from gateway.processor.tags import write_tags
-from tests.hostile_metadata import chunk, png, raw_profile
+from gateway.processor.iptc_block import readable, with_times_of
+from gateway.processor.tags import TaggingFailed, write_tags
+from tests.hostile_metadata import chunk, jpeg, photoshop, png, raw_profile, resource
 from tests.pictures import exiftool, grace_hopper, package_file, picture_data, tags_of, warnings_of
 
 METADATA = Metadata("A flower", "It is red", ("red", "flower"))
@@ -65,3 +69,50 @@ def test_of_several_each_gets_its_own() -> None:
 @pytest.mark.parametrize("original", [b"", CREDIT, WITH_UTC, b"\x1c\x02", b"\x1c\x02\x3c\xff\xff"])
 def test_nothing_to_put_back_changes_nothing(original: bytes) -> None:
     assert with_times_of(original, CREDIT + WITH_UTC + b"rest") == CREDIT + WITH_UTC + b"rest"
+
+
+CAPTION = b"\x1c\x02\x78\0\7caption"
+CUT_OFF = b"\x1c\x02\x19\0\xffkeyw"
+
+
+@pytest.mark.parametrize("between", [b"", b"\0\0", b"garbage"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_block_that_is_cut_off_is_read_as_far_as_it_goes(kind: str, between: bytes) -> None:
+    block = CAPTION + CREDIT + between + CUT_OFF
+    as_text = raw_profile(resource(0x0404, block))
+    images = {
+        "JPEG": jpeg(photoshop(resource(0x0404, block))),
+        "PNG": png(chunk(b"tEXt", b"Raw profile type iptc\0" + as_text)),
+    }
+    tags = tags_of(write_tags(images[kind], METADATA))
+    assert (tags["IPTC:Caption-Abstract"], tags["IPTC:Credit"]) == ("caption", "x")
+    assert tags["IPTC:Keywords"] == ["keyw", *METADATA.keywords]
+    assert "XMP-dc:Description" not in tags  # it has one
+
+
+@pytest.mark.parametrize(
+    "block", [CAPTION + b"\x1c\x02\x19\x80\4\0\0\0\xffkey", CAPTION + b"\x1c\x02\x19\x80\7key"]
+)
+def test_a_large_field_that_is_cut_off_fails_the_image(block: bytes) -> None:
+    as_text = chunk(b"tEXt", b"Raw profile type iptc\0" + raw_profile(block))
+    for image in (jpeg(photoshop(resource(0x0404, block))), png(as_text)):
+        with pytest.raises(TaggingFailed):
+            write_tags(image, METADATA)
+
+
+@pytest.mark.parametrize(
+    "block", [b"", CAPTION, CAPTION + b"garbage", b"\0" + CAPTION, CAPTION + b"\x1c\x02"]
+)
+def test_one_that_is_not_stays_as_it_is(block: bytes) -> None:
+    assert readable(block) == block
+
+
+@given(
+    st.binary(max_size=30),
+    st.lists(st.sampled_from([CAPTION, CREDIT, WITHOUT_ZONE, CUT_OFF, b"\x1c", b"\0"])),
+)
+def test_whatever_the_bytes_are_they_become_readable_or_are_refused(tail: bytes, start: list[bytes]) -> None:
+    with contextlib.suppress(ValueError):
+        block = readable(b"".join(start) + tail)
+        assert readable(block) == block
+        assert with_times_of(block, block) == block
