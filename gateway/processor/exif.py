@@ -1,9 +1,10 @@
 """Title and description in EXIF: XPTitle, which is Windows' own, and ImageDescription. It has no more of the words.
 
 EXIF that can't be read, or has no room for them, stays as it is: the words stand in IPTC and XMP all the same. So does
-EXIF as text, which ImageMagick once put into PNGs.
+EXIF as text, which ImageMagick once put into PNGs; it is read alone.
 """
 
+import contextlib
 import struct
 from typing import Final
 
@@ -15,6 +16,7 @@ from gateway.metadata import Metadata
 from gateway.processor.exif_block import ExifUnreadable, new_block, with_texts
 from gateway.processor.grafting import MAX_SEGMENT_CONTENT, Pieces, chunk, metadata_of, segment
 from gateway.processor.parts import EXIF, EXIF_AS_TEXT_KINDS, EXIF_CHUNK, JFIF_MARKER, parts
+from gateway.processor.png_text import raw_profile, text
 from gateway.processor.policy import Changes
 
 _APP1: Final = 0xE1
@@ -26,7 +28,7 @@ _RESOLUTION: Final = (72, 72, 1)
 
 def read(image: bytes) -> Metadata:
     """Its words."""
-    words = read_exif(_block(image) or b"")
+    words = read_exif(_block(image) or _as_text(image))
     return evolve(words, title=words.title.strip(), description=words.description.strip())
 
 
@@ -74,6 +76,15 @@ def _block(image: bytes) -> bytes | None:
         if part.metadata == EXIF_CHUNK:
             return image[part.content : part.end - 4].removeprefix(_SEGMENT_START)
     return None
+
+
+def _as_text(png: bytes) -> bytes:
+    """The block that stands as text in a PNG; empty if there is none that can be read."""
+    for part in parts(png):
+        if part.metadata in EXIF_AS_TEXT_KINDS:
+            with contextlib.suppress(ValueError):
+                return raw_profile(text(png, part)).removeprefix(_SEGMENT_START)
+    return b""
 
 
 def _has_exif_as_text(image: bytes) -> bool:

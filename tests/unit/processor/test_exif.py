@@ -4,12 +4,14 @@ import zlib
 
 import pytest
 
+from gateway.metadata import Metadata
 from gateway.processor import exif
 from gateway.processor.exif_block import new_block
 from gateway.processor.grafting import chunk, segment
 from gateway.processor.policy import Changes
+from gateway.processor.tags import write_tags
 from tests.jpeg_parts import SOI
-from tests.pictures import jpeg_with_exif, plain, png_with_exif
+from tests.pictures import jpeg_with_exif, plain, png_with_exif, tags_of
 
 CHANGES = Changes(title="A title", description="A description")
 OLD = new_block(None, description="An old description")
@@ -71,3 +73,14 @@ def test_exif_as_text_stays_the_only_one() -> None:
     as_text = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n      20\n00\n"))
     image = plain("PNG")
     assert exif.changed(image[:FIRST_CHUNK_END] + as_text + image[FIRST_CHUNK_END:], CHANGES) == {}
+
+
+@pytest.mark.parametrize("name", [b"exif", b"APP1"])
+@pytest.mark.parametrize("head", [b"", b"Exif\0\0"])
+def test_exif_as_text_is_read_so_that_a_persons_words_are_not_written_over(name: bytes, head: bytes) -> None:
+    content = b"\n%b\n%8d\n%b\n" % (name, len(head + OLD), (head + OLD).hex().encode())
+    as_text = chunk(b"zTXt", b"Raw profile type " + name + b"\0\0" + zlib.compress(content))
+    image = plain("PNG")
+    image = image[:FIRST_CHUNK_END] + as_text + image[FIRST_CHUNK_END:]
+    assert exif.read(image).description == "An old description"
+    assert "XMP-dc:Description" not in tags_of(write_tags(image, Metadata("A title", "A description")))
