@@ -15,6 +15,7 @@ from gateway.fetch.urls import UrlRefused, UrlUnreadable, readable
 from gateway.intake.base64_body import decode_base64
 from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage, SentImage
 from gateway.intake.options import read_options
+from gateway.intake.repeats import refuse_repeats_in_options
 from gateway.intake.settings import IntakeSettings
 from gateway.intake.shape import kind_of, not_an_object, read_json, refuse_any, unknown_fields
 
@@ -45,6 +46,8 @@ def parse_batch(document: bytes | bytearray, max_images: int) -> list[BatchOptio
     options = [read_options(batch["options"], faults)] if "options" in batch else []
     images = _read_images(batch, max_images, faults)
     refuse_any(faults)
+    if options:
+        refuse_repeats_in_options(document)
     return [*options, *images]
 
 

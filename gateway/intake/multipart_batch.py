@@ -12,8 +12,8 @@ from gateway.errors import BadInput
 from gateway.intake.batch import IncomingBatch, SentImage
 from gateway.intake.options import parse_options
 from gateway.intake.part_names import HEADER_CHARSET, PartNames, names_of
+from gateway.intake.repeats import MAX_OPTIONS_BYTES
 
-_MAX_OPTIONS_BYTES: Final = 64 * 1024
 _MAX_OTHER_PARTS: Final = 8
 _MAX_HINTED: Final = 200
 _PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNORECASE)
@@ -36,7 +36,7 @@ async def multipart_batch(body: AsyncIterator[bytes], boundary: str) -> Incoming
             text = f"The multipart body has more than {_MAX_OTHER_PARTS} parts that are no images."
             raise BadInput(text, code="bad_multipart")
         if names.field == "options":
-            yield parse_options(await parts.small_content(_MAX_OPTIONS_BYTES), "part options")
+            yield parse_options(await parts.small_content(MAX_OPTIONS_BYTES), "part options")
         else:
             _refuse(names, await parts.beginning(_MAX_HINTED))
 

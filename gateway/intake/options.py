@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import Fault
+from gateway.intake.repeats import refuse_repeats
 from gateway.intake.shape import kind_of, not_an_object, read_json, refuse_any, unknown_fields
 from gateway.metadata import POLICY_FIELDS, FieldPolicy, MetadataPolicy
 
@@ -19,6 +20,7 @@ def parse_options(document: bytes | str, name: str) -> BatchOptions:
     faults: list[Fault] = []
     options = read_options(read_json(document, name), faults)
     refuse_any(faults)
+    refuse_repeats(document, name)
     return options
 
 

@@ -31,13 +31,10 @@ def refuse_any(faults: Sequence[Fault]) -> None:
 
 def unknown_fields(value: Mapping[str, Any], at: str, known: Sequence[str]) -> list[Fault]:
     """One fault for each field of `value`, which is at `at`, that is not among the known ones."""
+    these = f"known {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
     keys = islice((key for key in value if key not in known), MAX_FAULTS)
     return [
-        Fault(
-            f"{at}/{_escaped(key)}",
-            "unknown_field",
-            f"unknown field {key[:_MAX_SHOWN]!r}; known are {', '.join(known)}",
-        )
+        Fault(f"{at}/{_escaped(key)}", "unknown_field", f"unknown field {key[:_MAX_SHOWN]!r}; {these}")
         for key in keys
     ]
 

@@ -68,7 +68,7 @@ def test_what_is_not_json_is_said_to_be_so(body):
         ({"images": [{"url": A_URL}], "image": 1}, "/image", "known are images, options"),
         ({"images": [{"url": A_URL}], "options": 1}, "/options", "a number"),
         ({"images": [{"url": A_URL}], "options": None}, "/options", "null"),
-        ({"images": [{"url": A_URL}], "options": {"x": 1}}, "/options/x", "known are metadata"),
+        ({"images": [{"url": A_URL}], "options": {"x": 1}}, "/options/x", "known is metadata"),
         ({"images": [{"url": "ftp://example.com/a.jpg"}]}, "/images/0/url", "ftp"),
         ({"images": [{"url": "file:///etc/passwd"}]}, "/images/0/url", "file"),
         ({"images": [{"url": "photo.jpg"}]}, "/images/0/url", "without scheme"),
@@ -98,6 +98,44 @@ async def test_options_come_before_the_images_wherever_they_stand_in_the_documen
     options, image = [member async for member in json_batch(in_chunks(document), IntakeSettings())]
     assert options == BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
     assert isinstance(image, LinkedImage)
+
+
+A_BATCH = b'"images": [{"url": "https://example.com/photo1.jpg"}]'
+KEEP = b'"options": {"metadata": {"title": "keep"}}'
+
+
+@pytest.mark.parametrize(
+    ("document", "key"),
+    [
+        (b'{%s, "options" : {"metadata": {"title": "keep", "title": "replace"}}}' % A_BATCH, "title"),
+        (b'{"options":{"metadata": {}, "metadata": {}}, %s}' % A_BATCH, "metadata"),
+        (b"{%s, %s, %s}" % (KEEP, A_BATCH, KEEP), "options"),
+    ],
+)
+def test_options_with_a_key_twice_are_refused_for_nobody_knows_what_was_meant(document, key):
+    error = refused(document)
+    assert error.code == "key_twice"
+    assert repr(key) in str(error)
+
+
+@pytest.mark.parametrize(
+    "name", ["options", 'x"options": {"a": 1, "a": 1}', "\\", 'a", "options":{"a":1,"a":1}']
+)
+def test_a_name_that_looks_like_options_is_none(name):
+    batch = {"images": [{"url": A_URL, "name": name}], "options": {"metadata": {"title": "keep"}}}
+    _, image = parse_batch(orjson.dumps(batch), max_images=100)
+    assert image.name == name
+
+
+def test_options_in_a_long_body_are_read_to_their_end():
+    batch = {"options": {"metadata": {"title": "keep"}}, "images": [{"base64": "Ä" * 100_000}]}
+    options, _ = parse_batch(orjson.dumps(batch), max_images=100)
+    assert options == BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+
+
+def test_options_of_blanks_without_end_are_refused():
+    error = refused(b'{%s, "options": {%s}}' % (A_BATCH, b" " * 70_000))
+    assert error.code == "too_long"
 
 
 def test_faults_of_options_and_of_images_are_told_together():

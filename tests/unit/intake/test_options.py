@@ -42,9 +42,27 @@ def test_each_field_is_what_was_said_of_it_and_none_where_nothing_was(said: Mapp
     assert {name: value for name, value in asdict(policy).items() if value is not None} == said
 
 
-def test_of_a_name_that_an_object_has_twice_the_last_value_holds() -> None:
-    options = parse_options('{"metadata": {"title": "keep", "title": "append"}}', "text")
-    assert options == BatchOptions(MetadataPolicy(title=FieldPolicy.APPEND))
+@pytest.mark.parametrize(
+    ("document", "key"),
+    [
+        ('{"metadata": {"title": "keep", "title": "append"}}', "title"),
+        ('{"metadata": {"title": "keep", "t\\u0069tle": "keep"}}', "title"),
+        (' {"metadata": {"title": "keep"}, "metadata": {}}', "metadata"),
+        (b'{"metadata": ' + b"9" * 300 + b', "metadata": {}}', "metadata"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_for_nobody_knows_what_was_meant(
+    document: bytes | str, key: str
+) -> None:
+    with pytest.raises(BadInput, match=f"The text has the key '{key}' twice in an object") as caught:
+        parse_options(document, "text")
+    assert caught.value.code == "key_twice"
+
+
+def test_what_is_hidden_behind_a_second_key_may_be_nested_deeper_than_it_is_read() -> None:
+    document = '{"metadata": ' + "[" * 1010 + "]" * 1010 + ', "metadata": {}}'
+    with pytest.raises(BadInput, match="The text is nested too deeply"):
+        parse_options(document, "text")
 
 
 @pytest.mark.parametrize("options", [{}, {"metadata": {}}], ids=str)
@@ -58,7 +76,7 @@ def test_an_empty_object_says_nothing(options: Any) -> None:
     [
         ([], "/options", "wrong_type", "options must be an object, not an array"),
         (None, "/options", "wrong_type", "not null"),
-        ({"meta": {}}, "/options/meta", "unknown_field", "unknown field 'meta'; known are metadata"),
+        ({"meta": {}}, "/options/meta", "unknown_field", "unknown field 'meta'; known is metadata"),
         ({"metadata": "keep"}, "/options/metadata", "wrong_type", "metadata must be an object, not a string"),
         ({"metadata": None}, "/options/metadata", "wrong_type", "not null"),
         (
