@@ -7,7 +7,7 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
-from gateway.api.parameters import choice, flag, image_query, job_id_of, number
+from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, number, refuse_slips
 from gateway.api.requests import Admission
 from gateway.api.stored_answer import can_be_stored, stored_answer
 from gateway.api.views import (
@@ -51,6 +51,7 @@ class Batches:
         ]
 
     async def submit(self, request: web.Request) -> web.Response:
+        refuse_slips(request, "strict", "name", "options", meant={"metadata": "options"})
         strict = flag(request, "strict")
         with self._admission.admit(request) as body:
             batch = read_batch(
@@ -71,8 +72,10 @@ class Batches:
             job = await self._context.latest.get(job_id_of(request))
         view = self._views.of(job)
         # The address as it came, for to take it apart would cost more than the answer.
-        if "?" in request.raw_path and (query := image_query(request)) != _ALL_IMAGES:
-            return versioned_answer(request, *view.of_matching(query))
+        if "?" in request.raw_path:
+            refuse_slips(request, *IMAGE_QUERY)
+            if (query := image_query(request)) != _ALL_IMAGES:
+                return versioned_answer(request, *view.of_matching(query))
         if self._is_open_to_all and can_be_stored(request):
             return stored_answer(request, view.body, view.etag)
         return versioned_answer(request, view.body, view.etag)

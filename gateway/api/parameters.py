@@ -1,9 +1,12 @@
 """Query parameters and path parts, read strictly: a value that is not understood is refused, never guessed.
 
-Parameters that are not known are ignored, so that newer clients can talk to older gateways.
+Parameters that are not known are ignored, so that newer clients can talk to older gateways; but not where one that says
+which images are meant would then be answered with all of them, and not what a known one was meant to be.
 """
 
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -23,12 +26,40 @@ _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 MOST_KEYWORDS: Final = 10
 LONGEST_KEYWORD: Final = 200
 """Characters; no image has a longer one."""
+IMAGE_QUERY: Final = ("keyword", "status")
+_ALIKE: Final = 0.8
+"""Of 1: keywords and keyword are 0.93 alike."""
 
 
 class BadParameter(BadInput):
     """A query parameter has a value that is not understood."""
 
     default_code = "bad_parameter"
+
+
+class UnknownParameter(BadInput):
+    """A query parameter is none of those that the address takes."""
+
+    default_code = "unknown_parameter"
+
+
+def refuse_unknown(request: web.Request, *known: str) -> None:
+    """Raises UnknownParameter for what is not among the known ones."""
+    for name in request.query:
+        if name not in known:
+            raise UnknownParameter(
+                f"There is no parameter {_shown(name)} here; known are {', '.join(known)}."
+            )
+
+
+def refuse_slips(request: web.Request, *known: str, meant: Mapping[str, str] = {}) -> None:
+    """Raises UnknownParameter for what looks like a known one misspelt; `meant` has further slips, and what is meant."""
+    for name in request.query:
+        if name in known:
+            continue
+        near = [meant[name]] if name in meant else get_close_matches(name.lower(), known, n=1, cutoff=_ALIKE)
+        if near:
+            raise UnknownParameter(f"There is no parameter {_shown(name)} here, but there is {near[0]}.")
 
 
 def flag(request: web.Request, name: str) -> bool:

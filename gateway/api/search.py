@@ -5,7 +5,7 @@ from attrs import define
 
 from gateway.api.answers import json_answer
 from gateway.api.batches import DEFAULT_PAGE, LONGEST_PAGE, PREFIX
-from gateway.api.parameters import image_query, number
+from gateway.api.parameters import IMAGE_QUERY, image_query, number, refuse_unknown
 from gateway.api.views import found_page_fields, to_json
 from gateway.context import AppContext
 
@@ -20,6 +20,7 @@ class Search:
         return [web.get(f"{PREFIX}/images", self.images)]
 
     async def images(self, request: web.Request) -> web.Response:
+        refuse_unknown(request, *IMAGE_QUERY, "limit", "cursor")
         page = await self._context.image_search.find_images(
             image_query(request),
             limit=number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE),

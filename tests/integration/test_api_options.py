@@ -197,3 +197,27 @@ async def test_they_are_taken_beside_services_that_are_said_to_know_them(tmp_pat
     async with quiet_gateway(tmp_path, **sections) as gateway:
         status, _ = await post(gateway, **in_json(SAID))
     assert status == 201
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("option", "options"),
+        ("metadata", "options"),
+        ("Options", "options"),
+        ("stric", "strict"),
+        ("colour", None),
+        ("t", None),
+    ],
+)
+async def test_a_misspelt_parameter_is_400_and_any_other_is_ignored(
+    quiet: QuietGateway, name: str, meant: str | None
+) -> None:
+    """Else the photos would be tagged in another way than was asked for."""
+    status, answer = await post(quiet, **raw({}) | {"params": [(name, json.dumps(SAID))]})
+    if meant is None:
+        assert status == 201
+        return
+    assert (status, answer["code"]) == (400, "unknown_parameter")
+    assert answer["detail"] == f"There is no parameter {name!r} here, but there is {meant}."
+    await assert_nothing_is_kept(quiet)

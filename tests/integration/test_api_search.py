@@ -83,7 +83,6 @@ class TestAllBatches:
             ({"keyword": "dog", "status": "completed"}, 2),
             ({"keyword": "dog", "status": "failed"}, 0),
             ({"keyword": "cat"}, 0),
-            ({"colour": "blue"}, 5),
         ],
     )
     async def test_status_and_keyword_say_which_images(
@@ -133,6 +132,17 @@ class TestAllBatches:
         assert problem["code"] == "bad_parameter"
         assert dict(query).popitem()[0] in problem["detail"]
 
+    @pytest.mark.parametrize("name", ["keywords", "colour", "Keyword", ""])
+    async def test_an_unknown_parameter_is_400_for_all_images_would_be_a_wrong_answer(
+        self, quiet: QuietGateway, name: str
+    ) -> None:
+        problem = await json_of(quiet, IMAGES, {"status": "completed", name: "blue"}, status=400)
+        assert problem["code"] == "unknown_parameter"
+        assert (
+            problem["detail"]
+            == f"There is no parameter {name!r} here; known are keyword, status, limit, cursor."
+        )
+
     async def test_a_cursor_that_was_not_given_is_400(self, quiet: QuietGateway) -> None:
         problem = await json_of(quiet, IMAGES, {"cursor": "made up"}, status=400)
         assert problem["code"] == "bad_cursor"
@@ -173,6 +183,21 @@ class TestOneBatch:
         ):
             shown = await json_of(quiet, path, query)
             assert shown == {**whole, "images": [whole["images"][index] for index in indices]}
+
+    @pytest.mark.parametrize(
+        ("name", "meant"), [("keywords", "keyword"), ("Keyword", "keyword"), ("state", None), ("_", None)]
+    )
+    async def test_a_misspelt_parameter_is_400_and_any_other_is_ignored(
+        self, quiet: QuietGateway, jobs: tuple[Job, Job], name: str, meant: str | None
+    ) -> None:
+        """Clients add parameters against caches."""
+        path = f"/api/v1/batch/{jobs[0].job_id}"
+        answer = await json_of(quiet, path, {name: "1"}, status=400 if meant else 200)
+        if meant:
+            assert answer["code"] == "unknown_parameter"
+            assert answer["detail"] == f"There is no parameter {name!r} here, but there is {meant}."
+        else:
+            assert len(answer["images"]) == 3
 
     @pytest.mark.parametrize("query", [{"keyword": ""}, {"keyword": "k" * 201}, {"status": "done"}])
     async def test_a_wrong_parameter_is_400(
