@@ -16,6 +16,7 @@ _EXTENDED: Final = 0x8000
 _MAX_LENGTH_BYTES: Final = 4
 _TIMES: Final = frozenset({(1, 80), (2, 35), (2, 38), (2, 60), (2, 63)})
 """Sent, release, expiration, created, digitised. HHMMSS and a zone, which some programs leave out."""
+_TIME_BYTES: Final = 6
 
 
 @frozen
@@ -39,15 +40,17 @@ def readable(block: bytes) -> bytes:
 
 
 def with_times_of(original: bytes, written: bytes) -> bytes:
-    """The IPTC `written`, with the times as `original` has them."""
+    """The IPTC `written`, with the times without the zone that `original` does not have."""
     times: dict[tuple[int, int], list[bytes]] = {}
     for field in _data_sets(original):
         if field.name in _TIMES:
-            times.setdefault(field.name, []).insert(0, original[field.start : field.end])
+            times.setdefault(field.name, []).insert(0, original[field.value : field.end])
     pieces, end = [], 0
     for field in _data_sets(written):
-        if times.get(field.name):
-            pieces += [written[end : field.start], times[field.name].pop()]
+        time = times[field.name].pop() if times.get(field.name) else b""
+        if len(time) == _TIME_BYTES and written[field.value : field.end].startswith(time):
+            head = written[end : field.value - 2]
+            pieces += [head, _TIME_BYTES.to_bytes(2), time]
             end = field.end
     return b"".join([*pieces, written[end:]])
 

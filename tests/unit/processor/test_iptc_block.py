@@ -49,6 +49,7 @@ def test_a_time_with_a_zone_stays_as_it_is() -> None:
 WITHOUT_ZONE, WITH_UTC = (
     b"\x1c\x02\x3c\0" + bytes([len(time)]) + time for time in (b"182459", b"182459+0000")
 )
+CAPTION = b"\x1c\x02\x78\0\7caption"
 CREDIT = b"\x1c\x02\x6e\0\1x"
 
 
@@ -66,12 +67,18 @@ def test_of_several_each_gets_its_own() -> None:
     )
 
 
+def test_a_time_that_is_cut_off_stays_so_with_its_own_length() -> None:
+    image = jpeg(photoshop(resource(0x0404, CAPTION + b"\x1c\x02\x3c\x3c\x3c12")))
+    tagged = write_tags(image, METADATA)
+    assert tags_of(tagged)["IPTC:Headline"] == METADATA.title
+    assert write_tags(tagged, METADATA) == tagged
+
+
 @pytest.mark.parametrize("original", [b"", CREDIT, WITH_UTC, b"\x1c\x02", b"\x1c\x02\x3c\xff\xff"])
 def test_nothing_to_put_back_changes_nothing(original: bytes) -> None:
     assert with_times_of(original, CREDIT + WITH_UTC + b"rest") == CREDIT + WITH_UTC + b"rest"
 
 
-CAPTION = b"\x1c\x02\x78\0\7caption"
 CUT_OFF = b"\x1c\x02\x19\0\xffkeyw"
 
 
