@@ -29,6 +29,18 @@ _NAMED_BY_MACHINES = _set_of(
     "resized sam scaled scan sdc snapchat snapseed telegram temp test thumb thumbnail tmp unbenannt "
     "unknown unnamed untitled upload uploaded version whatsapp wp xl"
 )
+_OF_PROGRAMS = _set_of(
+    "bearbeitet beautyplus bewerkt bildschirmfoto camscanner décran editada editado editar facetune meitu mmexport "
+    "modifica modificato modifié photoroom picsart remini schermafbeelding schermata screenshot screenshots skype "
+    "skärmavbild threema viber vsco wechat weixin zwischenablage スクリーンショット"
+)
+"""Programs, and what they call what they make in the languages of their users; d'écran without its apostrophe."""
+_BY_MACHINES = _NAMED_BY_MACHINES | _OF_PROGRAMS
+_NOTHING_ALONE = _set_of(
+    "album alle aufnahme captura capture discord ecran ekranu frame line modifier pantalla pasted screen shot signal "
+    "slack snapshot zrzut снимок экрана"
+)
+"""What programs write as well, and a person may mean: a traffic signal, a shot of the garden."""
 STOP_WORDS = _set_of(
     "a about above after an and are as at before behind below beside between by for from in into is it "
     "its my near of off on or our out over the their this to under up with without am auf aus bei das dem "
@@ -83,7 +95,7 @@ def _is_word(text: str) -> bool:
     if _YEAR.fullmatch(text):
         return True
     letters = re.sub("['\u2019]", "", text)
-    return letters.isalpha() and _can_be_spoken(letters) and letters.lower() not in _NAMED_BY_MACHINES
+    return letters.isalpha() and _can_be_spoken(letters) and letters.lower() not in _BY_MACHINES
 
 
 def _can_be_spoken(letters: str) -> bool:
@@ -92,5 +104,7 @@ def _can_be_spoken(letters: str) -> bool:
 
 
 def _says_something(word: str) -> bool:
+    if word.lower() in _NOTHING_ALONE:
+        return False
     is_latin = all(letter <= "\u024f" for letter in word)
     return word.isalpha() and word.lower() not in STOP_WORDS and (len(word) >= 3 or not is_latin)
