@@ -53,7 +53,7 @@ def refuse_unknown(request: web.Request, *known: str) -> None:
 
 
 def refuse_slips(request: web.Request, *known: str, meant: Mapping[str, str] = {}) -> None:
-    """Raises UnknownParameter for what looks like a known one misspelt; `meant` has further slips, and what is meant."""
+    """Raises UnknownParameter for what looks like a known one misspelt; `meant` names further slips."""
     for name in request.query:
         if name in known:
             continue
