@@ -114,7 +114,7 @@ def network_of(tensors: Tensors) -> Network:
         stem=Dense(np.ascontiguousarray(stem), stem_bias),
         blocks=[_block(tensors, f"_blocks.{number}.", stride) for number, stride in enumerate(STRIDES)],
         head=_dense(tensors, "_conv_head", "_bn1"),
-        classes=Dense(np.ascontiguousarray(tensors["_fc.weight"].T), tensors["_fc.bias"].copy()),
+        classes=Dense(np.array(tensors["_fc.weight"].T, order="C"), tensors["_fc.bias"].copy()),
     )
 
 

@@ -1,10 +1,13 @@
 """gateway.analyzer.local.sight.network: the same numbers as another program's, and no memory of the picture before."""
 
+import attrs
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from gateway.analyzer.local.sight.classify import loaded_network
-from gateway.analyzer.local.sight.network import CLASSES, SIZE, Floats
+from gateway.analyzer.local.sight.network import CLASSES, SIZE, Floats, Network, network_of
+from gateway.analyzer.local.sight.weights import read_weights
 
 # By onnxruntime on the CPU, of the same weights as an ONNX graph with explicit, asymmetric padding.
 KNOWN = {
@@ -39,3 +42,20 @@ def test_the_picture_stays_as_it_is_and_gives_the_same_again(waves):
     first, second = loaded_network().logits(waves), loaded_network().logits(waves)
     assert np.array_equal(first, second)
     assert np.array_equal(waves, before)
+
+
+def test_nothing_of_the_file_is_held_for_the_network_and_all_of_it_is_aligned():
+    """A view of one tensor would hold the 17 MB of all, at an odd address."""
+    tensors = read_weights()
+    ours = arrays_of(network_of(tensors))
+    assert not [array.shape for array in ours if not array.flags.aligned]
+    assert not [
+        name for name, tensor in tensors.items() if any(np.may_share_memory(tensor, array) for array in ours)
+    ]
+
+
+def arrays_of(network: Network) -> list[npt.NDArray[np.float32]]:
+    of_blocks = [part for block in network.blocks for part in (block.expand, block.look, block.project)]
+    parts = [network.stem, *of_blocks, network.head, network.classes]
+    of_parts = [attrs.astuple(part, recurse=False) for part in parts if part]
+    return [value for values in of_parts for value in values if isinstance(value, np.ndarray)]
