@@ -28,6 +28,7 @@ INTERRUPTED = 130
 URL_FORMS = "http://..., https://..., unix:///path/of/socket"
 ROLES = ("analyzer", "processor")
 POLICIES = ("replace", "append", "keep")
+ELSEWHERE = "--gateway URL or GATEWAY_URL names another address"
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 SAMPLES = Path(__file__).resolve().parent.parent / "examples" / "photos"
 
@@ -189,7 +190,8 @@ def submit(
 
     metadata = {name: policy for name, policy in words.items() if policy}
     submission = _run(
-        send_photos(url, found, follow=follow, output=copies, batch_size=batch_size, metadata=metadata)
+        send_photos(url, found, follow=follow, output=copies, batch_size=batch_size, metadata=metadata),
+        without_gateway=ELSEWHERE,
     )
     show_failures(submission.failures)
     for line in last_lines(submission, found, output):
@@ -215,7 +217,7 @@ def show_images(
     from gateway.shell.images import columns, json_line, list_images
 
     line = json_line if as_json else columns
-    _run(list_images(url, keywords=keywords, status=status, line=line))
+    _run(list_images(url, keywords=keywords, status=status, line=line), without_gateway=ELSEWHERE)
 
 
 @main.command()
@@ -308,9 +310,9 @@ def _photos(paths: Sequence[Path], leave_out: Path | None = None) -> "Found":
     return found
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end; what it raises ends the command in one line."""
-    from gateway.client import ClientError, NoGateway, Unreachable
+def _run(work: Coroutine[Any, Any, T], *, without_gateway: str = "") -> T:
+    """Run it to its end; what it raises ends the command in one line, which tells what helps `without_gateway`."""
+    from gateway.client import ClientError, NoGateway, NotConnected, Unreachable
     from gateway.shell.demo import DemoFailed
     from gateway.shell.submit import OptionsRefused
 
@@ -318,7 +320,9 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except BrokenPipeError:  # whoever read the output has seen enough: click ends it quietly
         raise
-    except (NoGateway, Unreachable, OptionsRefused) as error:
+    except (NoGateway, NotConnected) as error:
+        raise Wrong(f"{error}; {without_gateway}" if without_gateway else str(error)) from error
+    except (Unreachable, OptionsRefused) as error:
         raise Wrong(str(error)) from error
     except (ClientError, DemoFailed, OSError) as error:
         raise Failed(str(error)) from error

@@ -211,7 +211,10 @@ async def test_no_gateway_at_the_address_is_one_line_and_code_2(photos):
     url = f"http://127.0.0.1:{free_port()}"
     ended = await run("submit", photos, "--gateway", url)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"gateway: no gateway answers at {url}: Connection refused\n"
+    assert ended.err == (
+        f"gateway: no gateway answers at {url}: Connection refused; "
+        "--gateway URL or GATEWAY_URL names another address\n"
+    )
 
 
 async def test_another_web_server_is_one_line_and_code_2(photos):

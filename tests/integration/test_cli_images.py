@@ -104,6 +104,7 @@ async def test_no_gateway_at_the_address_is_one_line_and_code_2() -> None:
     ended = await run("images", "--gateway", f"http://127.0.0.1:{free_port()}")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("gateway: no gateway answers")
+    assert "--gateway URL or GATEWAY_URL" in ended.err
 
 
 def test_every_status_can_be_asked_for() -> None:
