@@ -26,9 +26,10 @@ def _stripped(value: str) -> str:
     return value.strip()
 
 
-def _fits_a_header(_: object, __: object, value: str) -> None:
-    if not (value.isascii() and value.isprintable()):
-        raise ValueError("must be printable ASCII")
+def _is_a_token(_: object, __: object, value: str) -> None:
+    """A bearer token has no blanks (RFC 6750, section 2.1)."""
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValueError("must be printable ASCII without blanks")
 
 
 @frozen
@@ -37,7 +38,7 @@ class VisionSettings:
 
     url: str = field(default=OPENROUTER, validator=_is_http)
     """Its base address, before `/chat/completions`."""
-    api_key: str = field(default="", repr=False, converter=_stripped, validator=_fits_a_header)
+    api_key: str = field(default="", repr=False, converter=_stripped, validator=_is_a_token)
     """Sent as a bearer token; empty: none is sent."""
     proxy: str = field(default="", repr=False, metadata={"secret": True}, validator=_is_http_or_none)
     """Address of an HTTP proxy on the way to it, perhaps with user and password; empty: none."""
