@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import Any
 
 from gateway.api.parameters import LONGEST_KEYWORD, MOST_KEYWORDS
-from gateway.api.schemas import Schema, ref, schemas
+from gateway.api.schemas import Schema, options_as_json, ref, schemas
 from gateway.domain.job import Status
 from gateway.intake.settings import IntakeSettings
 
@@ -127,21 +127,7 @@ _CREATED = {
 }
 
 
-_OPTIONS: Schema = {
-    "type": "string",
-    "contentMediaType": "application/json",
-    "contentSchema": ref("Options"),
-    "description": "Options, as JSON.",
-}
-
-
 def _submit() -> Schema:
-    files = {
-        "type": "object",
-        "properties": {"options": _OPTIONS},
-        "additionalProperties": {"contentMediaType": "image/*"},
-        "description": "Every part with a file name is an image, in order, whatever its field is called.",
-    }
     content = {
         "application/json": {
             "schema": ref("NewBatch"),
@@ -152,7 +138,7 @@ def _submit() -> Schema:
                 ]
             },
         },
-        "multipart/form-data": {"schema": files},
+        "multipart/form-data": {"schema": ref("BatchForm")},
         **_IMAGE_BYTES,
     }
     return _operation(
@@ -180,7 +166,7 @@ def _submit() -> Schema:
             _query(
                 "options",
                 'Options as JSON, when the body has no place for them: {"metadata": {"title": "keep"}}.',
-                _OPTIONS,
+                options_as_json(),
             ),
         ],
         requestBody={"required": True, "content": content},

@@ -29,6 +29,7 @@ def schemas(intake: IntakeSettings) -> Schema:
             "is completed, failed when every image failed.",
         },
         "NewBatch": _new_batch(intake),
+        "BatchForm": _batch_form(intake),
         "NewImage": _new_image(intake),
         "Options": _options(),
         "CreatedBatch": _created_batch(),
@@ -45,6 +46,11 @@ def schemas(intake: IntakeSettings) -> Schema:
         "Problem": _problem(),
         "Fault": _fault(),
     }
+
+
+def options_as_json() -> Schema:
+    """Where they are a text."""
+    return _text("Options, as JSON.", contentMediaType="application/json", contentSchema=ref("Options"))
 
 
 def _object(required: Schema, optional: Mapping[str, Schema] | None = None, description: str = "") -> Schema:
@@ -97,6 +103,18 @@ _JOB_END: Schema = {**_CANCELLED, "completed_at": _time("When its last image end
 def _new_batch(intake: IntakeSettings) -> Schema:
     images = _list_of("NewImage", minItems=1, maxItems=intake.max_images)
     return {**_object({"images": images}, {"options": ref("Options")}), "additionalProperties": False}
+
+
+def _batch_form(intake: IntakeSettings) -> Schema:
+    image = {"contentMediaType": "image/*"}
+    images = {
+        "type": "array",
+        "items": image,
+        "minItems": 1,
+        "maxItems": intake.max_images,
+        "description": "Parts with a file name, in order; by any other field name they are images as well.",
+    }
+    return {**_object({"images": images}, {"options": options_as_json()}), "additionalProperties": image}
 
 
 def _options() -> Schema:

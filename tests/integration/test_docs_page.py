@@ -1,12 +1,16 @@
 """The page at /docs as a browser shows it."""
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.pictures import plain
 from tests.servers.opened_page import OpenedPage, opened_page
 from tests.servers.quiet_gateway import QuietGateway
 
+JPEG = base64.b64encode(plain("JPEG")).decode()
 IS_SHOWN = "document.querySelector('section.operation') !== null"
 
 
@@ -41,6 +45,61 @@ async def test_what_has_few_values_is_chosen_from_them(quiet: QuietGateway, tmp_
         assert await page.value(values.format("images")) == ["", "true", "false"]
         statuses = ["", "pending", "processing", "completed", "failed", "cancelled"]
         assert await page.value(values.format("status")) == statuses
+
+
+FORM = "document.querySelector('#createBatch form')"
+
+
+async def answered(page: OpenedPage) -> str:
+    """What the page shows, once there is an answer."""
+    await page.value(f"{FORM}.requestSubmit()")
+    await page.until(f"{FORM}.querySelector('output p') !== null")
+    return str(await page.value(f"{FORM}.querySelector('output').innerText"))
+
+
+async def test_a_batch_is_sent_as_json_from_an_example_to_edit(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        assert json.loads(await page.value(f"{FORM}.querySelector('textarea').value"))["images"]
+        body = json.dumps({"images": [{"base64": JPEG, "name": "it's a photo.jpg"}]})
+        await page.value(f"{FORM}.querySelector('textarea').value = {json.dumps(body)}")
+        shown = await answered(page)
+    assert "201 Created" in shown
+    assert "it'\\''s a photo.jpg" in shown
+    assert await names_of_the_only_job(quiet) == ["it's a photo.jpg"]
+
+
+async def test_files_of_ones_own_are_sent_as_a_form(quiet: QuietGateway, tmp_path: Path) -> None:
+    choose = f"""
+        const chosen = new DataTransfer();
+        const bytes = Uint8Array.from(atob("{JPEG}"), (one) => one.charCodeAt(0));
+        for (const name of ["a.jpg", "b.jpg"]) chosen.items.add(new File([bytes], name, {{ type: "image/jpeg" }}));
+        {FORM}.querySelector("input[type=file]").files = chosen.files;
+    """
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        await page.value(choose)
+        shown = await answered(page)
+    assert "201 Created" in shown
+    assert f"curl -F 'images=@a.jpg' -F 'images=@b.jpg' 'http://127.0.0.1:{quiet.port}/api/v1/batch'" in shown
+    assert await names_of_the_only_job(quiet) == ["a.jpg", "b.jpg"]
+
+
+async def names_of_the_only_job(quiet: QuietGateway) -> list[str]:
+    (summary,) = (await quiet.context.job_store.page(limit=2, cursor=None, status=None)).jobs
+    job = await quiet.context.job_store.get(summary.job_id)
+    return [image.original_filename for image in job.images]
+
+
+async def test_a_form_is_shown_with_its_parts(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        body = await page.value("document.querySelector('#createBatch').innerText")
+        parts = await page.value(
+            "[...document.querySelectorAll('#schema-BatchForm tr td:first-child')].map(one => one.innerText)"
+        )
+    assert "multipart/form-data BatchForm" in body
+    assert parts == ["images", "options"]
 
 
 @pytest.mark.parametrize(("width", "contents_are_open"), [(1280, True), (400, False)])

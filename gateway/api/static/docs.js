@@ -1,9 +1,11 @@
-// Renders the OpenAPI document and lets one try its GETs. Text goes into the page as text, never as markup.
+// Renders the OpenAPI document and lets one try its calls. Text goes into the page as text, never as markup.
 
 const DOCUMENT = "/api/v1/openapi.json";
 const METHODS = ["post", "get", "put", "patch", "delete"]; // the order on the page: first what one does first
 const NARROW = matchMedia("(max-width: 50rem)"); // as in docs.css
 const LONGEST_SHOWN = 200_000;
+const FILES = "body files"; // of inputs; no parameter is called so
+const JSON_BODY = "body json";
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -126,20 +128,52 @@ function inputFor({ name, schema }) {
   return element("select", { name }, ...["", ...choices].map((choice) => element("option", {}, choice)));
 }
 
+function labelled(text, input) {
+  return element("label", {}, element("span", {}, text), input);
+}
+
+function bodyInputs({ requestBody }) {
+  const { "multipart/form-data": form, "application/json": json } = requestBody?.content ?? {};
+  const files = { name: FILES, type: "file", multiple: "", accept: "image/jpeg,image/png" };
+  const text = json && JSON.stringify(json.example, null, 2);
+  return [
+    form ? labelled("Images", element("input", files)) : "",
+    json ? labelled("or JSON", element("textarea", { name: JSON_BODY, rows: text.split("\n").length }, text)) : "",
+  ];
+}
+
+function requestFor({ method, requestBody }, values) {
+  if (!requestBody) return { request: {}, curl: [] };
+  const files = values.getAll(FILES).filter((file) => file.name);
+  if (files.length) {
+    const body = new FormData();
+    for (const file of files) body.append("images", file);
+    return { request: { method, body }, curl: files.flatMap(({ name }) => ["-F", quoted(`images=@${name}`)]) };
+  }
+  const type = "application/json";
+  const body = values.get(JSON_BODY);
+  const request = { method, body, headers: { "Content-Type": type } };
+  return { request, curl: ["-H", quoted(`Content-Type: ${type}`), "-d", quoted(body)] };
+}
+
+function quoted(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 function tryForm(operation) {
   const asked = operation.parameters.filter((parameter) => parameter.in !== "header");
-  const fields = asked.map((parameter) =>
-    element("label", {}, element("span", {}, parameter.name), inputFor(parameter)),
-  );
+  const fields = asked.map((parameter) => labelled(parameter.name, inputFor(parameter)));
   const output = element("output");
-  const form = element("form", {}, ...fields, element("button", {}, "Try it"), output);
+  const button = element("button", {}, "Try it");
+  const form = element("form", {}, ...fields, ...bodyInputs(operation), button, output);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const address = addressOf(operation, new FormData(form));
-    const command = element("pre", {}, `curl '${location.origin}${address.replaceAll("'", "%27")}'`);
-    output.replaceChildren(command);
+    const values = new FormData(form);
+    const address = addressOf(operation, values);
+    const { request, curl } = requestFor(operation, values);
+    output.replaceChildren(element("pre", {}, ["curl", ...curl, quoted(location.origin + address)].join(" ")));
     try {
-      const response = await fetch(address);
+      const response = await fetch(address, request);
       output.append(element("p", {}, `${response.status} ${response.statusText}`), await shown(response));
     } catch (error) {
       output.append(element("p", {}, `No answer: ${error.message}`));
@@ -168,7 +202,7 @@ function exampleOf(responses) {
 }
 
 function operationSection(operation) {
-  const isTryable = operation.method === "get" && !operation.responses["101"];
+  const isTryable = !operation.responses["101"];
   return element(
     "section",
     { class: "operation", id: operation.operationId },
