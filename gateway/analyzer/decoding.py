@@ -53,7 +53,7 @@ def decoded(image: bytes, *, max_pixels: int, longest_side: int) -> Iterator[Dec
                     raise AnalysisFailed(
                         f"The image has too many pixels to be analysed (more than {max_pixels})."
                     )
-                opened.draft("RGB", (longest_side, longest_side))
+                opened.draft("RGB", fitting(opened.size, longest_side))
                 # Before its EXIF, which may stand behind the picture and would be sought by decoding it.
                 opened.load()
                 yield Decoded(opened, width, height)

@@ -6,8 +6,8 @@ from PIL import Image
 from gateway.analyzer.decoding import decoded, fitting, of_8_bits, upright
 from gateway.analyzer.local.shot import Shot, shot_of
 
-VIEW_PIXELS = 512
-"""The longer side of the copy."""
+VIEW_PIXELS = 500
+"""The longer side of the copy: of a photo of 12 megapixels an eighth, in which a JPEG is decoded quickest."""
 
 
 @frozen

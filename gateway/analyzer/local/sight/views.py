@@ -18,7 +18,7 @@ CONTRAST: Final = 128.0
 def views_of(picture: Image.Image) -> Iterator[Floats]:
     """The square in the middle, and the whole squeezed into a square: one at the edge is in the second.
 
-    `picture` is upright and RGB; it need not be larger than about 512 pixels.
+    `picture` is upright and RGB; it need not be larger than about 500 pixels.
     """
     width, height = picture.size
     yield _view(picture, _centre(width, height))
