@@ -41,7 +41,7 @@ class Facts:
     words: str = ""
     """A person's own; all others are ours."""
     seen: tuple[str, ...] = ()
-    """Nouns for what is in the picture, the most probable first; a wider one is more probable than those in it."""
+    """Nouns for what is in the picture, each behind those that are narrower, else the most probable first."""
     broad: frozenset[str] = frozenset()
     """Those among them that say little, like "animal"."""
     colours: tuple[str, ...] = ()
@@ -108,7 +108,7 @@ def _subjects(facts: Facts) -> list[str]:
     """The nouns to name: none that a person has said; a broad one, the narrowest, where there is nothing else."""
     if narrow := _narrow(facts):
         return [noun for noun in narrow if not _is_said(noun, facts.words)]
-    return [] if facts.words else [*facts.seen[-1:]]
+    return [] if facts.words else [*facts.seen[:1]]
 
 
 def _is_said(noun: str, words: str) -> bool:

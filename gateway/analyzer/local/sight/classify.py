@@ -17,7 +17,7 @@ MOST_WORDS: Final = 8
 
 
 def seen_in(picture: Image.Image, min_probability: float) -> tuple[SeenWord, ...]:
-    """At most MOST_WORDS that are sure by `min_probability`, most probable first; none of most pictures.
+    """At most MOST_WORDS that are sure by `min_probability`, narrower ones first; none of most pictures.
 
     `picture` is upright and RGB; it need not be larger than about 500 pixels. The first call of a process reads the
     weights. Raises WeightsUnusable, OSError.

@@ -16,7 +16,7 @@ Indices are those of ImageNet's challenge of 2012. What they stand for is no par
 what is easily mistaken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -198,6 +198,10 @@ BROAD: Final[Mapping[str, str]] = {
 }
 
 
+SAID_BEFORE: Final[Mapping[str, str]] = {"architecture": "building"}
+"""What is narrower though it has classes of its own: a barn, say, is a building and no architecture."""
+
+
 @frozen
 class SeenWord:
     """A word for what is in a picture."""
@@ -209,17 +213,22 @@ class SeenWord:
 
 
 def words_of(probabilities: npt.NDArray[np.float32], min_probability: float) -> tuple[SeenWord, ...]:
-    """All words that are sure by `min_probability`, most probable first; narrower ones first where that is equal.
+    """All words that are sure by `min_probability`, each behind those that are narrower, else the most probable first.
 
     `probabilities` has one for each class; they sum up to 1.
     """
     scores = {word: _score(probabilities, classes) for word, classes in CLASSES_OF.items()}
     sure = [word for word in scores if scores[word] >= min_probability and _is_backed(word, scores)]
-    sure.sort(key=lambda word: (-round(scores[word], 3), len(CLASSES_OF[word])))
+    in_turn = sorted(sure, key=lambda word: (_narrower_among(sure, word), -round(scores[word], 3)))
     return tuple(
         SeenWord(word, scores[word], is_broad=word in BROAD or not NARROWER_THAN[word].isdisjoint(sure))
-        for word in sure
+        for word in in_turn
     )
+
+
+def _narrower_among(words: Sequence[str], word: str) -> int:
+    """How many: whatever is narrower than a word has fewer."""
+    return sum(other in NARROWER_THAN[word] or other == SAID_BEFORE.get(word) for other in words)
 
 
 def _score(probabilities: npt.NDArray[np.float32], classes: frozenset[int]) -> float:

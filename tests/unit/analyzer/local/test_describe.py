@@ -93,7 +93,7 @@ def test_what_is_seen_joins_the_facts_and_its_score_stays_out_of_the_words() -> 
         "Building, grey-blue and grey tones, 11 August 2024",
         "Building, grey-blue and grey tones, taken on 11 August 2024 with an Apple iPhone 15.",
         (
-            "architecture", "building", "grey-blue", "grey", "2024", "apple iphone 15", "portrait format",
+            "building", "architecture", "grey-blue", "grey", "2024", "apple iphone 15", "portrait format",
         ),
         "local/efficientnet-lite0",
     )  # fmt: skip

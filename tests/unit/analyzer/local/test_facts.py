@@ -97,8 +97,8 @@ def test_a_broad_word_gives_way_to_a_narrow_one() -> None:
 
 
 def test_where_only_broad_words_are_sure_the_narrowest_is_said() -> None:
-    words = metadata_of(Facts(seen=("animal", "mammal"), broad=frozenset({"animal", "mammal"})))
-    assert words == Metadata("Mammal", "Mammal.", ("animal", "mammal"))
+    words = metadata_of(Facts(seen=("mammal", "animal"), broad=frozenset({"animal", "mammal"})))
+    assert words == Metadata("Mammal", "Mammal.", ("mammal", "animal"))
 
 
 def test_a_broad_word_adds_nothing_to_a_persons_own() -> None:

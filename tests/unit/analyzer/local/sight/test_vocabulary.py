@@ -46,8 +46,17 @@ def test_the_bound_is_the_callers():
     assert words(at=0.95, _285=0.9) == []
 
 
-def test_most_probable_come_first_and_narrow_ones_where_that_is_equal():
-    assert words(_24=0.75, _80=0.2) == ["bird", "animal", "owl"]
+def test_narrower_words_come_first_though_they_are_less_probable():
+    assert words(_24=0.75, _80=0.2) == ["owl", "bird", "animal"]
+
+
+def test_of_words_that_have_nothing_in_common_the_most_probable_comes_first():
+    assert words(at=0.3, _281=0.35, _951=0.55)[:2] == ["citrus fruit", "cat"]
+
+
+def test_a_building_comes_before_the_architecture_that_it_may_be():
+    assert words(_437=0.6, _839=0.3) == ["architecture"]
+    assert words(_437=0.68, _839=0.2, _900=0.1)[:2] == ["building", "architecture"]
 
 
 def test_a_class_of_two_words_counts_once_in_each():
