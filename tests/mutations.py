@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final
 
 from gateway.metadata import Metadata
-from gateway.processor.parts import EXIF, Part, parts
+from gateway.processor.container.parts import EXIF, Part, parts
 from gateway.processor.tags import write_tags
 from tests.pictures import png_with_exif
 from tests.real_files import real_files

@@ -30,9 +30,9 @@ from gateway.metadata import MetadataPolicy
 from gateway.ports.broker import Broker, Delivery, Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore, read_whole
 from gateway.processes import HelperDied, HelperProcesses, HelperTimeout
-from gateway.processor.policy import AUTO, combined
 from gateway.processor.settings import ProcessorSettings
 from gateway.processor.tags import write_tags
+from gateway.processor.words.policy import AUTO, combined
 from gateway.telemetry.metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)

@@ -19,17 +19,22 @@ from gateway.images.inspect import Inspector
 from gateway.images.signatures import image_type
 from gateway.installing import how_to_install
 from gateway.metadata import Metadata, MetadataPolicy
-from gateway.processor import exif, iptc, xmp
-from gateway.processor.bounds import check_bounds
-from gateway.processor.found import found
-from gateway.processor.grafting import Pieces, metadata_of, with_metadata, xmp_and_iptc_alone
-from gateway.processor.image_data import check_same_image_data
-from gateway.processor.parts import PHOTOSHOP
-from gateway.processor.photoshop import iptc_alone, with_iptc_of
-from gateway.processor.policy import AUTO, Changes, decide
-from gateway.processor.raw_profile import with_bare_iptc, with_profile_times_of
-from gateway.processor.texts import fit_to_write
-from gateway.processor.xmp_packet import OURS, declared, has_foreign_namespaces, with_packet_details_of
+from gateway.processor.container.grafting import Pieces, metadata_of, with_metadata, xmp_and_iptc_alone
+from gateway.processor.container.image_data import check_same_image_data
+from gateway.processor.container.parts import PHOTOSHOP
+from gateway.processor.standards import exif, iptc, xmp
+from gateway.processor.standards.bounds import check_bounds
+from gateway.processor.standards.photoshop import iptc_alone, with_iptc_of
+from gateway.processor.standards.raw_profile import with_bare_iptc, with_profile_times_of
+from gateway.processor.standards.xmp_packet import (
+    OURS,
+    declared,
+    has_foreign_namespaces,
+    with_packet_details_of,
+)
+from gateway.processor.words.found import found
+from gateway.processor.words.policy import AUTO, Changes, decide
+from gateway.processor.words.texts import fit_to_write
 
 if TYPE_CHECKING:
     from pyexiv2 import ImageData

@@ -28,7 +28,7 @@ from gateway.metadata import Metadata
 from gateway.ports.broker import Delivery, Queue
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.processes import HelperProcesses
-from gateway.processor.image_data import ImageDataChanged
+from gateway.processor.container.image_data import ImageDataChanged
 from gateway.processor.service import Processor
 from gateway.processor.settings import ProcessorSettings
 from gateway.processor.tags import write_tags

@@ -276,7 +276,7 @@ async def test_headers_tell_ours_who_found_the_words_and_what_becomes_of_those_t
         "XMP-dc:Title": "Old",
         "XMP-dc:Subject": ["new"],
         "IPTC:Keywords": "new",
-        "XMP-photoshop:CaptionWriter": "vision/openai/gpt-4o (description)",
+        "XMP-photoshop:CaptionWriter": "vision/openai/gpt-4o (desc.)",
     }
     assert {name: written[name] for name in expected} == expected
 

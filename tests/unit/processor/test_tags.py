@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway.errors import ContentError
 from gateway.installing import how_to_install
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
-from gateway.processor.grafting import metadata_of
-from gateway.processor.parts import EXIF
+from gateway.processor.container.grafting import metadata_of
+from gateway.processor.container.parts import EXIF
 from gateway.processor.tags import TaggingFailed, processor_available, write_tags
 from tests.golden import golden
 from tests.jpeg_parts import SOI, segment

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.images.embedded_metadata import read_metadata
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.processor.tags import write_tags
-from gateway.processor.texts import fit_to_write
+from gateway.processor.words.texts import fit_to_write
 from tests.pictures import plain, tags_of
 
 SCRIPTS = {

@@ -1,0 +1,1 @@
+"""EXIF, IPTC and XMP: how each is read and written."""
