@@ -124,6 +124,7 @@ def test_options_with_a_key_twice_are_refused_for_nobody_knows_what_was_meant(do
 def test_a_name_that_looks_like_options_is_none(name):
     batch = {"images": [{"url": A_URL, "name": name}], "options": {"metadata": {"title": "keep"}}}
     _, image = parse_batch(orjson.dumps(batch), max_images=100)
+    assert isinstance(image, LinkedImage)
     assert image.name == name
 
 
