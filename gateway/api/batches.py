@@ -81,6 +81,7 @@ class Batches:
         return versioned_answer(request, view.body, view.etag)
 
     async def page(self, request: web.Request) -> web.Response:
+        refuse_slips(request, "limit", "cursor", "status", "images")
         with_images = flag(request, "images")
         limit = number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE)
         found = await self._context.job_store.page(

@@ -13,8 +13,8 @@ Send a batch of JPEG or PNG images, follow how each is analysed and tagged, and 
 
 Every error is application/problem+json (RFC 9457) with a stable code. An image whose content is bad fails alone;
 a request of a wrong shape is refused as a whole. All origins may call the API unless the gateway lists some.
-Unknown query parameters are ignored, but for those of a search and what looks like a known one misspelt; fields may be
-added to answers.
+Unknown query parameters are ignored, but refused by the search over all batches and, where batches are sent, listed or
+shown, if they look like a known one misspelt. Fields may be added to answers.
 """
 
 

@@ -233,6 +233,15 @@ class TestLists:
         assert problem["code"] == "bad_parameter"
         assert next(iter(query)) in problem["detail"]
 
+    @pytest.mark.parametrize(("name", "meant"), [("image", "images"), ("Limit", "limit"), ("_", None)])
+    async def test_a_misspelt_parameter_is_400_and_any_other_is_ignored(
+        self, quiet: QuietGateway, name: str, meant: str | None
+    ) -> None:
+        answer = await json_of(quiet, "/api/v1/batch", status=400 if meant else 200, params={name: "1"})
+        if meant:
+            assert answer["code"] == "unknown_parameter"
+            assert answer["detail"] == f"There is no parameter {name!r} here, but there is {meant}."
+
     async def test_a_cursor_that_was_not_given_is_400(self, quiet: QuietGateway) -> None:
         problem = await json_of(quiet, "/api/v1/batch", status=400, params={"cursor": "made up"})
         assert problem["code"] == "bad_cursor"
