@@ -137,14 +137,9 @@ async def test_other_questions_do_not_wait_for_searches(store, path):
 
 
 async def test_a_question_that_nobody_waits_for_any_more_is_broken_off(path, caplog):
-    """This one would take minutes, and the only connection with it."""
-    numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1e9)"
-    question = f"{numbers} SELECT count(begun(n)) FROM numbers"  # noqa: S608
-    begun = threading.Event()
-    connection = sqlite3.connect(path, check_same_thread=False)
-    connection.create_function("begun", 1, lambda _: begun.set())
+    connection, question, begun = a_question_of_minutes(path)  # on the only connection
     readers = Readers([connection])
-    asking = asyncio.ensure_future(readers.run(lambda reader: reader.execute(question).fetchone()))
+    asking = asyncio.ensure_future(readers.run(question))
     try:
         assert await asyncio.to_thread(begun.wait, 30)
         asking.cancel()
@@ -156,6 +151,26 @@ async def test_a_question_that_nobody_waits_for_any_more_is_broken_off(path, cap
     del asking
     gc.collect()
     assert caplog.messages == []
+
+
+async def test_a_question_that_takes_longer_than_a_close_waits_is_broken_off(path):
+    connection, question, begun = a_question_of_minutes(path)
+    readers = Readers([connection], close_s=0.1)
+    asking = asyncio.ensure_future(readers.run(question))
+    assert await asyncio.to_thread(begun.wait, 30)
+    await readers.close()
+    with pytest.raises(Unavailable):
+        await asking
+
+
+def a_question_of_minutes(path):
+    """With its connection, and the event that it sets when it is at work."""
+    numbers = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1e9)"
+    question = f"{numbers} SELECT count(begun(n)) FROM numbers"  # noqa: S608
+    begun = threading.Event()
+    connection = sqlite3.connect(path, check_same_thread=False)
+    connection.create_function("begun", 1, lambda _: begun.set())
+    return connection, lambda reader: reader.execute(question).fetchone(), begun
 
 
 async def test_a_write_whose_waiter_left_before_its_turn_is_not_made(store):

@@ -22,7 +22,8 @@ PATIENCE_S = 20.0
 class Readers:
     """As many questions at once as there are connections; the others wait for their turn."""
 
-    def __init__(self, connections: Sequence[sqlite3.Connection]) -> None:
+    def __init__(self, connections: Sequence[sqlite3.Connection], close_s: float = CLOSE_S) -> None:
+        self._close_s = close_s
         self._connections = tuple(connections)
         self._threads = ThreadPoolExecutor(len(connections), "job-store-reader")
         self._free: asyncio.Queue[sqlite3.Connection] = asyncio.Queue()
@@ -44,16 +45,24 @@ class Readers:
             raise in_our_words(error) from error
 
     async def close(self) -> None:
-        """Let the questions that were begun be answered, then close the connections; once."""
+        """Let the questions that were begun be answered, break off those that take long, and close; once."""
         if self._closing:
             return
         self._closing = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await asyncio.to_thread(self._threads.shutdown)
+        if not await self._have_ended():
+            for connection in self._connections:
+                connection.interrupt()
+            await self._have_ended()  # a connection that is closed under a question may crash the process
         for connection in self._connections:
-            connection.interrupt()
             connection.close()
+
+    async def _have_ended(self) -> bool:
+        """Whether the threads have, by the end of a wait for them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._close_s):
+                await asyncio.to_thread(self._threads.shutdown)
+                return True
+        return False
 
     async def _ask(self, question: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
         answer = self._begin(question, connection)
