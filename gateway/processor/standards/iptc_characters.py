@@ -54,7 +54,10 @@ def _is_utf_8(text: bytes) -> bool:
 
 
 def _is_known(text: bytes, encoding: str, known: Sequence[str]) -> bool:
-    """Whether one of them, which are sorted, is this text or begins with it, for IPTC has room for little."""
+    """Whether one of them, which are sorted, is this text or begins with it, for IPTC has room for little.
+
+    An encoding that drops all but the ASCII of it has read nothing: an é at the end is half a character of Japanese.
+    """
     beginning = text.decode(encoding, errors="ignore").strip()
     place = bisect_left(known, beginning)
-    return bool(beginning) and place < len(known) and known[place].startswith(beginning)
+    return not beginning.isascii() and place < len(known) and known[place].startswith(beginning)

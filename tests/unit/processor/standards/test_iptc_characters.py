@@ -36,6 +36,10 @@ def test_a_text_that_iptc_has_no_room_for_is_known_by_its_beginning() -> None:
     assert character_set(["Привет".encode("cp1251")], ["Привет, мир"]) == "cp1251"
 
 
+def test_what_is_left_of_it_in_ascii_tells_nothing() -> None:
+    assert character_set(["José".encode("cp1252"), "München".encode("cp1252")], ["Joseph"]) == "cp1252"
+
+
 @pytest.mark.parametrize("text", ["Käse und Brötchen", "l’été à la cœur", "“Straße”", "plain", ""])
 def test_without_it_what_looks_western_is_windows_latin_1(text: str) -> None:
     assert character_set([text.encode("cp1252")], ["another"]) == "cp1252"
