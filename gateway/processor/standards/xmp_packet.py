@@ -36,6 +36,8 @@ _WITH_SLASH: Final = re.compile(rb'(xmlns:[\w.-]+="([^"<]+))/"')
 _ABOUT: Final = re.compile(rb"""(?<![\w:.-])(?:rdf:)?about\s*=\s*["']([^"'&<]+)["']""")
 """RDF of before 2004 has it without a prefix."""
 _NOTHING: Final = b'rdf:about=""'
+_DEFAULT: Final = "_dflt_"
+"""The prefix that Exiv2 gives to the namespace that has none."""
 _APP1: Final = 0xE1
 
 
@@ -53,23 +55,31 @@ def with_packet_details_of(before: bytes, after: bytes) -> bytes:
 
 
 def declared(image: bytes) -> set[tuple[str, str]]:
-    """(prefix, namespace) of each that the XMP of `image` declares. What only looks like one may be among them."""
-    return {
-        (prefix.decode(errors="replace"), unescape(uri.decode(errors="replace")))
-        for packet in _packets(image)
-        for prefix, uri in _NAMESPACE.findall(packet)
-    }
+    """(prefix, namespace) of each that the XMP of `image` declares.
+
+    What only looks like one may be among them, for some packets are no XML.
+    """
+    found: set[tuple[str, str]] = set()
+    for packet in _packets(image):
+        found.update(_declarations(packet))
+        for prefix, uri in _NAMESPACE.findall(packet):
+            found.add((prefix.decode(errors="replace"), unescape(uri.decode(errors="replace"))))
+    return found
 
 
 def has_foreign_namespaces(before: bytes, after: bytes) -> bool:
     """Whether the XMP of `after`, which Exiv2 made of `before`, is in namespaces that are not those of `before`."""
-    there = {*(uri for _, uri in declared(before)), *OURS.values(), *_OF_EACH_PACKET, *_RENAMED}
-    known = {uri.removesuffix("/") for uri in there}
-    return any(
-        uri != OURS.get(prefix, uri) or uri.removesuffix("/") not in known
-        for packet in _packets(after)
-        for prefix, uri in _declarations(packet)
-    )
+    there = {*declared(before), *OURS.items()}
+    known = {uri.removesuffix("/") for uri in (*(uri for _, uri in there), *_OF_EACH_PACKET, *_RENAMED)}
+
+    def is_foreign(prefix: str, uri: str) -> bool:
+        if prefix in OURS:
+            return uri != OURS[prefix]
+        if uri in OURS.values():
+            return (prefix, uri) not in there
+        return uri.removesuffix("/") not in known
+
+    return any(is_foreign(prefix, uri) for packet in _packets(after) for prefix, uri in _declarations(packet))
 
 
 def _packets(image: bytes) -> Iterator[bytes]:
@@ -90,13 +100,13 @@ def _packets(image: bytes) -> Iterator[bytes]:
 
 
 def _declarations(packet: bytes) -> list[tuple[str, str]]:
-    """(prefix, namespace) of each in a packet that Exiv2 wrote, up to what is no XML: it repeats some that is not."""
+    """(prefix, namespace) of each in a packet, up to what is no XML: Exiv2 repeats some that is not."""
     found: list[tuple[str, str]] = []
     parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
-    parser.StartNamespaceDeclHandler = lambda prefix, uri: found.append((prefix or "", uri))
+    parser.StartNamespaceDeclHandler = lambda prefix, uri: found.append((prefix or _DEFAULT, uri))
     with contextlib.suppress(expat.ExpatError):
         parser.Parse(packet, True)
-    return found
+    return [(prefix, uri) for prefix, uri in found if uri]  # xmlns="" takes one back
 
 
 def _mended(image: bytes, part: Part, about: bytes, without_slash: set[bytes]) -> bytes:

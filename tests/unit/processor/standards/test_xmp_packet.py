@@ -2,6 +2,8 @@
 
 import contextlib
 import zlib
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -63,6 +65,11 @@ def with_namespace(prefix: bytes, uri: bytes, body: bytes = b"", *, encoding: st
     return jpeg(segment(0xE1, XMP + text.replace(b'rdf:about=""', declared).decode().encode(encoding)))
 
 
+def a_fresh_process() -> ProcessPoolExecutor:
+    """In which Exiv2 has seen no image yet: what it was once told it keeps."""
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+
 class TestNamespaces:
     @pytest.mark.parametrize(
         "uri", [b"http://ns.microsoft.com/photo/1.0", b"http://rs.tdwg.org/dwc/index.htm", b"a#", b"a/"]
@@ -107,6 +114,23 @@ class TestNamespaces:
         with contextlib.suppress(TaggingFailed):
             write_tags(false, WORDS)
         assert write_tags(later, WORDS) == expected
+
+    @pytest.mark.parametrize(
+        "declared", [b'xmlns="http://x/"', b"""xmlns:me2="http://o'x/\"""", 'xmlns:mé="http://x/"'.encode()]
+    )
+    def test_in_whatever_way_it_is_declared_it_fails_no_image(self, declared: bytes) -> None:
+        prefix = declared.partition(b"=")[0].removeprefix(b"xmlns").removeprefix(b":")
+        name = prefix + b":a" if prefix else b"a"
+        text = packet(b"<%b %b>1</%b>" % (name, declared, name))
+        tags = tags_of(write_tags(jpeg(segment(0xE1, XMP + text)), WORDS))
+        assert tags["XMP-dc:Title"] == "A title"
+
+    @pytest.mark.parametrize("declared", [b"xmlns", b"xmlns:dublin"])
+    def test_another_prefix_for_the_words_stays_with_its_image(self, declared: bytes) -> None:
+        text = packet(b"").replace(b"xmlns:dc", declared)
+        with a_fresh_process() as process:
+            process.submit(write_tags, jpeg(segment(0xE1, XMP + text)), WORDS).result()
+            assert b'xmlns:dc="' + DC in process.submit(write_tags, jpeg(), WORDS).result()
 
     def test_a_text_that_looks_like_one_fails_no_image(self) -> None:
         words = Metadata("Code", 'A screen with <rdf:li xmlns:dc="http://other.example/">', ("xml",))
