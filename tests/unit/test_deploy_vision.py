@@ -56,7 +56,8 @@ def test_what_it_leaves_to_the_reader_is_as_the_settings_have_it() -> None:
 
 def test_the_other_names_of_existing_deployments_reach_the_analyzer() -> None:
     names = {"OPENROUTER_PROMPT": "Say it.", "OPENROUTER_MAX_TOKENS": "900", "OPENROUTER_TEMPERATURE": "0.1"}
-    found, default = settings(OPENROUTER_API_KEY="sk", **names).vision, settings().vision
+    found = settings(OPENROUTER_API_KEY="sk", **names).vision
+    default = settings(OPENROUTER_API_KEY="sk").vision
     assert (found.prompt, found.max_tokens, found.temperature) == ("Say it.", 900, 0.1)
     assert (default.prompt, default.max_tokens) == (Settings().vision.prompt, Settings().vision.max_tokens)
 
