@@ -16,7 +16,8 @@ _EXTENDED: Final = 0x8000
 _MAX_LENGTH_BYTES: Final = 4
 _TIMES: Final = frozenset({(1, 80), (2, 35), (2, 38), (2, 60), (2, 63)})
 """Sent, release, expiration, created, digitised. HHMMSS and a zone, which some programs leave out."""
-_TIME_BYTES: Final = 6
+_TIME_BYTES: Final = range(4, 16)
+"""Of HHMM, HH:MM:SS+HH:MM and all forms between them that Exiv2 reads, and writes as HHMMSS and a zone."""
 
 
 @frozen
@@ -40,7 +41,7 @@ def readable(block: bytes) -> bytes:
 
 
 def with_times_of(original: bytes, written: bytes) -> bytes:
-    """The IPTC `written`, with the times without the zone that `original` does not have."""
+    """The IPTC `written`, with each time that it has in another form as `original` has it."""
     times: dict[tuple[int, int], list[bytes]] = {}
     for field in _data_sets(original):
         if field.name in _TIMES:
@@ -48,11 +49,17 @@ def with_times_of(original: bytes, written: bytes) -> bytes:
     pieces, end = [], 0
     for field in _data_sets(written):
         time = times[field.name].pop() if times.get(field.name) else b""
-        if len(time) == _TIME_BYTES and written[field.value : field.end].startswith(time):
+        if _is_rewritten(time, written[field.start : field.end]):
             head = written[end : field.value - 2]
-            pieces += [head, _TIME_BYTES.to_bytes(2), time]
+            pieces += [head, len(time).to_bytes(2), time]
             end = field.end
     return b"".join([*pieces, written[end:]])
+
+
+def _is_rewritten(time: bytes, data_set: bytes) -> bool:
+    """Whether Exiv2 made this field of `time`: its hours, minutes and seconds are the same."""
+    digits = time.replace(b":", b"")[:6]
+    return len(time) in _TIME_BYTES and data_set[5:].startswith(digits) and data_set[5:] != time
 
 
 def _data_sets(block: bytes) -> Iterator[_DataSet]:

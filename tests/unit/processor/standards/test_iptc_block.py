@@ -60,6 +60,14 @@ def test_so_does_one_in_a_png() -> None:
     assert tags_of(tagged)["IPTC:Headline"] == METADATA.title
 
 
+@pytest.mark.parametrize("time", [b"182459Z", b"18:24:59", b"1824", b"182459+0", b"18:24:59-05:30"])
+def test_one_in_a_form_of_its_own_keeps_it(time: bytes) -> None:
+    field = b"\x1c\x02\x3c\0" + bytes([len(time)]) + time
+    tagged = write_tags(jpeg(photoshop(resource(0x0404, field + CREDIT))), METADATA)
+    assert field + b"\x1c" in tagged
+    assert write_tags(tagged, METADATA) == tagged
+
+
 def test_of_several_each_gets_its_own() -> None:
     assert (
         with_times_of(WITHOUT_ZONE + WITH_UTC, CREDIT + WITH_UTC + WITH_UTC)
