@@ -24,9 +24,7 @@ async def problem_of(quiet: QuietGateway, method: str, path: str, status: int, *
     return problem
 
 
-@pytest.mark.parametrize(
-    "path", ["/nope", "/api/v1", "/api/v1/batch/", "/api/v2/batch", f"{UNKNOWN}/x/y/z"]
-)
+@pytest.mark.parametrize("path", ["/nope", "/api/v1", "/api/v1/batch/", "/api/v2/batch", f"{UNKNOWN}/x/y/z"])
 async def test_an_unknown_address_is_404(quiet: QuietGateway, path: str) -> None:
     assert (await problem_of(quiet, "GET", path, 404))["code"] == "not_found"
 
