@@ -38,6 +38,8 @@ _ABOUT: Final = re.compile(rb"""(?<![\w:.-])(?:rdf:)?about\s*=\s*["']([^"'&<]+)[
 _NOTHING: Final = b'rdf:about=""'
 _DEFAULT: Final = "_dflt_"
 """The prefix that Exiv2 gives to the namespace that has none."""
+_IN_NO_XML: Final = "\1"
+"""Expat reads no further than a namespace with its separator in it."""
 _APP1: Final = 0xE1
 
 
@@ -102,7 +104,7 @@ def _packets(image: bytes) -> Iterator[bytes]:
 def _declarations(packet: bytes) -> list[tuple[str, str]]:
     """(prefix, namespace) of each in a packet, up to what is no XML: Exiv2 repeats some that is not."""
     found: list[tuple[str, str]] = []
-    parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
+    parser = expat.ParserCreate(encoding="utf-8", namespace_separator=_IN_NO_XML)
     parser.StartNamespaceDeclHandler = lambda prefix, uri: found.append((prefix or _DEFAULT, uri))
     with contextlib.suppress(expat.ExpatError):
         parser.Parse(packet, True)

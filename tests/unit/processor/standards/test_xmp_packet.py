@@ -115,6 +115,12 @@ class TestNamespaces:
             write_tags(false, WORDS)
         assert write_tags(later, WORDS) == expected
 
+    def test_nor_does_it_for_one_with_a_blank(self) -> None:
+        later = with_namespace(b"xmp", XAP, b"<xmp:Rating>3</xmp:Rating>")
+        expected = write_tags(later, WORDS)
+        write_tags(with_namespace(b"xmp", b"http://other example/", b"<xmp:a>1</xmp:a>"), WORDS)
+        assert write_tags(later, WORDS) == expected
+
     @pytest.mark.parametrize(
         "declared", [b'xmlns="http://x/"', b"""xmlns:me2="http://o'x/\"""", 'xmlns:mé="http://x/"'.encode()]
     )
