@@ -89,18 +89,28 @@ def _new_metadata(image: bytes, words: Metadata, policy: MetadataPolicy) -> Piec
     check_bounds(seen)
     try:
         alone = with_metadata(with_bare_iptc(alone), {PHOTOSHOP: iptc_alone(seen.get(PHOTOSHOP, []))})
-        changes, written = _with_words(alone, exif.read(image), words, policy)
-        if changes.is_empty:
-            return {}
-        if has_foreign_namespaces(alone, written):  # of an earlier image
-            _restore_namespaces(declared(alone))
-            changes, written = _with_words(alone, exif.read(image), words, policy)
+        changes, written = _in_its_namespaces(alone, exif.read(image), words, policy)
     except EXIV2_ERRORS as error:
         raise _failed(str(error)) from error
-    if has_foreign_namespaces(alone, written):
-        raise _failed("its XMP takes the prefix of a standard namespace for another one")
+    if changes.is_empty:
+        return {}
     written = with_packet_details_of(alone, with_profile_times_of(alone, written))
     return {**_changed(image, seen, metadata_of(alone), metadata_of(written)), **exif.changed(image, changes)}
+
+
+def _in_its_namespaces(
+    alone: bytes, in_exif: Metadata, words: Metadata, policy: MetadataPolicy
+) -> tuple[Changes, bytes]:
+    """As _with_words, whatever earlier images gave the prefixes to: some of it cannot even be written."""
+    with contextlib.suppress(*EXIV2_ERRORS):
+        changes, written = _with_words(alone, in_exif, words, policy)
+        if changes.is_empty or not has_foreign_namespaces(alone, written):
+            return changes, written
+    _restore_namespaces(declared(alone))
+    changes, written = _with_words(alone, in_exif, words, policy)
+    if has_foreign_namespaces(alone, written):
+        raise _failed("its XMP takes the prefix of a standard namespace for another one")
+    return changes, written
 
 
 def _with_words(

@@ -121,6 +121,13 @@ class TestNamespaces:
         write_tags(with_namespace(b"xmp", b"http://other example/", b"<xmp:a>1</xmp:a>"), WORDS)
         assert write_tags(later, WORDS) == expected
 
+    def test_one_that_cannot_be_written_fails_its_image_alone(self) -> None:
+        later = with_namespace(b"xmp", XAP, b"<xmp:Rating>3</xmp:Rating>")
+        expected = write_tags(later, WORDS)
+        with pytest.raises(TaggingFailed):
+            write_tags(with_namespace(b"xmp", b"http://x/?a&amp;b/", b"<xmp:a>1</xmp:a>"), WORDS)
+        assert write_tags(later, WORDS) == expected
+
     @pytest.mark.parametrize(
         "declared", [b'xmlns="http://x/"', b"""xmlns:me2="http://o'x/\"""", 'xmlns:mé="http://x/"'.encode()]
     )
