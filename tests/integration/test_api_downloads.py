@@ -86,4 +86,4 @@ async def test_what_cannot_be_downloaded_fails_alone(
     assert bad["error"]
     assert good["status"] == "completed"
     assert good["original_filename"] == "good.jpg"
-    assert set(good["metadata"]) == {"title", "description", "keywords"}
+    assert set(good["metadata"]) == {"title", "description", "keywords", "writer"}
