@@ -72,6 +72,16 @@ async def opened_for_writing(pipe: Path) -> int:
             await asyncio.sleep(0.02)
 
 
+async def until_it_waits(pid: int) -> None:
+    """For what is in a pipe: Python may sleep over a signal that comes in the instant before a read."""
+    looks = 0
+    async with asyncio.timeout(PATIENCE_S):
+        while looks < 5:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            looks = looks + 1 if state == "S" else 0
+            await asyncio.sleep(0.02)
+
+
 async def test_it_starts_while_broker_and_object_store_are_away_and_tells_so(tmp_path, http):
     async with launched(tmp_path, nowhere()) as gateway:
         await until_it_lives(http, gateway)
@@ -112,6 +122,7 @@ async def test_a_stop_before_the_settings_are_read_ends_it_in_silence(tmp_path):
     program = Program(["-m", "gateway", "serve", "--config", str(config)], {}, tmp_path / "log", "/healthz")
     await program.launch()
     writer = await opened_for_writing(config)
+    await until_it_waits(program.process.pid)
     ended = await program.stop()
     os.close(writer)
     assert (ended.code, program.output()) == (0, "")
