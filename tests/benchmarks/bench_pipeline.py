@@ -41,10 +41,8 @@ IDLE_S = 300.0
 """None ends while the others have their turns."""
 
 LEAST_OF_THE_PARTS = 1 / 1.5
-LEAST_OF_EXIFTOOL = 0.75
-"""It proves nothing of the image data, and writes a file in place."""
-LEAST_OF_DOUBLING = 1.3
-"""The gateway itself, which takes about a fifth of the work, has the same cores."""
+LEAST_OF_EXIFTOOL = 1.0
+LEAST_OF_DOUBLING = 1.5
 
 
 @frozen
