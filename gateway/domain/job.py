@@ -33,6 +33,15 @@ class Status(StrEnum):
         return self not in (Status.PENDING, Status.PROCESSING)
 
 
+class Outcome(StrEnum):
+    """How an ended job went, in one word. PARTIAL: some images completed, others failed."""
+
+    ALL_COMPLETED = "all_completed"
+    PARTIAL = "partial"
+    ALL_FAILED = "all_failed"
+    CANCELLED = "cancelled"
+
+
 class Stage(StrEnum):
     """What an image waits for; who moves it on.
 
@@ -126,9 +135,24 @@ class Counts:
         return self.ended / self.total * 100 if self.open else 100.0
 
 
+def outcome_of(status: Status, counts: Counts) -> Outcome | None:
+    """Of a job that stands so; None while it has not ended."""
+    if not status.is_final:
+        return None
+    if status is Status.CANCELLED:
+        return Outcome.CANCELLED
+    if counts.completed == counts.total:
+        return Outcome.ALL_COMPLETED
+    return Outcome.PARTIAL if counts.completed else Outcome.ALL_FAILED
+
+
 @frozen(kw_only=True)
 class Job:
-    """What we keep of a batch. `seq` is the number of its newest event."""
+    """What we keep of a batch. `seq` is the number of its newest event, `retry_of` the job whose images it tries again.
+
+    Each status has its time: pending since `created_at`, processing since `started_at`, ended at `completed_at`,
+    because it was cancelled at `cancelled_at`.
+    """
 
     job_id: str
     created_at: datetime
@@ -138,6 +162,17 @@ class Job:
     seq: int = 0
     cancelled_at: datetime | None = None
     completed_at: datetime | None = None
+    retry_of: str | None = None
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the first of its images began."""
+        return min((image.start_time for image in self.images if image.start_time is not None), default=None)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it went, once it has ended."""
+        return outcome_of(self.status, self.counts)
 
     @cached_property
     def counts(self) -> Counts:

@@ -45,10 +45,22 @@ class AttemptEnd:
 
 
 def accept(
-    job_id: str, images: Sequence[Image], now: datetime, options: BatchOptions = _NOTHING_SAID
+    job_id: str,
+    images: Sequence[Image],
+    now: datetime,
+    options: BatchOptions = _NOTHING_SAID,
+    *,
+    retry_of: str | None = None,
 ) -> Change:
     """A new job; images whose content was refused on the way in are failed already."""
-    job = Job(job_id=job_id, created_at=now, updated_at=now, images=tuple(images), options=options)
+    job = Job(
+        job_id=job_id,
+        created_at=now,
+        updated_at=now,
+        images=tuple(images),
+        options=options,
+        retry_of=retry_of,
+    )
     refused = [image for image in images if image.status.is_final]
     return _commit(job, refused, now, begins=True)
 
@@ -135,6 +147,20 @@ def attempt_refused(job: Job, name: AttemptName, failure: Failure, now: datetime
     """A dead letter ended the newest attempt in a way in which any further one would end: the image fails."""
     change, _ = attempts_ended(job, [AttemptEnd(name, now, failure=failure)])
     return change
+
+
+def attempt_again(job: Job, index: int) -> Change | None:
+    """Somebody asks for another attempt now: of an open image that has its original, beside any that is under way.
+
+    One that waits for its next attempt already waits no longer. It may be one more than the policy has.
+    """
+    image = job.images[index]
+    if image.stage is Stage.PUBLISH:
+        return Change(_with_images(job, [evolve(image, not_before=None)]))
+    if image.stage is not Stage.RESULT:
+        return None
+    again = evolve(image, attempt=image.attempt + 1, published_at=None, not_before=None)
+    return Change(_with_images(job, [again]))
 
 
 def attempt_lost(

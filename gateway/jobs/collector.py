@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 _NO_OBJECT: Final = Failure("storage_failed", "the tagged image is not in the object store")
 
 
-class Outcome(StrEnum):
+class ResultKind(StrEnum):
     """What became of a result.
 
     COUNTED: it ended its image. REPEATED: it is the one that did. LATE: another attempt, a cancel or the cleaner was
@@ -114,23 +114,23 @@ class Collector:
                 steps.create_task(self._settle_job(job_id, results, done))
         return done
 
-    def _read(self, delivery: Delivery) -> _Result | Outcome:
+    def _read(self, delivery: Delivery) -> _Result | ResultKind:
         try:
             message = decode(ImageProcessed, delivery.body)
         except Malformed as error:
             log.warning("malformed result", reason=str(error))
-            return Outcome.MALFORMED
+            return ResultKind.MALFORMED
         name = parse_attempt(message.trace_id, self._prefix)
-        return Outcome.FOREIGN if name is None else _Result(delivery, message, name)
+        return ResultKind.FOREIGN if name is None else _Result(delivery, message, name)
 
-    async def _hand_on(self, delivery: Delivery, outcome: Outcome, done: set[Delivery]) -> None:
-        queue = Queue.FOREIGN if outcome is Outcome.FOREIGN else Queue.DEAD_LETTER
+    async def _hand_on(self, delivery: Delivery, kind: ResultKind, done: set[Delivery]) -> None:
+        queue = Queue.FOREIGN if kind is ResultKind.FOREIGN else Queue.DEAD_LETTER
         try:
             await self._broker.publish(queue, delivery.body, delivery.headers)
         except GatewayError as error:
             _leave_for_later(error)
             return
-        self._tally(outcome)
+        self._tally(kind)
         done.add(delivery)
 
     async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
@@ -140,11 +140,11 @@ class Collector:
         except GatewayError as error:
             _leave_for_later(error, job_id)
             return
-        told: dict[Outcome, list[_Result]] = {}
+        told: dict[ResultKind, list[_Result]] = {}
         for (result, _), was_counted in zip(ends, counted, strict=True):
-            outcome = Outcome.COUNTED if was_counted else await self._settle_late(result)
-            if outcome is not None:
-                told.setdefault(outcome, []).append(result)
+            kind = ResultKind.COUNTED if was_counted else await self._settle_late(result)
+            if kind is not None:
+                told.setdefault(kind, []).append(result)
                 done.add(result.delivery)
         self._tell(job_id, told)
 
@@ -184,18 +184,18 @@ class Collector:
             await self._ledger.change(job_id, decide)
         return counted
 
-    async def _settle_late(self, result: _Result) -> Outcome | None:
+    async def _settle_late(self, result: _Result) -> ResultKind | None:
         """Delete the object of a result that came too late, unless it is the one that was counted."""
         try:
             image = await self._image_of(result)
             if image is not None and _is_repeated(image, result):
-                return Outcome.REPEATED
+                return ResultKind.REPEATED
             if is_of_attempt(result.message.processed_path, result.name):
                 await self._processed.remove(result.message.processed_path)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
             return None
-        return Outcome.LATE
+        return ResultKind.LATE
 
     async def _image_of(self, result: _Result) -> Image | None:
         try:
@@ -204,23 +204,23 @@ class Collector:
             return None
         return job.image_of(result.name.trace_id)
 
-    def _tell(self, job_id: str, told: Mapping[Outcome, Sequence[_Result]]) -> None:
+    def _tell(self, job_id: str, told: Mapping[ResultKind, Sequence[_Result]]) -> None:
         """One line for those of a job: a line each would cost more than all the rest."""
-        for outcome, results in told.items():
-            self._tally(outcome, len(results))
+        for kind, results in told.items():
+            self._tally(kind, len(results))
             failed = {
                 result.message.trace_id: result.message.error for result in results if result.message.error
             }
             log.info(
                 "results",
                 job_id=job_id,
-                outcome=outcome.value,
+                kind=kind.value,
                 trace_ids=[result.message.trace_id for result in results],
                 **({"reasons": failed} if failed else {}),
             )
 
-    def _tally(self, outcome: Outcome, number: int = 1) -> None:
-        self._metrics.jobs.results.of(kind=outcome).add(number)
+    def _tally(self, kind: ResultKind, number: int = 1) -> None:
+        self._metrics.jobs.results.of(kind=kind).add(number)
 
     def _give_back_later(self, results: Subscription, left: Sequence[Delivery]) -> None:
         """They stay in hand meanwhile, so no more than the prefetch can pile up."""

@@ -13,7 +13,7 @@ from gateway.domain.job import Job
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.jobs.work import Work
-from gateway.ports.job_store import JobStore
+from gateway.ports.job_store import Companion, JobStore
 
 
 @define(eq=False)
@@ -25,14 +25,18 @@ class Ledger:
     _latest: LatestJobs
     work: Work = field(factory=Work)
 
-    async def add(self, accepted: Change, *, reserved: Sequence[str]) -> None:
+    async def add(
+        self, accepted: Change, *, reserved: Sequence[str], companions: Sequence[Companion] = ()
+    ) -> None:
         """As JobStore.add."""
-        await self._store.add(accepted, reserved=reserved)
+        await self._store.add(accepted, reserved=reserved, companions=companions)
         self._tell(accepted)
 
-    async def change(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+    async def change(
+        self, job_id: str, decide: Callable[[Job], Change | None], *, companions: Sequence[Companion] = ()
+    ) -> Change | None:
         """As JobStore.update."""
-        change = await self._store.update(job_id, decide)
+        change = await self._store.update(job_id, decide, companions=companions)
         if change is not None:
             self._tell(change)
         return change

@@ -1,6 +1,7 @@
 """Jobs and their logs: two small ports, one transaction. Every write returns only when it is durable.
 
-An adapter may fulfil them by one object, together with Backlog, Reservations and ImageSearch.
+An adapter may fulfil them by one object, together with Backlog, Reservations, ImageSearch, DeadLetterStore, Answers
+and Leases.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +10,10 @@ from typing import Protocol
 
 from attrs import frozen
 
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change, Event
-from gateway.domain.job import Counts, Job, Status
+from gateway.domain.job import Counts, Job, Outcome, Status, outcome_of
+from gateway.domain.receipt import Answer
 from gateway.errors import BadInput, NotFound
 
 
@@ -35,7 +38,26 @@ class JobSummary:
     counts: Counts
     created_at: datetime
     updated_at: datetime
+    started_at: datetime | None = None
+    cancelled_at: datetime | None = None
     completed_at: datetime | None = None
+    retry_of: str | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it went, once it has ended."""
+        return outcome_of(self.status, self.counts)
+
+
+@frozen
+class TakenLetter:
+    """A kept dead letter that is taken away, for another attempt is made of it."""
+
+    dead_letter_id: str
+
+
+Companion = DeadLetter | TakenLetter | Answer
+"""What is committed together with a change of a job, or not at all: a letter that is kept, or taken away; an answer."""
 
 
 @frozen
@@ -50,17 +72,24 @@ class JobPage:
 class JobStore(Protocol):
     """Jobs by id. All methods raise Unavailable when the store is down, NoRoom when its disk is full."""
 
-    async def add(self, accepted: Change, *, reserved: Sequence[str]) -> None:
+    async def add(
+        self, accepted: Change, *, reserved: Sequence[str], companions: Sequence[Companion] = ()
+    ) -> None:
         """Commit a new job with its first events, and end the reservations it used, in one transaction.
 
-        Raises Conflict when one of them is gone (overdue and cleaned): its object is gone too.
+        Raises, with nothing committed: Conflict when a reservation is gone (overdue and cleaned), for its object is
+        gone too; JobNotFound when the job that it tries again is gone or retired; AlreadyAnswered when the key of an
+        Answer among the companions has one that has not expired; DeadLetterNotFound.
         """
 
-    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+    async def update(
+        self, job_id: str, decide: Callable[[Job], Change | None], *, companions: Sequence[Companion] = ()
+    ) -> Change | None:
         """Read the job, let `decide` (pure, not async) say what it becomes, commit job and events as one.
 
-        Decisions on one job follow one another. Returns what was committed, None when nothing changed.
-        Raises JobNotFound; what `decide` raises, with nothing changed.
+        Decisions on one job follow one another. Returns what was committed, None when the job did not change; the
+        companions are committed in both cases. Raises JobNotFound, DeadLetterNotFound; what `decide` raises, with
+        nothing changed.
         """
 
     async def get(self, job_id: str) -> Job:
@@ -69,8 +98,14 @@ class JobStore(Protocol):
     async def page(self, *, limit: int, cursor: str | None = None, status: Status | None = None) -> JobPage:
         """A page of jobs, newest first. Raises BadCursor."""
 
+    async def retire(self, job_id: str) -> frozenset[str]:
+        """Commit that the job is about to be removed: from now on it can't be tried again.
+
+        Returns the keys of those originals of it that other jobs, not retired, work on too. Raises JobNotFound.
+        """
+
     async def delete(self, job_id: str) -> None:
-        """Forget the job and its log; one that is not there is fine."""
+        """Forget the job, its log and its dead letters; one that is not there is fine."""
 
     async def check(self) -> str:
         """Ask the store whether it works: a line for readyz. Raises Unavailable, NoRoom."""

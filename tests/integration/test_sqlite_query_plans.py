@@ -20,8 +20,9 @@ from tests.builders import NOW
 
 JOBS = 100_000
 _NUMBERS = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?) "
+_NULLS = "NULL, NULL, NULL"
 FILL = (
-    f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, NULL, NULL, 1, 'pending', 0, 0, 0, 1, NULL FROM numbers",  # noqa: S608
+    f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, NULL, NULL, 1, 'pending', 0, 0, 0, 1, {_NULLS} FROM numbers",  # noqa: S608
     f"{_NUMBERS} INSERT INTO images SELECT n << 24, 'publish', NULL, NULL, '{{}}' FROM numbers",  # noqa: S608
 )
 
@@ -136,7 +137,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connecti
 
 IMAGE = '{"index": 0, "original_filename": "a.jpg", "trace_id": "b-1", "status": "completed"}'
 FILL_ENDED = (
-    f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, 0, NULL, 1, 'completed', 1, 0, 0, 0, NULL FROM numbers",  # noqa: S608
+    f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, 0, NULL, 1, 'completed', 1, 0, 0, 0, {_NULLS} FROM numbers",  # noqa: S608
     f"{_NUMBERS} INSERT INTO images SELECT n << 24, 'ended', NULL, NULL, '{IMAGE}' FROM numbers",  # noqa: S608
     f"{_NUMBERS} INSERT INTO keywords SELECT 'all', n << 24 FROM numbers",  # noqa: S608
     f"{_NUMBERS} INSERT INTO keywords SELECT 'few', n << 24 FROM numbers WHERE n % 1000 = 0",  # noqa: S608

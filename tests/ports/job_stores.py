@@ -10,9 +10,12 @@ from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.domain.transitions import cancel
+from gateway.ports.answers import Answers
 from gateway.ports.backlog import Backlog
+from gateway.ports.dead_letters import DeadLetterStore
 from gateway.ports.image_search import ImageSearch
 from gateway.ports.job_store import EventLog, JobStore
+from gateway.ports.leases import Leases
 from gateway.ports.reservations import Reservations
 from tests.builders import NOW, an_accepted_job, publish
 
@@ -21,8 +24,10 @@ LATER = NOW + timedelta(hours=1)
 MANY = 1000
 
 
-class Store(JobStore, EventLog, Backlog, Reservations, ImageSearch, Protocol):
-    """All five ports in one object."""
+class Store(
+    JobStore, EventLog, Backlog, Reservations, ImageSearch, DeadLetterStore, Answers, Leases, Protocol
+):
+    """All ports in one object."""
 
 
 ADAPTERS: Final[Mapping[str, Callable[[Path], AbstractAsyncContextManager[Store]]]] = {

@@ -23,7 +23,8 @@ from gateway.ports.job_store import BadCursor, JobNotFound, JobPage
 
 _JOB = """
 SELECT json_array(
-    json_array(key, job_id, created_at, updated_at, completed_at, cancelled_at, seq, json(options)),
+    json_array(key, job_id, created_at, updated_at, completed_at, cancelled_at, seq, json(options),
+        retry_of),
     json((SELECT '[' || group_concat(data) || ']' FROM images WHERE place BETWEEN first_place AND last_place))
 ) FROM jobs WHERE job_id = :job_id
 """
@@ -42,7 +43,8 @@ _PAGE = """
 SELECT json_array(
     (SELECT sum(jobs) FROM tallies {tally}),
     (SELECT json_group_array(json_array(
-        key, job_id, created_at, updated_at, completed_at, status, completed, failed, cancelled, open
+        key, job_id, created_at, updated_at, started_at, cancelled_at, completed_at, retry_of,
+        status, completed, failed, cancelled, open
     )) FROM (
         SELECT * FROM jobs WHERE key < :before {filter} ORDER BY key DESC LIMIT :limit
     ))

@@ -17,10 +17,12 @@ from attrs import frozen
 from cattrs.preconf.orjson import make_converter
 
 from gateway.adapters.job_store.schema import place_of
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Event
 from gateway.domain.image_query import keywords_of
 from gateway.domain.job import Counts, Image, Job, Status
 from gateway.domain.options import BatchOptions
+from gateway.domain.receipt import Answer
 from gateway.ports.job_store import JobSummary
 
 Row = Sequence[object]
@@ -57,7 +59,7 @@ def to_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def data_of(value: Image | Event | BatchOptions) -> str:
+def data_of(value: Image | Event | BatchOptions | DeadLetter | Answer) -> str:
     return to_json(_converter.unstructure(value))
 
 
@@ -77,6 +79,8 @@ def job_row(kept: KeptJob) -> Row:
         counts.cancelled,
         counts.open,
         None if job.options == _NOTHING_SAID else data_of(job.options),
+        job.retry_of,
+        _maybe_microseconds(job.started_at),
     )
 
 
@@ -101,8 +105,8 @@ def event_row(key: int, event: Event) -> Row:
 
 
 def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
-    """A job from the columns key, job_id, created, updated, completed, cancelled at, seq, options."""
-    key, job_id, created_at, updated_at, completed_at, cancelled_at, seq, options = row
+    """A job from the columns key, job_id, created, updated, completed, cancelled at, seq, options, retry_of."""
+    key, job_id, created_at, updated_at, completed_at, cancelled_at, seq, options, retry_of = row
     members = map(image_of, images)
     job = Job(
         job_id=job_id,
@@ -113,20 +117,24 @@ def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
         seq=seq,
         images=tuple(sorted(members, key=lambda image: image.index)),
         options=_NOTHING_SAID if options is None else _converter.structure(options, BatchOptions),
+        retry_of=retry_of,
     )
     return KeptJob(key, job)
 
 
 def job_summary(row: Sequence[Any]) -> JobSummary:
-    """A job in a list from its key, job_id, created, updated, completed at, status and the four counts."""
-    _, job_id, created_at, updated_at, completed_at, status, *counts = row
+    """A job in a list, from the columns that the query names."""
+    _, job_id, created_at, updated_at, started_at, cancelled_at, completed_at, retry_of, status, *counts = row
     return JobSummary(
         job_id=job_id,
         status=Status(status),
         counts=Counts(*counts),
         created_at=moment(created_at),
         updated_at=moment(updated_at),
+        started_at=_maybe_moment(started_at),
+        cancelled_at=_maybe_moment(cancelled_at),
         completed_at=_maybe_moment(completed_at),
+        retry_of=retry_of,
     )
 
 
@@ -136,6 +144,23 @@ def image_of(value: object) -> Image:
 
 def event_of(value: object) -> Event:
     return _converter.structure(value, Event)
+
+
+def letter_row(letter: DeadLetter) -> Row:
+    """All columns of a dead letter but its key."""
+    return letter.dead_letter_id, letter.job_id, microseconds(letter.at), data_of(letter)
+
+
+def letter_of(value: object) -> DeadLetter:
+    return _converter.structure(value, DeadLetter)
+
+
+def answer_row(answer: Answer) -> Row:
+    return answer.key, microseconds(answer.expires_at), data_of(answer)
+
+
+def answer_of(value: object) -> Answer:
+    return _converter.structure(value, Answer)
 
 
 def fetch_json(connection: sqlite3.Connection, query: str, parameters: dict[str, object]) -> Any:

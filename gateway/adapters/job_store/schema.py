@@ -126,7 +126,32 @@ _SECOND: Migration = (
     END""",
 )
 
-MIGRATIONS: Sequence[Migration] = (_FIRST, _SECOND)
+# For jobs that are tried again, dead letters and idempotency keys.
+_THIRD: Migration = (
+    "ALTER TABLE jobs ADD COLUMN retry_of TEXT",
+    "ALTER TABLE jobs ADD COLUMN started_at INTEGER",
+    """UPDATE jobs SET started_at = (
+        SELECT min(json_extract(data, '$.start_time')) FROM images WHERE place BETWEEN first_place AND last_place
+    )""",
+    # Of originals that more jobs than one work on: a job that tries others' images again, and those others.
+    """CREATE TABLE shared_originals (
+        object_key TEXT NOT NULL, job_key INTEGER NOT NULL, PRIMARY KEY (object_key, job_key)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX shared_originals_of_job ON shared_originals (job_key)",
+    "CREATE TABLE retired (job_key INTEGER PRIMARY KEY) STRICT",  # jobs that are about to be removed
+    """CREATE TABLE dead_letters (
+        key INTEGER PRIMARY KEY, dead_letter_id TEXT NOT NULL UNIQUE, job_id TEXT NOT NULL, at INTEGER NOT NULL,
+        data TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX dead_letters_of_job ON dead_letters (job_id)",
+    "CREATE INDEX dead_letters_by_time ON dead_letters (at)",
+    """CREATE TABLE answers (
+        idempotency_key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL, data TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX answers_by_expiry ON answers (expires_at)",
+)
+
+MIGRATIONS: Sequence[Migration] = (_FIRST, _SECOND, _THIRD)
 
 
 def place_of(key: int, number: int) -> int:

@@ -13,21 +13,26 @@ from functools import partial
 from pathlib import Path
 
 from gateway.adapters.job_store import backlog, queries, search
+from gateway.adapters.job_store import companions as beside
 from gateway.adapters.job_store.database import Database, open_database
+from gateway.adapters.job_store.leases import ProcessLeases
 from gateway.adapters.job_store.readers import Readers
 from gateway.adapters.job_store.recent import RecentJobs
 from gateway.adapters.job_store.settings import Synchronous
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.adapters.job_store.writer import Writer, closed
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change, Event
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Job, Stage, Status
+from gateway.domain.receipt import Answer
+from gateway.ports.dead_letters import DeadLetterPage
 from gateway.ports.image_search import ImagePage
-from gateway.ports.job_store import JobPage
+from gateway.ports.job_store import Companion, JobPage
 
 
 class SqliteJobStore:
-    """Fulfils JobStore, EventLog, Backlog, Reservations and ImageSearch."""
+    """Fulfils JobStore, EventLog, Backlog, Reservations, ImageSearch, DeadLetterStore, Answers and Leases."""
 
     def __init__(self, database: Database, synchronous: Synchronous) -> None:
         self._database = database
@@ -40,6 +45,7 @@ class SqliteJobStore:
         self._writer = Writer(
             database.writer, lambda: UnitOfWork(database.writer, self._recent, standing, keys)
         )
+        self._leases = ProcessLeases()
         self._is_open = True
 
     @classmethod
@@ -65,11 +71,15 @@ class SqliteJobStore:
 
     # JobStore
 
-    async def add(self, accepted: Change, *, reserved: Sequence[str]) -> None:
-        await self._writer.run(lambda unit: unit.add(accepted, reserved))
+    async def add(
+        self, accepted: Change, *, reserved: Sequence[str], companions: Sequence[Companion] = ()
+    ) -> None:
+        await self._writer.run(lambda unit: unit.add(accepted, reserved, companions))
 
-    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
-        return await self._writer.run(lambda unit: unit.update(job_id, decide))
+    async def update(
+        self, job_id: str, decide: Callable[[Job], Change | None], *, companions: Sequence[Companion] = ()
+    ) -> Change | None:
+        return await self._writer.run(lambda unit: unit.update(job_id, decide, companions))
 
     async def get(self, job_id: str) -> Job:
         if not self._is_open:
@@ -86,6 +96,9 @@ class SqliteJobStore:
 
     async def page(self, *, limit: int, cursor: str | None = None, status: Status | None = None) -> JobPage:
         return await self._readers.run(partial(queries.page, limit=limit, cursor=cursor, status=status))
+
+    async def retire(self, job_id: str) -> frozenset[str]:
+        return await self._writer.run(lambda unit: unit.retire(job_id))
 
     async def delete(self, job_id: str) -> None:
         await self._writer.run(lambda unit: unit.delete(job_id))
@@ -160,6 +173,39 @@ class SqliteJobStore:
 
     async def overdue(self, now: datetime, *, limit: int) -> Sequence[str]:
         return await self._readers.run(partial(queries.overdue, now=now, limit=limit))
+
+    # DeadLetterStore
+
+    async def keep_letter(self, letter: DeadLetter) -> None:
+        await self._writer.run(lambda unit: unit.keep_letter(letter))
+
+    async def letter(self, dead_letter_id: str) -> DeadLetter:
+        return await self._readers.run(partial(beside.letter, dead_letter_id=dead_letter_id))
+
+    async def letters(self, *, limit: int, cursor: str | None = None) -> DeadLetterPage:
+        return await self._readers.run(partial(beside.letters, limit=limit, cursor=cursor))
+
+    async def delete_letter(self, dead_letter_id: str) -> None:
+        await self._writer.run(lambda unit: unit.delete_letter(dead_letter_id))
+
+    async def delete_letters(self, *, before: datetime | None = None) -> int:
+        return await self._writer.run(lambda unit: unit.delete_letters(before))
+
+    # Answers
+
+    async def answer(self, key: str, *, now: datetime) -> Answer | None:
+        return await self._readers.run(partial(beside.answer, key=key, now=now))
+
+    async def forget_answers(self, *, before: datetime) -> int:
+        return await self._writer.run(lambda unit: unit.forget_answers(before))
+
+    # Leases
+
+    async def acquire_lease(self, name: str, *, holder: str, now: datetime, until: datetime) -> bool:
+        return await self._leases.acquire_lease(name, holder=holder, now=now, until=until)
+
+    async def release_lease(self, name: str, *, holder: str) -> None:
+        await self._leases.release_lease(name, holder=holder)
 
 
 async def _open_in_thread(path: Path, synchronous: Synchronous) -> Database:

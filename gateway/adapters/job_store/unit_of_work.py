@@ -12,6 +12,7 @@ from itertools import chain
 
 from attrs import Factory, define
 
+from gateway.adapters.job_store import companions as beside
 from gateway.adapters.job_store import queries
 from gateway.adapters.job_store.recent import RecentJobs
 from gateway.adapters.job_store.rows import (
@@ -25,16 +26,19 @@ from gateway.adapters.job_store.rows import (
     to_json,
 )
 from gateway.adapters.job_store.schema import KEYWORDS_OF_IMAGES
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change
 from gateway.domain.job import Image, Job
 from gateway.errors import Conflict
+from gateway.ports.job_store import Companion, TakenLetter
 
 _ROWS_AT_ONCE = 64  # each number of rows is a statement, which the connection keeps compiled
 
 _WRITE_JOBS = """
 INSERT INTO jobs VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at, completed_at = excluded.completed_at,
-    cancelled_at = excluded.cancelled_at, seq = excluded.seq, status = excluded.status,
+    cancelled_at = excluded.cancelled_at, started_at = excluded.started_at,
+    seq = excluded.seq, status = excluded.status,
     completed = excluded.completed, failed = excluded.failed, cancelled = excluded.cancelled, open = excluded.open
 """
 _WRITE_IMAGES = "REPLACE INTO images VALUES {rows}"
@@ -63,8 +67,16 @@ DELETE FROM keywords WHERE (keyword, place) IN (
     )
 )
 """  # noqa: S608 - composed of the constant
+_DELETE_OF_KEYS = """
+DELETE FROM {table} WHERE job_key IN (
+    SELECT key FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))
+)
+"""
 _DELETE_JOBS = (
     DELETE_KEYWORDS,
+    "DELETE FROM dead_letters WHERE job_id IN (SELECT value FROM json_each(?))",
+    _DELETE_OF_KEYS.format(table="shared_originals"),
+    _DELETE_OF_KEYS.format(table="retired"),
     _DELETE_PLACES.format(table="events"),
     _DELETE_PLACES.format(table="images"),
     "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))",
@@ -96,17 +108,33 @@ class UnitOfWork:
     _released: set[str] = Factory(set)
     _forgets: bool = False
 
-    def add(self, accepted: Change, reserved: Sequence[str]) -> None:
+    def add(self, accepted: Change, reserved: Sequence[str], companions: Sequence[Companion] = ()) -> None:
         self._demand(reserved)
-        self._stage(KeptJob(next(self._keys), accepted.job), accepted, None)
+        beside.check(self._connection, companions, accepted.job.created_at)
+        retried = self._retried(accepted.job)
+        kept = KeptJob(next(self._keys), accepted.job)
+        self._stage(kept, accepted, None)
         self._released.update(reserved)
+        if retried is not None:
+            beside.share_originals(self._connection, kept.job, (retried.key, kept.key))
+        beside.write(self._connection, companions)
 
-    def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+    def update(
+        self,
+        job_id: str,
+        decide: Callable[[Job], Change | None],
+        companions: Sequence[Companion] = (),
+    ) -> Change | None:
         kept = self._job_of(job_id)
+        beside.check(self._connection, companions, None)
         change = decide(kept.job)
         if change is not None:
             self._stage(KeptJob(kept.key, change.job), change, kept.job)
+        beside.write(self._connection, companions)
         return change
+
+    def retire(self, job_id: str) -> frozenset[str]:
+        return beside.retire(self._connection, self._job_of(job_id).key)
 
     def delete(self, job_id: str) -> None:
         self._jobs[job_id] = None
@@ -130,6 +158,20 @@ class UnitOfWork:
 
     def release(self, trace_ids: Sequence[str]) -> None:
         self._released.update(trace_ids)
+
+    def keep_letter(self, letter: DeadLetter) -> None:
+        beside.write(self._connection, (letter,))
+
+    def delete_letter(self, dead_letter_id: str) -> None:
+        taken = (TakenLetter(dead_letter_id),)
+        beside.check(self._connection, taken, None)
+        beside.write(self._connection, taken)
+
+    def delete_letters(self, before: datetime | None) -> int:
+        return beside.delete_letters(self._connection, before)
+
+    def forget_answers(self, before: datetime) -> int:
+        return beside.forget_answers(self._connection, before)
 
     def touch(self) -> None:
         """Write something that changes nothing."""
@@ -173,6 +215,14 @@ class UnitOfWork:
         self._image_rows.update(image_rows)
         self._event_rows += event_rows
         self._keyword_rows += found_by
+
+    def _retried(self, job: Job) -> KeptJob | None:
+        """The job whose images that one tries again. Raises JobNotFound, Conflict."""
+        if job.retry_of is None:
+            return None
+        retried = self._job_of(job.retry_of)
+        beside.demand_not_retired(self._connection, retried.key)
+        return retried
 
     def _job_of(self, job_id: str) -> KeptJob:
         kept = self._jobs[job_id] if job_id in self._jobs else self._committed_job(job_id)

@@ -21,7 +21,7 @@ from gateway.fetch.policy import FetchPolicy
 from gateway.intake.batch import IncomingImage
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.cleaner import Cleaner
-from gateway.jobs.collector import Collector, Outcome
+from gateway.jobs.collector import Collector, ResultKind
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.ledger import Ledger
@@ -59,10 +59,10 @@ class Parts:
     def measured(self, name: str, **labels: str) -> float | None:
         return self.metrics.instruments.registry.get_sample_value(f"gateway_{name}", labels)
 
-    def outcomes(self) -> dict[Outcome, float]:
+    def kinds(self) -> dict[ResultKind, float]:
         """What became of results so far."""
-        counted = {outcome: self.measured("results_total", kind=outcome) for outcome in Outcome}
-        return {outcome: number for outcome, number in counted.items() if number}
+        counted = {kind: self.measured("results_total", kind=kind) for kind in ResultKind}
+        return {kind: number for kind, number in counted.items() if number}
 
     @property
     def submit(self) -> Submit:

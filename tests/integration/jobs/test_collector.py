@@ -12,7 +12,7 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, EventType
 from gateway.domain.job import Failure, Job, Status
 from gateway.errors import Unavailable
-from gateway.jobs.collector import Collector, Outcome
+from gateway.jobs.collector import Collector, ResultKind
 from gateway.jobs.processed import READS_AT_ONCE, ProcessedImages
 from gateway.messages import FAILURE_CODE, ImageProcessed, encode
 from gateway.metadata import Metadata
@@ -217,7 +217,7 @@ async def test_results_of_a_job_that_arrive_together_are_one_commit_and_each_is_
     assert [event.type for event in change.events] == [EventType.IMAGE_COMPLETE] * 8 + [
         EventType.JOB_COMPLETE
     ]
-    assert parts.outcomes() == {Outcome.COUNTED: 8}
+    assert parts.kinds() == {ResultKind.COUNTED: 8}
 
 
 async def test_what_became_of_each_result_is_counted(parts: Parts):
@@ -236,12 +236,12 @@ async def test_what_became_of_each_result_is_counted(parts: Parts):
         encode(late),
         foreign["body"].encode(),
     )
-    assert parts.outcomes() == {
-        Outcome.COUNTED: 2,
-        Outcome.REPEATED: 2,
-        Outcome.LATE: 1,
-        Outcome.FOREIGN: 1,
-        Outcome.MALFORMED: 1,
+    assert parts.kinds() == {
+        ResultKind.COUNTED: 2,
+        ResultKind.REPEATED: 2,
+        ResultKind.LATE: 1,
+        ResultKind.FOREIGN: 1,
+        ResultKind.MALFORMED: 1,
     }
 
 
@@ -299,7 +299,7 @@ async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts
         assert not (await parts.jobs.get(job.job_id)).images[1].status.is_final
         await parts.broker.publish(Queue.IMAGE_PROCESSED, b"{}")
         async with asyncio.timeout(5):
-            while Outcome.MALFORMED not in parts.outcomes():
+            while ResultKind.MALFORMED not in parts.kinds():
                 await asyncio.sleep(0.01)
         objects.down_for.clear()
         await eventually(parts, job, completed=3)

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.errors import Unavailable
 from gateway.jobs.dead_letters import OTHERS_AGAIN_S
 from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
-from gateway.ports.job_store import JobStore
+from gateway.ports.job_store import Companion, JobStore
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job, bodies_in, collect
@@ -202,11 +202,17 @@ class DownAfter:
     jobs: JobStore
     changes_left: int
 
-    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+    async def update(
+        self,
+        job_id: str,
+        decide: Callable[[Job], Change | None],
+        *,
+        companions: Sequence[Companion] = (),
+    ) -> Change | None:
         if not self.changes_left:
             raise Unavailable("The disk is full of trouble.")
         self.changes_left -= 1
-        return await self.jobs.update(job_id, decide)
+        return await self.jobs.update(job_id, decide, companions=companions)
 
 
 async def test_the_log_tells_where_and_how_often_the_broker_saw_it_die(parts: Parts):

@@ -1,6 +1,6 @@
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -20,7 +20,7 @@ from gateway.jobs.pipeline import LEAST_WINDOW
 from gateway.messages import METADATA_POLICY, ImageUpload, decode, decode_policy
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.broker import Delivery, Queue
-from gateway.ports.job_store import JobStore
+from gateway.ports.job_store import Companion, JobStore
 from tests.builders import a_failure, an_accepted_job, attempt_failed
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts, parts_in
@@ -254,11 +254,17 @@ class DownForAWhile:
     jobs: JobStore
     failures_left: int
 
-    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+    async def update(
+        self,
+        job_id: str,
+        decide: Callable[[Job], Change | None],
+        *,
+        companions: Sequence[Companion] = (),
+    ) -> Change | None:
         if self.failures_left:
             self.failures_left -= 1
             raise Unavailable("The disk is full of trouble.")
-        return await self.jobs.update(job_id, decide)
+        return await self.jobs.update(job_id, decide, companions=companions)
 
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
@@ -339,9 +345,15 @@ class Gate:
     jobs: JobStore
     opens: asyncio.Event = field(factory=asyncio.Event)
 
-    async def update(self, job_id: str, decide: Callable[[Job], Change | None]) -> Change | None:
+    async def update(
+        self,
+        job_id: str,
+        decide: Callable[[Job], Change | None],
+        *,
+        companions: Sequence[Companion] = (),
+    ) -> Change | None:
         await self.opens.wait()
-        return await self.jobs.update(job_id, decide)
+        return await self.jobs.update(job_id, decide, companions=companions)
 
 
 async def stop_it_while_it_publishes(

@@ -229,7 +229,7 @@ async def test_the_result_of_the_attempt_that_lost_is_late_and_its_object_goes(p
         await collect(parts, encode(message))
     assert (await image_of(parts, job)).processed_path == second.processed_path
     assert f"processed/{first.processed_path}" not in parts.files()
-    assert parts.outcomes() == {"counted": 1, "late": 1}
+    assert parts.kinds() == {"counted": 1, "late": 1}
 
 
 async def test_a_late_failure_of_a_rescued_attempt_does_not_count(parts: Parts):
@@ -259,7 +259,7 @@ async def test_the_result_of_an_image_that_was_found_before_is_a_repeated_one_an
     message = result(job)
     await collect(parts, encode(evolve(message, processed_path=path)))
     assert f"processed/{path}" in parts.files()
-    assert parts.outcomes() == {"repeated": 1}
+    assert parts.kinds() == {"repeated": 1}
 
 
 # At the end of all patience

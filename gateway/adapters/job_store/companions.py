@@ -1,0 +1,112 @@
+"""What is committed beside a job: dead letters, answers to idempotency keys, and which originals jobs share.
+
+All of it is rare beside images and events, so each is a statement of its own, in the transaction of its unit of work.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.adapters.job_store.queries import before_cursor
+from gateway.adapters.job_store.rows import (
+    answer_of,
+    answer_row,
+    fetch_json,
+    letter_of,
+    letter_row,
+    microseconds,
+)
+from gateway.domain.dead_letter import DeadLetter
+from gateway.domain.job import Job
+from gateway.domain.receipt import Answer
+from gateway.errors import Conflict
+from gateway.ports.answers import AlreadyAnswered
+from gateway.ports.dead_letters import DeadLetterNotFound, DeadLetterPage
+from gateway.ports.job_store import Companion, TakenLetter
+
+_KEEP_LETTER = "INSERT OR IGNORE INTO dead_letters (dead_letter_id, job_id, at, data) VALUES (?, ?, ?, ?)"
+_TAKE_LETTER = "DELETE FROM dead_letters WHERE dead_letter_id = ?"
+_LETTER = "SELECT json(data) FROM dead_letters WHERE dead_letter_id = :dead_letter_id"
+_LETTERS = """
+SELECT json_array(
+    (SELECT count(*) FROM dead_letters),
+    (SELECT json_group_array(json_array(key, json(data))) FROM (
+        SELECT key, data FROM dead_letters WHERE key < :before ORDER BY key DESC LIMIT :limit
+    ))
+)
+"""
+_ANSWER = "SELECT json(data) FROM answers WHERE idempotency_key = :key AND expires_at > :now"
+_SHARE = "INSERT OR IGNORE INTO shared_originals VALUES (?, ?)"
+_SHARED_WITH_OTHERS = """
+SELECT json_group_array(object_key) FROM shared_originals AS mine WHERE job_key = :job_key AND EXISTS (
+    SELECT 1 FROM shared_originals AS others WHERE others.object_key = mine.object_key
+    AND others.job_key <> mine.job_key AND others.job_key NOT IN (SELECT job_key FROM retired)
+)
+"""
+
+
+def check(connection: sqlite3.Connection, companions: Sequence[Companion], now: datetime | None) -> None:
+    """Whether they can be written. Raises AlreadyAnswered, DeadLetterNotFound."""
+    for companion in companions:
+        if isinstance(companion, TakenLetter):
+            letter(connection, companion.dead_letter_id)
+        elif isinstance(companion, Answer) and now and answer(connection, companion.key, now):
+            raise AlreadyAnswered("A request with this idempotency key was answered meanwhile.")
+
+
+def write(connection: sqlite3.Connection, companions: Sequence[Companion]) -> None:
+    """Those that `check` found well."""
+    for companion in companions:
+        if isinstance(companion, DeadLetter):
+            connection.execute(_KEEP_LETTER, letter_row(companion))
+        elif isinstance(companion, TakenLetter):
+            connection.execute(_TAKE_LETTER, (companion.dead_letter_id,))
+        else:
+            connection.execute("REPLACE INTO answers VALUES (?, ?, ?)", answer_row(companion))
+
+
+def letter(connection: sqlite3.Connection, dead_letter_id: str) -> DeadLetter:
+    found = fetch_json(connection, _LETTER, {"dead_letter_id": dead_letter_id})
+    if found is None:
+        raise DeadLetterNotFound("There is no such dead letter.", detail=dead_letter_id)
+    return letter_of(found)
+
+
+def letters(connection: sqlite3.Connection, *, limit: int, cursor: str | None) -> DeadLetterPage:
+    total, rows = fetch_json(connection, _LETTERS, {"before": before_cursor(cursor), "limit": limit + 1})
+    listed = rows[:limit]
+    next_cursor = str(listed[-1][0]) if listed and len(rows) > limit else None
+    return DeadLetterPage([letter_of(data) for _, data in listed], total, next_cursor)
+
+
+def delete_letters(connection: sqlite3.Connection, before: datetime | None) -> int:
+    if before is None:
+        return connection.execute("DELETE FROM dead_letters").rowcount
+    return connection.execute("DELETE FROM dead_letters WHERE at < ?", (microseconds(before),)).rowcount
+
+
+def answer(connection: sqlite3.Connection, key: str, now: datetime) -> Answer | None:
+    found = fetch_json(connection, _ANSWER, {"key": key, "now": microseconds(now)})
+    return None if found is None else answer_of(found)
+
+
+def forget_answers(connection: sqlite3.Connection, before: datetime) -> int:
+    return connection.execute("DELETE FROM answers WHERE expires_at < ?", (microseconds(before),)).rowcount
+
+
+def demand_not_retired(connection: sqlite3.Connection, job_key: int) -> None:
+    """Raises Conflict."""
+    if connection.execute("SELECT 1 FROM retired WHERE job_key = ?", (job_key,)).fetchone():
+        raise Conflict("The job's time is over: its images can't be tried again.", code="job_retired")
+
+
+def share_originals(connection: sqlite3.Connection, job: Job, job_keys: Sequence[int]) -> None:
+    """Note that these jobs work on the originals that the job has from the start."""
+    keys = [image.original.key for image in job.images if image.original]
+    connection.executemany(_SHARE, [(key, job_key) for key in keys for job_key in job_keys])
+
+
+def retire(connection: sqlite3.Connection, job_key: int) -> frozenset[str]:
+    """The keys of those originals of the job that others, not retired, work on too."""
+    connection.execute("INSERT OR IGNORE INTO retired VALUES (?)", (job_key,))
+    return frozenset(fetch_json(connection, _SHARED_WITH_OTHERS, {"job_key": job_key}))
