@@ -20,6 +20,7 @@ from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.policy import FetchPolicy
+from gateway.file_system import make_folder
 from gateway.jobs.cleaner import Cleaner
 from gateway.jobs.collector import Collector
 from gateway.jobs.dead_letters import DeadLetters
@@ -181,7 +182,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             latest=latest,
             stream=EventStream(latest, jobs, hub),
             submit=submit,
-            warnings=lambda: [*broker.warnings, *pipeline.warnings()],
+            warnings=lambda: [*broker.warnings, *pipeline.warnings(), *jobs.warnings, *objects.warnings],
         )
 
 
@@ -193,7 +194,7 @@ def _job_store(settings: Settings) -> AbstractAsyncContextManager[SqliteJobStore
 def _make_private(folder: Path) -> None:
     """Photos and jobs are their owner's: a folder that we make is open to nobody else."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder, mode=0o700)
     except OSError as error:
         reason = error.strerror or str(error)
         raise CanNotStart(

@@ -72,6 +72,10 @@ class JobPage:
 class JobStore(Protocol):
     """Jobs by id. All methods raise Unavailable when the store is down, NoRoom when its disk is full."""
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What makes a commit worth less than promised where the jobs lie: a line each, for readyz; no question."""
+
     async def add(
         self, accepted: Change, *, reserved: Sequence[str], companions: Sequence[Companion] = ()
     ) -> None:

@@ -3,7 +3,7 @@
 Shaped for S3 (single and multipart put, ranged get) and for a folder alike.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Protocol
@@ -54,6 +54,10 @@ class ObjectNotFound(NotFound):
 
 class ObjectStore(Protocol):
     """Whole objects by key. What `put` returned for survives a crash of the process and of the machine."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What makes that less true where the objects lie: a line each, for readyz; no question."""
 
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int

@@ -13,10 +13,12 @@ from typing import IO
 import structlog
 from attrs import frozen
 
+from gateway.adapters.job_store.durability import doubts, synchronous_of
 from gateway.adapters.job_store.faults import UnusableJobStore, in_our_words
 from gateway.adapters.job_store.schema import MIGRATIONS, add_functions, epoch_of, migrate, version_of
 from gateway.adapters.job_store.settings import Synchronous
 from gateway.errors import GatewayError, NoRoom
+from gateway.file_system import make_folder
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,7 @@ class Database:
     """An open file: `writer` is the only connection that writes and checkpoints (FAULTS: WAL reset bug).
 
     `searchers` are readers apart: a search may take long, and what the pipeline asks must not wait for it.
+    `synchronous` is as the writer has it; `warnings` say what makes its commits worth less than promised.
     """
 
     writer: sqlite3.Connection
@@ -38,6 +41,8 @@ class Database:
     epoch: str
     next_key: int
     lock: IO[bytes]
+    synchronous: str
+    warnings: tuple[str, ...]
 
     def close(self) -> None:
         for connection in (*self.readers, *self.searchers, self.writer):
@@ -62,7 +67,7 @@ def open_database(path: Path, synchronous: Synchronous) -> Database:
 
 
 def _open(path: Path, synchronous: Synchronous) -> Database:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with ExitStack() as undo:
         lock = undo.enter_context(_lock(path))
         writer = undo.enter_context(closing(_connect(f"{path.absolute().as_uri()}?mode=rwc")))
@@ -75,10 +80,21 @@ def _open(path: Path, synchronous: Synchronous) -> Database:
         (newest,) = writer.execute("SELECT coalesce(max(key), 0) FROM jobs").fetchone()
         read_only = f"{path.absolute().as_uri()}?mode=ro"
         readers = [undo.enter_context(closing(_connect(read_only))) for _ in range(READERS + SEARCHERS)]
+        warnings = tuple(doubts(writer, path))
+        database = Database(
+            writer,
+            tuple(readers[:READERS]),
+            tuple(readers[READERS:]),
+            epoch,
+            next_key=newest + 1,
+            lock=lock,
+            synchronous=synchronous_of(writer),
+            warnings=warnings,
+        )
         undo.pop_all()
-    return Database(
-        writer, tuple(readers[:READERS]), tuple(readers[READERS:]), epoch, next_key=newest + 1, lock=lock
-    )
+    for warning in warnings:
+        log.warning("accepted work is less safe than promised", reason=warning)
+    return database
 
 
 def _lock(path: Path) -> IO[bytes]:

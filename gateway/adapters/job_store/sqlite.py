@@ -34,9 +34,8 @@ from gateway.ports.job_store import Companion, JobPage
 class SqliteJobStore:
     """Fulfils JobStore, EventLog, Backlog, Reservations, ImageSearch, DeadLetterStore, Answers and Leases."""
 
-    def __init__(self, database: Database, synchronous: Synchronous) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._synchronous = synchronous
         self._recent = RecentJobs()
         self._readers = Readers(database.readers)
         self._searchers = Readers(database.searchers)
@@ -52,7 +51,7 @@ class SqliteJobStore:
     @asynccontextmanager
     async def open(cls, path: Path, *, synchronous: Synchronous = "full") -> AsyncIterator["SqliteJobStore"]:
         """The store in that file, made when it is not there. Raises UnusableJobStore."""
-        store = cls(await _open_in_thread(path, synchronous), synchronous)
+        store = cls(await _open_in_thread(path, synchronous))
         store._writer.start()
         try:
             yield store
@@ -106,7 +105,11 @@ class SqliteJobStore:
     async def check(self) -> str:
         """Commits something small, for a disk that reads may no longer write."""
         await self._writer.run(lambda unit: unit.touch())
-        return f"sqlite, WAL, synchronous {self._synchronous.upper()}"
+        return f"sqlite, WAL, synchronous {self._database.synchronous}"
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._database.warnings
 
     # EventLog
 

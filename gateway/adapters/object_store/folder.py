@@ -10,7 +10,7 @@ outlive a copy of the folder.
 """
 
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -21,10 +21,11 @@ from attrs import define, field
 
 from gateway.adapters.object_store.disk_threads import DiskThreads
 from gateway.adapters.object_store.files import FileFacts, NewFile, NoSuchFile, StoredFile, remove_leftovers
-from gateway.adapters.object_store.folders import make_folder, remove_file, walk
+from gateway.adapters.object_store.folders import remove_file, walk
 from gateway.adapters.object_store.keys import BadKey, parts_of
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import RangeRefused, TooLarge, Unavailable
+from gateway.file_system import make_folder, weaknesses
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectReader, StoredObject
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,8 @@ class FolderObjectStore:
 
     settings: ObjectStoreSettings
     folder: Path
+    warnings: Sequence[str] = field(init=False, default=())
+    """Found once, by `prepare`."""
     _threads: DiskThreads = field(init=False)
 
     @_threads.default
@@ -103,8 +106,13 @@ class FolderObjectStore:
         return f"folder, {free_bytes // 1024**2} MB free"
 
     async def prepare(self) -> None:
-        """Make the folders, and remove what a killed process has left."""
+        """Make the folders, see what they lie on, and remove what a killed process has left."""
         await self._run(self._make_folders)
+        self.warnings = await self._run(
+            weaknesses, self.folder, "the folder of objects", "object_store.path, data_dir"
+        )
+        for warning in self.warnings:
+            log.warning("accepted work is less safe than promised", reason=warning)
         removed = await self._run(remove_leftovers, self.folder / TEMPORARY)
         if removed:
             log.info("left-over temporary files removed", count=removed)

@@ -33,23 +33,6 @@ def walk(bucket: Path, folders: Sequence[str], *, make: bool = False) -> Iterato
         yield chain
 
 
-def make_folder(path: Path) -> None:
-    """The folder and those above it, synced, so that they outlive a crash of the machine."""
-    if path.is_dir():
-        return
-    make_folder(path.parent)
-    path.mkdir(exist_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sync_all(chain: Sequence[int]) -> None:
     """Innermost first. All of them: one that was there already may have been made a moment ago by another put."""
     for descriptor in reversed(chain):

@@ -1,6 +1,6 @@
 """An object store, measured: once around the port, not in each adapter."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from time import perf_counter
 
@@ -17,6 +17,10 @@ class MeasuredObjectStore:
 
     _store: ObjectStore
     _metrics: ObjectStoreMetrics
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        return self._store.warnings
 
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int

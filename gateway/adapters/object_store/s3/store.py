@@ -9,7 +9,7 @@ How full the disk behind an S3 is, nobody can ask it: NoRoom comes of a put, nev
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
@@ -68,6 +68,11 @@ class S3ObjectStore:
     _uploads: Uploads
     _readers: asyncio.Semaphore
     """Each holds a connection for as long as whoever reads takes; the rest of the pool is for all other work."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """None: what an S3 lies on, nobody can ask it."""
+        return ()
 
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
