@@ -59,6 +59,10 @@ layers: $(TEST)
 bench: $(TEST)  ## Measure against the goals, into build/bench.json; ONLY=name runs one
 	$(PYTHON_ENV) -m tests.benchmarks $(if $(ONLY),--only $(ONLY))
 
+.PHONY: chaos
+chaos: system-packages $(TEST)  ## Break things under load, into build/chaos.json; ONLY=name TIMES=n strikes so
+	$(PYTHON_ENV) -m tests.chaos $(if $(ONLY),--only $(ONLY)) $(if $(TIMES),--times $(TIMES)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: lock dist clean system-packages
 lock:  ## Pin what setup.cfg asks for in requirements/; UPGRADE=1 takes the newest
 	tools/lock $(if $(UPGRADE),--upgrade)

@@ -14,6 +14,7 @@ of ours and end with it.
 import asyncio
 import itertools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,6 +45,15 @@ class Certificates:
     chain: Path
     key: Path
     authority: Path
+
+
+@frozen
+class Depth:
+    """Messages of a queue."""
+
+    ready: int
+    unacked: int
+    """In somebody's hands."""
 
 
 @define(eq=False)
@@ -137,6 +147,17 @@ class RabbitMQ:
             f"{{ok, Wreck}} = rabbit_amqqueue:lookup({name}), rabbit_amqqueue:delete_crashed(Wreck)"
         )
 
+    async def depths(self, vhost: str) -> dict[str, Depth]:
+        """Of all its queues, by name."""
+        listing = (
+            '[io:format("depth ~s ~b ~b~n", [Name, Ready, Unacked])'
+            " || [{name, {resource, _, queue, Name}}, {messages_ready, Ready}, {messages_unacknowledged, Unacked}]"
+            f' <- rabbit_amqqueue:info_all(<<"{vhost}">>, [name, messages_ready, messages_unacknowledged])]'
+        )
+        printed = await asyncio.to_thread(self._evaluate, listing)
+        found = re.findall(r"^(?:\d+> )*depth (\S+) (\d+) (\d+)$", printed, re.MULTILINE)
+        return {name: Depth(int(ready), int(unacked)) for name, ready, unacked in found}
+
     @contextmanager
     def impatience(self, within_s: float) -> Iterator[None]:
         """Channels that begin meanwhile are closed when a message is left unsettled for that long."""
@@ -211,21 +232,29 @@ class RabbitMQ:
         assert self._process is not None, "the node is not running"
         return self._process
 
-    def _evaluate(self, *expressions: str) -> None:
-        """In the node's own Erlang shell: `rabbitmqctl` takes a second of the processor for each word."""
+    def _evaluate(self, *expressions: str) -> str:
+        """In the node's own Erlang shell: `rabbitmqctl` takes a second of the processor for each word.
+
+        What they print.
+        """
         mark = f"done-{time.monotonic_ns()}"
+        begin = (self.folder / "console").stat().st_size
         console = self._running.stdin
         assert console is not None
         console.write(f'{", ".join(expressions)}, io:format("~s~s~n", ["{mark}", "!"]).\n'.encode())
         console.flush()
         deadline = time.monotonic() + ASK_TIMEOUT_S
-        while f"{mark}!" not in self._console():
+        while f"{mark}!" not in (printed := self._console(begin)):
             if self._running.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"RabbitMQ does not answer: {self._console()[-4000:]}")
             time.sleep(0.005)
+        return printed
 
-    def _console(self) -> str:
-        return (self.folder / "console").read_text(errors="replace")
+    def _console(self, begin: int = 0) -> str:
+        """What it wrote there, from that byte on."""
+        with (self.folder / "console").open("rb") as console:
+            console.seek(begin)
+            return console.read().decode(errors="replace")
 
     def _write_configuration(self) -> None:
         (self.folder / "home").mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,57 @@
+"""`python -m tests.chaos [--only NAME] [--times N] [--seed S]`: break things, prints a table, writes build/chaos.json.
+
+What the parts wrote meanwhile goes to build/chaos/NAME.log. Ends non-zero when any invariant was violated.
+"""
+
+import asyncio
+import random
+import sys
+import tempfile
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from tests.chaos.fault import Fault, all_faults, dice_of
+from tests.chaos.report import RESULT, Measured, added, commit_id, read_rows, table_of, write_rows
+
+
+def struck(fault: Fault, times: int, seed: int) -> Measured:
+    """Run it, with all that its parts say in a file."""
+    log = RESULT.parent / "chaos" / f"{fault.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=f"chaos-{fault.name}-") as folder,
+        log.open("w") as output,
+        redirect_stdout(output),
+    ):
+        return asyncio.run(fault.run(times, Path(folder), dice_of(seed, fault)))
+
+
+@click.command()
+@click.option("--only", metavar="NAME", help="Let this fault strike alone.")
+@click.option("--times", type=click.IntRange(min=1), help="So often, not as often as in a full run.")
+@click.option("--seed", type=int, help="Throw the dice of that run again.")
+def main(only: str | None, times: int | None, seed: int | None) -> None:
+    """Break things under load, and see that nothing accepted is lost."""
+    faults = {fault.name: fault for fault in all_faults()}
+    if only is not None and only not in faults:
+        raise click.BadParameter(f"there is {', '.join(faults)}", param_hint="--only")
+    seed = random.randrange(2**32) if seed is None else seed
+    commit = commit_id()
+    is_well = True
+    for fault in [faults[only]] if only else faults.values():
+        click.echo(f"{fault.name}: seed {seed}", err=True)
+        measured = struck(fault, times or fault.full, seed)
+        for violation in measured.violations:
+            click.echo(f"{fault.name}: {violation}", err=True)
+        is_well = is_well and not measured.violations
+        write_rows(added(read_rows(), fault.name, measured, commit))
+    Console(width=None if sys.stdout.isatty() else 120).print(table_of(read_rows()))
+    if not is_well:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
