@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
 
+import structlog
+
 from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import GatewayError
@@ -109,6 +111,7 @@ def remove_for_ever(folder: str) -> None:
 
 
 async def main(what: str, folder: str) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # words alone go to stdout
     play = {"stall": stall, "put": put_for_ever, "fill": fill_the_disk, "watch": watch_threads}[what]
     async with open_folder_store(ObjectStoreSettings(), Path(folder)) as store:
         await play(store)
