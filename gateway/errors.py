@@ -18,24 +18,6 @@ from typing import ClassVar
 from attrs import frozen
 
 
-class GatewayError(Exception):
-    """Something went wrong in a way that we foresaw.
-
-    `text` is for the client and holds nothing internal; `detail` is for the log alone; `code` is a stable word.
-    """
-
-    default_code: ClassVar[str] = "internal"
-
-    def __init__(self, text: str, *, code: str | None = None, detail: str = "") -> None:
-        super().__init__(text)
-        self.text = text
-        self.code = code or self.default_code
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.detail})" if self.detail else self.text
-
-
 @frozen
 class Fault:
     """One thing that is wrong in a request: where (JSON pointer, RFC 6901), which kind, and what."""
@@ -45,16 +27,32 @@ class Fault:
     detail: str
 
 
-class BadInput(GatewayError):
-    """The request has a wrong shape; nothing of it is kept."""
+class GatewayError(Exception):
+    """Something went wrong in a way that we foresaw.
 
-    default_code = "bad_input"
+    `text` is for the client and holds nothing internal; `detail` is for the log alone; `code` is a stable word;
+    `faults` are all things that are wrong, where they have a place in the request.
+    """
+
+    default_code: ClassVar[str] = "internal"
 
     def __init__(
         self, text: str, *, code: str | None = None, detail: str = "", faults: Sequence[Fault] = ()
     ) -> None:
-        super().__init__(text, code=code, detail=detail)
+        super().__init__(text)
+        self.text = text
+        self.code = code or self.default_code
+        self.detail = detail
         self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.detail})" if self.detail else self.text
+
+
+class BadInput(GatewayError):
+    """The request has a wrong shape; nothing of it is kept."""
+
+    default_code = "bad_input"
 
 
 class Unprocessable(BadInput):

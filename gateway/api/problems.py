@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler
 from gateway import errors
 from gateway.api.cors import is_preflight, preflight_answer
 from gateway.cancellation import is_being_cancelled
-from gateway.errors import BadInput, GatewayError, RangeRefused, Unavailable
+from gateway.errors import GatewayError, RangeRefused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -171,7 +171,7 @@ def _rendered(body: Mapping[str, object]) -> bytes:
 
 
 def _members(error: GatewayError) -> dict[str, object]:
-    if not isinstance(error, BadInput) or not error.faults:
+    if not error.faults:
         return {}
     faults = [
         {"pointer": _readable(fault.pointer), "code": fault.code, "detail": _readable(fault.detail)}

@@ -1,0 +1,171 @@
+"""Try failed images again: a new job on the originals that are kept, so that nothing is sent a second time.
+
+The job that they failed in may still be running, and its end stays as it is. That job and the new one work on the
+same originals, which the job store knows from the commit on: whichever is removed last takes them with it.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final
+
+import structlog
+from attrs import define, frozen
+
+from gateway.domain.attempt import new_trace_id
+from gateway.domain.job import Image, Job, Original, Status
+from gateway.domain.job_id import new_job_id
+from gateway.domain.transitions import accept
+from gateway.errors import Conflict, Fault, Unavailable
+from gateway.intake.shape import MAX_FAULTS, refuse_any
+from gateway.jobs.ledger import Ledger
+from gateway.jobs.side_by_side import for_each
+from gateway.ports.clock import Clock
+from gateway.ports.job_store import Companion, JobStore
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
+
+log = structlog.get_logger(__name__)
+
+_HEADS_AT_ONCE: Final = 16
+_LOOK_S: Final = 20.0
+"""For all of them."""
+
+
+@frozen
+class _Chosen:
+    """An image that is to be tried again, and where the request names it."""
+
+    image: Image
+    pointer: str
+
+
+def _none(_: Job) -> Sequence[Companion]:
+    return ()
+
+
+@define(eq=False)
+class Retry:
+    """A use case."""
+
+    _ledger: Ledger
+    _jobs: JobStore
+    _objects: ObjectStore
+    _clock: Clock
+    _prefix: str
+
+    async def __call__(
+        self,
+        job_id: str,
+        indices: Sequence[int] | None = None,
+        *,
+        companions: Callable[[Job], Sequence[Companion]] = _none,
+    ) -> Job:
+        """The new, committed job of these images, in this order; None: of all failed ones that can be tried again.
+
+        What `companions` makes of the new job is committed with it, or nothing is. Raises JobNotFound; BadInput for
+        an index that is none of the job's or comes twice; Conflict when an image did not fail, has no original, or
+        there is nothing to retry, and when the job is retired meanwhile; Unavailable, NoRoom; what the job store
+        says of the companions.
+        """
+        job = await self._jobs.get(job_id)
+        chosen = _all_failed(job) if indices is None else _named(job, indices)
+        await self._demand_originals(chosen)
+        now = self._clock.now()
+        images = [self._anew(each.image, index) for index, each in enumerate(chosen)]
+        change = accept(new_job_id(now), images, now, job.options, retry_of=job.job_id)
+        await self._ledger.add(change, reserved=(), companions=companions(change.job))
+        log.info("job accepted", job_id=change.job.job_id, images=len(images), failed=0, retry_of=job.job_id)
+        return change.job
+
+    def _anew(self, image: Image, index: int) -> Image:
+        return Image(
+            index=index,
+            original_filename=image.original_filename,
+            trace_id=new_trace_id(self._prefix),
+            source_url=image.source_url,
+            original=image.original,
+        )
+
+    async def _demand_originals(self, chosen: Sequence[_Chosen]) -> None:
+        """Raises Conflict when some are gone from the object store, Unavailable."""
+        originals = [each.image.original for each in chosen if each.image.original]
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                gone = await self._gone(originals)
+        except TimeoutError as error:
+            raise Unavailable("The object store does not answer in time.") from error
+        lost = [each for each in chosen if each.image.original in gone]
+        why = "its original is gone from the object store"
+        _refuse_some(chosen, [_fault(each, "original_gone", why) for each in lost])
+
+    async def _gone(self, originals: Sequence[Original]) -> Collection[Original | None]:
+        """Those that are not in the object store. Raises Unavailable."""
+        gone: set[Original | None] = set()
+
+        async def look_for(original: Original) -> None:
+            try:
+                await self._objects.head(ObjectKey(Bucket.ORIGINAL, original.key))
+            except ObjectNotFound:
+                gone.add(original)
+
+        await for_each(originals, look_for, at_once=_HEADS_AT_ONCE)
+        return gone
+
+
+def _all_failed(job: Job) -> Sequence[_Chosen]:
+    """Raises Conflict when there is none of which an original was kept, or a URL."""
+    chosen = [_Chosen(image, "") for image in job.images if _has_failed(image) and _can_be_had(image)]
+    if not chosen:
+        raise Conflict("The job has no failed images that can be tried again.", code="nothing_to_retry")
+    return chosen
+
+
+def _named(job: Job, indices: Sequence[int]) -> Sequence[_Chosen]:
+    """Raises BadInput, Conflict."""
+    refuse_any(list(_slips(indices, len(job.images))))
+    chosen = [_Chosen(job.images[index], f"/images/{place}") for place, index in enumerate(indices)]
+    _refuse_some(chosen, [fault for each in chosen if (fault := _why_not(each))])
+    return chosen
+
+
+def _slips(indices: Sequence[int], images: int) -> Iterator[Fault]:
+    if not indices:
+        yield Fault("/images", "no_images", "images must name one image at least")
+    seen: set[int] = set()
+    for place, index in enumerate(indices):
+        if not 0 <= index < images:
+            text = f"there is no image {index}: the batch has {images}, counted from 0"
+            yield Fault(f"/images/{place}", "bad_index", text)
+        elif index in seen:
+            yield Fault(f"/images/{place}", "index_twice", f"image {index} is named twice")
+        seen.add(index)
+
+
+def _why_not(chosen: _Chosen) -> Fault | None:
+    image = chosen.image
+    if not _has_failed(image):
+        return _fault(chosen, "not_failed", f"it has not failed, but is {image.status}")
+    if not _can_be_had(image):
+        return _fault(chosen, "original_not_kept", "its content was refused, so no original was kept")
+    return None
+
+
+def _fault(chosen: _Chosen, code: str, why: str) -> Fault:
+    return Fault(chosen.pointer, code, f"image {chosen.image.index}: {why}")
+
+
+def _refuse_some(chosen: Sequence[_Chosen], faults: Sequence[Fault]) -> None:
+    """Raises Conflict if there are any."""
+    if faults:
+        raise Conflict(
+            f"{len(faults)} of {len(chosen)} images can't be tried again; the first: {faults[0].detail}.",
+            code=faults[0].code,
+            faults=faults[:MAX_FAULTS],
+        )
+
+
+def _has_failed(image: Image) -> bool:
+    return image.status is Status.FAILED
+
+
+def _can_be_had(image: Image) -> bool:
+    return image.original is not None or image.source_url is not None
