@@ -38,7 +38,19 @@ class Backlog(Protocol):
         """Images, at most `limit`, that have not ended, of jobs accepted before then."""
 
     async def forget_publishes(self) -> int:
-        """Take every open attempt as unpublished, for a broker that forgot them; returns how many."""
+        """Take every open attempt as unpublished, for a broker that forgot them when the process died.
+
+        Each is one more interruption of its image. Returns how many.
+        """
+
+    async def take_back_publishes(self) -> int:
+        """The same at a clean stop, which interrupts nothing."""
+
+    async def interrupted(self, times: int) -> Mapping[str, Sequence[int]]:
+        """Images that wait for their place in the broker and were interrupted so often, or more, the oldest first.
+
+        It goes over all that wait: for a start.
+        """
 
     async def ended_before(self, moment: datetime, *, limit: int) -> Sequence[str]:
         """Ids of jobs that ended before then, oldest first."""

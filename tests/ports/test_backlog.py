@@ -104,6 +104,39 @@ async def test_forgotten_publishes_are_left_to_do_again(store: Store):
     assert await store.in_flight() == 1
 
 
+async def test_a_forgotten_publish_is_an_interruption_of_its_image_alone(store: Store):
+    job = await add(store, an_accepted_job(images=3))
+    await store.update(job.job_id, publish)
+    await store.update(job.job_id, complete)
+    for times in (1, 2):
+        await store.update(job.job_id, partial(publish, index=1))
+        await store.forget_publishes()
+        stored = await store.get(job.job_id)
+        assert [image.interruptions for image in stored.images] == [0, times, 0]
+
+
+async def test_a_publish_that_is_taken_back_is_left_to_do_again_and_no_interruption(store: Store):
+    job = await add(store, an_accepted_job(images=2))
+    await store.update(job.job_id, publish)
+    assert await store.take_back_publishes() == 1
+    assert await store.to_publish(NOW, limit=10, max_running=MANY) == {job.job_id: [0, 1]}
+    assert [image.interruptions for image in (await store.get(job.job_id)).images] == [0, 0]
+    assert await store.forget_publishes() == 0
+
+
+async def test_images_that_were_interrupted_so_often_are_found_while_they_wait(store: Store):
+    first, second = await some_jobs(store, 2)
+    for images in ([(first, 0), (first, 2), (second, 1)], [(first, 2), (second, 1)]):
+        for job, index in images:
+            await store.update(job.job_id, partial(publish, index=index))
+        await store.forget_publishes()
+    assert await store.interrupted(1) == {first.job_id: [0, 2], second.job_id: [1]}
+    assert await store.interrupted(2) == {first.job_id: [2], second.job_id: [1]}
+    await store.update(first.job_id, partial(publish, index=2))
+    await store.update(second.job_id, stop)
+    assert await store.interrupted(2) == {}
+
+
 async def test_ended_jobs_are_found_by_their_end_the_oldest_first(store: Store):
     jobs = [await add(store, an_accepted_job()) for _ in range(4)]
     for number in (2, 0, 1):

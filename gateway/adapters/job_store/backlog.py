@@ -76,6 +76,15 @@ SELECT json_group_array(json_array(job_id, number)) FROM (
 )
 """  # noqa: S608 - composed of the constant above
 
+INTERRUPTED = f"""
+SELECT json_group_array(json_array(job_id, number)) FROM (
+    SELECT job_id, place - first_place AS number FROM (
+        SELECT place FROM images
+        WHERE stage = 'publish' AND stage <> 'ended' AND json_extract(data, '$.interruptions') >= :times ORDER BY place
+    ) CROSS JOIN jobs ON key = place >> {NUMBER_BITS} ORDER BY place
+)
+"""  # noqa: S608 - composed of the constant above
+
 ENDED = """
 SELECT json_group_array(job_id) FROM (
     SELECT job_id FROM jobs WHERE completed_at < :moment ORDER BY completed_at, key LIMIT :limit
@@ -157,6 +166,10 @@ def accepted_before(
         asked = {"stage": stage.value, "moment": microseconds(moment), "limit": limit - len(found)}
         found += fetch_json(connection, ACCEPTED_BEFORE, asked)
     return _by_job(found)
+
+
+def interrupted(connection: sqlite3.Connection, *, times: int) -> Mapping[str, Sequence[int]]:
+    return _by_job(fetch_json(connection, INTERRUPTED, {"times": times}))
 
 
 def ended_before(connection: sqlite3.Connection, moment: datetime, *, limit: int) -> Sequence[str]:

@@ -160,6 +160,12 @@ class SqliteJobStore:
     async def forget_publishes(self) -> int:
         return await self._writer.run(lambda unit: unit.forget_publishes())
 
+    async def take_back_publishes(self) -> int:
+        return await self._writer.run(lambda unit: unit.take_back_publishes())
+
+    async def interrupted(self, times: int) -> Mapping[str, Sequence[int]]:
+        return await self._readers.run(partial(backlog.interrupted, times=times))
+
     async def ended_before(self, moment: datetime, *, limit: int) -> Sequence[str]:
         return await self._readers.run(partial(backlog.ended_before, moment=moment, limit=limit))
 

@@ -81,9 +81,12 @@ _DELETE_JOBS = (
     _DELETE_PLACES.format(table="images"),
     "DELETE FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))",
 )
-_FORGET_PUBLISHES = """
-UPDATE images SET stage = 'publish', published_at = NULL, data = json_remove(data, '$.published_at')
-WHERE stage = 'result' AND stage <> 'ended'
+_UNPUBLISHED = "json_remove(data, '$.published_at')"
+_INTERRUPTED_ONCE_MORE = f"""
+json_set({_UNPUBLISHED}, '$.interruptions', coalesce(json_extract(data, '$.interruptions'), 0) + 1)
+"""
+_TAKE_PUBLISHES_BACK = """
+UPDATE images SET stage = 'publish', published_at = NULL, data = {data} WHERE stage = 'result' AND stage <> 'ended'
 """
 
 
@@ -140,11 +143,10 @@ class UnitOfWork:
         self._jobs[job_id] = None
 
     def forget_publishes(self) -> int:
-        """Changes the images where they lie, so all that was staged before is written first."""
-        self.write()
-        self._jobs.clear()
-        self._forgets = True
-        return self._connection.execute(_FORGET_PUBLISHES).rowcount
+        return self._rewrite_published(_INTERRUPTED_ONCE_MORE)
+
+    def take_back_publishes(self) -> int:
+        return self._rewrite_published(_UNPUBLISHED)
 
     def reserve(self, trace_ids: Sequence[str], deadline: datetime) -> None:
         self._reserved |= dict.fromkeys(trace_ids, microseconds(deadline))
@@ -250,6 +252,13 @@ class UnitOfWork:
             return True
         (found,) = self._connection.execute(_COUNT_RESERVATIONS, (to_json(reserved),)).fetchone()
         return bool(found == len(reserved))
+
+    def _rewrite_published(self, data: str) -> int:
+        """Changes the images where they lie, so all that was staged before is written first."""
+        self.write()
+        self._jobs.clear()
+        self._forgets = True
+        return self._connection.execute(_TAKE_PUBLISHES_BACK.format(data=data)).rowcount
 
     def _write_rows(self, statement: str, rows: Sequence[Row]) -> None:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
