@@ -54,8 +54,12 @@ class Subscription(Protocol):
     async def next_batch(self, limit: int) -> list[Delivery]:
         """Wait for at least one delivery; give all that have arrived, at most `limit`, in order.
 
-        Raises Unavailable when the subscription is lost for good; a lost connection is mended inside.
+        An empty list once `stop_taking` was called and all that had come was given out. Raises Unavailable when the
+        subscription is lost for good; a lost connection is mended inside.
         """
+
+    async def stop_taking(self) -> None:
+        """From now on the queue brings nothing more; what it has brought may still be given out and settled."""
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Done with. Of a connection that is gone: nothing happens, they come again."""

@@ -163,6 +163,31 @@ async def test_a_subscription_that_is_over_raises(broker: Broker) -> None:
         await subscription.next_batch(1)
 
 
+async def test_who_stops_taking_gets_what_had_arrived_and_then_the_end(broker: Broker) -> None:
+    await publish(broker, Queue.IMAGE_UPLOAD, "a", "b", "c")
+    async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=2) as subscription:
+        first = await take(subscription, 1)
+        await subscription.stop_taking()
+        await subscription.ack(first)
+        second = await take(subscription, 1)
+        await subscription.ack(second)
+        assert bodies(first + second) == ["a", "b"]
+        assert await asyncio.wait_for(subscription.next_batch(1), 5) == []
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["c"]
+
+
+async def test_who_waits_for_a_message_hears_that_nothing_more_is_taken(broker: Broker) -> None:
+    async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=2) as subscription:
+        waiting = asyncio.create_task(subscription.next_batch(1))
+        await asyncio.sleep(0)
+        await subscription.stop_taking()
+        assert await asyncio.wait_for(waiting, 5) == []
+        await publish(broker, Queue.IMAGE_UPLOAD, "a")
+        assert (await broker.depth(Queue.IMAGE_UPLOAD)).consumers == 0
+        await subscription.stop_taking()
+    assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["a"]
+
+
 async def test_what_is_requeued_comes_again_and_says_so(broker: Broker) -> None:
     await publish(broker, Queue.METADATA_GENERATED, "a")
     async with broker.subscribe(Queue.METADATA_GENERATED, prefetch=1) as subscription:

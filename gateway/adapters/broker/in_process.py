@@ -117,6 +117,7 @@ class _Subscription:
     _unsettled: dict[Delivery, Message] = field(init=False, factory=dict)
     """By the delivery itself: one of another subscription may have the same tag."""
     _news: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _is_taking: bool = field(init=False, default=False)
     _is_over: bool = field(init=False, default=False)
 
     async def next_batch(self, limit: int) -> list[Delivery]:
@@ -124,9 +125,17 @@ class _Subscription:
         while not self._arrived:
             if self._is_over:
                 raise Unavailable("The subscription has ended.")
+            if not self._is_taking:
+                return []
             self._news.clear()
             await self._news.wait()
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+
+    async def stop_taking(self) -> None:
+        if self._is_taking:
+            self._is_taking = False
+            self._queue.leave(self)
+            self._news.set()
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         settled = [delivery for delivery in deliveries if self._unsettled.pop(delivery, None) is not None]
@@ -159,13 +168,15 @@ class _Subscription:
         self._news.set()
 
     def start(self) -> None:
+        self._is_taking = True
         self._queue.join(self)
 
     def end(self) -> None:
         if self._is_over:
             return
         self._is_over = True
-        self._queue.leave(self)
+        if self._is_taking:
+            self._queue.leave(self)
         self._queue.give_back(self._unsettled.values())
         self._unsettled.clear()
         self._arrived.clear()

@@ -21,6 +21,7 @@ class Holding:
     _queue: Queue
     _channel: AbstractChannel
     _on_arrival: Callable[[], None]
+    _consumer_tag: str | None = field(init=False, default=None)
     _arrived: deque[Delivery] = field(init=False, factory=deque)
     _unsettled: dict[int, Delivery] = field(init=False, factory=dict)
     """By tag; tags only grow, so the oldest come first."""
@@ -34,6 +35,18 @@ class Holding:
     @property
     def has_arrivals(self) -> bool:
         return bool(self._arrived)
+
+    async def start(self, queue_name: str, prefetch: int) -> None:
+        """From now on the queue's messages come, at most `prefetch` of them unsettled."""
+        await self._channel.basic_qos(prefetch_count=prefetch)
+        started = await self._channel.basic_consume(queue_name, self.receive)
+        self._consumer_tag = started.consumer_tag
+
+    async def stop(self) -> None:
+        """Nothing more comes; what has come may still be settled."""
+        consumer_tag, self._consumer_tag = self._consumer_tag, None
+        if consumer_tag is not None:
+            await self._channel.basic_cancel(consumer_tag)
 
     async def receive(self, message: DeliveredMessage) -> None:
         """aiormq's callback. It must not wait: aiormq cancels callbacks that run when the channel ends."""

@@ -44,6 +44,7 @@ class RabbitSubscription:
     _holding: Holding | None = field(init=False, default=None)
     _news: asyncio.Event = field(init=False, factory=asyncio.Event)
     _consuming: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _has_stopped: bool = field(init=False, default=False)
     _is_over: bool = field(init=False, default=False)
 
     async def next_batch(self, limit: int) -> list[Delivery]:
@@ -52,10 +53,20 @@ class RabbitSubscription:
             holding = self._live_holding()
             if holding is not None and holding.has_arrivals:
                 return holding.take(limit)
+            if self._has_stopped:
+                return []
             if self._is_over:
                 raise Unavailable("The subscription has ended.")
             self._news.clear()
             await self._news.wait()
+
+    async def stop_taking(self) -> None:
+        if (holding := self._live_holding()) is not None:
+            with suppress(Unavailable):  # a connection that is silent or lost brings nothing either
+                async with self._link.asking():
+                    await holding.stop()
+        self._has_stopped = True
+        self._news.set()
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         await self._settle(lambda holding: holding.ack(deliveries))
@@ -99,7 +110,7 @@ class RabbitSubscription:
     async def _keep_consuming(self) -> None:
         failures = 0
         try:
-            while not self._link.is_over:
+            while not self._link.is_over and not self._has_stopped:
                 try:
                     await self._consume(await self._link.connection())
                     failures = 0
@@ -125,12 +136,9 @@ class RabbitSubscription:
         cancelled = asyncio.get_running_loop().create_future()
         channel.on_consumer_cancel_callbacks.add(lambda _: cancelled.cancel())
         holding = self._holding = Holding(self._queue, channel, self._news.set)
-        consumer_tag = None
         try:
             async with self._link.asking():
-                await channel.basic_qos(prefetch_count=self._prefetch)
-                started = await channel.basic_consume(self._settings.queue_name(self._queue), holding.receive)
-            consumer_tag = started.consumer_tag
+                await holding.start(self._settings.queue_name(self._queue), self._prefetch)
             self._topology.consumed(self._queue)
             self._consuming.set()
             closing = channel.closing
@@ -139,17 +147,16 @@ class RabbitSubscription:
                 self._topology.not_consumed(self._queue, refusal)
         finally:
             self._holding = None
-            await self._release(channel, holding, consumer_tag)
+            await self._release(channel, holding)
 
-    async def _release(self, channel: AbstractChannel, holding: Holding, consumer_tag: str | None) -> None:
+    async def _release(self, channel: AbstractChannel, holding: Holding) -> None:
         """So that what is unsettled comes again at once."""
         if channel.is_closed:
             return
         try:
             async with asyncio.timeout(CLOSE_S):
                 with losses_told():
-                    if consumer_tag is not None:
-                        await channel.basic_cancel(consumer_tag)
+                    await holding.stop()
                     await holding.give_back_all()
                     await channel.close()
         except TimeoutError:
