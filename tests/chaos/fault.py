@@ -41,3 +41,10 @@ def dice_of(seed: int, fault: Fault) -> random.Random:
 def thrown_from(dice: random.Random) -> random.Random:
     """Dice of its own for one who throws beside others: whose turn it is changes nothing."""
     return random.Random(dice.getrandbits(64))
+
+
+def shared_out(times: int, *, among: int, at_most: int) -> Sequence[int]:
+    """Shares as even as can be, as many as a multiple of `among`, none above `at_most`; none is 0."""
+    rounds = -(-times // (among * at_most)) * among
+    shares = [times // rounds + (number < times % rounds) for number in range(rounds)]
+    return [share for share in shares if share]

@@ -23,16 +23,16 @@ Row = Mapping[str, Any]
 class Measured:
     """What came of a fault that struck `times` times; images are counted, and of left_over what lies there."""
 
-    times: int
-    accepted: int
+    times: int = 0
+    accepted: int = 0
     """Images of 201s."""
-    lost: int
+    lost: int = 0
     """Images without a final state, or without what it says there is."""
-    twice: int
+    twice: int = 0
     """Ends that were told twice, requests that became two jobs."""
-    left_over: int
+    left_over: int = 0
     """Objects and jobs of nobody."""
-    longest_stall_s: float
+    longest_stall_s: float = 0.0
     """The longest time in which work was open, all parts were up, and no image ended."""
     violations: tuple[str, ...] = ()
     """Of the invariants, all of them, each in words."""

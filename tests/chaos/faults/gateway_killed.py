@@ -1,24 +1,76 @@
-"""SIGKILL of the gateway at random instants, and within the first 50 ms of a start."""
+"""SIGKILL of the gateway, embedded and in production, at random instants, and again while it starts.
 
+It is killed at work when every stage holds images, and often once or twice more before it is ready: within the first
+50 ms of the process, and of its listening. Those hit what the one before left.
+"""
+
+import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from tests.chaos.battle import Battle
-from tests.chaos.fault import Fault
+from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
-from tests.chaos.world import embedded_world
+from tests.chaos.world import embedded_world, production_world
+from tests.servers.gateway import START_S, Gateway
+from tests.servers.rabbitmq import listens
+
+MOST_OF_ONE_WORLD = 50
+LONGEST_LIFE_S = 1.0
+"""Beyond the time until every stage holds images."""
+EARLY_S = 0.05
+CALM_S = 2
+"""After the last one: what is refused then, no start cleans up."""
+
+Early = Literal["of the process", "of its listening"]
 
 
 async def run(times: int, folder: Path, dice: random.Random) -> Measured:
-    async with embedded_world(folder) as world:
-        battle = Battle(world, dice)
-        async with battle.load():
-            for strike in range(times):
-                await battle.stages_are_full(strike)
-                with battle.broken():
-                    await world.gateway.kill()
-                    await world.gateway.start()
-        return await battle.measured(times)
+    """Half of them each."""
+    measured = Measured()
+    for number, share in enumerate(shared_out(times, among=2, at_most=MOST_OF_ONE_WORLD)):
+        start = (embedded_world, production_world)[number % 2]
+        async with start(folder / f"world-{number}") as world:
+            battle = Battle(world, thrown_from(dice))
+            await _struck(battle, share, thrown_from(dice))
+            measured += await battle.measured(share)
+    return measured
+
+
+async def _struck(battle: Battle, times: int, dice: random.Random) -> None:
+    gateway, strikes = battle.world.gateway, iter(range(times))
+    async with battle.load():
+        for strike in strikes:
+            await asyncio.sleep(dice.uniform(0, LONGEST_LIFE_S))
+            held = await battle.stages_are_full(strike)
+            assert gateway.process.returncode is None, "the gateway has ended by itself"
+            with battle.broken():
+                await gateway.kill()
+                for early, again in zip(_early_strikes(dice), strikes, strict=False):
+                    after_s = await _killed_early(gateway, early, dice)
+                    battle.note(f"{again}, {after_s * 1000:.0f} ms {early}", held)
+                await gateway.start()
+        await asyncio.sleep(CALM_S)
+
+
+def _early_strikes(dice: random.Random) -> Sequence[Early]:
+    kinds: tuple[Early, Early] = ("of the process", "of its listening")
+    return dice.choices(kinds, k=dice.choice((0, 0, 1, 2)))
+
+
+async def _killed_early(gateway: Gateway, early: Early, dice: random.Random) -> float:
+    """How many seconds it had."""
+    after_s = dice.uniform(0, EARLY_S)
+    await gateway.launch()
+    if early == "of its listening":
+        async with asyncio.timeout(START_S):
+            while not listens(gateway.port):
+                await asyncio.sleep(0.001)
+    await asyncio.sleep(after_s)
+    await gateway.kill()
+    return after_s
 
 
 FAULT = Fault("gateway_killed", full=200, in_ci=30, run=run)

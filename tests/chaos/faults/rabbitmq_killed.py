@@ -1,24 +1,59 @@
-"""SIGKILL and restart of RabbitMQ, beside our own workers and beside stand-ins for the existing services."""
+"""SIGKILL and restart of RabbitMQ under load: beside our own workers and, in turn, beside stand-ins for the existing
+services, which lose what they had in hand and end with it.
 
+Half of the time it hangs before it dies, so that it takes messages with it whose confirms are awaited.
+"""
+
+import asyncio
 import random
+from itertools import cycle
 from pathlib import Path
 
 from tests.chaos.battle import Battle
-from tests.chaos.fault import Fault
+from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
-from tests.chaos.world import production_world
+from tests.chaos.world import ProductionWorld, production_world
+from tests.servers.system import Make
+
+MOST_OF_ONE_WORLD = 25
+LONGEST_HANG_S = 0.5
+LONGEST_OUTAGE_S = 1.0
+"""Beyond the time that it takes to start."""
 
 
 async def run(times: int, folder: Path, dice: random.Random) -> Measured:
-    async with production_world(folder) as world:
-        battle = Battle(world, dice)
-        async with battle.load():
-            for strike in range(times):
-                await battle.stages_are_full(strike)
-                with battle.broken():
-                    await world.node.restart()
-                    await world.is_ready()
-        return await battle.measured(times)
+    """Half of them each."""
+    measured = Measured()
+    makes: tuple[Make, Make] = ("ours", "existing")
+    for number, (share, make) in enumerate(
+        zip(shared_out(times, among=2, at_most=MOST_OF_ONE_WORLD), cycle(makes))
+    ):
+        async with production_world(folder / f"world-{number}", analyzer=make, processor=make) as world:
+            battle = Battle(world, thrown_from(dice))
+            await _struck(battle, world, share, f"beside {make}", thrown_from(dice))
+            measured += await battle.measured(share)
+    return measured
+
+
+async def _struck(
+    battle: Battle, world: ProductionWorld, times: int, where: str, dice: random.Random
+) -> None:
+    async with battle.load():
+        for strike in range(times):
+            await battle.stages_are_full(f"{strike} {where}")
+            with battle.broken():
+                await _killed(world, dice)
+                await world.node.start()
+                await world.is_ready()
+
+
+async def _killed(world: ProductionWorld, dice: random.Random) -> None:
+    hang_s, outage_s = dice.uniform(0, LONGEST_HANG_S), dice.uniform(0, LONGEST_OUTAGE_S)
+    if dice.random() < 0.5:
+        world.node.pause()
+        await asyncio.sleep(hang_s)
+    await world.node.kill()
+    await asyncio.sleep(outage_s)
 
 
 FAULT = Fault("rabbitmq_killed", full=50, in_ci=3, run=run)

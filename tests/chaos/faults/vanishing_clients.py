@@ -1,0 +1,242 @@
+"""Clients that vanish: in mid-body, right after the last byte and while the answer comes; by a reset, by silence and by
+closing their half. Meanwhile others send their batches, and each of theirs is taken.
+
+Of a request that was broken off nothing may stay. One that came whole may have become a job, or not; a job that there
+is must end as any other, and of which a client saw the first bytes of its 201, there must be one.
+"""
+
+import asyncio
+import itertools
+import random
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from tests.chaos.aftermath import until_nothing_happens
+from tests.chaos.battle import Battle
+from tests.chaos.bodies import a_jpeg_named, in_base64, multipart, some_images
+from tests.chaos.exchange import head_of
+from tests.chaos.fault import Fault, thrown_from
+from tests.chaos.load import GOOD_WAYS
+from tests.chaos.records import Accepted, Sent
+from tests.chaos.report import Measured
+from tests.chaos.reservations import with_reservations
+from tests.chaos.world import EmbeddedWorld, Job, embedded_world
+from tests.photos import padded
+from tests.servers.gateway import HOST
+
+AT_ONCE = 8
+SILENCE_S = 1
+"""How long the gateway waits for the next byte of a body."""
+PATIENCE_S = 30
+LARGE_BYTES = 400_000
+CREATED = b"HTTP/1.1 201"
+
+Bytes = tuple[str, str, bytes]
+"""Query, content type and body of a request."""
+
+
+# --- what they send
+
+
+def as_multipart(images: Sequence[Sent]) -> Bytes:
+    return "", *multipart(images)
+
+
+def as_base64(images: Sequence[Sent]) -> Bytes:
+    return "", *in_base64(images)
+
+
+def as_raw(images: Sequence[Sent]) -> Bytes:
+    """A body takes one image."""
+    (image,) = images
+    return f"?name={image.name}", "image/jpeg", image.content
+
+
+FORMS: Sequence[Callable[[Sequence[Sent]], Bytes]] = (as_multipart, as_base64, as_raw)
+
+
+def large(image: Sent) -> Sent:
+    """It comes in many pieces."""
+    return Sent(image.name, padded(image.content, LARGE_BYTES))
+
+
+# --- how they leave
+
+
+@define(eq=False)
+class Line:
+    """A connection to the gateway."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def reset(self) -> None:
+        """Gone at once, with whatever lies unread."""
+        connection: socket.socket = self.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def fall_silent(self) -> None:
+        """Neither sends nor reads, longer than the gateway waits."""
+        await asyncio.sleep(2 * SILENCE_S)
+
+    async def close_half(self) -> None:
+        """Says that nothing more comes, and still reads."""
+        self.writer.write_eof()
+
+    async def all_that_comes(self) -> bytes:
+        """Up to the end of the connection."""
+        with suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE_S):
+                return await self.reader.read()
+        return b""
+
+
+Leaving = Callable[[Line], Awaitable[None]]
+WAYS: Sequence[Leaving] = (Line.reset, Line.fall_silent, Line.close_half)
+MOMENTS = ("in the body", "after the last byte", "in the answer")
+
+
+@frozen
+class Plan:
+    """How one client goes."""
+
+    form: Callable[[Sequence[Sent]], Bytes]
+    moment: str
+    way: Leaving
+
+
+def plans(dice: random.Random) -> Iterator[Plan]:
+    """Each kind as often as any other."""
+    kinds = [Plan(*kind) for kind in itertools.product(FORMS, MOMENTS, WAYS)]
+    while True:
+        dice.shuffle(kinds)
+        yield from kinds
+
+
+# --- the clients
+
+
+@define(eq=False)
+class Vanishing:
+    battle: Battle
+    world: EmbeddedWorld
+    dice: random.Random
+    unknown: list[Sequence[Sent]] = field(factory=list)
+    """Images of requests that came whole, and of which nobody knows what became of them."""
+
+    async def all(self, plans: Iterable[Plan]) -> None:
+        """A few at once."""
+        waiting = enumerate(plans)
+
+        async def some() -> None:
+            for number, plan in waiting:
+                await self.one(number, plan)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(some())
+
+    async def one(self, number: int, plan: Plan) -> None:
+        images = self._images(f"v{number}", plan)
+        query, content_type, body = plan.form(images)
+        head = head_of(content_type, len(body), query)
+        line = Line(*await asyncio.open_connection(HOST, self.world.gateway.port))
+        try:
+            if plan.moment == "in the body":
+                await self._in_the_body(line, head + body[: self.dice.randrange(len(body))], images, plan.way)
+            elif plan.moment == "after the last byte":
+                await self._after_the_last_byte(line, head + body, images, plan.way)
+            else:
+                await self._in_the_answer(line, head + body, images, plan.way)
+        finally:
+            line.writer.transport.abort()
+
+    async def accept_what_became_jobs(self) -> None:
+        """Once all is over: of requests of which nobody knew."""
+        await until_nothing_happens(self.world)
+        jobs = await self.world.jobs()
+        for images in self.unknown:
+            job = _job_of(images, jobs)
+            if job is not None:
+                self.battle.records.accept(Accepted(job["job_id"], images))
+
+    async def _in_the_body(self, line: Line, begun: bytes, images: Sequence[Sent], way: Leaving) -> None:
+        self.battle.records.refuse(images)
+        await _send(line, begun)
+        await way(line)
+        if way is not Line.reset:
+            self._expect(await line.all_that_comes(), (b"", b"HTTP/1.1 400", b"HTTP/1.1 408"), images)
+
+    async def _after_the_last_byte(
+        self, line: Line, request: bytes, images: Sequence[Sent], way: Leaving
+    ) -> None:
+        self.battle.records.leave_unanswered(images)
+        self.unknown.append(images)
+        await _send(line, request)
+        await way(line)
+        if way is Line.close_half:
+            self._expect(await line.all_that_comes(), (b"", CREATED), images)
+
+    async def _in_the_answer(self, line: Line, request: bytes, images: Sequence[Sent], way: Leaving) -> None:
+        await _send(line, request)
+        async with asyncio.timeout(PATIENCE_S):
+            begun = await line.reader.readexactly(len(CREATED))
+        await way(line)
+        self._expect(begun, (CREATED,), images)
+        job = _job_of(images, await self.world.jobs())
+        if job is None:
+            self.battle.records.wrong.append(f"201 for {_names(images)}, and there is no such job")
+        else:
+            self.battle.records.accept(Accepted(job["job_id"], images))
+
+    def _expect(self, answer: bytes, begins: Sequence[bytes], images: Sequence[Sent]) -> None:
+        begun = answer[: len(CREATED)]
+        if begun not in begins:
+            self.battle.records.wrong.append(f"{answer!r} for {_names(images)}")
+
+    def _images(self, name: str, plan: Plan) -> Sequence[Sent]:
+        if plan.form is as_raw:
+            images = [a_jpeg_named(name)]
+        else:
+            images = some_images(self.dice, name)
+        return [large(image) if _is_jpeg(image) and self.dice.random() < 0.5 else image for image in images]
+
+
+async def _send(line: Line, request: bytes) -> None:
+    line.writer.write(request)
+    await line.writer.drain()
+
+
+def _job_of(images: Sequence[Sent], jobs: dict[str, Job]) -> Job | None:
+    names = [image.name for image in images]
+    return next(
+        (job for job in jobs.values() if [image["original_filename"] for image in job["images"]] == names),
+        None,
+    )
+
+
+def _is_jpeg(image: Sent) -> bool:
+    return image.name.endswith(".jpg")
+
+
+def _names(images: Sequence[Sent]) -> str:
+    return ", ".join(image.name for image in images)
+
+
+async def run(times: int, folder: Path, dice: random.Random) -> Measured:
+    async with embedded_world(folder, intake_silence_s=SILENCE_S) as world:
+        battle = Battle(world, dice)
+        async with battle.load(ways=GOOD_WAYS):
+            vanishing = Vanishing(battle, world, thrown_from(dice))
+            await vanishing.all(itertools.islice(plans(thrown_from(dice)), times))
+        await vanishing.accept_what_became_jobs()
+        return await with_reservations(world, await battle.measured(times))
+
+
+FAULT = Fault("vanishing_clients", full=200, in_ci=20, run=run)

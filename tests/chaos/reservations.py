@@ -1,0 +1,29 @@
+"""What the gateway has reserved and not given back, once it has stopped: read in its file, for nothing outside tells."""
+
+import sqlite3
+from contextlib import closing
+
+from attrs import evolve
+
+from tests.chaos.report import Measured
+from tests.chaos.world import World
+
+
+async def with_reservations(world: World, measured: Measured) -> Measured:
+    """What was measured, with the reservations that a clean stop leaves. Call it last: the gateway has stopped."""
+    ended = await world.gateway.stop()
+    left = _reservations(world)
+    violations = [f"left over: {left} reservations after a stop"] if left else []
+    if ended.code != 0:
+        violations.append(f"wrong: the gateway ended with {ended.code}")
+    return evolve(
+        measured,
+        left_over=measured.left_over + left,
+        violations=(*measured.violations, *violations),
+    )
+
+
+def _reservations(world: World) -> int:
+    with closing(sqlite3.connect(world.gateway.data_dir / "jobs.sqlite")) as jobs:
+        (count,) = jobs.execute("SELECT count(*) FROM reservations").fetchone()
+    return int(count)
