@@ -30,6 +30,7 @@ from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
 from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
+from gateway.jobs.retry import Retry
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.submit import Submit
 from gateway.ports.object_store import Bucket, ObjectKey
@@ -77,6 +78,16 @@ class Parts:
             urls=FetchPolicy(),
             prefix=self.settings.trace_prefix,
             takes_metadata_options=self.settings.metadata_options == "allowed",
+        )
+
+    @property
+    def retry(self) -> Retry:
+        return Retry(
+            ledger=self.ledger,
+            jobs=self.jobs,
+            objects=self.objects,
+            clock=self.clock,
+            prefix=self.settings.trace_prefix,
         )
 
     @property
