@@ -21,6 +21,7 @@ from gateway.api.views import (
 from gateway.context import AppContext
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Status
+from gateway.domain.receipt import receipt_of
 from gateway.intake.reader import read_batch
 from gateway.ports.job_store import JobNotFound, JobSummary
 
@@ -63,7 +64,7 @@ class Batches:
             )
             job = await self._context.submit(batch, strict=strict)
         location = f"{PREFIX}/batch/{job.job_id}"
-        return json_answer(to_json(created_fields(job)), status=201, headers={"Location": location})
+        return json_answer(to_json(created_fields(receipt_of(job))), status=201, headers={"Location": location})
 
     async def status(self, request: web.Request) -> web.StreamResponse:
         # What is in memory needs no check of its id, and no await.

@@ -16,8 +16,9 @@ from attrs import asdict, define, field
 
 from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event
 from gateway.domain.image_query import ImageQuery
-from gateway.domain.job import Image, Job
+from gateway.domain.job import Image, Job, outcome_of
 from gateway.domain.options import BatchOptions
+from gateway.domain.receipt import Receipt
 from gateway.events.stream import EventStream
 from gateway.metadata import Metadata
 from gateway.ports.image_search import FoundImage, ImagePage
@@ -82,6 +83,7 @@ def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) ->
         {
             "job_id": job.job_id,
             "status": job.status,
+            "outcome": job.outcome,
             "total_images": counts.total,
             "completed": counts.completed,
             "failed": counts.failed,
@@ -89,8 +91,11 @@ def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) ->
             "progress": counts.progress,
             "images": images,
             "options": _options_fields(job.options) if isinstance(job, Job) else None,
+            "retry_of": job.retry_of,
             "created_at": job.created_at,
+            "started_at": job.started_at,
             "updated_at": job.updated_at,
+            "cancelled_at": job.cancelled_at,
             "completed_at": job.completed_at,
         }
     )
@@ -101,15 +106,18 @@ def _options_fields(options: BatchOptions) -> Fields | None:
     return None if options.metadata is None else {"metadata": _present(asdict(options.metadata))}
 
 
-def created_fields(job: Job) -> Fields:
-    """What answers a new batch."""
-    total = job.counts.total
-    return {
-        "job_id": job.job_id,
-        "status": job.status,
-        "created_at": job.created_at,
-        "message": f"Batch job created with {total} image{'' if total == 1 else 's'}",
-    }
+def created_fields(receipt: Receipt) -> Fields:
+    """What answers a new batch, also one of images that are tried again."""
+    total = receipt.images
+    return _present(
+        {
+            "job_id": receipt.job_id,
+            "status": receipt.status,
+            "created_at": receipt.created_at,
+            "message": f"Batch job created with {total} image{'' if total == 1 else 's'}",
+            "retry_of": receipt.retry_of,
+        }
+    )
 
 
 def page_fields(jobs: Iterable[object], total: int, next_cursor: str | None) -> Fields:
@@ -123,6 +131,7 @@ def event_fields(job_id: str, event: Event, position: str) -> Fields:
             "type": event.type,
             "job_id": job_id,
             "status": event.status,
+            "outcome": outcome_of(event.status, counts) if event.type is EventType.JOB_COMPLETE else None,
             "progress": counts.progress,
             "completed": counts.completed,
             "failed": counts.failed,

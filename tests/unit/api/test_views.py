@@ -9,6 +9,7 @@ from attrs import evolve
 from gateway.api.views import Frames, StatusViews, created_fields
 from gateway.domain.events import Event, StreamPosition, snapshot_event
 from gateway.domain.job import Job
+from gateway.domain.receipt import receipt_of
 from tests import builders
 
 
@@ -115,4 +116,4 @@ def test_a_frame_larger_than_the_cache_is_written_all_the_same() -> None:
 
 @pytest.mark.parametrize(("images", "text"), [(1, "1 image"), (2, "2 images"), (100, "100 images")])
 def test_images_are_counted_in_words(images: int, text: str) -> None:
-    assert created_fields(builders.a_job(images))["message"] == f"Batch job created with {text}"
+    assert created_fields(receipt_of(builders.a_job(images)))["message"] == f"Batch job created with {text}"
