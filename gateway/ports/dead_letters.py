@@ -1,7 +1,8 @@
 """Dead letters of ours, kept beside the jobs. All methods raise Unavailable; writes raise NoRoom too.
 
 What ends an attempt keeps its letter in the same transaction (`JobStore.update`), and what makes another attempt of it
-takes it away in the same.
+takes it away in the same. One that was kept once is not kept again, also after it was taken away or deleted: its
+message may come twice.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ class DeadLetterPage:
 
 class DeadLetterStore(Protocol):
     async def keep_letter(self, letter: DeadLetter) -> None:
-        """Keep one whose job is gone; one that is kept already is fine."""
+        """Keep one whose job is gone; one that was kept before is fine."""
 
     async def letter(self, dead_letter_id: str) -> DeadLetter:
         """Raises DeadLetterNotFound."""
@@ -42,5 +43,8 @@ class DeadLetterStore(Protocol):
     async def delete_letter(self, dead_letter_id: str) -> None:
         """Raises DeadLetterNotFound."""
 
-    async def delete_letters(self, *, before: datetime | None = None) -> int:
-        """All, or those that came before then; returns how many."""
+    async def delete_letters(self) -> int:
+        """All of them; returns how many."""
+
+    async def forget_letters(self, *, before: datetime) -> int:
+        """Forget those without a job that came before then; returns how many. A job's go with it."""

@@ -25,13 +25,17 @@ from gateway.ports.dead_letters import DeadLetterNotFound, DeadLetterPage
 from gateway.ports.job_store import Companion, TakenLetter
 
 _KEEP_LETTER = "INSERT OR IGNORE INTO dead_letters (dead_letter_id, job_id, at, data) VALUES (?, ?, ?, ?)"
-_TAKE_LETTER = "DELETE FROM dead_letters WHERE dead_letter_id = ?"
+_TAKE_LETTER = "UPDATE dead_letters SET data = NULL WHERE dead_letter_id = ?"
+_TAKE_ALL_LETTERS = "UPDATE dead_letters SET data = NULL WHERE data IS NOT NULL"
+_FORGET_LETTERS = """
+DELETE FROM dead_letters WHERE at < ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.job_id = dead_letters.job_id)
+"""
 _LETTER = "SELECT json(data) FROM dead_letters WHERE dead_letter_id = :dead_letter_id"
 _LETTERS = """
 SELECT json_array(
-    (SELECT count(*) FROM dead_letters),
+    (SELECT count(data) FROM dead_letters),
     (SELECT json_group_array(json_array(key, json(data))) FROM (
-        SELECT key, data FROM dead_letters WHERE key < :before ORDER BY key DESC LIMIT :limit
+        SELECT key, data FROM dead_letters WHERE key < :before AND data IS NOT NULL ORDER BY key DESC LIMIT :limit
     ))
 )
 """
@@ -79,10 +83,12 @@ def letters(connection: sqlite3.Connection, *, limit: int, cursor: str | None) -
     return DeadLetterPage([letter_of(data) for _, data in listed], total, next_cursor)
 
 
-def delete_letters(connection: sqlite3.Connection, before: datetime | None) -> int:
-    if before is None:
-        return connection.execute("DELETE FROM dead_letters").rowcount
-    return connection.execute("DELETE FROM dead_letters WHERE at < ?", (microseconds(before),)).rowcount
+def delete_letters(connection: sqlite3.Connection) -> int:
+    return connection.execute(_TAKE_ALL_LETTERS).rowcount
+
+
+def forget_letters(connection: sqlite3.Connection, before: datetime) -> int:
+    return connection.execute(_FORGET_LETTERS, (microseconds(before),)).rowcount
 
 
 def answer(connection: sqlite3.Connection, key: str, now: datetime) -> Answer | None:

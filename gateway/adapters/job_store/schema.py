@@ -141,8 +141,8 @@ _THIRD: Migration = (
     "CREATE TABLE retired (job_key INTEGER PRIMARY KEY) STRICT",  # jobs that are about to be removed
     """CREATE TABLE dead_letters (
         key INTEGER PRIMARY KEY, dead_letter_id TEXT NOT NULL UNIQUE, job_id TEXT NOT NULL, at INTEGER NOT NULL,
-        data TEXT NOT NULL
-    ) STRICT""",
+        data TEXT
+    ) STRICT""",  # no data: it was taken away, and is not shown again if its message comes once more
     "CREATE INDEX dead_letters_of_job ON dead_letters (job_id)",
     "CREATE INDEX dead_letters_by_time ON dead_letters (at)",
     """CREATE TABLE answers (

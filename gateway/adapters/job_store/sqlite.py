@@ -197,8 +197,11 @@ class SqliteJobStore:
     async def delete_letter(self, dead_letter_id: str) -> None:
         await self._writer.run(lambda unit: unit.delete_letter(dead_letter_id))
 
-    async def delete_letters(self, *, before: datetime | None = None) -> int:
-        return await self._writer.run(lambda unit: unit.delete_letters(before))
+    async def delete_letters(self) -> int:
+        return await self._writer.run(lambda unit: unit.delete_letters())
+
+    async def forget_letters(self, *, before: datetime) -> int:
+        return await self._writer.run(lambda unit: unit.forget_letters(before))
 
     # Answers
 

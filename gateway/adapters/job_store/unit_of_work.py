@@ -169,8 +169,11 @@ class UnitOfWork:
         beside.check(self._connection, taken, None)
         beside.write(self._connection, taken)
 
-    def delete_letters(self, before: datetime | None) -> int:
-        return beside.delete_letters(self._connection, before)
+    def delete_letters(self) -> int:
+        return beside.delete_letters(self._connection)
+
+    def forget_letters(self, before: datetime) -> int:
+        return beside.forget_letters(self._connection, before)
 
     def forget_answers(self, before: datetime) -> int:
         return beside.forget_answers(self._connection, before)
