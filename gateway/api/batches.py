@@ -1,5 +1,6 @@
 """Batches by HTTP: submit one, ask how it stands, list them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -21,7 +22,7 @@ from gateway.api.views import (
 from gateway.context import AppContext
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Status
-from gateway.domain.receipt import receipt_of
+from gateway.domain.receipt import Receipt, receipt_of
 from gateway.intake.reader import read_batch
 from gateway.ports.job_store import JobNotFound, JobSummary
 
@@ -33,6 +34,14 @@ LONGEST_PAGE_WITH_IMAGES: Final = 50
 """A job may have a hundred images: longer pages would take the loop for too long."""
 
 _ALL_IMAGES: Final = ImageQuery()
+
+
+def created_answer(receipt: Receipt, headers: Mapping[str, str] = {}) -> web.Response:
+    """What tells of a job that was accepted, and where it is; with more headers, if there are any."""
+    location = f"{PREFIX}/batch/{receipt.job_id}"
+    return json_answer(
+        to_json(created_fields(receipt)), status=201, headers={"Location": location, **headers}
+    )
 
 
 @define(eq=False)
@@ -63,8 +72,7 @@ class Batches:
                 settings=self._context.settings.intake,
             )
             job = await self._context.submit(batch, strict=strict)
-        location = f"{PREFIX}/batch/{job.job_id}"
-        return json_answer(to_json(created_fields(receipt_of(job))), status=201, headers={"Location": location})
+        return created_answer(receipt_of(job))
 
     async def status(self, request: web.Request) -> web.StreamResponse:
         # What is in memory needs no check of its id, and no await.
