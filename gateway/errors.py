@@ -68,9 +68,21 @@ class NotFound(GatewayError):
 
 
 class Conflict(GatewayError):
-    """Not in the present state; the same request may succeed later."""
+    """Not in the present state; the same request may succeed later, where that is known after `retry_after_s`."""
 
     default_code = "conflict"
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        code: str | None = None,
+        detail: str = "",
+        faults: Sequence[Fault] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(text, code=code, detail=detail, faults=faults)
+        self.retry_after_s = retry_after_s
 
 
 class TooLarge(GatewayError):

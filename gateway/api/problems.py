@@ -20,7 +20,7 @@ from aiohttp.typedefs import Handler
 from gateway import errors
 from gateway.api.cors import is_preflight, preflight_answer
 from gateway.cancellation import is_being_cancelled
-from gateway.errors import GatewayError, RangeRefused, Unavailable
+from gateway.errors import Conflict, GatewayError, RangeRefused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -181,7 +181,7 @@ def _members(error: GatewayError) -> dict[str, object]:
 
 
 def _headers(error: GatewayError) -> dict[str, str]:
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | Conflict) and error.retry_after_s is not None:
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, RangeRefused):
         return {"Content-Range": f"bytes */{error.size}"}

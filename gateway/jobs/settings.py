@@ -33,6 +33,7 @@ class JobsSettings:
     watch_every_s: float = field(default=2.0, validator=validators.gt(0))
     keep_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
     delete_objects: bool = True
+    idempotency_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
     metadata_options: Literal["auto", "allowed", "refused"] = field(
         default="auto", validator=validators.in_(("auto", "allowed", "refused"))
     )
