@@ -1,4 +1,4 @@
-"""What the gateway has reserved and not given back, once it has stopped: read in its file, for nothing outside tells."""
+"""What a gateway that has stopped still holds reserved: read in its file, for nothing outside tells of it."""
 
 import sqlite3
 from contextlib import closing

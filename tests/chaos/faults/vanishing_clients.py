@@ -10,6 +10,8 @@ import itertools
 import random
 import socket
 import struct
+import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -129,6 +131,8 @@ class Vanishing:
     dice: random.Random
     unknown: list[Sequence[Sent]] = field(factory=list)
     """Images of requests that came whole, and of which nobody knows what became of them."""
+    answers: Counter[str] = field(factory=Counter)
+    """What those who still read were told, by when they went."""
 
     async def all(self, plans: Iterable[Plan]) -> None:
         """A few at once."""
@@ -161,17 +165,18 @@ class Vanishing:
         """Once all is over: of requests of which nobody knew."""
         await until_nothing_happens(self.world)
         jobs = await self.world.jobs()
-        for images in self.unknown:
-            job = _job_of(images, jobs)
-            if job is not None:
-                self.battle.records.accept(Accepted(job["job_id"], images))
+        found = [(job, images) for images in self.unknown if (job := _job_of(images, jobs)) is not None]
+        for job, images in found:
+            self.battle.records.accept(Accepted(job["job_id"], images))
+        self.answers["jobs of requests that came whole, without an answer"] = len(found)
 
     async def _in_the_body(self, line: Line, begun: bytes, images: Sequence[Sent], way: Leaving) -> None:
         self.battle.records.refuse(images)
         await _send(line, begun)
         await way(line)
         if way is not Line.reset:
-            self._expect(await line.all_that_comes(), (b"", b"HTTP/1.1 400", b"HTTP/1.1 408"), images)
+            answer = await line.all_that_comes()
+            self._note("in the body", answer, (b"", b"HTTP/1.1 400", b"HTTP/1.1 408"), images)
 
     async def _after_the_last_byte(
         self, line: Line, request: bytes, images: Sequence[Sent], way: Leaving
@@ -181,30 +186,28 @@ class Vanishing:
         await _send(line, request)
         await way(line)
         if way is Line.close_half:
-            self._expect(await line.all_that_comes(), (b"", CREATED), images)
+            self._note("after the last byte", await line.all_that_comes(), (b"", CREATED), images)
 
     async def _in_the_answer(self, line: Line, request: bytes, images: Sequence[Sent], way: Leaving) -> None:
         await _send(line, request)
         async with asyncio.timeout(PATIENCE_S):
             begun = await line.reader.readexactly(len(CREATED))
         await way(line)
-        self._expect(begun, (CREATED,), images)
+        self._note("in the answer", begun, (CREATED,), images)
         job = _job_of(images, await self.world.jobs())
         if job is None:
             self.battle.records.wrong.append(f"201 for {_names(images)}, and there is no such job")
         else:
             self.battle.records.accept(Accepted(job["job_id"], images))
 
-    def _expect(self, answer: bytes, begins: Sequence[bytes], images: Sequence[Sent]) -> None:
+    def _note(self, moment: str, answer: bytes, expected: Sequence[bytes], images: Sequence[Sent]) -> None:
         begun = answer[: len(CREATED)]
-        if begun not in begins:
+        self.answers[f"{begun.decode() or 'no answer'} {moment}"] += 1
+        if begun not in expected:
             self.battle.records.wrong.append(f"{answer!r} for {_names(images)}")
 
     def _images(self, name: str, plan: Plan) -> Sequence[Sent]:
-        if plan.form is as_raw:
-            images = [a_jpeg_named(name)]
-        else:
-            images = some_images(self.dice, name)
+        images = [a_jpeg_named(name)] if plan.form is as_raw else some_images(self.dice, name)
         return [large(image) if _is_jpeg(image) and self.dice.random() < 0.5 else image for image in images]
 
 
@@ -236,6 +239,7 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
             vanishing = Vanishing(battle, world, thrown_from(dice))
             await vanishing.all(itertools.islice(plans(thrown_from(dice)), times))
         await vanishing.accept_what_became_jobs()
+        print(dict(vanishing.answers), file=sys.stderr, flush=True)
         return await with_reservations(world, await battle.measured(times))
 
 
