@@ -26,13 +26,16 @@ from gateway.jobs.collector import Collector
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.fetcher import Fetcher
+from gateway.jobs.idempotency import IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.measures import Census, Measures
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
+from gateway.jobs.recall import take_back
 from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
+from gateway.jobs.retry import Retry
 from gateway.jobs.submit import Submit
 from gateway.neighbours import built_in_roles, check_installed, open_workers
 from gateway.ports.clock import SystemClock
@@ -84,6 +87,13 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             request_s=settings.intake.total_s,
         )
         stack.push_async_callback(reserved.give_back)
+        idempotent = IdempotentRequests(
+            answers=jobs,
+            leases=jobs,
+            clock=clock,
+            keep_s=settings.jobs.idempotency_s,
+            body_s=settings.intake.total_s,
+        )
         submit = Submit(
             ledger=ledger,
             reserved=reserved,
@@ -95,6 +105,14 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             urls=FetchPolicy.of(settings.fetch),
             prefix=settings.jobs.trace_prefix,
             takes_metadata_options=settings.takes_metadata_options,
+        )
+        retry = Retry(
+            ledger=ledger,
+            jobs=jobs,
+            objects=objects,
+            clock=clock,
+            idempotent=idempotent,
+            prefix=settings.jobs.trace_prefix,
         )
         cleaner = Cleaner(
             ledger=ledger,
@@ -169,6 +187,8 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             Census(backlog=jobs, metrics=metrics.jobs),
             Pulse(metrics),
         )
+        if not broker.remembers:
+            stack.push_async_callback(_take_back_unless_crashed, jobs, background)
         await stack.enter_async_context(background.running(*services))
         yield AppContext(
             settings=settings,
@@ -182,6 +202,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             latest=latest,
             stream=EventStream(latest, jobs, hub),
             submit=submit,
+            retry=retry,
             warnings=lambda: [*broker.warnings, *pipeline.warnings(), *jobs.warnings, *objects.warnings],
         )
 
@@ -189,6 +210,12 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
 def _job_store(settings: Settings) -> AbstractAsyncContextManager[SqliteJobStore]:
     path = Path(settings.job_store.path or settings.data_dir / "jobs.sqlite")
     return SqliteJobStore.open(path, synchronous=settings.job_store.synchronous)
+
+
+async def _take_back_unless_crashed(jobs: SqliteJobStore, background: Background) -> None:
+    """A service that died may have died of an image: that counts as an interruption, as a dead process does."""
+    if background.crashed is None:
+        await take_back(jobs)
 
 
 def _make_private(folder: Path) -> None:

@@ -9,6 +9,7 @@ ANALYSIS_FAILED: Final = "analysis_failed"
 ANALYSIS_REFUSED: Final = "analysis_refused"
 ANALYSIS_UNAVAILABLE: Final = "analysis_unavailable"
 TAGGING_FAILED: Final = "tagging_failed"
+INTERRUPTED: Final = "interrupted"
 
 ANALYSIS_CODES: Final = (ANALYSIS_FAILED, ANALYSIS_UNAVAILABLE, ANALYSIS_REFUSED, "analysis_unreadable")
 """What an analyzer may say with a message that it rejects."""
@@ -28,5 +29,6 @@ FAILURE_CODES: Final = (
     *ANALYSIS_CODES,
     *TAGGING_CODES,
     "no_result",
+    INTERRUPTED,
     "storage_failed",
 )

@@ -14,6 +14,11 @@ class Waiting:
     index: int
 
 
+def each(waiting: Mapping[str, Sequence[int]]) -> list[Waiting]:
+    """All of them, job by job."""
+    return [Waiting(job_id, index) for job_id, indices in waiting.items() for index in indices]
+
+
 def take_turns(waiting: Mapping[str, Sequence[int]], room: int) -> list[Waiting]:
     """At most `room` waiting images: one of each job in turn, jobs in the order given, images by their index."""
     lanes = [[Waiting(job_id, index) for index in indices] for job_id, indices in waiting.items()]

@@ -5,7 +5,7 @@ message may so be published twice; the pipeline is at least once anyway.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from attrs import define, field
@@ -18,6 +18,7 @@ from gateway.jobs.confirms import Confirms
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import message_name
+from gateway.jobs.recall import Recall
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.side_by_side import for_each
 from gateway.messages import METADATA_POLICY, ImageUpload, encode, encode_policy
@@ -48,7 +49,9 @@ class Dispatcher:
     name: str = "dispatcher"
     _bell: asyncio.Event = field(init=False)
     _confirms: Confirms = field(init=False)
-    _is_recalled: bool = False
+    _recall: Recall = field(init=False)
+    _is_one_alone: bool = field(init=False, default=False)
+    """Of the suspects: until it has left the broker, nothing else goes there."""
     _last_served: str | None = None
 
     @_bell.default
@@ -59,15 +62,32 @@ class Dispatcher:
     def _nothing_confirmed(self) -> Confirms:
         return Confirms(self._ledger, self._clock)
 
+    @_recall.default
+    def _recall_of_this_start(self) -> Recall:
+        return Recall(self._ledger, self._backlog, self._broker, self._clock, self._settings)
+
     async def run(self) -> None:
         """Work until cancelled."""
         await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._settings.poll_s)
 
     async def run_once(self) -> None:
         """Fill the window with what waits. Raises Unavailable when the broker or the store is down."""
-        await self._recall()
+        await self._recall.ensure_made()
         await self._pipeline.ensure_looked()
-        room = self._pipeline.window - await self._backlog.in_flight()
+        in_flight = await self._backlog.in_flight()
+        if in_flight and self._is_one_alone:
+            return
+        self._is_one_alone = bool(self._recall.suspects)
+        if self._is_one_alone:
+            await self._send_a_suspect()
+        else:
+            await self._fill(self._pipeline.window - in_flight)
+
+    async def _send_a_suspect(self) -> None:
+        await self._send(self._recall.suspects[:1])
+        del self._recall.suspects[0]
+
+    async def _fill(self, room: int) -> None:
         if room <= 0:
             return
         waiting = await self._backlog.to_publish(
@@ -79,16 +99,11 @@ class Dispatcher:
         plan = take_turns(waiting, room)
         if plan:
             self._last_served = plan[-1].job_id
+        await self._send(plan)
+
+    async def _send(self, plan: Sequence[Waiting]) -> None:
         async with self._confirms.all_committed():
             await for_each(plan, self._publish, at_once=_AT_ONCE)
-
-    async def _recall(self) -> None:
-        """Once: what a broker that forgets had before this process began is published again."""
-        if self._is_recalled:
-            return
-        if not self._broker.remembers and (forgotten := await self._backlog.forget_publishes()):
-            log.info("open attempts are published again", images=forgotten)
-        self._is_recalled = True
 
     async def _publish(self, waiting: Waiting) -> None:
         try:

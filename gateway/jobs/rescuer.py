@@ -6,7 +6,7 @@ an image of a job that was accepted long ago ends, once the gateway has been up 
 which the machine was off, what lay over gets its chance first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,7 +15,7 @@ from attrs import define, field
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Stage, Status
-from gateway.domain.schedule import Waiting
+from gateway.domain.schedule import Waiting, each
 from gateway.domain.transitions import attempt_completed, attempt_lost, fail
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.pipeline import Pipeline
@@ -66,7 +66,7 @@ class Rescuer:
         moment = self._pipeline.overdue_before(self._settings.result_timeout_s)
         if moment is not None:
             overdue = await self._backlog.without_result(moment, limit=_A_ROUND)
-            await for_each(_each(overdue), lambda image: self._rescue(image, moment), at_once=_AT_ONCE)
+            await for_each(each(overdue), lambda image: self._rescue(image, moment), at_once=_AT_ONCE)
 
     def _has_been_up_long(self) -> bool:
         now = self._clock.now()
@@ -80,7 +80,7 @@ class Rescuer:
     async def _give_up_old(self) -> None:
         moment = self._clock.now() - timedelta(seconds=self._settings.give_up_s)
         old = await self._backlog.accepted_before(moment, limit=_A_ROUND)
-        await for_each(_each(old), self._give_up, at_once=_AT_ONCE)
+        await for_each(each(old), self._give_up, at_once=_AT_ONCE)
 
     async def _rescue(self, waiting: Waiting, moment: datetime) -> None:
         image = await self._image_of(waiting)
@@ -151,10 +151,6 @@ class Rescuer:
 
     def _failure(self, text: str) -> Failure:
         return Failure("no_result", f"{text} ({self._pipeline.depths_text()})")
-
-
-def _each(images: Mapping[str, Sequence[int]]) -> list[Waiting]:
-    return [Waiting(job_id, index) for job_id, indices in images.items() for index in indices]
 
 
 def _is_overdue(image: Image, moment: datetime) -> bool:

@@ -17,8 +17,10 @@ class JobsSettings:
     worked on at once, the others wait. Before its second attempt an image waits `attempt_pause_s`, or
     `unavailable_pause_s` where a model was down or limited us, and twice as long before each further one. An image
     without a result is looked for `result_timeout_s` after its publish, time without consumers not counted, and sent
-    again; `give_up_s` after its job was accepted it fails, whatever it waits for. `watch_every_s` the broker's queues
-    are looked at. An ended job is kept for `keep_s`, then deleted, with its objects if `delete_objects`.
+    again; `give_up_s` after its job was accepted it fails, whatever it waits for. It also fails, in embedded mode, once
+    the process died `max_interruptions` times with it in work. `watch_every_s` the broker's queues are looked at. An
+    ended job is kept for `keep_s`, then deleted, with its objects if `delete_objects`. The answer to a request with an
+    idempotency key is given again to its repeats for `idempotency_s`.
     """
 
     trace_prefix: str = field(default="b", validator=validators.matches_re(r"[A-Za-z0-9_.]{1,40}"))
@@ -26,6 +28,7 @@ class JobsSettings:
     consumer_prefetch: int = field(default=1, validator=validators.ge(1))
     max_running_jobs: int = field(default=1000, validator=validators.ge(1))
     max_attempts: int = field(default=3, validator=validators.ge(1))
+    max_interruptions: int = field(default=8, validator=validators.ge(1))
     attempt_pause_s: float = field(default=1.0, validator=validators.ge(0))
     unavailable_pause_s: float = field(default=20.0, validator=validators.ge(0))
     result_timeout_s: float = field(default=600.0, validator=validators.gt(0))
