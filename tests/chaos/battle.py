@@ -33,7 +33,9 @@ from tests.chaos.world import World
 PATIENCE_S = 120
 """After the load's end: for all that was accepted to end."""
 MOST_OPEN_IMAGES = 60
-"""Clients pause while so many are open: each stage holds images then, and the end is near."""
+"""Clients pause while so many are open, so that the end is never far."""
+OPEN_IMAGES_OF_A_FLOOD = 4
+"""So many times that while somebody waits for every stage to hold images."""
 
 
 @define(eq=False)
@@ -42,11 +44,13 @@ class Battle:
 
     world: World
     dice: random.Random
+    most_open_images: int = MOST_OPEN_IMAGES
     records: Records = field(factory=Records)
     stalls: Stalls = field(factory=Stalls)
     stages_hit: Counter[str] = field(factory=Counter)
     """How often each stage held images when the fault struck."""
     followers: Followers = field(init=False)
+    _is_flood: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.followers = Followers(
@@ -74,7 +78,11 @@ class Battle:
 
     async def stages_are_full(self, strike: int | str) -> Holdings:
         """Returns once every stage holds images, and says what lies where."""
-        held = await every_stage_holds_images(self.world, self.records)
+        self._is_flood = True
+        try:
+            held = await every_stage_holds_images(self.world, self.records)
+        finally:
+            self._is_flood = False
         self.note(strike, held)
         return held
 
@@ -103,7 +111,8 @@ class Battle:
         )
 
     def _may_send(self) -> bool:
-        return self.stalls.open_images < MOST_OPEN_IMAGES
+        share = OPEN_IMAGES_OF_A_FLOOD if self._is_flood else 1
+        return self.stalls.open_images < share * self.most_open_images
 
     def _on_accepted(self, accepted: Accepted) -> None:
         self.stalls.accepted(len(accepted.images))

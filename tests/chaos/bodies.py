@@ -11,7 +11,7 @@ from tests.chaos.records import Sent
 from tests.photos import a_jpeg, a_png
 from tests.servers.web import Page, Request, Site, image
 
-LONGEST_DOWNLOAD_MS = 300
+LONGEST_DOWNLOAD_MS = 600
 
 
 def a_jpeg_named(name: str) -> Sent:

@@ -6,14 +6,16 @@ Half of the time it hangs before it dies, so that it takes messages with it whos
 
 import asyncio
 import random
-from itertools import cycle
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from attrs import frozen
 
 from tests.chaos.battle import Battle
 from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
 from tests.chaos.world import ProductionWorld, production_world
-from tests.servers.system import Make
 
 MOST_OF_ONE_WORLD = 25
 LONGEST_HANG_S = 0.5
@@ -21,16 +23,36 @@ LONGEST_OUTAGE_S = 1.0
 """Beyond the time that it takes to start."""
 
 
+@frozen
+class Beside:
+    """The services that the gateway works with."""
+
+    name: str
+    most_open_images: int
+    options: Mapping[str, Any]
+
+
+BESIDE_OURS = Beside("beside ours", 60, {})
+BESIDE_EXISTING = Beside(
+    "beside existing ones",
+    most_open_images=15,  # exiftool takes a third of a second for each
+    options={
+        "analyzer": "existing",
+        "processor": "existing",
+        # Slower than the processor, so that images lie before and in both.
+        "analyzer_variables": {"ANALYSIS_S": "0.4", "WORKER_CONCURRENCY": "1"},
+    },
+)
+
+
 async def run(times: int, folder: Path, dice: random.Random) -> Measured:
     """Half of them each."""
     measured = Measured()
-    makes: tuple[Make, Make] = ("ours", "existing")
-    for number, (share, make) in enumerate(
-        zip(shared_out(times, among=2, at_most=MOST_OF_ONE_WORLD), cycle(makes))
-    ):
-        async with production_world(folder / f"world-{number}", analyzer=make, processor=make) as world:
-            battle = Battle(world, thrown_from(dice))
-            await _struck(battle, world, share, f"beside {make}", thrown_from(dice))
+    for number, share in enumerate(shared_out(times, among=2, at_most=MOST_OF_ONE_WORLD)):
+        beside = (BESIDE_OURS, BESIDE_EXISTING)[number % 2]
+        async with production_world(folder / f"world-{number}", **beside.options) as world:
+            battle = Battle(world, thrown_from(dice), beside.most_open_images)
+            await _struck(battle, world, share, beside.name, thrown_from(dice))
             measured += await battle.measured(share)
     return measured
 
