@@ -14,9 +14,9 @@ from attrs import define
 from gateway.analyzer.chain import Chain
 from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.settings import AnalyzerSettings
-from gateway.consuming import Hopeless, Workers
+from gateway.consuming import GIVEN_UP, Hopeless, Workers
 from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
-from gateway.failure_codes import ANALYSIS_FAILED
+from gateway.failure_codes import ANALYSIS_CRASHED, ANALYSIS_FAILED
 from gateway.messages import (
     METADATA_POLICY,
     METADATA_WRITER,
@@ -55,6 +55,8 @@ class Analyzer:
             metrics,
             count,
             self._settings.prefetch,
+            self._settings.max_tries,
+            self.give_up,
         )
 
     async def handle(self, delivery: Delivery) -> None:
@@ -69,6 +71,10 @@ class Analyzer:
             headers = _headers(delivery, words)
             await self._broker.publish(Queue.METADATA_GENERATED, encode(_answer(message, words)), headers)
             log.debug("image analysed", keywords=len(words.keywords))
+
+    async def give_up(self, _: Delivery) -> None:
+        """Raises Hopeless: whoever began it came to no end."""
+        raise Hopeless(GIVEN_UP, code=ANALYSIS_CRASHED)
 
     async def _words(self, message: ImageUpload) -> Metadata:
         try:

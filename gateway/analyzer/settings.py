@@ -27,6 +27,8 @@ class AnalyzerSettings:
     """
     prefetch: int = field(default=1, validator=[validators.ge(1), validators.le(65535)])
     """Messages in hand of each that works; with more than 1, those behind a slow image wait with it."""
+    max_tries: int = field(default=5, validator=validators.ge(1))
+    """How often work on one message is begun whose worker ends over it; then its image fails."""
     timeout_s: float = field(default=60.0, validator=validators.gt(0))
     """The longest that one image may take."""
     http_host: str = "0.0.0.0"  # noqa: S104 health and metrics of a worker are asked from other machines

@@ -15,6 +15,7 @@ from gateway.messages.headers import (
     METADATA_POLICY,
     METADATA_WRITER,
     REJECT_REASON,
+    TRIES,
     decode_policy,
     encode_policy,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "METADATA_POLICY",
     "METADATA_WRITER",
     "REJECT_REASON",
+    "TRIES",
     "ImageProcessed",
     "ImageUpload",
     "Malformed",

@@ -19,6 +19,8 @@ REJECT_REASON: Final = "reject-reason"
 """With a dead letter: why, in words for people."""
 FAILURE_CODE: Final = "failure-code"
 """With a dead letter or a failed result: why, as a stable word of the API."""
+TRIES: Final = "tries"
+"""In a queue of work: which try it is to work on the message; 1 where it is missing."""
 
 
 def encode_policy(policy: MetadataPolicy) -> str:

@@ -4,14 +4,14 @@ It never rejects: what it can't do it answers as `failed`. A tagged image lies i
 `<trace_id>/<safe file name>`, with a trace_id that is the attempt's own, so that no two attempts write one object.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import structlog
 from attrs import define, evolve
 
-from gateway.consuming import Workers
+from gateway.consuming import GIVEN_UP, Workers
 from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
 from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.images.signatures import ImageType, image_type
@@ -42,6 +42,8 @@ _MAX_GROWTH_BYTES: Final = 16 * 1024 * 1024
 _PIECE: Final = 256 * 1024
 
 Headers = Mapping[str, object]
+Answer = tuple[ImageProcessed, Headers | None]
+Process = Callable[[MetadataGenerated, Headers], Awaitable[Answer]]
 
 
 @define(eq=False)
@@ -64,10 +66,19 @@ class Processor:
             metrics,
             count,
             self._settings.prefetch,
+            self._settings.max_tries,
+            self.give_up,
         )
 
     async def handle(self, delivery: Delivery) -> None:
         """Tag the image of one message. Raises Unavailable when store or broker is down."""
+        await self._answer(delivery, self._process)
+
+    async def give_up(self, delivery: Delivery) -> None:
+        """Answer that it failed: whoever began it came to no end. Raises Unavailable when the broker is down."""
+        await self._answer(delivery, _given_up)
+
+    async def _answer(self, delivery: Delivery, process: Process) -> None:
         try:
             message = decode(MetadataGenerated, delivery.body)
         except Malformed as error:
@@ -76,12 +87,10 @@ class Processor:
             await self._broker.publish(Queue.DEAD_LETTER, delivery.body, delivery.headers)
             return
         with structlog.contextvars.bound_contextvars(job_id=message.group_id, trace_id=message.trace_id):
-            answer, headers = await self._process(message, delivery.headers)
+            answer, headers = await process(message, delivery.headers)
             await self._broker.publish(Queue.IMAGE_PROCESSED, encode(answer), headers)
 
-    async def _process(
-        self, message: MetadataGenerated, headers: Headers
-    ) -> tuple[ImageProcessed, Headers | None]:
+    async def _process(self, message: MetadataGenerated, headers: Headers) -> Answer:
         try:
             path = await self._tag(message, headers)
         except (ContentError, ObjectNotFound, BadInput, TooLarge, HelperDied, HelperTimeout) as error:
@@ -93,7 +102,7 @@ class Processor:
             # It happened in a helper, to this image: it must not end the gateway, now and at each start again.
             log.exception("tagging crashed")
             return _failed(message, "The processor failed on this image.")
-        return evolve(_answer(message, "completed"), processed_path=path), None
+        return evolve(_result(message, "completed"), processed_path=path), None
 
     async def _tag(self, message: MetadataGenerated, headers: Headers) -> str:
         key = ObjectKey(Bucket.ORIGINAL, message.original_path)
@@ -130,15 +139,17 @@ def _policy(headers: Headers) -> MetadataPolicy:
         return AUTO
 
 
-def _failed(
-    message: MetadataGenerated, text: str, code: str = TAGGING_FAILED
-) -> tuple[ImageProcessed, Headers]:
+def _failed(message: MetadataGenerated, text: str, code: str = TAGGING_FAILED) -> Answer:
     """The code is one that the gateway takes from a processor."""
     known = code if code in TAGGING_CODES else TAGGING_FAILED
-    return evolve(_answer(message, "failed"), error=text), {FAILURE_CODE: known}
+    return evolve(_result(message, "failed"), error=text), {FAILURE_CODE: known}
 
 
-def _answer(message: MetadataGenerated, status: Literal["completed", "failed"]) -> ImageProcessed:
+async def _given_up(message: MetadataGenerated, _: Headers) -> Answer:
+    return _failed(message, GIVEN_UP)
+
+
+def _result(message: MetadataGenerated, status: Literal["completed", "failed"]) -> ImageProcessed:
     return ImageProcessed(
         timestamp=datetime.now(UTC),
         trace_id=message.trace_id,

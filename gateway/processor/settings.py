@@ -26,6 +26,8 @@ class ProcessorSettings:
     """Images in work at once, when built in or as a worker of its own; 0: as many as helper processes, 2 at least."""
     prefetch: int = field(default=1, validator=[validators.ge(1), validators.le(65535)])
     """Messages in hand of each that works; with more than 1, those behind a slow image wait with it."""
+    max_tries: int = field(default=5, validator=validators.ge(1))
+    """How often work on one message is begun whose worker ends over it; then its image fails."""
     timeout_s: float = field(default=60.0, validator=validators.gt(0))
     """The longest that one image may take."""
     title: PolicySetting = _policy()

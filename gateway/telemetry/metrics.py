@@ -194,9 +194,9 @@ class WorkerMetrics:
         workers = ("analyzer", "processor")
         self.messages = instruments.counters(
             "worker_messages_total",
-            "Messages that a worker was done with, rejected, or gave back.",
+            "Messages that a worker was done with, rejected, gave back, or counted.",
             worker=workers,
-            outcome=("done", "rejected", "given_back"),
+            outcome=("done", "rejected", "given_back", "counted"),
         )
         self.image_seconds = instruments.histograms(
             "worker_image_seconds", "Seconds of a worker for one image.", buckets=LONG_S, worker=workers
