@@ -12,6 +12,7 @@ from attrs import frozen
 from gateway.background import Background
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
+from gateway.jobs.retry import Retry
 from gateway.jobs.submit import Submit
 from gateway.ports.broker import Broker
 from gateway.ports.clock import Clock
@@ -35,6 +36,7 @@ class AppContext:
     latest: LatestJobs
     stream: EventStream
     submit: Submit
+    retry: Retry
     warnings: Callable[[], Sequence[str]] = tuple
     """What an operator should know of now, a line each."""
 

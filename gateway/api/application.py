@@ -10,6 +10,7 @@ from gateway.api.metrics import RequestMeter, metrics_routes
 from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
 from gateway.api.requests import Admission
+from gateway.api.retries import Retries
 from gateway.api.search import Search
 from gateway.api.views import Frames, StatusViews
 from gateway.api.websocket import Subscriptions
@@ -23,6 +24,7 @@ def build_application(context: AppContext) -> web.Application:
     intake = context.settings.intake
     cross_origin = CrossOrigin(context.settings.http.cors_origins)
     views = StatusViews(context.stream)
+    admission = Admission(intake, context.background)
     subscriptions = Subscriptions(context, Frames(context.stream), cross_origin)
     health = _health(context)
     application = web.Application(middlewares=[RequestMeter(context.metrics.http).middleware, answer_errors])
@@ -31,7 +33,8 @@ def build_application(context: AppContext) -> web.Application:
     application.on_shutdown.append(subscriptions.leave_all)
     application.add_routes(
         [
-            *Batches(context, views, Admission(intake, context.background), cross_origin.allows_all).routes(),
+            *Batches(context, views, admission, cross_origin.allows_all).routes(),
+            *Retries(context, admission).routes(),
             *Images(context, views).routes(),
             *Search(context).routes(),
             *subscriptions.routes(),

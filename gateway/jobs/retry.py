@@ -17,6 +17,7 @@ from gateway.domain.job_id import new_job_id
 from gateway.domain.transitions import accept
 from gateway.errors import Conflict, Fault, Unavailable
 from gateway.intake.shape import MAX_FAULTS, refuse_any
+from gateway.jobs.idempotency import Accepted, Asked, IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.side_by_side import for_each
 from gateway.ports.clock import Clock
@@ -50,7 +51,18 @@ class Retry:
     _jobs: JobStore
     _objects: ObjectStore
     _clock: Clock
+    _idempotent: IdempotentRequests
     _prefix: str
+
+    async def once(self, job_id: str, indices: Sequence[int] | None, *, key: str | None) -> Accepted:
+        """As a call, but for all requests with that key there is one job.
+
+        Raises RequestInFlight, KeyReused too.
+        """
+        asked = Asked("retry", {"job_id": job_id, "images": indices})
+        return await self._idempotent.once(
+            key, asked, lambda companions: self(job_id, indices, companions=companions)
+        )
 
     async def __call__(
         self,

@@ -1,0 +1,38 @@
+"""Failed images by HTTP: have them tried again, as a new job, without sending them anew."""
+
+from aiohttp import web
+from attrs import define
+
+from gateway.api.batches import PREFIX, created_answer
+from gateway.api.idempotency import idempotency_key_of
+from gateway.api.parameters import UnknownParameter, job_id_of
+from gateway.api.requests import Admission
+from gateway.context import AppContext
+from gateway.intake.indices import read_indices
+
+
+@define(eq=False)
+class Retries:
+    """The route about images that failed."""
+
+    _context: AppContext
+    _admission: Admission
+
+    def routes(self) -> list[web.RouteDef]:
+        path = f"{PREFIX}/batch/{{job_id}}/retry"
+        return [web.post(path, self.retry, expect_handler=self._admission.expect)]
+
+    async def retry(self, request: web.Request) -> web.Response:
+        job_id = job_id_of(request)
+        _refuse_parameters(request)
+        key = idempotency_key_of(request)
+        with self._admission.admit(request) as body:
+            indices = await read_indices(body, content_type=request.headers.get("Content-Type", ""))
+            accepted = await self._context.retry.once(job_id, indices, key=key)
+        return created_answer(accepted)
+
+
+def _refuse_parameters(request: web.Request) -> None:
+    """One that should say which images are meant would be answered with all that failed. Raises UnknownParameter."""
+    if request.query:
+        raise UnknownParameter("There are no parameters here; which images are meant is said in the body.")
