@@ -100,6 +100,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             reservations=jobs,
             objects=objects,
             originals=originals,
+            idempotent=idempotent,
             clock=clock,
             settings=settings.intake,
             urls=FetchPolicy.of(settings.fetch),

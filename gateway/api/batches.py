@@ -1,6 +1,5 @@
 """Batches by HTTP: submit one, ask how it stands, list them."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -8,6 +7,7 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
+from gateway.api.idempotency import REPLAYED, idempotency_key_of
 from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, number, refuse_slips
 from gateway.api.requests import Admission
 from gateway.api.stored_answer import can_be_stored, stored_answer
@@ -22,8 +22,8 @@ from gateway.api.views import (
 from gateway.context import AppContext
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Status
-from gateway.domain.receipt import Receipt, receipt_of
 from gateway.intake.reader import read_batch
+from gateway.jobs.idempotency import Accepted
 from gateway.ports.job_store import JobNotFound, JobSummary
 
 PREFIX: Final = "/api/v1"
@@ -36,12 +36,12 @@ LONGEST_PAGE_WITH_IMAGES: Final = 50
 _ALL_IMAGES: Final = ImageQuery()
 
 
-def created_answer(receipt: Receipt, headers: Mapping[str, str] = {}) -> web.Response:
-    """What tells of a job that was accepted, and where it is; with more headers, if there are any."""
-    location = f"{PREFIX}/batch/{receipt.job_id}"
-    return json_answer(
-        to_json(created_fields(receipt)), status=201, headers={"Location": location, **headers}
-    )
+def created_answer(accepted: Accepted) -> web.Response:
+    """What tells of a job that was accepted, and where it is; to a repeat the same again, marked as such."""
+    headers = {"Location": f"{PREFIX}/batch/{accepted.receipt.job_id}"}
+    if accepted.is_repeat:
+        headers |= REPLAYED
+    return json_answer(to_json(created_fields(accepted.receipt)), status=201, headers=headers)
 
 
 @define(eq=False)
@@ -62,7 +62,7 @@ class Batches:
 
     async def submit(self, request: web.Request) -> web.Response:
         refuse_slips(request, "strict", "name", "options", meant={"metadata": "options"})
-        strict = flag(request, "strict")
+        strict, key = flag(request, "strict"), idempotency_key_of(request)
         with self._admission.admit(request) as body:
             batch = read_batch(
                 body,
@@ -71,8 +71,8 @@ class Batches:
                 options=request.query.getall("options", []),
                 settings=self._context.settings.intake,
             )
-            job = await self._context.submit(batch, strict=strict)
-        return created_answer(receipt_of(job))
+            accepted = await self._context.submit(batch, strict=strict, key=key)
+        return created_answer(accepted)
 
     async def status(self, request: web.Request) -> web.StreamResponse:
         # What is in memory needs no check of its id, and no await.

@@ -21,7 +21,7 @@ from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadError
 from gateway.fetch.settings import FetchSettings
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.originals import Originals
+from gateway.jobs.originals import Content, Originals
 from gateway.pacing import keep_doing
 from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
@@ -147,7 +147,7 @@ class Fetcher:
     async def _get(self, url: str, trace_id: str, waiting: Waiting) -> None:
         begun = self._clock.monotonic()
         async with self._downloader.open(url) as chunks:
-            original = await self._originals.store(trace_id, chunks)
+            original = await self._originals.store(trace_id, Content(chunks))
         spent = self._clock.monotonic() - begun
         self._metrics.jobs.image_stage_seconds.of(stage="download").observe(spent)
         self._metrics.jobs.received_bytes.of(source="url").add(original.size)

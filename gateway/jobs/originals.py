@@ -5,6 +5,7 @@ Shared by what is sent along (submit) and what is downloaded (fetcher). Nothing 
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from attrs import define, field
 
@@ -29,6 +30,44 @@ def possible_keys(trace_id: str) -> tuple[str, ...]:
 
 
 @define(eq=False)
+class Content:
+    """An image's bytes, counted and hashed as they pass; once."""
+
+    _body: AsyncIterator[bytes]
+    size: int = 0
+    _digest: "hashlib._Hash" = field(factory=hashlib.sha256)
+    _broken_by: str = ""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await anext(self._body)
+        except ContentError as error:
+            self._broken_by = error.code
+            raise
+        self.size += len(chunk)
+        self._digest.update(chunk)
+        return chunk
+
+    @property
+    def sha256(self) -> str:
+        """Of what has passed so far."""
+        return self._digest.hexdigest()
+
+    async def identity(self) -> str:
+        """What tells it from other content, whatever was said of it and however it was cut: the SHA-256 of it all.
+
+        What has not passed yet does so. Content that breaks off (broken base64) is known by what came before, and why.
+        """
+        with suppress(ContentError):
+            async for _ in self:
+                pass
+        return f"{self.sha256} {self._broken_by}".rstrip()
+
+
+@define(eq=False)
 class Originals:
     """Checked puts into the bucket of originals."""
 
@@ -36,12 +75,12 @@ class Originals:
     _max_bytes: int
     _max_pixels: int
 
-    async def store(self, trace_id: str, body: AsyncIterator[bytes]) -> Original:
+    async def store(self, trace_id: str, content: Content) -> Original:
         """Store the image under its key, or nothing.
 
-        Raises ContentError for bytes that are no good image; what the store and `body` raise.
+        Raises ContentError for bytes that are no good image; what the store and the content's body raise.
         """
-        passage = _Passage(body, Inspector(max_pixels=self._max_pixels), self._max_bytes)
+        passage = _Passage(content, Inspector(max_pixels=self._max_pixels), self._max_bytes)
         kind = await passage.recognise()
         key = original_key(trace_id, kind)
         stored = await self._objects.put(
@@ -50,28 +89,22 @@ class Originals:
             media_type=kind.media_type,
             max_bytes=self._max_bytes,
         )
-        return Original(key, kind.media_type, stored.size, passage.sha256)
+        return Original(key, kind.media_type, stored.size, content.sha256)
 
 
 @define(eq=False)
 class _Passage:
     """The bytes of one image, looked at as they pass."""
 
-    _body: AsyncIterator[bytes]
+    _content: Content
     _inspector: Inspector
     _max_bytes: int
-    _size: int = 0
     _head: list[bytes] = field(factory=list)
-    _digest: "hashlib._Hash" = field(factory=hashlib.sha256)
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
 
     async def recognise(self) -> ImageType:
         """Read as far as the type needs. Raises ContentError."""
         while self._inspector.type is None:
-            chunk = await anext(self._body, None)
+            chunk = await anext(self._content, None)
             if chunk is None:
                 self._inspector.finish()
                 raise ContentError("not an image", code="not_an_image")
@@ -82,14 +115,12 @@ class _Passage:
         """All bytes, those read already included. Raises ContentError once they turn out bad."""
         for chunk in self._head:
             yield chunk
-        async for chunk in self._body:
+        async for chunk in self._content:
             yield self._look_at(chunk)
         self._inspector.finish()
 
     def _look_at(self, chunk: bytes) -> bytes:
-        self._size += len(chunk)
-        if self._size > self._max_bytes:
+        if self._content.size > self._max_bytes:
             raise ContentError(f"larger than {self._max_bytes} bytes", code="too_large")
         self._inspector.feed(chunk)
-        self._digest.update(chunk)
         return chunk

@@ -6,30 +6,36 @@ removed here, or by the cleaner when this process dies first.
 
 What is asked for with a batch is kept with its job, so that every attempt knows it. Where the services beside may drop
 it, the request is refused: nobody gets what they did not ask for.
+
+A repeat of a request that was answered (`idempotency.py`) is read, compared and answered the same; nothing is stored.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 import structlog
-from attrs import define, evolve, field
+from attrs import define, evolve
 
 from gateway.domain.attempt import new_trace_id
-from gateway.domain.job import Failure, Image, Job, Status
+from gateway.domain.job import Failure, Image, Status
 from gateway.domain.job_id import new_job_id
 from gateway.domain.options import BatchOptions
+from gateway.domain.receipt import receipt_of
 from gateway.domain.transitions import accept
 from gateway.errors import BadInput, ContentError, Fault, GatewayError, Unprocessable
 from gateway.fetch.policy import FetchPolicy
 from gateway.images.names import default_name, name_from_url
-from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage, SentImage
+from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage
 from gateway.intake.options import METADATA_AT
 from gateway.intake.settings import IntakeSettings
 from gateway.intake.shape import refuse_any
+from gateway.jobs.draft import Draft
+from gateway.jobs.idempotency import Accepted, IdempotentRequests, Turn
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.originals import Originals, possible_keys
+from gateway.jobs.originals import Content, Originals, possible_keys
 from gateway.jobs.reserved import ReservedTraceIds
+from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.clock import Clock
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.ports.reservations import Reservations
@@ -38,14 +44,7 @@ log = structlog.get_logger(__name__)
 
 _UNDO_S = 10.0
 
-
-@define(eq=False)
-class _Draft:
-    """What a request has brought so far; under `used` something may lie in the object store."""
-
-    images: list[Image] = field(factory=list)
-    options: BatchOptions | None = None
-    used: list[str] = field(factory=list)
+_TakeImage = Callable[[IncomingImage, Draft], Awaitable[None]]
 
 
 @define(eq=False)
@@ -57,85 +56,100 @@ class Submit:
     _reservations: Reservations
     _objects: ObjectStore
     _originals: Originals
+    _idempotent: IdempotentRequests
     _clock: Clock
     _settings: IntakeSettings
     _urls: FetchPolicy
     _prefix: str
     _takes_metadata_options: bool
 
-    async def __call__(self, batch: IncomingBatch, *, strict: bool = False) -> Job:
-        """The committed job. Images whose content is bad have failed in it; with `strict` they refuse it.
+    async def __call__(
+        self, batch: IncomingBatch, *, strict: bool = False, key: str | None = None
+    ) -> Accepted:
+        """The receipt of the committed job. Images with bad content have failed in it; with `strict` they refuse it.
 
-        Raises BadInput, Unprocessable (strict), NoRoom, Unavailable, and what the request's stream raises.
+        A repeat of a request with an idempotency key gets the receipt of the first one, and leaves nothing. Raises
+        BadInput, Unprocessable (strict; a key of other content), Conflict (in flight), NoRoom, Unavailable, and what
+        the request's stream raises.
         """
-        draft = _Draft()
+        async with aclosing(batch), self._idempotent.turn(key) as turn:
+            draft = Draft(strict, turn.has_key)
+            if turn.is_repeat:
+                await self._take(batch, draft, _recognise)
+                return await turn.repeated(draft.asked)
+            await self._take_for_good(batch, draft)
+            return await self._commit(draft, turn)
+
+    async def _take_for_good(self, batch: IncomingBatch, draft: Draft) -> None:
         try:
-            async with aclosing(batch):
-                await self._take(batch, draft)
-            if strict:
+            await self._take(batch, draft, self._keep)
+            if draft.strict:
                 _refuse_content(draft.images, self._urls)
         except BaseException:
             await self._undo(draft.used)
             raise
-        return await self._commit(draft)
 
-    async def _take(self, batch: IncomingBatch, draft: _Draft) -> None:
+    async def _take(self, batch: IncomingBatch, draft: Draft, take_image: _TakeImage) -> None:
         async for incoming in batch:
             if isinstance(incoming, BatchOptions):
                 self._take_options(incoming, draft)
+            elif draft.size == self._settings.max_images:
+                text = f"A batch has at most {self._settings.max_images} images."
+                raise BadInput(text, code="too_many_images")
             else:
-                await self._take_image(incoming, draft)
-        if not draft.images:
+                await take_image(incoming, draft)
+        if not draft.size:
             raise BadInput("The batch has no images.", code="no_images")
 
-    def _take_options(self, options: BatchOptions, draft: _Draft) -> None:
-        if draft.options is not None:
-            raise BadInput("The request has options twice.", code="options_twice")
+    def _take_options(self, options: BatchOptions, draft: Draft) -> None:
+        draft.set_options(options)
         if options.metadata is not None and not self._takes_metadata_options:
             why = (
                 "metadata is not taken here, for the analyzer or the processor beside this gateway may drop it "
                 "(setting jobs.metadata_options)"
             )
             refuse_any([Fault(METADATA_AT, "metadata_options_refused", why)])
-        draft.options = options
 
-    async def _take_image(self, incoming: IncomingImage, draft: _Draft) -> None:
-        index = len(draft.images)
-        if index == self._settings.max_images:
-            raise BadInput(f"A batch has at most {self._settings.max_images} images.", code="too_many_images")
+    async def _keep(self, incoming: IncomingImage, draft: Draft) -> None:
         if isinstance(incoming, LinkedImage):
-            draft.images.append(self._linked(incoming, index))
-        else:
-            draft.used.append(await self._reserved.take())
-            draft.images.append(await self._stored(incoming, index, draft.used[-1]))
+            draft.images.append(self._linked(incoming, draft.size))
+            draft.ask(incoming, incoming.url)
+            return
+        content = Content(incoming.body)
+        draft.used.append(await self._reserved.take())
+        draft.images.append(await self._stored(incoming.name, content, draft.size, draft.used[-1]))
+        draft.ask(incoming, await content.identity() if draft.may_be_repeated else content.sha256)
 
     def _linked(self, incoming: LinkedImage, index: int) -> Image:
         name = incoming.name or name_from_url(incoming.url, index)
         trace_id = new_trace_id(self._prefix)
         return Image(index=index, original_filename=name, trace_id=trace_id, source_url=incoming.url)
 
-    async def _stored(self, incoming: SentImage, index: int, trace_id: str) -> Image:
-        name = incoming.name or default_name(index)
-        image = Image(index=index, original_filename=name, trace_id=trace_id)
+    async def _stored(self, name: str | None, content: Content, index: int, trace_id: str) -> Image:
+        image = Image(index=index, original_filename=name or default_name(index), trace_id=trace_id)
         try:
-            return evolve(image, original=await self._originals.store(trace_id, incoming.body))
+            return evolve(image, original=await self._originals.store(trace_id, content))
         except ContentError as error:
             failure = Failure(error.code, error.text)
             return evolve(image, status=Status.FAILED, failure=failure, end_time=self._clock.now())
 
-    async def _commit(self, draft: _Draft) -> Job:
+    async def _commit(self, draft: Draft, turn: Turn) -> Accepted:
         now = self._clock.now()
         job_id = new_job_id(now)
         change = accept(job_id, draft.images, now, draft.options or BatchOptions())
+        companions = turn.companions(draft.asked, change.job)
         try:
-            await self._ledger.add(change, reserved=draft.used)
+            await self._ledger.add(change, reserved=draft.used, companions=companions)
+        except AlreadyAnswered:
+            await self._undo(draft.used)
+            return await turn.repeated(draft.asked)
         except GatewayError:
             await self._undo(draft.used)
             raise
         # A commit that is cancelled may have been made, so nothing of it is undone: the reservations stand only if
         # it was not, and then the cleaner removes what lies under them.
         log.info("job accepted", job_id=job_id, images=len(draft.images), failed=change.job.counts.failed)
-        return change.job
+        return Accepted(receipt_of(change.job))
 
     async def _undo(self, used: Sequence[str]) -> None:
         """Remove what was put; what can't be removed now stays reserved for the cleaner."""
@@ -149,6 +163,12 @@ class Submit:
                 await self._reservations.release(used)
         except (GatewayError, TimeoutError) as error:
             log.warning("undo left to the cleaner", images=len(used), reason=str(error))
+
+
+async def _recognise(incoming: IncomingImage, draft: Draft) -> None:
+    """An image of a repeat: all of it is read, nothing is kept."""
+    identity = incoming.url if isinstance(incoming, LinkedImage) else await Content(incoming.body).identity()
+    draft.ask(incoming, identity)
 
 
 def _refuse_content(images: Sequence[Image], urls: FetchPolicy) -> None:

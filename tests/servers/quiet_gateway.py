@@ -29,6 +29,7 @@ from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
+from gateway.jobs.idempotency import IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.jobs.reserved import ReservedTraceIds
@@ -133,12 +134,20 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         request_s=settings.intake.total_s,
     )
     stack.push_async_callback(reserved.give_back)
+    idempotent = IdempotentRequests(
+        answers=jobs,
+        leases=jobs,
+        clock=clock,
+        keep_s=settings.jobs.idempotency_s,
+        body_s=settings.intake.total_s,
+    )
     submit = Submit(
         ledger=ledger,
         reserved=reserved,
         reservations=jobs,
         objects=objects,
         originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels),
+        idempotent=idempotent,
         clock=clock,
         settings=settings.intake,
         urls=FetchPolicy.of(settings.fetch),

@@ -24,6 +24,7 @@ from gateway.jobs.cleaner import Cleaner
 from gateway.jobs.collector import Collector, ResultKind
 from gateway.jobs.dead_letters import DeadLetters
 from gateway.jobs.dispatcher import Dispatcher
+from gateway.jobs.idempotency import Accepted, IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
@@ -73,6 +74,7 @@ class Parts:
             reservations=self.jobs,
             objects=self.objects,
             originals=self.originals,
+            idempotent=self.idempotent,
             clock=self.clock,
             settings=self.intake,
             urls=FetchPolicy(),
@@ -88,6 +90,16 @@ class Parts:
             objects=self.objects,
             clock=self.clock,
             prefix=self.settings.trace_prefix,
+        )
+
+    @property
+    def idempotent(self) -> IdempotentRequests:
+        return IdempotentRequests(
+            answers=self.jobs,
+            leases=self.jobs,
+            clock=self.clock,
+            keep_s=self.settings.idempotency_s,
+            body_s=self.intake.total_s,
         )
 
     @property
@@ -175,11 +187,18 @@ class Parts:
         )
 
     async def submitted(self, *members: IncomingImage | BatchOptions, strict: bool = False) -> Job:
+        """The job that a request for these makes."""
+        accepted = await self.accepted(*members, strict=strict)
+        return await self.jobs.get(accepted.receipt.job_id)
+
+    async def accepted(
+        self, *members: IncomingImage | BatchOptions, strict: bool = False, key: str | None = None
+    ) -> Accepted:
         async def incoming():
             for member in members:
                 yield member
 
-        return await self.submit(incoming(), strict=strict)
+        return await self.submit(incoming(), strict=strict, key=key)
 
     async def put(self, bucket: Bucket, key: str, content: bytes) -> None:
         async def body():
