@@ -33,6 +33,7 @@ from gateway.jobs.idempotency import IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.jobs.reserved import ReservedTraceIds
+from gateway.jobs.retry import Retry
 from gateway.jobs.submit import Submit
 from gateway.ports.clock import SystemClock
 from gateway.ports.object_store import Bucket, ObjectKey
@@ -154,6 +155,14 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         prefix=settings.jobs.trace_prefix,
         takes_metadata_options=settings.takes_metadata_options,
     )
+    retry = Retry(
+        ledger=ledger,
+        jobs=jobs,
+        objects=objects,
+        clock=clock,
+        idempotent=idempotent,
+        prefix=settings.jobs.trace_prefix,
+    )
     context = AppContext(
         settings=settings,
         metrics=Metrics(settings.metrics),
@@ -166,5 +175,6 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         latest=latest,
         stream=EventStream(latest, jobs, hub),
         submit=submit,
+        retry=retry,
     )
     return context, ledger

@@ -89,6 +89,7 @@ class Parts:
             jobs=self.jobs,
             objects=self.objects,
             clock=self.clock,
+            idempotent=self.idempotent,
             prefix=self.settings.trace_prefix,
         )
 
