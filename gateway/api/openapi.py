@@ -33,6 +33,7 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
         "paths": {
             "/api/v1/batch": {"post": _submit(), "get": _list()},
             "/api/v1/batch/{job_id}": {"parameters": [_JOB_ID], "get": _status()},
+            "/api/v1/batch/{job_id}/retry": {"parameters": [_JOB_ID], "post": _retry()},
             "/api/v1/images": {"get": _search()},
             "/api/v1/batch/{job_id}/ws": {"parameters": [_JOB_ID], "get": _follow()},
             "/api/v1/batch/{job_id}/images/{index}": {"parameters": [_JOB_ID, _INDEX], "get": _image()},
@@ -170,6 +171,38 @@ def _submit() -> Schema:
             ),
         ],
         requestBody={"required": True, "content": content},
+    )
+
+
+def _retry() -> Schema:
+    content = {"application/json": {"schema": ref("Retry"), "example": {"images": [0, 3]}}}
+    return _operation(
+        "batches",
+        "retryBatch",
+        "Try failed images again, as a new batch",
+        {
+            "201": _json(
+                "Accepted for good.",
+                "CreatedBatch",
+                {"Location": _header("The status of the new batch.")},
+                example={**_CREATED, "retry_of": "550e8400-e29b-41d4-a716-446655440001"},
+            ),
+            "400": _problem("The body has a wrong shape, or an index is none of the batch's."),
+            "404": _problem("No such batch, or its time is over."),
+            "408": _problem("The body came too slowly."),
+            "409": _problem(
+                "An image did not fail, its original was not kept or is gone, or there is nothing to retry."
+            ),
+            "413": _problem("The body is over its bound."),
+            "415": _problem("A media type or content encoding that is not taken."),
+            "503": _UNAVAILABLE,
+            "507": _problem("No room is left to store the batch."),
+        },
+        description=(
+            "The new batch works on the originals that are kept, so nothing is sent again; an image given as a URL "
+            "that was not downloaded is downloaded anew. The old batch stays as it is, and may still be running."
+        ),
+        requestBody={"content": content},
     )
 
 

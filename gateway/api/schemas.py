@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.domain.events import EventType
-from gateway.domain.job import Status
+from gateway.domain.job import Outcome, Status
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
 from gateway.metadata import FieldPolicy
@@ -28,10 +28,16 @@ def schemas(intake: IntakeSettings) -> Schema:
             "description": "The last three are final. A job is completed when every image has ended and at least one "
             "is completed, failed when every image failed.",
         },
+        "Outcome": {
+            "type": "string",
+            "enum": list(Outcome),
+            "description": "How a batch went that has ended. partial: some images completed, others failed.",
+        },
         "NewBatch": _new_batch(intake),
         "BatchForm": _batch_form(intake),
         "NewImage": _new_image(intake),
         "Options": _options(),
+        "Retry": _retry(intake),
         "CreatedBatch": _created_batch(),
         "BatchSummary": _summary(),
         "Batch": _batch(),
@@ -97,7 +103,18 @@ _JOB_TIMES: Schema = {
     "created_at": _time("When the batch was accepted."),
     "updated_at": _time("When it last changed."),
 }
-_JOB_END: Schema = {**_CANCELLED, "completed_at": _time("When its last image ended.")}
+_OUTCOME: Schema = {"outcome": ref("Outcome")}
+_RETRY_OF: Schema = {
+    "retry_of": _text("The job whose failed images it tries again; its time may be over.", format="uuid")
+}
+_JOB_MORE: Schema = {
+    **_OUTCOME,
+    **_CANCELLED,
+    **_RETRY_OF,
+    "started_at": _time("When work on its first image began."),
+    "cancelled_at": _time("When it was cancelled."),
+    "completed_at": _time("When its last image ended."),
+}
 
 
 def _new_batch(intake: IntakeSettings) -> Schema:
@@ -150,24 +167,35 @@ def _new_image(intake: IntakeSettings) -> Schema:
     }
 
 
+def _retry(intake: IntakeSettings) -> Schema:
+    images = {
+        "type": "array",
+        "items": {"type": "integer", "minimum": 0},
+        "minItems": 1,
+        "maxItems": intake.max_images,
+        "uniqueItems": True,
+        "description": "Which images by their index, in the order that they will have; without it, all that failed.",
+    }
+    return {**_object({}, {"images": images}), "additionalProperties": False}
+
+
 def _created_batch() -> Schema:
-    return _object(
-        {
-            "job_id": _JOB_ID,
-            "status": ref("Status"),
-            "created_at": _time("When the batch was accepted."),
-            "message": _text("For a person.", examples=["Batch job created with 2 images"]),
-        }
-    )
+    required = {
+        "job_id": _JOB_ID,
+        "status": ref("Status"),
+        "created_at": _time("When the batch was accepted."),
+        "message": _text("For a person.", examples=["Batch job created with 2 images"]),
+    }
+    return _object(required, _RETRY_OF)
 
 
 def _summary() -> Schema:
-    return _object({**_JOB_HEAD, **_JOB_TIMES}, _JOB_END, "A batch without its images.")
+    return _object({**_JOB_HEAD, **_JOB_TIMES}, _JOB_MORE, "A batch without its images.")
 
 
 def _batch() -> Schema:
     images = _list_of("Image", description="All images, in the order in which they were sent.")
-    optional = {"options": ref("Options"), **_JOB_END}
+    optional = {"options": ref("Options"), **_JOB_MORE}
     return _object({**_JOB_HEAD, "images": images, **_JOB_TIMES}, optional, "A batch with its images.")
 
 
@@ -239,7 +267,9 @@ def _frame() -> Schema:
         "timestamp": _time("When it happened."),
         "id": _text("The event's position, for ?after= when you come back."),
     }
-    return _object(required, {**_CANCELLED, "image": ref("Image")}, "One text frame of the WebSocket.")
+    return _object(
+        required, {**_OUTCOME, **_CANCELLED, "image": ref("Image")}, "One text frame of the WebSocket."
+    )
 
 
 def _readiness() -> Schema:

@@ -173,12 +173,37 @@ async def found_page(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientRes
     return "GET", IMAGES, await gateway.http.get(f"{IMAGES}?limit=1&keyword=boat&status=completed")
 
 
-async def too_slow(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
-    async def body() -> AsyncIterator[bytes]:
-        yield JPEG[:100]
-        await asyncio.sleep(1)
+def retrying(*, failed: bool = True, **more: Any) -> Ask:
+    """Of a job of one image."""
 
-    return "POST", BATCH, await gateway.http.post(BATCH, data=body(), headers=RAW)
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        async with gateway.http.post(BATCH, data=JPEG, headers=RAW) as answer:
+            job_id = (await answer.json())["job_id"]
+        if failed:
+            await gateway.fail(job_id, 0)
+        return "POST", RETRY, await gateway.http.post(f"{BATCH}/{job_id}/retry", **more)
+
+    return ask
+
+
+async def retried(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+    _, _, answer = await retrying()(gateway)
+    async with answer:
+        return "GET", STATUS, await gateway.http.get(answer.headers["Location"])
+
+
+async def slow_body() -> AsyncIterator[bytes]:
+    yield JPEG[:100]
+    await asyncio.sleep(1)
+
+
+async def too_slow(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+    return "POST", BATCH, await gateway.http.post(BATCH, data=slow_body(), headers=RAW)
+
+
+async def too_slow_retry(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+    address = RETRY.replace("{job_id}", UNKNOWN)
+    return "POST", RETRY, await gateway.http.post(address, data=slow_body())
 
 
 def stopping(ask: Ask) -> Ask:
@@ -199,6 +224,7 @@ def without_store(ask: Ask) -> Ask:
 
 
 STATUS, IMAGE, WS = f"{BATCH}/{{job_id}}", f"{BATCH}/{{job_id}}/images/{{index}}", f"{BATCH}/{{job_id}}/ws"
+RETRY = f"{STATUS}/retry"
 ORIGINAL, PROCESSED = f"{IMAGE}/original", f"{IMAGE}/processed"
 UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
 SHAPE = {"images": [{"base64": "AAAA"}]}
@@ -219,12 +245,24 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     ),
     "submit: strict": (422, asking("POST", f"{BATCH}?strict=true", BATCH, json=SHAPE)),
     "submit: stopping": (503, stopping(asking("POST", BATCH, data=JPEG, headers=RAW))),
+    "retry": (201, retrying()),
+    "retry: wrong shape": (400, retrying(json={"images": [0, 7, True]})),
+    "retry: unknown": (404, asking("POST", RETRY.replace("{job_id}", UNKNOWN), RETRY)),
+    "retry: too slow": (408, too_slow_retry),
+    "retry: not failed": (409, retrying(failed=False, json={"images": [0]})),
+    "retry: too large": (413, retrying(json={"images": [0], "ballast": "x" * 65_536})),
+    "retry: wrong media type": (415, retrying(data=b"[0]", headers={"Content-Type": "text/plain"})),
+    "retry: stopping": (
+        503,
+        stopping(asking("POST", RETRY.replace("{job_id}", UNKNOWN), RETRY)),
+    ),
     "list": (200, asking("GET", BATCH)),
     "list: a page": (200, second_page),
     "list: wrong": (400, asking("GET", f"{BATCH}?limit=0", BATCH)),
     "list: store down": (503, without_store(asking("GET", BATCH))),
     "status": (200, asking("GET", STATUS)),
     "status: cancelled": (200, cancelled),
+    "status: a retry": (200, retried),
     "status: known": (304, known(STATUS)),
     "status: unknown": (404, unknown(STATUS)),
     "status: store down": (503, without_store(unknown(STATUS))),
@@ -306,7 +344,13 @@ async def test_every_status_of_it_is_brought_about_here(gateway: QuietGateway) -
         for status in operation["responses"]
         if status not in ("default", "101", "507")
     )
-    repeated = ("list: a page", "status: cancelled", "status: some images", "search: a page")
+    repeated = (
+        "list: a page",
+        "status: cancelled",
+        "status: a retry",
+        "status: some images",
+        "search: a page",
+    )
     shown = sorted(status for name, (status, _) in ANSWERS.items() if name not in repeated)
     # Bytes of a job whose store is down are asked by an unknown job: the same answer.
     assert shown == named
