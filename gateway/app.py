@@ -120,6 +120,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             jobs=jobs,
             backlog=jobs,
             reservations=jobs,
+            answers=jobs,
             objects=objects,
             clock=clock,
             settings=settings.jobs,

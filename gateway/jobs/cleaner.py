@@ -18,6 +18,7 @@ from gateway.jobs.processed import known_paths
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.side_by_side import for_each
 from gateway.pacing import keep_doing
+from gateway.ports.answers import Answers
 from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound, JobStore
@@ -39,6 +40,7 @@ class Cleaner:
     _jobs: JobStore
     _backlog: Backlog
     _reservations: Reservations
+    _answers: Answers
     _objects: ObjectStore
     _clock: Clock
     _settings: JobsSettings
@@ -57,6 +59,7 @@ class Cleaner:
         while overdue := await self._reservations.overdue(self._clock.now(), limit=_AT_ONCE):
             await self._remove_leftovers(overdue)
         await self._remove_old_jobs()
+        await self._answers.forget_answers(before=self._clock.now())
 
     async def find_leftovers_of_a_crash(self) -> None:
         """At a start no request is under way yet: every reservation is a leftover, whatever its deadline."""

@@ -182,6 +182,7 @@ class Parts:
             jobs=self.jobs,
             backlog=self.jobs,
             reservations=self.jobs,
+            answers=self.jobs,
             objects=self.objects,
             clock=self.clock,
             settings=self.settings,
