@@ -34,7 +34,7 @@ PATIENCE_S = 120
 """After the load's end: for all that was accepted to end."""
 MOST_OPEN_IMAGES = 60
 """Clients pause while so many are open, so that the end is never far."""
-OPEN_IMAGES_OF_A_FLOOD = 4
+OPEN_IMAGES_OF_A_FLOOD = 3
 """So many times that while somebody waits for every stage to hold images."""
 
 
@@ -94,6 +94,7 @@ class Battle:
     async def measured(self, times: int, *, may_fail_with: Collection[str] = ()) -> Measured:
         """The verdict, once all is over. With `may_fail_with` good images may end with these codes as well."""
         await self.followers.until_done(PATIENCE_S)
+        longest_stall_s = round(self.stalls.up_to_now(), 2)
         aftermath = await surveyed(
             self.world, self.records, self.followers.frames, may_fail_with=may_fail_with
         )
@@ -106,7 +107,7 @@ class Battle:
             lost=counted(violations, "lost"),
             twice=counted(violations, "twice"),
             left_over=counted(violations, "left over"),
-            longest_stall_s=round(self.stalls.longest_s, 2),
+            longest_stall_s=longest_stall_s,
             violations=told(violations),
         )
 

@@ -48,8 +48,15 @@ def the_images_are_those_that_were_sent(aftermath: Aftermath) -> Iterator[Violat
             continue
         if image["original_filename"] != sent.name:
             yield Violation("lost", place, f"{place}: {image['original_filename']} in place of {sent.name}")
-        if image["status"] == "completed" and image.get("sha256") != sent.sha256:
-            yield Violation("lost", place, f"{place}: the checksum of {sent.name} is {image.get('sha256')}")
+        checksum = image.get("sha256")
+        if image["status"] == "completed" and checksum != sent.sha256:
+            yield Violation("lost", place, f"{place}: the checksum of {sent.name} is {checksum}")
+        if not sent.is_good and checksum is not None:
+            yield Violation("wrong", place, f"{place}: {sent.name} is no image, and was kept")
+    for accepted, job in aftermath.each_accepted():
+        indexes = [image["index"] for image in job["images"]]
+        if indexes != sorted(indexes):
+            yield Violation("wrong", accepted.job_id, f"{accepted.job_id}: images are listed as {indexes}")
 
 
 def good_images_are_completed_and_broken_ones_failed(aftermath: Aftermath) -> Iterator[Violation]:

@@ -53,6 +53,8 @@ async def _struck(battle: Battle, times: int, dice: random.Random) -> None:
                     battle.note(f"{again}, {after_s * 1000:.0f} ms {early}", held)
                 await gateway.start()
         await asyncio.sleep(CALM_S)
+    assert battle.records.accepted, "nothing was accepted"
+    assert battle.records.refused, "nothing was refused or broken off"
 
 
 def _early_strikes(dice: random.Random) -> Sequence[Early]:

@@ -35,7 +35,7 @@ class Beside:
 BESIDE_OURS = Beside("beside ours", 60, {})
 BESIDE_EXISTING = Beside(
     "beside existing ones",
-    most_open_images=15,  # exiftool takes a third of a second for each
+    most_open_images=8,  # exiftool takes a third of a second for each
     options={
         "analyzer": "existing",
         "processor": "existing",
