@@ -37,6 +37,7 @@ from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.retry import Retry
 from gateway.jobs.submit import Submit
+from gateway.jobs.undo import Undo
 from gateway.neighbours import built_in_roles, check_installed, open_workers
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses
@@ -45,6 +46,9 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.pulse import Pulse
 
 NAME: Final = "gateway"
+
+_LATE: Final = 4
+"""What the object store has not done in so many times its timeout, it will not do any more."""
 
 
 @asynccontextmanager
@@ -97,9 +101,8 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         submit = Submit(
             ledger=ledger,
             reserved=reserved,
-            reservations=jobs,
-            objects=objects,
             originals=originals,
+            undo=Undo(objects, jobs, clock, late_s=_LATE * settings.object_store.timeout_s),
             idempotent=idempotent,
             clock=clock,
             settings=settings.intake,

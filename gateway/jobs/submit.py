@@ -2,7 +2,7 @@
 
 The one owner of the promise that 201 means accepted for good. An original is put under a trace_id that was reserved
 before; the job's commit ends the reservations it used. Whatever ends a request before that commit, its objects are
-removed here, or by the cleaner when this process dies first.
+removed (`undo.py`), or by the cleaner when this process dies first.
 
 What is asked for with a batch is kept with its job, so that every attempt knows it. Where the services beside may drop
 it, the request is refused: nobody gets what they did not ask for.
@@ -10,7 +10,6 @@ it, the request is refused: nobody gets what they did not ask for.
 A repeat of a request that was answered (`idempotency.py`) is read, compared and answered the same; nothing is stored.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 
@@ -33,16 +32,13 @@ from gateway.intake.shape import refuse_any
 from gateway.jobs.draft import Draft
 from gateway.jobs.idempotency import Accepted, IdempotentRequests, Turn
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.originals import Content, Originals, possible_keys
+from gateway.jobs.originals import Content, Originals
 from gateway.jobs.reserved import ReservedTraceIds
+from gateway.jobs.undo import Undo
 from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.clock import Clock
-from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
-from gateway.ports.reservations import Reservations
 
 log = structlog.get_logger(__name__)
-
-_UNDO_S = 10.0
 
 _TakeImage = Callable[[IncomingImage, Draft], Awaitable[None]]
 
@@ -53,9 +49,8 @@ class Submit:
 
     _ledger: Ledger
     _reserved: ReservedTraceIds
-    _reservations: Reservations
-    _objects: ObjectStore
     _originals: Originals
+    _undo: Undo
     _idempotent: IdempotentRequests
     _clock: Clock
     _settings: IntakeSettings
@@ -85,8 +80,8 @@ class Submit:
             await self._take(batch, draft, self._keep)
             if draft.strict:
                 _refuse_content(draft.images, self._urls)
-        except BaseException:
-            await self._undo(draft.used)
+        except BaseException as error:
+            await self._undo(draft.used, error)
             raise
 
     async def _take(self, batch: IncomingBatch, draft: Draft, take_image: _TakeImage) -> None:
@@ -140,29 +135,16 @@ class Submit:
         companions = turn.companions(draft.asked, change.job)
         try:
             await self._ledger.add(change, reserved=draft.used, companions=companions)
-        except AlreadyAnswered:
-            await self._undo(draft.used)
+        except AlreadyAnswered as error:
+            await self._undo(draft.used, error)
             return await turn.repeated(draft.asked)
-        except GatewayError:
-            await self._undo(draft.used)
+        except GatewayError as error:
+            await self._undo(draft.used, error)
             raise
         # A commit that is cancelled may have been made, so nothing of it is undone: the reservations stand only if
         # it was not, and then the cleaner removes what lies under them.
         log.info("job accepted", job_id=job_id, images=len(draft.images), failed=change.job.counts.failed)
         return Accepted(receipt_of(change.job))
-
-    async def _undo(self, used: Sequence[str]) -> None:
-        """Remove what was put; what can't be removed now stays reserved for the cleaner."""
-        if not used:
-            return
-        try:
-            async with asyncio.timeout(_UNDO_S):
-                for trace_id in used:
-                    for key in possible_keys(trace_id):
-                        await self._objects.delete(ObjectKey(Bucket.ORIGINAL, key))
-                await self._reservations.release(used)
-        except (GatewayError, TimeoutError) as error:
-            log.warning("undo left to the cleaner", images=len(used), reason=str(error))
 
 
 async def _recognise(incoming: IncomingImage, draft: Draft) -> None:

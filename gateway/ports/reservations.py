@@ -12,7 +12,7 @@ class Reservations(Protocol):
     """
 
     async def reserve(self, trace_ids: Sequence[str], *, deadline: datetime) -> None:
-        """Commit that originals may be put under these."""
+        """Commit that originals may be put under these; one that stands gets this deadline."""
 
     async def release(self, trace_ids: Sequence[str]) -> None:
         """End them: nothing lies under them any more. Ones that are not there are fine."""

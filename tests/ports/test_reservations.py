@@ -83,6 +83,12 @@ async def test_a_reservation_is_not_overdue_before_its_deadline(store: Store):
     assert list(await store.overdue(NOW - SECOND, limit=10)) == []
 
 
+async def test_one_that_is_reserved_again_gets_the_new_deadline(store: Store):
+    await store.reserve(["one", "two"], deadline=LATER)
+    await store.reserve(["one"], deadline=NOW)
+    assert list(await store.overdue(NOW + SECOND, limit=10)) == ["one"]
+
+
 async def test_releasing_what_is_not_there_is_fine(store: Store):
     await store.release(["nobody"])
 

@@ -35,6 +35,7 @@ from gateway.jobs.originals import Originals
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.retry import Retry
 from gateway.jobs.submit import Submit
+from gateway.jobs.undo import Undo
 from gateway.ports.clock import SystemClock
 from gateway.ports.object_store import Bucket, ObjectKey
 from gateway.settings import Settings
@@ -145,9 +146,8 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
     submit = Submit(
         ledger=ledger,
         reserved=reserved,
-        reservations=jobs,
-        objects=objects,
         originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels),
+        undo=Undo(objects, jobs, clock, late_s=settings.object_store.timeout_s),
         idempotent=idempotent,
         clock=clock,
         settings=settings.intake,

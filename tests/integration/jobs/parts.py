@@ -34,10 +34,14 @@ from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.retry import Retry
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.submit import Submit
+from gateway.jobs.undo import Undo
 from gateway.ports.object_store import Bucket, ObjectKey
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 from tests.clocks import HandClock
+
+LATE_S = 120
+"""So long after it was given up, a put may still arrive."""
 
 
 @define(eq=False)
@@ -71,9 +75,8 @@ class Parts:
         return Submit(
             ledger=self.ledger,
             reserved=self.reserved,
-            reservations=self.jobs,
-            objects=self.objects,
             originals=self.originals,
+            undo=Undo(self.objects, self.jobs, self.clock, late_s=LATE_S),
             idempotent=self.idempotent,
             clock=self.clock,
             settings=self.intake,

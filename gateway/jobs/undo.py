@@ -1,0 +1,68 @@
+"""Removes what a request had put into the object store, for it ends without a job.
+
+What can't be removed now is left to the cleaner: its reservations stand, and are due soon. So are those of a put that
+was given up, however well its object was removed: a store may keep what it was sent a while after nobody waits for it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from attrs import define
+
+from gateway.errors import GatewayError, NoRoom, Unavailable
+from gateway.jobs.originals import possible_keys
+from gateway.ports.clock import Clock
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
+from gateway.ports.reservations import Reservations
+
+log = structlog.get_logger(__name__)
+
+_WITHIN_S: Final = 10.0
+"""How long a request that has failed waits for it."""
+_GIVEN_UP: Final = (Unavailable, NoRoom, TimeoutError, asyncio.CancelledError)
+"""What a request ends by while one of its puts may be under way."""
+
+
+@define(eq=False)
+class Undo:
+    """`late_s`: what is sent to the store arrives within that time, or never."""
+
+    _objects: ObjectStore
+    _reservations: Reservations
+    _clock: Clock
+    _late_s: float
+
+    async def __call__(self, used: Sequence[str], why: BaseException) -> None:
+        """Nothing lies under these reserved trace_ids any more, or soon. `why` is what the request ended by."""
+        if not used:
+            return
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                await self._remove(used)
+                if isinstance(why, _GIVEN_UP):
+                    await self._leave_to_cleaner(used)
+                else:
+                    await self._reservations.release(used)
+        except (GatewayError, TimeoutError) as error:
+            log.warning("undo left to the cleaner", images=len(used), reason=str(error))
+            await self._try_to_leave_to_cleaner(used)
+
+    async def _remove(self, used: Sequence[str]) -> None:
+        for trace_id in used:
+            for key in possible_keys(trace_id):
+                await self._objects.delete(ObjectKey(Bucket.ORIGINAL, key))
+
+    async def _try_to_leave_to_cleaner(self, used: Sequence[str]) -> None:
+        """Else it comes to them when they are overdue by themselves."""
+        try:
+            async with asyncio.timeout(_WITHIN_S):
+                await self._leave_to_cleaner(used)
+        except (GatewayError, TimeoutError) as error:
+            log.warning("reservations stand for long", images=len(used), reason=str(error))
+
+    async def _leave_to_cleaner(self, used: Sequence[str]) -> None:
+        deadline = self._clock.now() + timedelta(seconds=self._late_s)
+        await self._reservations.reserve(used, deadline=deadline)

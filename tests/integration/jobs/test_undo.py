@@ -1,0 +1,118 @@
+"""What a failed request leaves in an S3 that fails as well: nothing for long, whatever arrives there and when."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from attrs import define, evolve
+
+from gateway.adapters.object_store.s3 import open_s3_store
+from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.errors import BadInput, Unavailable
+from gateway.intake.batch import SentImage
+from tests.integration.jobs.parts import LATE_S, Parts, parts_in
+from tests.photos import a_jpeg
+from tests.servers.faulty_s3 import FaultyS3, arriving_late, faulty_s3, refused
+from tests.servers.s3 import S3Server, plain_client
+
+
+@define(eq=False)
+class Scene:
+    """A gateway's parts on a faulty S3, and what really lies there."""
+
+    parts: Parts
+    store: FaultyS3
+    bucket: str
+
+    async def objects(self) -> list[str]:
+        async with plain_client(self.store.behind) as client:
+            listed = await client.list_objects_v2(Bucket=self.bucket)
+        return [each["Key"] for each in listed.get("Contents", [])]
+
+    async def reserved(self) -> int:
+        """Trace ids that stand, but for those that wait for a request."""
+        await self.parts.reserved.give_back()
+        return len(await self.parts.jobs.overdue(self.parts.clock.now().replace(year=9000), limit=1000))
+
+    async def cleaned(self, after_s: float) -> None:
+        self.parts.clock.turn(after_s)
+        await self.parts.cleaner.run_once()
+
+
+@pytest.fixture
+async def scene(rclone: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
+    async with faulty_s3(rclone) as store:
+        options = {**rclone.options(), "endpoint": store.endpoint, "timeout_s": 1, "attempts": 1}
+        settings = ObjectStoreSettings(kind="s3", **options)
+        async with open_s3_store(settings) as objects, parts_in(tmp_path) as parts:
+            yield Scene(evolve(parts, objects=objects), store, settings.original_bucket)
+
+
+def sent(content: bytes) -> SentImage:
+    async def body() -> AsyncIterator[bytes]:
+        yield content
+
+    return SentImage(body(), "photo.jpg")
+
+
+def a_bad_end_while(scene: Scene) -> SentImage:
+    """It comes when the store has begun to refuse everything."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield a_jpeg()[:100]
+        scene.store.fault = refused(503, "SlowDown")
+        raise BadInput("broken")
+
+    return SentImage(body(), "photo.jpg")
+
+
+async def test_what_arrives_long_after_its_put_was_given_up_is_removed(scene: Scene) -> None:
+    scene.store.fault = arriving_late
+    with pytest.raises(Unavailable):
+        await scene.parts.submitted(sent(a_jpeg()))
+    scene.store.fault = None
+    await scene.store.let_late_ones_arrive()
+    assert len(await scene.objects()) == 1
+    await scene.cleaned(after_s=LATE_S + 1)
+    assert await scene.objects() == []
+    assert await scene.reserved() == 0
+
+
+async def test_it_is_waited_for(scene: Scene) -> None:
+    scene.store.fault = arriving_late
+    with pytest.raises(Unavailable):
+        await scene.parts.submitted(sent(a_jpeg()))
+    scene.store.fault = None
+    await scene.cleaned(after_s=LATE_S - 1)
+    assert await scene.reserved() == 1
+
+
+async def test_what_could_not_be_removed_is_removed_soon(scene: Scene) -> None:
+    with pytest.raises(BadInput):
+        await scene.parts.submitted(sent(a_jpeg()), a_bad_end_while(scene))
+    scene.store.fault = None
+    assert len(await scene.objects()) == 1
+    await scene.cleaned(after_s=LATE_S + 1)
+    assert await scene.objects() == []
+    assert await scene.reserved() == 0
+
+
+async def test_while_the_store_is_down_it_stays_to_be_removed(scene: Scene) -> None:
+    with pytest.raises(BadInput):
+        await scene.parts.submitted(sent(a_jpeg()), a_bad_end_while(scene))
+    with pytest.raises(Unavailable):
+        await scene.cleaned(after_s=LATE_S + 1)
+    scene.store.fault = None
+    await scene.cleaned(after_s=1)
+    assert await scene.objects() == []
+
+
+async def test_a_refusal_on_a_store_that_works_leaves_nothing_at_once(scene: Scene) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield a_jpeg()[:100]
+        raise BadInput("broken")
+
+    with pytest.raises(BadInput):
+        await scene.parts.submitted(sent(a_jpeg()), SentImage(broken(), "photo.jpg"))
+    assert await scene.objects() == []
+    assert await scene.reserved() == 0
