@@ -1,10 +1,12 @@
-"""Removes what nobody needs any more: leftovers of requests that ended without a job, and jobs whose time is over.
+"""Removes what nobody needs any more: leftovers of requests that ended without a job, jobs whose time is over with
+their dead letters, and dead letters whose job is long gone.
 
-Objects go first, the record of them last, so that a crash in between only repeats the work. Never by listing a
-bucket: it holds others' objects too.
+Objects go first, the record of them last, so that a crash in between only repeats the work. Before its objects go, a
+job is retired: from then on no retry of it is accepted, and one that was before keeps the originals that it works on.
+The last of the jobs that work on an original takes it along. Never by listing a bucket: it holds others' objects too.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -21,6 +23,7 @@ from gateway.pacing import keep_doing
 from gateway.ports.answers import Answers
 from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
+from gateway.ports.dead_letters import DeadLetterStore
 from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.ports.reservations import Reservations
@@ -41,6 +44,7 @@ class Cleaner:
     _backlog: Backlog
     _reservations: Reservations
     _answers: Answers
+    _letters: DeadLetterStore
     _objects: ObjectStore
     _clock: Clock
     _settings: JobsSettings
@@ -58,7 +62,9 @@ class Cleaner:
             del self._leftovers[:_AT_ONCE]
         while overdue := await self._reservations.overdue(self._clock.now(), limit=_AT_ONCE):
             await self._remove_leftovers(overdue)
-        await self._remove_old_jobs()
+        moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)
+        await self._letters.forget_letters(before=moment)
+        await self._remove_old_jobs(moment)
         await self._answers.forget_answers(before=self._clock.now())
 
     async def find_leftovers_of_a_crash(self) -> None:
@@ -74,19 +80,19 @@ class Cleaner:
         await self._reservations.release(claimed)
         log.info("leftovers of requests removed", reservations=len(claimed))
 
-    async def _remove_old_jobs(self) -> None:
-        moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)
+    async def _remove_old_jobs(self, moment: datetime) -> None:
         while job_ids := await self._backlog.ended_before(moment, limit=_AT_ONCE):
             for job_id in job_ids:
                 await self._remove_job(job_id)
 
     async def _remove_job(self, job_id: str) -> None:
         try:
+            shared = await self._jobs.retire(job_id)
             job = await self._jobs.get(job_id)
         except JobNotFound:
             return
         if self._settings.delete_objects:
-            await self._delete(_objects_of(job))
+            await self._delete(key for key in _objects_of(job) if not _is_original_in(shared, key))
         await self._ledger.delete(job_id)
         log.info("old job removed", job_id=job_id)
 
@@ -112,7 +118,12 @@ def _objects_of(job: Job) -> Iterable[ObjectKey]:
 
 
 def _original_keys(image: Image) -> Iterable[str]:
-    """A download that crashed may have left an object of either type."""
+    """A download that crashed may have left an object of either type; an image tried again has another's original."""
+    if image.original is not None:
+        yield image.original.key
     if image.source_url is not None:
-        return possible_keys(image.trace_id)
-    return [image.original.key] if image.original else []
+        yield from possible_keys(image.trace_id)
+
+
+def _is_original_in(keys: Collection[str], key: ObjectKey) -> bool:
+    return key.bucket is Bucket.ORIGINAL and key.key in keys

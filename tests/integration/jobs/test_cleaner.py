@@ -1,18 +1,20 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from attrs import define, evolve
 
-from gateway.domain.transitions import cancel
-from gateway.errors import Conflict
+from gateway.domain.job import Job, Original
+from gateway.domain.transitions import cancel, fetched
+from gateway.errors import Conflict, Unavailable
 from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.messages import encode
 from gateway.ports.broker import Queue
 from gateway.ports.job_store import JobNotFound
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
-from tests.builders import an_accepted_job
+from tests.builders import NOW, an_accepted_job
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import (
     a_published_job,
@@ -21,6 +23,7 @@ from tests.integration.jobs.test_collector import (
     put_tagged,
     result,
 )
+from tests.integration.jobs.test_retry import a_failed_job, failed
 from tests.integration.jobs.test_submit import clean_as_at_a_start, sent
 from tests.photos import a_jpeg
 
@@ -159,3 +162,160 @@ async def test_a_request_that_is_late_can_not_commit_what_is_just_being_removed(
     await cleaner.run_once()
     assert set(outcomes) == {"refused"}
     assert parts.files() == []
+
+
+# Originals that several jobs work on
+
+
+async def retried(parts: Parts, job_id: str) -> Job:
+    """A retry of all that failed there, which failed again."""
+    job = await parts.retry(job_id)
+    return await failed(parts, job, *range(len(job.images)))
+
+
+async def clean_after(parts: Parts, seconds: float) -> None:
+    parts.clock.turn(seconds)
+    await parts.cleaner.run_once()
+
+
+async def job_ids(parts: Parts) -> list[str]:
+    return [job.job_id for job in (await parts.jobs.page(limit=10)).jobs]
+
+
+async def test_an_original_goes_with_the_last_job_that_works_on_it(parts: Parts):
+    first = await a_failed_job(parts, images=1)
+    originals = parts.files()
+    parts.clock.turn(60)
+    second = await retried(parts, first.job_id)
+    parts.clock.turn(60)
+    third = await retried(parts, second.job_id)
+    await clean_after(parts, DAY_S - 119)
+    assert (await job_ids(parts), parts.files()) == ([third.job_id, second.job_id], originals)
+    await clean_after(parts, 60)
+    assert (await job_ids(parts), parts.files()) == ([third.job_id], originals)
+    await clean_after(parts, 60)
+    assert (await job_ids(parts), parts.files()) == ([], [])
+
+
+async def test_originals_that_were_not_tried_again_go_with_their_own_job(parts: Parts):
+    first = await a_failed_job(parts, images=3)
+    parts.clock.turn(60)
+    await parts.retry(first.job_id, [1])
+    await clean_after(parts, DAY_S - 59)
+    assert first.images[1].original is not None
+    assert parts.files() == [f"original/{first.images[1].original.key}"]
+
+
+async def test_a_retry_that_is_removed_first_leaves_the_original_to_the_job_that_is_still_running(
+    parts: Parts,
+):
+    first = await failed(parts, await a_published_job(parts, images=2), 0)
+    await retried(parts, first.job_id)
+    await clean_after(parts, DAY_S + 1)
+    assert await job_ids(parts) == [first.job_id]
+    assert len(parts.files()) == 2
+    await failed(parts, first, 1)
+    await clean_after(parts, DAY_S + 1)
+    assert (await job_ids(parts), parts.files()) == ([], [])
+
+
+async def test_a_downloaded_original_that_came_with_a_retry_goes_with_it(parts: Parts):
+    job = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
+    name = job.images[0].trace_id
+    await parts.put(Bucket.ORIGINAL, f"{name}/original.jpg", a_jpeg())
+    original = Original(f"{name}/original.jpg", "image/jpeg", len(a_jpeg()), "9f" * 32)
+    await parts.ledger.change(job.job_id, lambda job: fetched(job, 0, original))
+    await failed(parts, job, 0)
+    parts.clock.turn(60)
+    await retried(parts, job.job_id)
+    await clean_after(parts, DAY_S - 59)
+    assert parts.files() == [f"original/{original.key}"]
+    await clean_after(parts, 60)
+    assert parts.files() == []
+
+
+async def test_processed_images_of_a_job_go_though_its_original_stays(parts: Parts):
+    first = await failed(parts, await a_published_job(parts, images=2), 0)
+    await put_tagged(parts, result(first, 1))
+    await collect(parts, encode(result(first, 1)))
+    parts.clock.turn(60)
+    await parts.retry(first.job_id)
+    await clean_after(parts, DAY_S - 59)
+    assert first.images[0].original is not None
+    assert parts.files() == [f"original/{first.images[0].original.key}"]
+
+
+async def just_before_its_time_is_over(parts: Parts) -> None:
+    """And nothing else is left to be removed."""
+    await clean_after(parts, DAY_S - 1)
+    parts.clock.turn(2)
+
+
+async def test_a_retry_in_the_very_moment_of_the_removal_is_refused(parts: Parts):
+    job = await a_failed_job(parts, images=1)
+    codes: list[str] = []
+
+    async def retry_late() -> None:
+        with pytest.raises(Conflict) as caught:
+            await parts.retry(job.job_id)
+        codes.append(caught.value.code)
+
+    await just_before_its_time_is_over(parts)
+    await evolve(parts.cleaner, objects=WatchedObjects(parts.objects, retry_late)).run_once()  # type: ignore[arg-type]
+    assert set(codes) == {"job_retired"}
+    assert (await job_ids(parts), parts.files()) == ([], [])
+
+
+async def test_a_retry_just_before_the_removal_keeps_its_original(parts: Parts):
+    job = await a_failed_job(parts, images=1)
+    parts.clock.turn(DAY_S + 1)
+    again = await parts.retry(job.job_id)
+    await parts.cleaner.run_once()
+    assert await job_ids(parts) == [again.job_id]
+    assert again.images[0].original is not None
+    assert parts.files() == [f"original/{again.images[0].original.key}"]
+
+
+@define(eq=False)
+class DyingParts:
+    """The real object store and ledger, until everything dies at one of their deletes."""
+
+    parts: Parts
+    deletes_left: int
+
+    async def delete(self, thing: ObjectKey | str) -> None:
+        if self.deletes_left == 0:
+            raise Unavailable("All is dead.")
+        self.deletes_left -= 1
+        owner = self.parts.objects if isinstance(thing, ObjectKey) else self.parts.ledger
+        await owner.delete(thing)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("deletes", range(6))
+async def test_a_crash_at_any_point_leaves_no_job_without_its_original_and_only_repeats(
+    parts: Parts, deletes: int
+):
+    """Of the one original and the four places of tagged images, then of the job."""
+    first = await a_failed_job(parts, images=2)
+    again = await parts.retry(first.job_id, [1])
+    await just_before_its_time_is_over(parts)
+    dying: Any = DyingParts(parts, deletes)
+    with pytest.raises(Unavailable):
+        await evolve(parts.cleaner, objects=dying, ledger=dying).run_once()
+    assert again.images[0].original is not None
+    kept = f"original/{again.images[0].original.key}"
+    assert kept in parts.files()
+    with pytest.raises(Conflict):
+        await parts.retry(first.job_id)
+    await parts.cleaner.run_once()
+    assert (await job_ids(parts), parts.files()) == ([again.job_id], [kept])
+
+
+# What else is forgotten
+
+
+async def test_an_answer_is_forgotten_when_its_time_is_over(parts: Parts):
+    job = await a_failed_job(parts)
+    await parts.retry.once(job.job_id, None, key="a key")
+    await clean_after(parts, DAY_S + 1)
+    assert await parts.jobs.answer("a key", now=NOW) is None
