@@ -124,6 +124,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             backlog=jobs,
             reservations=jobs,
             answers=jobs,
+            letters=jobs,
             objects=objects,
             clock=clock,
             settings=settings.jobs,
@@ -136,6 +137,17 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             clock=clock,
             settings=settings.jobs,
             work=ledger.work,
+            metrics=metrics,
+            queue_name=settings.broker.queue_name,
+        )
+        dead_letters = DeadLetters(
+            ledger=ledger,
+            latest=latest,
+            letters=jobs,
+            leases=jobs,
+            broker=broker,
+            clock=clock,
+            settings=settings.jobs,
             metrics=metrics,
             queue_name=settings.broker.queue_name,
         )
@@ -154,7 +166,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 prefetch=settings.broker.prefetch,
                 metrics=metrics,
             ),
-            DeadLetters(ledger=ledger, broker=broker, clock=clock, settings=settings.jobs, metrics=metrics),
+            dead_letters,
             *neighbours,
             pipeline,
             Dispatcher(
@@ -208,7 +220,13 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             stream=EventStream(latest, jobs, hub),
             submit=submit,
             retry=retry,
-            warnings=lambda: [*broker.warnings, *pipeline.warnings(), *jobs.warnings, *objects.warnings],
+            warnings=lambda: [
+                *broker.warnings,
+                *pipeline.warnings(),
+                *dead_letters.warnings(),
+                *jobs.warnings,
+                *objects.warnings,
+            ],
         )
 
 

@@ -1,31 +1,36 @@
 """Sweeps the dead letters: one of ours ends an attempt, and the image is sent again or fails.
 
-Our analyzer says why, as headers; where a code says that another attempt would end likewise, there is none. What the
-broker moved here for an existing one has its `x-death` alone.
+A copy of each of ours is kept in the transaction that ends its attempt, and only then is the message acked: a crash in
+between brings it once more, which changes nothing. Where the code says that another attempt would end likewise, there
+is none.
 
 Others' messages, and those that nobody can read, are looked at and given back in their order; while nothing but those
-lie there, they are looked at again only now and then.
+lie there, they are looked at again only now and then. One gateway sweeps at a time: what one holds while it looks,
+another would not see, and take for gone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from attrs import define, field
+from attrs import define, evolve, field
 
-from gateway.domain.attempt import AttemptName, parse_attempt
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change
-from gateway.domain.job import Failure, Job
+from gateway.domain.job import Job
 from gateway.domain.transitions import attempt_refused, attempt_rejected
-from gateway.failure_codes import ANALYSIS_CODES, ANALYSIS_FAILED, ANALYSIS_REFUSED
-from gateway.jobs.failure_texts import fit_for_clients
+from gateway.events.latest import LatestJobs
+from gateway.failure_codes import NOT_ASKED_AGAIN
+from gateway.jobs.lease import Lease
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.rejected import RejectedAttempt, rejected_attempt
 from gateway.jobs.settings import JobsSettings
-from gateway.messages import FAILURE_CODE, REJECT_REASON, ImageUpload, Malformed, decode
 from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Delivery, Queue
 from gateway.ports.clock import Clock
+from gateway.ports.dead_letters import DeadLetterStore
 from gateway.ports.job_store import JobNotFound
+from gateway.ports.leases import Leases
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -34,6 +39,9 @@ SWEEP_LIMIT: Final = 1000
 """Dead letters that are looked at in one sweep."""
 OTHERS_AGAIN_S: Final = 30.0
 """Between two looks at the same number of messages none of which was ours."""
+LEASE: Final = "dead-letter-sweep"
+LEASE_S: Final = 120.0
+"""Longer than a broker and a store that answer at all take for a sweep."""
 
 
 @define(eq=False)
@@ -41,101 +49,124 @@ class DeadLetters:
     """A Service."""
 
     _ledger: Ledger
+    _latest: LatestJobs
+    _letters: DeadLetterStore
+    _leases: Leases
     _broker: Broker
     _clock: Clock
     _settings: JobsSettings
     _metrics: Metrics
+    _queue_name: Callable[[Queue], str] = str
+    """What the operator calls a queue."""
     name: str = "dead-letters"
+    _lease: Lease = field(init=False)
     _others: int = field(init=False, default=0)
     """So many messages lay there when none was ours."""
+    _behind: int = field(init=False, default=0)
+    """So many of them were not looked at."""
     _look_again_at: float = field(init=False, default=float("-inf"))
+
+    @_lease.default
+    def _new_lease(self) -> Lease:
+        return Lease(self._leases, self._clock, LEASE, LEASE_S)
 
     async def run(self) -> None:
         """Work until cancelled."""
         await keep_doing(self.name, self.run_once, pause_s=self._settings.poll_s)
 
     async def run_once(self) -> None:
-        """Look at what lies there now. Raises Unavailable when the broker or the store is down."""
+        """Look at what lies there now, unless another does. Raises Unavailable when the broker or the store is down."""
         messages = (await self._broker.depth(Queue.DEAD_LETTER)).messages
         if messages == 0:
             self._metrics.jobs.foreign_dead_letters.set(0)
-            self._others = 0
+            self._others = self._behind = 0
             return
         if messages == self._others and self._clock.monotonic() < self._look_again_at:
             return
-        if await self._sweep():
-            self._others = 0
-        else:
-            self._others, self._look_again_at = messages, self._clock.monotonic() + OTHERS_AGAIN_S
+        async with self._lease.turn() as is_ours:
+            if is_ours:
+                await self._look_at(messages)
 
-    async def _sweep(self) -> int:
-        """How many were ours."""
-        ours = 0
+    def warnings(self) -> Sequence[str]:
+        """What an operator should know of now, a line each, for readyz."""
+        if not self._behind:
+            return ()
+        name, seen = self._queue_name(Queue.DEAD_LETTER), self._others - self._behind
+        line = (
+            f"{name} holds {self._others} messages, and only the first {seen} are looked at, none of which is ours: "
+            f"those of ours among the {self._behind} behind them are missed at their deadline alone. Empty the queue."
+        )
+        return [line]
+
+    async def _look_at(self, messages: int) -> None:
+        ours, others = await self._sweep()
+        self._metrics.jobs.foreign_dead_letters.set(others)
+        if ours:
+            self._others = self._behind = 0
+        else:
+            self._others, self._behind = messages, max(0, messages - others)
+            self._look_again_at = self._clock.monotonic() + OTHERS_AGAIN_S
+
+    async def _sweep(self) -> tuple[int, int]:
+        """How many were ours, and how many others'."""
+        ours = others = 0
         async with self._broker.sweep(Queue.DEAD_LETTER, limit=SWEEP_LIMIT) as sweep:
             for delivery in sweep.deliveries:
+                if not await self._lease.is_still_ours():
+                    break
                 if await self._is_ours(delivery):
                     await sweep.ack(delivery)
-                    self._metrics.jobs.dead_letters.add()
                     ours += 1
-        self._metrics.jobs.foreign_dead_letters.set(len(sweep.deliveries) - ours)
-        return ours
+                else:
+                    others += 1
+        return ours, others
 
     async def _is_ours(self, delivery: Delivery) -> bool:
-        """Whether it was one of ours; then its attempt has ended."""
-        try:
-            message = decode(ImageUpload, delivery.body)
-        except Malformed:
+        """Whether it was one of ours; then its attempt has ended, and a copy is kept."""
+        rejected = rejected_attempt(delivery, self._settings.trace_prefix)
+        if rejected is None:
             return False
-        name = parse_attempt(message.trace_id, self._settings.trace_prefix)
-        if name is None or not message.original_path:  # a result that could not be read has none
-            return False
-        failure = Failure(_code(delivery.headers), _text(name.number, delivery.headers))
-        counted = await self._end_attempt(message.group_id, name, failure)
+        is_counted = await self._end_attempt(rejected)
+        if is_counted:
+            self._metrics.jobs.dead_letters.add()
         log.info(
-            "attempt rejected" if counted else "late dead letter",
-            job_id=message.group_id,
-            trace_id=message.trace_id,
-            code=failure.code,
-            **_told(delivery.headers),
+            "attempt rejected" if is_counted else "late dead letter",
+            job_id=rejected.job_id,
+            trace_id=str(rejected.name),
+            code=rejected.failure.code,
+            **rejected.said,
         )
         return True
 
-    async def _end_attempt(self, job_id: str, name: AttemptName, failure: Failure) -> bool:
+    async def _end_attempt(self, rejected: RejectedAttempt) -> bool:
         """Whether it changed the job: not when the attempt is not the newest, or the job is gone."""
-        now, policy = self._clock.now(), self._settings.attempts_after(failure.code)
-
-        def decide(job: Job) -> Change | None:
-            if failure.code == ANALYSIS_REFUSED:
-                return attempt_refused(job, name, failure, now)
-            return attempt_rejected(job, name, failure, policy, now)
-
+        letter = await self._letter(rejected)
         try:
-            change = await self._ledger.change(job_id, decide)
+            change = await self._ledger.change(rejected.job_id, self._decision(rejected), companions=[letter])
         except JobNotFound:
+            await self._letters.keep_letter(evolve(letter, index=None))
             return False
         return change is not None
 
+    def _decision(self, rejected: RejectedAttempt) -> Callable[[Job], Change | None]:
+        name, failure, now = rejected.name, rejected.failure, self._clock.now()
+        policy = self._settings.attempts_after(failure.code)
 
-def _told(headers: Mapping[str, object]) -> dict[str, object]:
-    """For the log: the analyzer's reason, in its own words, or what the broker says of the reject."""
-    if REJECT_REASON in headers:
-        return {"reason": headers[REJECT_REASON]}
-    deaths = headers.get("x-death")
-    last = deaths[0] if isinstance(deaths, list) and deaths else None
-    return (
-        {f"death_{key}": last.get(key) for key in ("queue", "reason", "count")}
-        if isinstance(last, dict)
-        else {}
-    )
+        def decide(job: Job) -> Change | None:
+            if failure.code in NOT_ASKED_AGAIN:
+                return attempt_refused(job, name, failure, now)
+            return attempt_rejected(job, name, failure, policy, now)
 
+        return decide
 
-def _code(headers: Mapping[str, object]) -> str:
-    told = headers.get(FAILURE_CODE)
-    return next((code for code in ANALYSIS_CODES if code == told), ANALYSIS_FAILED)
+    async def _letter(self, rejected: RejectedAttempt) -> DeadLetter:
+        queue = self._queue_name(Queue.IMAGE_UPLOAD)
+        return rejected.letter(await self._index_of(rejected), queue=queue, at=self._clock.now())
 
-
-def _text(attempts: int, headers: Mapping[str, object]) -> str:
-    times = "once" if attempts == 1 else f"{attempts} times"
-    reason = headers.get(REJECT_REASON)
-    why = f": {fit_for_clients(reason)}" if isinstance(reason, str) and reason else ""
-    return f"the analyzer rejected the image {times}{why}"
+    async def _index_of(self, rejected: RejectedAttempt) -> int | None:
+        try:
+            job = await self._latest.get(rejected.job_id)
+        except JobNotFound:
+            return None
+        image = job.image_of(rejected.name.trace_id)
+        return image.index if image is not None else None

@@ -14,7 +14,6 @@ from attrs import define, field
 
 from gateway.domain.working_time import WorkingTime
 from gateway.errors import GatewayError
-from gateway.jobs.dead_letters import SWEEP_LIMIT
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.work import Work
 from gateway.pacing import keep_doing
@@ -130,12 +129,6 @@ class Pipeline:
         lines = [self._idle_warning(queue, since) for queue, since in self._idle_since.items()]
         if self._looks_with_a_rival >= 2:
             lines.append(self._rival_warning())
-        dead = self.depths[Queue.DEAD_LETTER].messages if Queue.DEAD_LETTER in self.depths else 0
-        if dead > SWEEP_LIMIT:
-            lines.append(
-                f"{self._queue_name(Queue.DEAD_LETTER)} holds {dead} messages and only its first {SWEEP_LIMIT} are "
-                "looked at: those of ours behind them are found at their deadline alone. Empty the queue."
-            )
         return lines
 
     def _miss(self, error: GatewayError) -> None:

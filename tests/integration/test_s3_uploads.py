@@ -300,6 +300,7 @@ def cleaner_of(parts: Parts, objects: S3ObjectStore) -> Cleaner:
         jobs=parts.jobs,
         backlog=parts.jobs,
         reservations=parts.jobs,
+        letters=parts.jobs,
         answers=parts.jobs,
         objects=objects,
         clock=parts.clock,

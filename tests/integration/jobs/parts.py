@@ -172,6 +172,9 @@ class Parts:
     def dead_letters(self) -> DeadLetters:
         return DeadLetters(
             ledger=self.ledger,
+            latest=self.latest,
+            letters=self.jobs,
+            leases=self.jobs,
             broker=self.broker,
             clock=self.clock,
             settings=self.settings,
@@ -186,6 +189,7 @@ class Parts:
             backlog=self.jobs,
             reservations=self.jobs,
             answers=self.jobs,
+            letters=self.jobs,
             objects=self.objects,
             clock=self.clock,
             settings=self.settings,

@@ -28,11 +28,15 @@ async def reject_all(parts: Parts) -> None:
 
 async def give_up(parts: Parts, job: Job, number: int = 1, **headers: object) -> Image:
     """As an analyzer of ours rejects that attempt, with these headers; the image after it."""
+    await publish_letter(parts, job, number, **headers)
+    await parts.dead_letters.run_once()
+    return (await parts.jobs.get(job.job_id)).images[0]
+
+
+async def publish_letter(parts: Parts, job: Job, number: int = 1, **headers: object) -> None:
     name = AttemptName(job.images[0].trace_id, number)
     told = {header.replace("_", "-"): value for header, value in headers.items()}
     await parts.broker.publish(Queue.DEAD_LETTER, a_dead_upload(job, name), told)
-    await parts.dead_letters.run_once()
-    return (await parts.jobs.get(job.job_id)).images[0]
 
 
 async def a_job_in_the_broker(parts: Parts) -> Job:
@@ -164,10 +168,11 @@ async def test_without_a_reason_the_text_tells_how_often_the_image_was_rejected(
     assert image.failure == Failure("analysis_failed", "the analyzer rejected the image 3 times")
 
 
-def a_dead_upload(job: Job, name: AttemptName) -> bytes:
-    return orjson.dumps(
+def a_dead_upload(job: Job, name: AttemptName, *, padded_to: int = 0) -> bytes:
+    body = orjson.dumps(
         {"trace_id": str(name), "group_id": job.job_id, "original_path": f"{name.trace_id}/original.jpg"}
     )
+    return body.ljust(padded_to)
 
 
 async def test_a_dead_letter_of_an_attempt_that_is_not_the_newest_is_done_with(parts: Parts):

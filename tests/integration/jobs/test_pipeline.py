@@ -7,7 +7,6 @@ import pytest
 from attrs import define, evolve
 
 from gateway.errors import Unavailable
-from gateway.jobs.dead_letters import SWEEP_LIMIT
 from gateway.jobs.pipeline import LEAST_WINDOW, Pipeline
 from gateway.ports.broker import Broker, Queue, QueueDepth
 from tests.integration.jobs.parts import Parts, parts_in
@@ -201,15 +200,12 @@ async def test_queues_are_told_by_the_names_that_the_operator_gave_them(parts: P
     pipeline = evolve(parts.pipeline, queue_name=lambda queue: f"ours.{queue}")
     await parts.submitted(sent(a_jpeg()))
     await parts.dispatcher.run_once()
-    for _ in range(SWEEP_LIMIT + 1):
-        await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
     async with consumers(parts, Queue.IMAGE_PROCESSED, 2):
         await pipeline.run_once()
         await pipeline.run_once()
-    idle, rival, dead = pipeline.warnings()
+    idle, rival = pipeline.warnings()
     assert idle.startswith("nobody consumes ours.image_upload since")
     assert rival.startswith("ours.image_processed has 2 consumers")
-    assert dead.startswith("ours.dead_letter_queue holds 1001 messages")
     assert pipeline.depths_text().startswith("ours.image_upload: 1 message")
 
 
@@ -229,14 +225,3 @@ async def test_a_second_consumer_of_our_results_is_warned_of_when_it_is_seen_twi
     async with consumers(parts, Queue.IMAGE_PROCESSED):
         await parts.pipeline.run_once()
         assert parts.pipeline.warnings() == []
-
-
-async def test_more_dead_letters_than_a_sweep_looks_at_are_warned_of(parts: Parts):
-    for _ in range(SWEEP_LIMIT):
-        await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
-    await parts.pipeline.run_once()
-    assert parts.pipeline.warnings() == []
-    await parts.broker.publish(Queue.DEAD_LETTER, b"theirs")
-    await parts.pipeline.run_once()
-    (line,) = parts.pipeline.warnings()
-    assert "dead_letter_queue" in line
