@@ -46,28 +46,37 @@ class Model:
 
     server: VisionServer | None = None
     gateway: Gateway | None = None
-    deaths: int = 0
-    most_at_once: list[int] = field(factory=list)
-    """Images that it was asked about at each death."""
+    company: list[int] = field(factory=list)
+    """Of each death: how many other images were in work."""
     is_armed: asyncio.Event = field(factory=asyncio.Event)
-    is_over_for_others: asyncio.Event = field(factory=asyncio.Event)
+    is_speaking: asyncio.Event = field(factory=asyncio.Event)
+    _in_work: list[object] = field(factory=list)
+    """Questions of the gateway that lives now."""
 
     async def answer(self, writer: asyncio.StreamWriter) -> None:
-        assert self.server is not None
-        red, green, blue = self.server.asked[-1].picture.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
-        if red > 200 and green < 50 and blue < 50:
-            await self.is_armed.wait()
-            self.most_at_once.append(self.server.at_once)
+        self._in_work.append(writer)
+        if self._is_asked_of_poison():
             await self._kill()
         else:
-            await self.is_over_for_others.wait()
+            await self.is_speaking.wait()
             await WORDS(writer)
+        if writer in self._in_work:
+            self._in_work.remove(writer)
+
+    def _is_asked_of_poison(self) -> bool:
+        assert self.server is not None
+        red, green, blue = self.server.asked[-1].picture.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        return bool(red > 200 and green < 50 and blue < 50)
 
     async def _kill(self) -> None:
         assert self.gateway is not None
-        self.deaths += 1
-        if self.deaths == BEFORE_IT_IS_ALONE:
-            self.is_over_for_others.set()
+        await self.is_armed.wait()
+        while len(self.company) < BEFORE_IT_IS_ALONE and len(self._in_work) < 2:
+            await asyncio.sleep(0.01)
+        self.company.append(len(self._in_work) - 1)
+        self._in_work.clear()
+        if len(self.company) == BEFORE_IT_IS_ALONE:
+            self.is_speaking.set()
         self.gateway.process.kill()
 
 
@@ -127,15 +136,14 @@ async def test_a_poisonous_image_fails_after_its_tries_and_takes_no_neighbour_wi
     }
     assert ends == {name: "completed" for batch in BATCHES for name in batch} | {POISON: "interrupted"}
     assert [job["status"] for job in jobs] == ["completed", "completed"]
-    assert model.deaths == MAX_DEATHS
-    assert all(number > 1 for number in model.most_at_once[:BEFORE_IT_IS_ALONE])
-    assert all(number == 1 for number in model.most_at_once[BEFORE_IT_IS_ALONE:])
+    assert all(model.company[:BEFORE_IT_IS_ALONE])
+    assert model.company[BEFORE_IT_IS_ALONE:] == [0] * (MAX_DEATHS - BEFORE_IT_IS_ALONE)
 
 
 @pytest.mark.parametrize(
     ("number", "end"),
     [(signal.SIGTERM, "completed"), (signal.SIGKILL, "interrupted")],
-    ids=lambda each: str(each),
+    ids=str,
 )
 async def test_a_death_is_an_interruption_and_a_stop_is_none(
     tmp_path: Path, number: signal.Signals, end: str
