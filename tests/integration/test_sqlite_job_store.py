@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,15 +24,16 @@ from gateway.adapters.job_store.faults import UnusableJobStore
 from gateway.adapters.job_store.readers import Readers
 from gateway.adapters.job_store.recent import RecentJobs
 from gateway.adapters.job_store.rows import KeptJob, image_row, job_row
-from gateway.adapters.job_store.schema import MIGRATIONS, migrate
+from gateway.adapters.job_store.schema import MIGRATIONS, add_functions, migrate
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.adapters.job_store.writer import Writer
 from gateway.domain.events import Change
 from gateway.domain.footprint import footprint
 from gateway.domain.image_query import ImageQuery
-from gateway.domain.job import Job, Status
+from gateway.domain.job import Job, Outcome, Status
 from gateway.domain.options import BatchOptions
+from gateway.domain.transitions import accept
 from gateway.errors import NoRoom, Unavailable
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
@@ -454,12 +456,19 @@ async def test_an_older_file_is_migrated_with_all_it_holds(path):
     older.close()
 
 
-def write_first_version(path: Path, *jobs: Job) -> None:
-    """A file as the first version of the tables has it."""
+COLUMNS_OF_JOBS = {1: 12, 2: 13}
+"""By version; later ones came behind them."""
+
+
+def write_version(version: int, path: Path, *jobs: Job) -> None:
+    """A file as that version of the tables has it."""
+    columns = COLUMNS_OF_JOBS[version]
     with closing(sqlite3.connect(path, isolation_level=None)) as older:
-        migrate(older, MIGRATIONS[:1])
+        add_functions(older)
+        migrate(older, MIGRATIONS[:version])
         for key, job in enumerate(jobs, start=1):
-            older.execute(f"INSERT INTO jobs VALUES ({', '.join('?' * 12)})", job_row(KeptJob(key, job))[:12])  # noqa: S608
+            row = job_row(KeptJob(key, job))[:columns]
+            older.execute(f"INSERT INTO jobs VALUES ({', '.join('?' * columns)})", row)  # noqa: S608
             older.executemany(
                 "INSERT INTO images VALUES (?, ?, ?, ?, ?)", [image_row(key, image) for image in job.images]
             )
@@ -473,7 +482,7 @@ async def found(store: SqliteJobStore, *keywords: str, status: Status | None = N
 
 async def test_the_images_of_a_file_of_the_first_version_are_found(path):
     first, second = a_job(4, completed=2, failed=1), a_job(2, completed=1, cancelled=True)
-    write_first_version(path, first, second)
+    write_version(1, path, first, second)
     async with SqliteJobStore.open(path) as store:
         assert await store.get(first.job_id) == first
         tagged = [second.job_id, first.job_id, first.job_id]
@@ -490,8 +499,33 @@ async def test_the_images_of_a_file_of_the_first_version_are_found(path):
         )
 
 
+async def test_the_jobs_of_a_file_of_the_second_version_tell_when_they_began_and_can_be_tried_again(path):
+    begun, second = NOW + timedelta(seconds=5), timedelta(seconds=1)
+    options = BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+    waiting = an_accepted_job(images=2).job
+    running = publish(publish(waiting, 1, now=begun).job, 0, now=begun + second).job
+    running = evolve(running, job_id="running", options=options)
+    ended = a_job(3, completed=1, failed=2, now=begun)
+    write_version(2, path, waiting, running, ended)
+    async with SqliteJobStore.open(path) as store:
+        assert [await store.get(job.job_id) for job in (waiting, running, ended)] == [waiting, running, ended]
+        listed = (await store.page(limit=10)).jobs
+        assert [(job.job_id, job.started_at, job.outcome, job.retry_of) for job in listed] == [
+            (ended.job_id, begun, Outcome.PARTIAL, None),
+            (running.job_id, begun, None, None),
+            (waiting.job_id, None, None, None),
+        ]
+        image = evolve(an_image(), original=ended.images[2].original)
+        again = accept("again", [image], begun, retry_of=ended.job_id)
+        await store.add(again, reserved=[])
+        assert image.original is not None
+        assert await store.retire(ended.job_id) == {image.original.key}
+    async with SqliteJobStore.open(path) as store:
+        assert await store.get("again") == again.job
+
+
 async def test_what_deleted_jobs_were_found_by_takes_no_room(path):
-    write_first_version(path, a_job(2, completed=2))
+    write_version(1, path, a_job(2, completed=2))
     async with SqliteJobStore.open(path) as store:
         added = await add(store, an_accepted_job(images=2))
         await store.update(added.job_id, publish)
@@ -507,7 +541,7 @@ async def test_a_migration_takes_no_room_where_temporary_files_lie(path, tmp_pat
     """A container's /tmp is small, and the keywords of some hundred thousand images would fill it."""
     keywords = tuple(f"keyword {number}" for number in range(150))
     tagged = an_image(status=Status.COMPLETED, metadata=Metadata(keywords=keywords))
-    write_first_version(path, *(a_job([evolve(tagged, index=n) for n in range(100)]) for _ in range(10)))
+    write_version(1, path, *(a_job([evolve(tagged, index=n) for n in range(100)]) for _ in range(10)))
     folder = tmp_path / "temporary"
     folder.mkdir()
     os.utime(folder, (0, 0))
