@@ -36,6 +36,17 @@ class ConnectionLost(Unavailable):
     """The connection or the channel ended before the answer: the broker may have done what it was asked."""
 
 
+class Nacked(Exception):
+    """The broker did not take the message: a queue is full, or can't keep it now."""
+
+    def __str__(self) -> str:
+        return "the broker refused a message"
+
+
+class Returned(Exception):
+    """The broker has no queue of that name; the message came back, with the broker's words."""
+
+
 @contextmanager
 def cancellation_kept() -> Iterator[None]:
     """One of ours stays one, also when an error of the library, or of a clean-up, would hide it."""
@@ -80,6 +91,8 @@ def reason_of(error: BaseException) -> str:
         case InvalidFrameError() if "Connection.OpenOk" in str(error):
             # aiormq does not hand on what the broker says here.
             return "the broker refuses the virtual host: it does not exist, or the user has no access to it"
+        case ConnectionLost():
+            return error.detail or "closed"
         case ConnectionClosed():
             return f"the broker closed the connection: {_line(error)}"
         case ssl.SSLCertVerificationError():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from attrs import define, field
 
+from gateway.adapters.broker.rabbitmq.frames import Content, delivery_tag_and_redelivered, headers_in
 from gateway.ports.broker import Delivery, Queue
 
 
@@ -39,7 +40,7 @@ class Holding:
     async def start(self, queue_name: str, prefetch: int) -> None:
         """From now on the queue's messages come, at most `prefetch` of them unsettled."""
         await self._channel.basic_qos(prefetch_count=prefetch)
-        started = await self._channel.basic_consume(queue_name, self.receive)
+        started = await self._channel.basic_consume(queue_name, _not_asked)
         self._consumer_tag = started.consumer_tag
 
     async def stop(self) -> None:
@@ -48,10 +49,12 @@ class Holding:
         if consumer_tag is not None:
             await self._channel.basic_cancel(consumer_tag)
 
-    async def receive(self, message: DeliveredMessage) -> None:
-        """aiormq's callback. It must not wait: aiormq cancels callbacks that run when the channel ends."""
-        delivery = delivery_of(self._queue, message)
-        self._unsettled[delivery.tag] = delivery
+    def receive(self, content: Content) -> None:
+        """What the channel brought."""
+        tag, redelivered = delivery_tag_and_redelivered(content.method)
+        headers = headers_in(content.header)
+        delivery = Delivery(self._queue, content.body, tag, headers, redelivered)
+        self._unsettled[tag] = delivery
         self._arrived.append(delivery)
         self._on_arrival()
 
@@ -95,6 +98,10 @@ class Holding:
     def _forget(self, tags: Iterable[int]) -> None:
         for tag in tags:
             del self._unsettled[tag]
+
+
+async def _not_asked(_: DeliveredMessage) -> None:
+    """aiormq's callback: messages do not come so far."""
 
 
 def oldest_run(unsettled: Iterable[int], tags: set[int]) -> Sequence[int]:

@@ -22,7 +22,12 @@ def read_leniently() -> None:
     """From now on. The types are those of which AMQP 0-9-1 makes properties and the fields of a delivery."""
     decode.METHODS["shortstr"] = _short_text
     decode.METHODS["timestamp"] = _or_else(decode.timestamp, lambda _: (8, None))
-    decode.METHODS["table"] = _or_else(decode.field_table, lambda data: (_length(data), {}))
+    decode.METHODS["table"] = read_table
+
+
+def read_table(data: bytes) -> tuple[int, Any]:
+    """Of the table with which the data begins: the bytes that it takes, and what it says if that can be read."""
+    return _read_table(data)
 
 
 def _short_text(data: bytes) -> tuple[int, str]:
@@ -44,3 +49,6 @@ def _length(table: bytes) -> int:
     """With the number that says so."""
     size: int = struct.unpack_from(">I", table)[0]
     return 4 + size
+
+
+_read_table = _or_else(decode.field_table, lambda data: (_length(data), {}))

@@ -103,6 +103,12 @@ class Link:
             raise Unavailable("The message broker can't be reached.", detail=self.trouble)
         return self._connection
 
+    def transport_of(self, connection: Connection) -> Transport:
+        """What the connection goes over. Raises ConnectionLost when it stands no more."""
+        if connection is not self._connection or self._transport is None:
+            raise lost(self._trouble)
+        return self._transport
+
     @property
     def is_over(self) -> bool:
         """Whether it was stopped: there will be no other connection."""
@@ -203,7 +209,7 @@ class Link:
     def _tell_loss(self, error: Exception) -> None:
         """One line for each loss, not one for each attempt; what was not foreseen comes with its traceback."""
         is_foreseen = isinstance(error, ConnectionLost | OSError)
-        reason = (error.detail if isinstance(error, ConnectionLost) else reason_of(error)) or "closed"
+        reason = reason_of(error) or "closed"
         self._trouble = reason
         if not self._is_told:
             log.warning(
@@ -261,3 +267,4 @@ async def _cut(connection: Connection, transport: Transport) -> None:
     transport.abort()
     if transport.was_open:
         await asyncio.wait({connection.closing}, timeout=_ABORTED_S)
+        await asyncio.sleep(0)  # a task of aiormq's tells the end before its own

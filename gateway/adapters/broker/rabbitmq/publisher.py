@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final, cast
 
-from aiormq import Channel, Connection, spec
-from aiormq.exceptions import AMQPError, PublishError
+from aiormq import Channel, Connection
+from aiormq.exceptions import AMQPError
 from attrs import define, field
 
-from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, reason_of
+from gateway.adapters.broker.rabbitmq.confirming import ConfirmingChannel
+from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, Nacked, Returned, reason_of
 from gateway.adapters.broker.rabbitmq.headers import carried
 from gateway.adapters.broker.rabbitmq.link import Link, is_blocked
 from gateway.adapters.broker.rabbitmq.topology import Topology
@@ -22,8 +23,7 @@ from gateway.errors import Unavailable
 from gateway.pacing import pause_after
 from gateway.ports.broker import Queue, Unroutable
 
-_MAX_IN_FLIGHT: Final = 200
-_PERSISTENT: Final = 2
+_MAX_IN_FLIGHT: Final = 500
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _BLOCKED_LOOK_S: Final = 0.1
@@ -38,7 +38,7 @@ class Publisher:
     _settings: BrokerSettings
     _window: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(_MAX_IN_FLIGHT))
     _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
-    _channel: Channel | None = field(init=False, default=None)
+    _channel: ConfirmingChannel | None = field(init=False, default=None)
     _trouble: str = field(init=False, default="")
 
     async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object]) -> None:
@@ -54,7 +54,7 @@ class Publisher:
         for attempt in count(1):
             try:
                 await self._publish_or_declare(queue, body, headers)
-            except (AMQPError, ConnectionLost) as error:
+            except (AMQPError, ConnectionLost, Nacked) as error:
                 if self._link.is_over:
                     raise Unavailable("The message broker is closed.") from error
                 self._trouble = reason_of(error)
@@ -68,40 +68,32 @@ class Publisher:
         """A queue that somebody has deleted is made again."""
         try:
             await self._publish_once(queue, body, headers)
-        except PublishError:
+        except Returned:
             with self._link.question():
                 await self._topology.declare(await self._unblocked_connection(), queue)
             try:
                 await self._publish_once(queue, body, headers)
-            except PublishError as error:
+            except Returned as error:
                 raise Unroutable("The message broker has no such queue.", detail=str(error)) from error
 
     async def _publish_once(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
         channel = await self._open_channel(await self._unblocked_connection())
-        # aiormq sets a message id of its own: by that it finds out which message was returned.
-        properties = spec.Basic.Properties(
-            delivery_mode=_PERSISTENT, content_type="application/json", headers=headers
-        )
         with self._link.question():
-            await channel.basic_publish(
-                body,
-                routing_key=self._settings.queue_name(queue),
-                mandatory=True,
-                properties=properties,
-                wait=False,  # for the socket: the window bounds what lies before it
-            )
+            await channel.publish(self._settings.queue_name(queue), body, headers)
 
     async def _unblocked_connection(self) -> Connection:
         while is_blocked(connection := await self._link.connection()):  # noqa: ASYNC110 no event tells
             await asyncio.sleep(_BLOCKED_LOOK_S)
         return connection
 
-    async def _open_channel(self, connection: Connection) -> Channel:
+    async def _open_channel(self, connection: Connection) -> ConfirmingChannel:
+        transport = self._link.transport_of(connection)
         async with self._opening:
             channel = self._channel
-            if channel is None or channel.is_closed or channel.connection is not connection:
+            if channel is None or not channel.is_alive or not channel.is_of(transport):
                 with self._link.question():
-                    channel = self._channel = cast(Channel, await connection.channel())  # knows `wait`
+                    opened = cast(Channel, await connection.channel())
+                channel = self._channel = ConfirmingChannel(opened, transport)
             return channel
 
     def _why_not(self) -> Unavailable:

@@ -16,6 +16,7 @@ from aiormq.exceptions import AMQPError, ChannelClosed
 from attrs import define, field
 
 from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, losses_told, reason_of
+from gateway.adapters.broker.rabbitmq.frames import DELIVER, ContentReader
 from gateway.adapters.broker.rabbitmq.holding import Holding
 from gateway.adapters.broker.rabbitmq.link import ANSWER_S, CLOSE_S, Link
 from gateway.adapters.broker.rabbitmq.topology import Topology
@@ -136,6 +137,7 @@ class RabbitSubscription:
         cancelled = asyncio.get_running_loop().create_future()
         channel.on_consumer_cancel_callbacks.add(lambda _: cancelled.cancel())
         holding = self._holding = Holding(self._queue, channel, self._news.set)
+        self._divert(connection, channel, holding)
         try:
             async with self._link.asking():
                 await holding.start(self._settings.queue_name(self._queue), self._prefetch)
@@ -148,6 +150,13 @@ class RabbitSubscription:
         finally:
             self._holding = None
             await self._release(channel, holding)
+
+    def _divert(self, connection: Connection, channel: AbstractChannel, holding: Holding) -> None:
+        """What the channel brings goes to the holding, for as long as there is the channel."""
+        transport = self._link.transport_of(connection)
+        reader = ContentReader(DELIVER, holding.receive)
+        transport.divert(channel.number, reader.take)
+        channel.closing.add_done_callback(lambda _: transport.restore(channel.number, reader.take))
 
     async def _release(self, channel: AbstractChannel, holding: Holding) -> None:
         """So that what is unsettled comes again at once."""

@@ -1,7 +1,8 @@
 """The bytes to and from a broker: how its name becomes a socket, TLS, and the end of a connection that hangs.
 
 Names are looked up by c-ares, not by getaddrinfo, which can't be cancelled: a name server that hangs must not hold up
-a stop. The writer is kept, so that `abort` turns every wait on the connection into an error at once.
+a stop. The writer is kept, so that `abort` turns every wait on the connection into an error at once, and frames of ours
+go between those of aiormq.
 """
 
 import asyncio
@@ -12,10 +13,12 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver
 from aiormq import TransportFactory
-from attrs import define
+from attrs import define, field
 from yarl import URL
 
 from gateway.adapters.broker.rabbitmq.address import Address
+from gateway.adapters.broker.rabbitmq.errors import lost
+from gateway.adapters.broker.rabbitmq.tap import Divider, Taker, Tap
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -28,7 +31,8 @@ class Transport(TransportFactory):
     _resolver: AbstractResolver
     _ca_file: str
     _timeout_s: float
-    _writer: asyncio.StreamWriter | None = None
+    _writer: asyncio.StreamWriter | None = field(init=False, default=None)
+    _divider: Divider = field(init=False, factory=lambda: Divider(asyncio.get_running_loop().time))
 
     async def create(self, url: URL, **_: Any) -> Streams:
         context = await asyncio.to_thread(self._trust) if self._address.is_tls else None
@@ -55,6 +59,20 @@ class Transport(TransportFactory):
         if self._writer is not None:
             self._writer.transport.abort()
 
+    def send(self, frames: bytes) -> None:
+        """Whole frames, between those of aiormq; it waits for no room. Raises ConnectionLost."""
+        if self._writer is None or self._writer.is_closing():
+            raise lost("closed")
+        self._writer.write(frames)
+
+    def divert(self, channel: int, taker: Taker) -> None:
+        """From now on it is asked first for what comes on that channel."""
+        self._divider.divert(channel, taker)
+
+    def restore(self, channel: int, taker: Taker) -> None:
+        """It is asked no more."""
+        self._divider.restore(channel, taker)
+
     def _trust(self) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(cafile=self._ca_file or None)
@@ -75,9 +93,15 @@ class Transport(TransportFactory):
         return [entry["host"] for entry in found]
 
     async def _open(self, address: str, context: ssl.SSLContext | None) -> Streams:
-        return await asyncio.open_connection(
+        """As asyncio.open_connection does, with the tap in place of its protocol."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        tap = Tap(reader, self._divider)
+        transport, _ = await loop.create_connection(
+            lambda: tap,
             address,
             self._address.port,
             ssl=context,
             server_hostname=self._address.host if context else None,
         )
+        return reader, asyncio.StreamWriter(transport, tap, reader, loop)
