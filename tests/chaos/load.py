@@ -21,8 +21,16 @@ from tests.servers.web import Site
 
 CLIENTS = 6
 LONGEST_PAUSE_S = 0.3
+KEYED = 0.5
+"""The share of good requests that have an Idempotency-Key: those are repeated until they are answered."""
+REPEATED = 0.1
+"""The share of those that are repeated although they were answered."""
+REPEATS_FOR_S = 60.0
+REPEAT_PAUSE_S = 0.2
 NO_ROOM = frozenset({503, 507})
 """What a good request may be told when it can't be made durable now."""
+UNDER_WAY = 409
+"""What a repeat is told while the gateway still works on the request that it repeats."""
 
 
 @define(eq=False)
@@ -98,9 +106,36 @@ class Client:
     async def _send(
         self, images: Sequence[Sent], content_type: str, body: bytes, *, takes_s: float = 0
     ) -> None:
+        """To its answer, where it may be repeated; else once."""
+        is_keyed, is_repeated = self.dice.random() < KEYED, self.dice.random() < REPEATED
+        key = {"Idempotency-Key": f'"{images[0].name}"'} if is_keyed else {}
+        head = head_of(content_type, len(body), headers=key)
         with self.records.sending():
-            answer = await exchanged(self.port, head_of(content_type, len(body)), body, takes_s=takes_s)
+            answer = await exchanged(self.port, head, body, takes_s=takes_s)
+            if is_keyed and answer is None:
+                answer = await self._answered_again(head, body)
         self._note(images, answer)
+        if is_keyed and is_repeated and answer is not None and answer.status == 201:
+            await self._repeat(images, head, body, answer.job_id)
+
+    async def _answered_again(self, head: bytes, body: bytes) -> Answer | None:
+        """The answer to a request whose first answer never came. None when there is none for too long: a refusal
+        says nothing of the first time, for it may have been made before the gateway could look.
+        """
+        clock = asyncio.get_running_loop()
+        give_up_at = clock.time() + REPEATS_FOR_S
+        while clock.time() < give_up_at:
+            answer = await exchanged(self.port, head, body)
+            if answer is not None and answer.status not in {UNDER_WAY, *self.turned_away_by}:
+                return answer
+            await asyncio.sleep(REPEAT_PAUSE_S)
+        return None
+
+    async def _repeat(self, images: Sequence[Sent], head: bytes, body: bytes, job_id: str) -> None:
+        """Of what was answered; it must be answered the same."""
+        again = await self._answered_again(head, body)
+        if again is None or again.status != 201 or again.job_id != job_id:
+            self.records.wrong.append(f"{_names(images)} became {job_id}, and repeated {again}")
 
     async def _send_bad(
         self, images: Sequence[Sent], content_type: str, body: bytes, *, query: str = ""

@@ -30,9 +30,12 @@ PAGE = 100
 DEADLINE_BESIDE_EXISTING_S = 4
 """Existing services may lose messages, and what is lost is missed at its deadline alone: so that comes soon."""
 MANY_TRIES = 50
-"""Of downloads and trips: each fault may cost one, and that is no failure of the gateway's."""
-QUICK = {"GATEWAY_LOCAL_SEE": "false"}
-"""What is in the photos would take the machine's cores."""
+"""Of downloads, trips and messages: each fault may cost one, and that is no failure of the gateway's."""
+WORKERS = {
+    "GATEWAY_LOCAL_SEE": "false",  # what is in the photos would take the machine's cores
+    "GATEWAY_ANALYZER_MAX_TRIES": str(MANY_TRIES),
+    "GATEWAY_PROCESSOR_MAX_TRIES": str(MANY_TRIES),
+}
 
 Between = Callable[[Place], AbstractAsyncContextManager[Place]]
 Job = Mapping[str, Any]
@@ -195,10 +198,10 @@ async def production_world(
         gateway = await stack.enter_async_context(gateway_at(seen_by_gateway, folder, **chosen))
         for program in (
             analyzing := worker(
-                "analyzer", analyzer, seen_by_workers, folder, **QUICK | dict(analyzer_variables)
+                "analyzer", analyzer, seen_by_workers, folder, **WORKERS | dict(analyzer_variables)
             ),
             tagging := worker(
-                "processor", processor, seen_by_workers, folder, **QUICK | dict(processor_variables)
+                "processor", processor, seen_by_workers, folder, **WORKERS | dict(processor_variables)
             ),
         ):
             await stack.enter_async_context(running(program, is_kept_alive=is_existing))
@@ -215,6 +218,8 @@ def _settings(site: Site) -> dict[str, Any]:
         "fetch_tries": MANY_TRIES,
         "local_see": "false",
         "jobs_max_attempts": MANY_TRIES,
+        "analyzer_max_tries": MANY_TRIES,
+        "processor_max_tries": MANY_TRIES,
         "jobs_attempt_pause_s": 0.1,
         "jobs_poll_s": 0.2,
         "jobs_watch_every_s": 0.2,
