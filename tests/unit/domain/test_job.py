@@ -1,10 +1,14 @@
 """What a job says of itself."""
 
+from datetime import timedelta
+
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.domain.job import Counts, Stage, Status
-from tests.builders import NOW, a_job, a_refused_image, a_url_image, an_accepted_job, an_image
+from gateway.domain.job import Counts, Outcome, Stage, Status, outcome_of
+from tests.builders import NOW, a_job, a_refused_image, a_url_image, an_accepted_job, an_image, publish
 
 
 def test_a_new_job_is_pending():
@@ -36,6 +40,44 @@ def test_a_job_of_refused_images_alone_has_failed_at_once():
 def test_a_cancelled_job_is_cancelled_whatever_was_completed_before():
     job = a_job(images=3, completed=2, cancelled=True)
     assert (job.status, job.counts) == (Status.CANCELLED, Counts(2, 0, 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("job", "outcome"),
+    [
+        (a_job(images=2, completed=2), Outcome.ALL_COMPLETED),
+        (a_job(images=2, completed=1, failed=1), Outcome.PARTIAL),
+        (a_job(images=2, failed=2), Outcome.ALL_FAILED),
+        (an_accepted_job([a_refused_image()]).job, Outcome.ALL_FAILED),
+        (a_job(images=3, completed=1, failed=1, cancelled=True), Outcome.CANCELLED),
+        (a_job(images=2, completed=1), None),
+        (a_job(images=2, failed=1), None),
+    ],
+    ids=["completed", "both", "failed", "refused", "cancelled", "waits for one", "waits for another"],
+)
+def test_an_ended_job_says_how_it_went_and_an_open_one_does_not(job, outcome):
+    assert job.outcome is outcome
+
+
+@given(st.builds(Counts, *[st.integers(0, 100)] * 3, st.just(0)).filter(lambda counts: counts.total > 0))
+def test_all_is_said_of_all_images_and_partial_of_some(counts):
+    status = Status.COMPLETED if counts.completed else Status.FAILED
+    told = outcome_of(Status.CANCELLED if counts.cancelled else status, counts)
+    assert (told is Outcome.ALL_COMPLETED) == (counts.completed == counts.total)
+    assert (told is Outcome.ALL_FAILED) == (counts.failed == counts.total)
+    assert (told is Outcome.CANCELLED) == (counts.cancelled > 0)
+    assert (told is Outcome.PARTIAL) == (counts.completed > 0 < counts.failed and not counts.cancelled)
+
+
+@given(st.builds(Counts, *[st.integers(0, 100)] * 4).filter(lambda counts: counts.open > 0))
+def test_nothing_is_said_of_how_a_job_went_while_an_image_is_open(counts):
+    assert outcome_of(Status.PENDING, counts) is outcome_of(Status.PROCESSING, counts) is None
+
+
+def test_a_job_began_with_the_first_of_its_images():
+    job = publish(a_job(images=3), 2, now=NOW).job
+    job = publish(job, 0, now=NOW + timedelta(seconds=1)).job
+    assert (a_job(images=3).started_at, job.started_at) == (None, NOW)
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, Event, EventType
-from gateway.domain.job import Image, Job, Stage, Status
+from gateway.domain.job import Image, Job, Outcome, Stage, Status, outcome_of
 from gateway.domain.transitions import (
     AttemptEnd,
     AttemptPolicy,
@@ -496,6 +496,28 @@ class JobLife(RuleBasedStateMachine):
         for image in self.job.images:
             assert image.start_time is None or image.end_time is None or image.start_time <= image.end_time
             assert (image.end_time is not None) == image.status.is_final
+
+    @invariant()
+    def each_state_of_the_job_has_its_time(self) -> None:
+        starts = [image.start_time for image in self.job.images if image.start_time is not None]
+        assert self.job.started_at == min(starts, default=None)
+        assert self.job.status is not Status.PENDING or self.job.started_at is None
+        assert self.job.status is not Status.PROCESSING or self.job.started_at is not None
+        assert (self.job.cancelled_at is not None) == (self.job.status is Status.CANCELLED)
+
+    @invariant()
+    def an_ended_job_has_the_outcome_that_its_last_event_tells(self) -> None:
+        if not self.job.status.is_final:
+            assert self.job.outcome is None
+            return
+        states = {image.status for image in self.job.images}
+        expected = {
+            frozenset({Status.COMPLETED}): Outcome.ALL_COMPLETED,
+            frozenset({Status.FAILED}): Outcome.ALL_FAILED,
+            frozenset({Status.COMPLETED, Status.FAILED}): Outcome.PARTIAL,
+        }
+        assert self.job.outcome is expected.get(frozenset(states), Outcome.CANCELLED)
+        assert self.job.outcome is outcome_of(self.log[-1].status, self.log[-1].counts)
 
     @invariant()
     def an_image_is_processing_from_its_start(self) -> None:
