@@ -185,13 +185,14 @@ class Collector:
         return counted
 
     async def _settle_late(self, result: _Result) -> ResultKind | None:
-        """Delete the object of a result that came too late, unless it is the one that was counted."""
+        """Delete the object of a result that came too late, unless the image has ended with that very object."""
+        path = result.message.processed_path
         try:
             image = await self._image_of(result)
             if image is not None and _is_repeated(image, result):
                 return ResultKind.REPEATED
-            if is_of_attempt(result.message.processed_path, result.name):
-                await self._processed.remove(result.message.processed_path)
+            if is_of_attempt(path, result.name) and (image is None or image.processed_path != path):
+                await self._processed.remove(path)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
             return None

@@ -194,6 +194,15 @@ async def test_a_late_result_can_not_remove_an_object_that_is_not_its_own(parts:
     assert "processed/others/photo.jpg" in parts.files()
 
 
+async def test_a_failure_told_of_an_attempt_that_was_completed_leaves_the_image_its_object(parts: Parts):
+    job = await a_published_job(parts)
+    completed = result(job)
+    await put_tagged(parts, completed)
+    await collect(parts, encode(completed), encode(evolve(completed, status="failed")))
+    assert f"processed/{completed.processed_path}" in parts.files()
+    assert parts.kinds() == {ResultKind.COUNTED: 1, ResultKind.LATE: 1}
+
+
 @pytest.mark.parametrize("name", golden_names("image_processed.*"))
 async def test_results_of_others_are_parked_as_they_are(parts: Parts, name):
     bodies = [message["body"].encode() for message in golden(name)]
