@@ -33,6 +33,7 @@ from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
 from gateway.jobs.recall import take_back
+from gateway.jobs.requeue import Requeue
 from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.retry import Retry
@@ -220,6 +221,8 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             stream=EventStream(latest, jobs, hub),
             submit=submit,
             retry=retry,
+            dead_letters=jobs,
+            requeue=Requeue(ledger=ledger, jobs=jobs, letters=jobs, retry=retry),
             warnings=lambda: [
                 *broker.warnings,
                 *pipeline.warnings(),

@@ -12,10 +12,12 @@ from attrs import frozen
 from gateway.background import Background
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
+from gateway.jobs.requeue import Requeue
 from gateway.jobs.retry import Retry
 from gateway.jobs.submit import Submit
 from gateway.ports.broker import Broker
 from gateway.ports.clock import Clock
+from gateway.ports.dead_letters import DeadLetterStore
 from gateway.ports.image_search import ImageSearch
 from gateway.ports.job_store import JobStore
 from gateway.ports.object_store import ObjectStore
@@ -37,6 +39,8 @@ class AppContext:
     stream: EventStream
     submit: Submit
     retry: Retry
+    dead_letters: DeadLetterStore
+    requeue: Requeue
     warnings: Callable[[], Sequence[str]] = tuple
     """What an operator should know of now, a line each."""
 

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from gateway.domain import transitions
 from gateway.domain.attempt import AttemptName, new_trace_id
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Original, Status
 from gateway.domain.job_id import new_job_id
@@ -85,6 +86,26 @@ def a_job(
     for image in job.images[completed : completed + failed]:
         job = after(transitions.fail(job, image.index, a_failure(), now)).job
     return after(transitions.cancel(job, now)).job if cancelled else job
+
+
+def a_dead_letter(job: Job | None = None, index: int = 0, **changes: Any) -> DeadLetter:
+    """Of the newest attempt of an image, or of one whose job is gone."""
+    image = job.images[index] if job else an_image(index)
+    name = AttemptName(image.trace_id, image.attempt)
+    letter = DeadLetter(
+        dead_letter_id=str(name),
+        job_id=job.job_id if job else new_job_id(NOW),
+        index=index if job else None,
+        trace_id=name.trace_id,
+        attempt=name.number,
+        queue="image_upload",
+        reason="It could not be decoded: „groß“.",
+        code="analysis_failed",
+        count=1,
+        at=NOW,
+        body=f'{{"trace_id": "{name}", "original_filename": "Übersee.jpg"}}',
+    )
+    return evolve(letter, **changes)
 
 
 def attempt_of(job: Job, index: int = 0, number: int | None = None) -> AttemptName:

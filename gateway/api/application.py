@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway.api.batches import Batches
 from gateway.api.cors import CrossOrigin
+from gateway.api.dead_letters import DeadLetters
 from gateway.api.health import Health
 from gateway.api.images import Images
 from gateway.api.metrics import RequestMeter, metrics_routes
@@ -37,6 +38,7 @@ def build_application(context: AppContext) -> web.Application:
             *Retries(context, admission).routes(),
             *Images(context, views).routes(),
             *Search(context).routes(),
+            *DeadLetters(context).routes(),
             *subscriptions.routes(),
             *health.routes(),
             *_metrics(context.metrics, health, context.settings.metrics),

@@ -29,7 +29,13 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": "batches"}, {"name": "images"}, {"name": "health"}, {"name": "documentation"}],
+        "tags": [
+            {"name": "batches"},
+            {"name": "images"},
+            {"name": "dead letters"},
+            {"name": "health"},
+            {"name": "documentation"},
+        ],
         "paths": {
             "/api/v1/batch": {"post": _submit(), "get": _list()},
             "/api/v1/batch/{job_id}": {"parameters": [_JOB_ID], "get": _status()},
@@ -45,6 +51,9 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
                 "parameters": [_JOB_ID, _INDEX],
                 "get": _bytes("The image with its tags written into it", "getProcessed"),
             },
+            "/api/v1/dead-letters": {"get": _dead_letters(), "delete": _delete_dead_letters()},
+            "/api/v1/dead-letters/{id}": {"parameters": [_DEAD_LETTER_ID], "delete": _delete_dead_letter()},
+            "/api/v1/dead-letters/{id}/requeue": {"parameters": [_DEAD_LETTER_ID], "post": _requeue()},
             "/healthz": {"get": _alive()},
             "/readyz": {"get": _ready()},
             "/metrics": {"get": _metrics()},
@@ -92,6 +101,7 @@ def _path_part(name: str, description: str, schema: Schema) -> Schema:
 
 _JOB_ID = _path_part("job_id", "The job, as the answer to the new batch names it.", {"type": "string"})
 _INDEX = _path_part("index", "The image's place in the batch, from 0.", {"type": "string"})
+_DEAD_LETTER_ID = _path_part("id", "The dead letter, as its list names it.", {"type": "string"})
 _IF_NONE_MATCH: Schema = {
     "name": "If-None-Match",
     "in": "header",
@@ -104,6 +114,7 @@ _UNAVAILABLE = _problem(
     "A needed part is down, or the gateway is stopping or full.",
     {"Retry-After": _header("Seconds after which to try again.", "integer")},
 )
+_NO_ROOM = _problem("No room is left on the disk of the gateway's state.")
 _IMAGE_BYTES: Schema = {
     media_type: {"schema": {"contentMediaType": media_type}} for media_type in ("image/jpeg", "image/png")
 }
@@ -126,6 +137,7 @@ _CREATED = {
     "created_at": "2025-11-18T10:30:00Z",
     "message": "Batch job created with 2 images",
 }
+_RETRIED = {**_CREATED, "retry_of": "550e8400-e29b-41d4-a716-446655440001"}
 
 
 def _submit() -> Schema:
@@ -185,7 +197,7 @@ def _retry() -> Schema:
                 "Accepted for good.",
                 "CreatedBatch",
                 {"Location": _header("The status of the new batch.")},
-                example={**_CREATED, "retry_of": "550e8400-e29b-41d4-a716-446655440001"},
+                example=_RETRIED,
             ),
             "400": _problem("The body has a wrong shape, or an index is none of the batch's."),
             "404": _problem("No such batch, or its time is over."),
@@ -196,7 +208,7 @@ def _retry() -> Schema:
             "413": _problem("The body is over its bound."),
             "415": _problem("A media type or content encoding that is not taken."),
             "503": _UNAVAILABLE,
-            "507": _problem("No room is left to store the batch."),
+            "507": _NO_ROOM,
         },
         description=(
             "The new batch works on the originals that are kept, so nothing is sent again; an image given as a URL "
@@ -335,6 +347,70 @@ def _bytes(summary: str, name: str) -> Schema:
                 "schema": {"type": "string"},
             },
         ],
+    )
+
+
+def _dead_letters() -> Schema:
+    return _operation(
+        "dead letters",
+        "listDeadLetters",
+        "List messages of ours that an analyzer rejected, newest first",
+        {
+            "200": _json("A page.", "DeadLetterPage"),
+            "400": _problem("A parameter is wrong."),
+            "503": _UNAVAILABLE,
+        },
+        description="Each ended one attempt of an image. It is kept as long as the batch, or until it is dealt with.",
+        parameters=[_query("limit", "Dead letters on a page.", _LIMIT), _CURSOR],
+    )
+
+
+def _requeue() -> Schema:
+    return _operation(
+        "dead letters",
+        "requeueDeadLetter",
+        "Send the image of a dead letter again",
+        {
+            "201": _json(
+                "The image has failed: a new batch tries it again.",
+                "CreatedBatch",
+                {"Location": _header("The status of the new batch.")},
+                example=_RETRIED,
+            ),
+            "202": _json("The image is open: it gets another attempt at once.", "SentAgain"),
+            "404": _problem("No such dead letter, or it was requeued or deleted."),
+            "409": _problem("The image was completed or cancelled, or the batch or its original is gone."),
+            "503": _UNAVAILABLE,
+            "507": _NO_ROOM,
+        },
+        description="The dead letter is gone with it, so it is good for one attempt.",
+    )
+
+
+def _delete_dead_letter() -> Schema:
+    return _operation(
+        "dead letters",
+        "deleteDeadLetter",
+        "Delete a dead letter",
+        {
+            "204": {"description": "It is gone; its image stays as it is."},
+            "404": _problem("No such dead letter, or it was requeued or deleted."),
+            "503": _UNAVAILABLE,
+            "507": _NO_ROOM,
+        },
+    )
+
+
+def _delete_dead_letters() -> Schema:
+    return _operation(
+        "dead letters",
+        "deleteDeadLetters",
+        "Delete all dead letters",
+        {
+            "200": _json("They are gone; their images stay as they are.", "DeletedDeadLetters"),
+            "503": _UNAVAILABLE,
+            "507": _NO_ROOM,
+        },
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.domain.events import EventType
 from gateway.domain.job import Outcome, Status
-from gateway.failure_codes import FAILURE_CODES
+from gateway.failure_codes import ANALYSIS_CODES, FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
 from gateway.metadata import FieldPolicy
 
@@ -46,6 +46,10 @@ def schemas(intake: IntakeSettings) -> Schema:
         "ImagePage": _image_page(),
         "Image": _image(),
         "Metadata": _metadata(),
+        "DeadLetter": _dead_letter(),
+        "DeadLetterPage": _dead_letter_page(),
+        "DeletedDeadLetters": _object({"deleted": _count("So many there were.")}),
+        "SentAgain": _sent_again(),
         "Frame": _frame(),
         "Health": _object({"status": {"const": "ok"}}),
         "Readiness": _readiness(),
@@ -86,6 +90,8 @@ def _list_of(name: str, **more: Any) -> Schema:
 
 _NEXT_CURSOR = _text("For the next page; left out on the last one.")
 _JOB_ID = _text("The job.", format="uuid")
+_INDEX = _count("The image's place in the batch, from 0.")
+_TRACE_ID = _text("The image's name in messages and logs; never changes.")
 _PROGRESS: Schema = {
     "type": "number",
     "minimum": 0,
@@ -254,6 +260,41 @@ def _metadata() -> Schema:
         {"writer": _text("Who wrote the description: an analyzer's name and version, or a person.")},
         description="What was written into the image.",
     )
+
+
+def _dead_letter() -> Schema:
+    required = {
+        "id": _text("Its name: that of the attempt that it ended."),
+        "job_id": _JOB_ID,
+        "trace_id": _TRACE_ID,
+        "attempt": _from_one("Which attempt of the image it ended."),
+        "queue": _text("The queue in which the message was rejected."),
+        "reason": _text("Why, as the analyzer says it; rejected, where it says nothing."),
+        "code": _text(f"Why, as a stable word: {', '.join(ANALYSIS_CODES)}; more may come."),
+        "count": _from_one("How often the message was rejected there."),
+        "at": _time("When it was found."),
+        "body": {"type": "object", "additionalProperties": True, "description": "The message itself."},
+    }
+    return _object(required, {"index": _INDEX}, "Without index the batch was gone already.")
+
+
+def _dead_letter_page() -> Schema:
+    return _object(
+        {
+            "dead_letters": _list_of("DeadLetter", description="Newest first."),
+            "total": _count("All, on all pages."),
+        },
+        {"next_cursor": _NEXT_CURSOR},
+    )
+
+
+def _sent_again() -> Schema:
+    attempt = _from_one("The attempt that it waits for.")
+    return _object({"job_id": _JOB_ID, "index": _INDEX, "trace_id": _TRACE_ID, "attempt": attempt})
+
+
+def _from_one(description: str) -> Schema:
+    return {"type": "integer", "minimum": 1, "description": description}
 
 
 def _frame() -> Schema:

@@ -14,13 +14,16 @@ from typing import Final
 import orjson
 from attrs import asdict, define, field
 
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Image, Job, outcome_of
 from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import Receipt
 from gateway.events.stream import EventStream
+from gateway.jobs.requeue import SentAgain
 from gateway.metadata import Metadata
+from gateway.ports.dead_letters import DeadLetterPage
 from gateway.ports.image_search import FoundImage, ImagePage
 from gateway.ports.job_store import JobSummary
 
@@ -122,6 +125,40 @@ def created_fields(receipt: Receipt) -> Fields:
 
 def page_fields(jobs: Iterable[object], total: int, next_cursor: str | None) -> Fields:
     return _present({"jobs": list(jobs), "total": total, "next_cursor": next_cursor})
+
+
+def dead_letter_fields(letter: DeadLetter) -> Fields:
+    """The message's body is shown as what it is, JSON."""
+    return _present(
+        {
+            "id": letter.dead_letter_id,
+            "job_id": letter.job_id,
+            "index": letter.index,
+            "trace_id": letter.trace_id,
+            "attempt": letter.attempt,
+            "queue": letter.queue,
+            "reason": letter.reason,
+            "code": letter.code,
+            "count": letter.count,
+            "at": letter.at,
+            "body": orjson.Fragment(letter.body),
+        }
+    )
+
+
+def dead_letter_page_fields(page: DeadLetterPage) -> Fields:
+    letters = list(map(dead_letter_fields, page.letters))
+    return _present({"dead_letters": letters, "total": page.total, "next_cursor": page.next_cursor})
+
+
+def sent_again_fields(again: SentAgain) -> Fields:
+    """The image, and the attempt that it waits for."""
+    return {
+        "job_id": again.job_id,
+        "index": again.index,
+        "trace_id": again.name.trace_id,
+        "attempt": again.name.number,
+    }
 
 
 def event_fields(job_id: str, event: Event, position: str) -> Fields:

@@ -20,6 +20,7 @@ from openapi_core.testing import MockRequest, MockResponse
 from openapi_spec_validator import validate
 
 from gateway.domain import transitions
+from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.intake.settings import IntakeSettings
@@ -192,6 +193,36 @@ async def retried(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientRespon
         return "GET", STATUS, await gateway.http.get(answer.headers["Location"])
 
 
+async def with_letter(gateway: QuietGateway, index: int = 0) -> DeadLetter:
+    """Of an image of `prepared`: 0 is completed, 1 failed, 3 is open."""
+    job = await prepared(gateway)
+    letter = builders.a_dead_letter(job, index)
+    await gateway.context.dead_letters.keep_letter(letter)
+    return letter
+
+
+def of_letter(method: str, path: str, index: int = 3) -> Ask:
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        letter = await with_letter(gateway, index)
+        return method, path, await gateway.http.request(method, path.format(id=letter.dead_letter_id))
+
+    return ask
+
+
+async def requeued_failed(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+    async with gateway.http.post(BATCH, data=JPEG, headers=RAW) as answer:
+        job = await gateway.fail((await answer.json())["job_id"], 0)
+    letter = builders.a_dead_letter(job)
+    await gateway.context.dead_letters.keep_letter(letter)
+    return "POST", REQUEUE, await gateway.http.post(REQUEUE.format(id=letter.dead_letter_id))
+
+
+async def letters_page(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+    await gateway.context.dead_letters.keep_letter(builders.a_dead_letter())
+    await with_letter(gateway)
+    return "GET", LETTERS, await gateway.http.get(f"{LETTERS}?limit=1")
+
+
 async def slow_body() -> AsyncIterator[bytes]:
     yield JPEG[:100]
     await asyncio.sleep(1)
@@ -225,6 +256,8 @@ def without_store(ask: Ask) -> Ask:
 
 STATUS, IMAGE, WS = f"{BATCH}/{{job_id}}", f"{BATCH}/{{job_id}}/images/{{index}}", f"{BATCH}/{{job_id}}/ws"
 RETRY = f"{STATUS}/retry"
+LETTERS = "/api/v1/dead-letters"
+LETTER, REQUEUE = f"{LETTERS}/{{id}}", f"{LETTERS}/{{id}}/requeue"
 ORIGINAL, PROCESSED = f"{IMAGE}/original", f"{IMAGE}/processed"
 UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
 SHAPE = {"images": [{"base64": "AAAA"}]}
@@ -276,6 +309,20 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "image: known": (304, known(IMAGE)),
     "image: unknown": (404, unknown(IMAGE)),
     "image: store down": (503, without_store(unknown(IMAGE))),
+    "letters": (200, of_letter("GET", LETTERS)),
+    "letters: a page": (200, letters_page),
+    "letters: wrong": (400, asking("GET", f"{LETTERS}?limit=0", LETTERS)),
+    "letters: store down": (503, without_store(asking("GET", LETTERS))),
+    "letters: delete": (200, of_letter("DELETE", LETTERS)),
+    "letters: delete, store down": (503, without_store(asking("DELETE", LETTERS))),
+    "letter: delete": (204, of_letter("DELETE", LETTER)),
+    "letter: delete unknown": (404, asking("DELETE", f"{LETTERS}/nobody", LETTER)),
+    "letter: delete, store down": (503, without_store(asking("DELETE", f"{LETTERS}/nobody", LETTER))),
+    "requeue: open": (202, of_letter("POST", REQUEUE)),
+    "requeue: failed": (201, requeued_failed),
+    "requeue: unknown": (404, asking("POST", f"{LETTERS}/nobody/requeue", REQUEUE)),
+    "requeue: completed": (409, of_letter("POST", REQUEUE, 0)),
+    "requeue: stopping": (503, stopping(asking("POST", f"{LETTERS}/nobody/requeue", REQUEUE))),
     "follow: plain": (426, asking("GET", WS)),
     "follow: foreign": (403, asking("GET", WS, headers={"Origin": "https://evil.example"})),
     "follow: unknown": (404, unknown(WS)),
@@ -350,6 +397,7 @@ async def test_every_status_of_it_is_brought_about_here(gateway: QuietGateway) -
         "status: a retry",
         "status: some images",
         "search: a page",
+        "letters: a page",
     )
     shown = sorted(status for name, (status, _) in ANSWERS.items() if name not in repeated)
     # Bytes of a job whose store is down are asked by an unknown job: the same answer.

@@ -1,7 +1,6 @@
 """The suite of the port DeadLetterStore, and of letters as companions of a job's changes."""
 
-from datetime import datetime, timedelta
-from itertools import count
+from datetime import timedelta
 
 import pytest
 
@@ -11,28 +10,8 @@ from gateway.domain.job import Job
 from gateway.domain.job_id import new_job_id
 from gateway.ports.dead_letters import DeadLetterNotFound
 from gateway.ports.job_store import BadCursor, JobNotFound, TakenLetter
-from tests.builders import NOW, an_accepted_job, publish
+from tests.builders import NOW, a_dead_letter, an_accepted_job, publish
 from tests.ports.job_stores import SECOND, Store, add
-
-_NUMBERS = count(1)
-
-
-def a_letter(job: Job | None = None, *, number: int = 1, at: datetime = NOW) -> DeadLetter:
-    """Of the job's first image, or of a job that is gone."""
-    trace_id = job.images[0].trace_id if job else f"b-{next(_NUMBERS)}"
-    return DeadLetter(
-        dead_letter_id=f"{trace_id}-a{number}",
-        job_id=job.job_id if job else new_job_id(NOW),
-        index=0 if job else None,
-        trace_id=trace_id,
-        attempt=number,
-        queue="image_upload",
-        reason="It could not be decoded: „groß“.",
-        code="analysis_failed",
-        count=1,
-        at=at,
-        body='{"trace_id": "b-1", "group_id": "ü"}',
-    )
 
 
 async def kept(store: Store, *letters: DeadLetter) -> None:
@@ -50,32 +29,32 @@ def changes_nothing(_: Job) -> Change | None:
 
 class TestKept:
     async def test_a_letter_is_read_as_it_was_kept(self, store: Store):
-        letter = a_letter()
+        letter = a_dead_letter()
         await kept(store, letter)
         assert await store.letter(letter.dead_letter_id) == letter
         assert list((await store.letters(limit=1)).letters) == [letter]
 
     async def test_an_attempt_has_one_letter_however_often_it_is_kept(self, store: Store):
-        letter = a_letter()
+        letter = a_dead_letter()
         await kept(store, letter, letter)
         page = await store.letters(limit=10)
         assert (list(page.letters), page.total) == ([letter], 1)
 
     async def test_it_is_committed_with_the_change_of_its_job(self, store: Store):
         job = await add(store, an_accepted_job())
-        letter = a_letter(job)
+        letter = a_dead_letter(job)
         await store.update(job.job_id, publish, companions=[letter])
         assert await ids(store) == [letter.dead_letter_id]
 
     async def test_it_is_committed_though_its_job_does_not_change(self, store: Store):
         job = await add(store, an_accepted_job())
-        letter = a_letter(job)
+        letter = a_dead_letter(job)
         await store.update(job.job_id, changes_nothing, companions=[letter])
         assert await ids(store) == [letter.dead_letter_id]
 
     async def test_without_its_job_nothing_is_kept_beside_a_change(self, store: Store):
         with pytest.raises(JobNotFound):
-            await store.update(new_job_id(NOW), changes_nothing, companions=[a_letter()])
+            await store.update(new_job_id(NOW), changes_nothing, companions=[a_dead_letter()])
         assert await ids(store) == []
 
     async def test_a_decision_that_raises_keeps_nothing(self, store: Store):
@@ -85,14 +64,14 @@ class TestKept:
             raise ValueError("no")
 
         with pytest.raises(ValueError, match="no"):
-            await store.update(job.job_id, raises, companions=[a_letter(job)])
+            await store.update(job.job_id, raises, companions=[a_dead_letter(job)])
         assert await ids(store) == []
 
 
 class TestTaken:
     async def test_it_is_taken_away_with_the_change_that_is_made_of_it(self, store: Store):
         job = await add(store, an_accepted_job())
-        letter = a_letter(job)
+        letter = a_dead_letter(job)
         await kept(store, letter)
         await store.update(job.job_id, publish, companions=[TakenLetter(letter.dead_letter_id)])
         assert await ids(store) == []
@@ -100,7 +79,7 @@ class TestTaken:
             await store.letter(letter.dead_letter_id)
 
     async def test_it_is_taken_away_with_the_new_job_that_is_made_of_it(self, store: Store):
-        letter = a_letter()
+        letter = a_dead_letter()
         await kept(store, letter)
         accepted = an_accepted_job()
         await store.add(accepted, reserved=[], companions=[TakenLetter(letter.dead_letter_id)])
@@ -108,7 +87,7 @@ class TestTaken:
 
     async def test_it_can_be_taken_once_and_then_nothing_changes(self, store: Store):
         job = await add(store, an_accepted_job())
-        letter = a_letter(job)
+        letter = a_dead_letter(job)
         await kept(store, letter)
         taken = TakenLetter(letter.dead_letter_id)
         await store.update(job.job_id, changes_nothing, companions=[taken])
@@ -125,7 +104,7 @@ class TestTaken:
 
     async def test_one_that_was_taken_is_not_shown_again_when_its_message_comes_twice(self, store: Store):
         job = await add(store, an_accepted_job())
-        letter = a_letter(job)
+        letter = a_dead_letter(job)
         await kept(store, letter)
         await store.update(job.job_id, changes_nothing, companions=[TakenLetter(letter.dead_letter_id)])
         await store.update(job.job_id, changes_nothing, companions=[letter])
@@ -135,13 +114,13 @@ class TestTaken:
 
 class TestDeleted:
     async def test_one_that_is_deleted_is_gone_and_the_others_stay(self, store: Store):
-        first, second = a_letter(), a_letter()
+        first, second = a_dead_letter(), a_dead_letter()
         await kept(store, first, second)
         await store.delete_letter(first.dead_letter_id)
         assert await ids(store) == [second.dead_letter_id]
 
     async def test_one_that_is_not_there_can_not_be_deleted(self, store: Store):
-        letter = a_letter()
+        letter = a_dead_letter()
         await kept(store, letter)
         await store.delete_letter(letter.dead_letter_id)
         for dead_letter_id in (letter.dead_letter_id, "nobody's"):
@@ -149,13 +128,13 @@ class TestDeleted:
                 await store.delete_letter(dead_letter_id)
 
     async def test_all_are_deleted_and_counted(self, store: Store):
-        await kept(store, *(a_letter() for _ in range(3)))
+        await kept(store, *(a_dead_letter() for _ in range(3)))
         assert await store.delete_letters() == 3
         assert (await store.letters(limit=10)).total == 0
         assert await store.delete_letters() == 0
 
     async def test_none_that_was_deleted_is_shown_again_when_its_message_comes_twice(self, store: Store):
-        first, second = a_letter(), a_letter()
+        first, second = a_dead_letter(), a_dead_letter()
         await kept(store, first, second)
         await store.delete_letter(first.dead_letter_id)
         await store.delete_letters()
@@ -167,26 +146,26 @@ class TestForgotten:
     async def test_letters_go_with_their_job(self, store: Store):
         job, other = await add(store, an_accepted_job()), await add(store, an_accepted_job())
         for each in (job, other):
-            await store.update(each.job_id, changes_nothing, companions=[a_letter(each)])
+            await store.update(each.job_id, changes_nothing, companions=[a_dead_letter(each)])
         await store.delete(job.job_id)
         assert [letter.job_id for letter in (await store.letters(limit=10)).letters] == [other.job_id]
 
     async def test_those_without_a_job_are_forgotten_by_their_age(self, store: Store):
-        old, new = a_letter(at=NOW), a_letter(at=NOW + SECOND)
+        old, new = a_dead_letter(at=NOW), a_dead_letter(at=NOW + SECOND)
         await kept(store, old, new)
         assert await store.forget_letters(before=NOW + SECOND) == 1
         assert await ids(store) == [new.dead_letter_id]
 
     async def test_those_of_a_job_that_is_there_stay_however_old_they_are(self, store: Store):
         job = await add(store, an_accepted_job())
-        await store.update(job.job_id, changes_nothing, companions=[a_letter(job)])
+        await store.update(job.job_id, changes_nothing, companions=[a_dead_letter(job)])
         assert await store.forget_letters(before=NOW + timedelta(days=3)) == 0
         assert len(await ids(store)) == 1
 
 
 class TestPages:
     async def test_the_newest_come_first_page_by_page(self, store: Store):
-        letters = [a_letter(at=NOW - number * SECOND) for number in range(5)]
+        letters = [a_dead_letter(at=NOW - number * SECOND) for number in range(5)]
         await kept(store, *letters)
         seen: list[DeadLetter] = []
         cursor, totals = None, set()
@@ -200,12 +179,12 @@ class TestPages:
         assert totals == {5}
 
     async def test_a_page_that_holds_the_last_has_no_cursor(self, store: Store):
-        await kept(store, a_letter(), a_letter())
+        await kept(store, a_dead_letter(), a_dead_letter())
         assert (await store.letters(limit=2)).next_cursor is None
         assert (await store.letters(limit=1)).next_cursor is not None
 
     async def test_one_that_is_taken_while_somebody_turns_pages_moves_no_other(self, store: Store):
-        letters = [a_letter() for _ in range(4)]
+        letters = [a_dead_letter() for _ in range(4)]
         await kept(store, *letters)
         first = await store.letters(limit=2)
         for letter in first.letters:

@@ -32,6 +32,7 @@ from gateway.fetch.policy import FetchPolicy
 from gateway.jobs.idempotency import IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
+from gateway.jobs.requeue import Requeue
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.retry import Retry
 from gateway.jobs.submit import Submit
@@ -176,5 +177,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         stream=EventStream(latest, jobs, hub),
         submit=submit,
         retry=retry,
+        dead_letters=jobs,
+        requeue=Requeue(ledger=ledger, jobs=jobs, letters=jobs, retry=retry),
     )
     return context, ledger

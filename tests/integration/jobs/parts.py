@@ -29,6 +29,7 @@ from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
+from gateway.jobs.requeue import Requeue
 from gateway.jobs.rescuer import Rescuer
 from gateway.jobs.reserved import ReservedTraceIds
 from gateway.jobs.retry import Retry
@@ -84,6 +85,10 @@ class Parts:
             prefix=self.settings.trace_prefix,
             takes_metadata_options=self.settings.metadata_options == "allowed",
         )
+
+    @property
+    def requeue(self) -> Requeue:
+        return Requeue(ledger=self.ledger, jobs=self.jobs, letters=self.jobs, retry=self.retry)
 
     @property
     def retry(self) -> Retry:

@@ -88,14 +88,14 @@ class TestWhatItSays:
     )
     async def test_where_x_death_says_nothing_it_was_one_reject_of_an_analyzer(self, parts: Parts, deaths):
         job = await a_published_job(parts)
-        await publish_letter(parts, job, **{"x-death": deaths})
+        await publish_letter(parts, job, x_death=deaths)
         await parts.dead_letters.run_once()
         (letter,) = await kept(parts)
         assert (letter.queue, letter.reason, letter.count) == ("image_upload", "rejected", 1)
 
     async def test_however_much_x_death_says_what_is_kept_is_bounded(self, parts: Parts):
         job = await a_published_job(parts)
-        await publish_letter(parts, job, **{"x-death": [{"queue": "q" * 5000, "reason": "r" * 5000}]})
+        await publish_letter(parts, job, x_death=[{"queue": "q" * 5000, "reason": "r" * 5000}])
         await parts.dead_letters.run_once()
         (letter,) = await kept(parts)
         assert (len(letter.queue), len(letter.reason)) == (255, 255)
