@@ -33,7 +33,7 @@ POOL = 8
 LONGEST_DELAY_S = 2.0
 LATEST_S = 5.0
 """After it, a result is told once more."""
-ODD_FOR_A_RESULT = 6
+ODD_FOR_A_RESULT = 12
 """Fewer than so many that are none lie before a result."""
 
 Result = tuple[Message, dict[str, Any]]
