@@ -10,8 +10,9 @@ It imports nothing of the service.
 """
 
 from gateway.client.answers import Event, Image, Job, Metadata, MetadataPolicy, Options, Submitted
-from gateway.client.client import GatewayClient, ImageSource
+from gateway.client.client import GatewayClient
 from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
+from gateway.client.upload import ImageSource
 
 __all__ = [
     "ClientError",

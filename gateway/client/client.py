@@ -1,15 +1,15 @@
 """Talks to a gateway over HTTP and WebSocket, by TCP or a Unix socket."""
 
 import asyncio
-import base64
 import contextlib
 import json
 import os
 import random
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypeGuard, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import aiohttp
 from attrs import define, field, validators
@@ -26,20 +26,17 @@ from gateway.client.answers import (
     read_submitted,
 )
 from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
-from gateway.client.upload import Multipart, Part
+from gateway.client.tries import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRY_AGAIN, until_answered
+from gateway.client.upload import ImageSource, Multipart, Part, are_local, document_of, parts_of
 
 T = TypeVar("T")
-ImageSource = Path | tuple[str, bytes] | str
-"""A file, a name with its bytes, or a URL that the gateway downloads."""
 BASE_URL = r"https?://[^/?#\s]+(/[^?#\s]*)?|unix:(//)?/.+"
 
 CONNECT_S = 10.0
 SILENCE_S = 60.0
 HEARTBEAT_S = 20.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 PIECE_BYTES = 256 * 1024
 READY_PAUSE_S = 0.1
-TRY_AGAIN = frozenset({429, 502, 503, 504})
 NO_SUCH_DOOR = frozenset({404, 405, 501})
 """What other web servers say to our paths. A gateway says it too, but as a problem in JSON."""
 
@@ -49,8 +46,8 @@ class GatewayClient:
     """A gateway at `base_url`: http://host:port, https://host/prefix or unix:///path/of/socket; else ValueError.
 
     Use it as an async context manager. Calls raise Refused when the gateway says no, Unreachable when it says
-    nothing. `patience_s` is how long `follow` goes on trying while no gateway answers, `ready_s` how long `download`
-    does while the image is not ready.
+    nothing. `patience_s` is how long `follow` and `submit` go on trying while no gateway answers, `ready_s` how long
+    `download` does while the image is not ready.
     """
 
     base_url: str = field(validator=validators.matches_re(BASE_URL))
@@ -69,30 +66,33 @@ class GatewayClient:
             self._session = None
 
     async def submit(
-        self, images: Sequence[ImageSource], metadata: Mapping[str, str] | None = None
+        self,
+        images: Sequence[ImageSource],
+        metadata: Mapping[str, str] | None = None,
+        *,
+        key: str | None = None,
+        on_wait: Callable[[ClientError], None] = lambda _: None,
     ) -> Submitted:
         """Send a batch. Files stream from disk; beside URLs, files and bytes are held in memory as base64.
 
         `metadata` says what becomes of words that the images have already: `replace`, `append` or `keep` for each of
         title, description and keywords, or nothing of it. A gateway whose services would not heed it refuses it.
 
-        Not tried again after Unreachable: the gateway may have taken it. Raises OSError for a file that can't be
-        read.
+        It is sent again while the gateway is busy or away, up to `patience_s` after the first try that failed, and
+        taken once: each try has the same idempotency key. `on_wait` is told each time why it has to wait. All calls
+        with one `key` make one job, within a day; without it a call has a key of its own. Raises OSError for a file
+        that can't be read.
         """
         options = {"metadata": dict(metadata)} if metadata else {}
-        if _are_local(images):
-            said = [Part.options(options)] if options else []
-            parts = await asyncio.to_thread(lambda: [Part.image(image) for image in images])
-            body = Multipart([*said, *parts])
-            try:
-                answer = await self._json("POST", "batch", data=body.stream(), headers=body.headers)
-            except Unreachable as error:
-                raise body.failure or error from error
+        headers = {"Idempotency-Key": _quoted(key if key is not None else secrets.token_hex(16))}
+        send: Callable[[], Awaitable[Mapping[str, Any]]]
+        if are_local(images):
+            parts = await asyncio.to_thread(parts_of, images, options)
+            send = partial(self._send_form, parts, headers)
         else:
-            described = await asyncio.to_thread(lambda: [_described(image) for image in images])
-            batch = {"images": described} | ({"options": options} if options else {})
-            answer = await self._json("POST", "batch", json=batch)
-        return self._read(read_submitted, answer)
+            batch = await asyncio.to_thread(document_of, images, options)
+            send = partial(self._json, "POST", "batch", json=batch, headers=headers)
+        return self._read(read_submitted, await until_answered(send, self.patience_s, on_wait))
 
     async def status(self, job_id: str) -> Job:
         """The job with all its images."""
@@ -191,6 +191,13 @@ class GatewayClient:
                     return
                 yield self._read(read_event, _parsed(frame))
 
+    async def _send_form(self, parts: Sequence[Part], headers: Mapping[str, str]) -> Mapping[str, Any]:
+        body = Multipart(parts)
+        try:
+            return await self._json("POST", "batch", data=body.stream(), headers={**headers, **body.headers})
+        except Unreachable as error:
+            raise body.failure or error from error
+
     async def _pages(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         cursor: dict[str, str] = {}
         while True:
@@ -265,15 +272,9 @@ class GatewayClient:
         return self._session
 
 
-def _are_local(images: Sequence[ImageSource]) -> TypeGuard[Sequence[Path | tuple[str, bytes]]]:
-    return not any(isinstance(image, str) for image in images)
-
-
-def _described(image: ImageSource) -> dict[str, str]:
-    if isinstance(image, str):
-        return {"url": image}
-    name, content = (image.name, image.read_bytes()) if isinstance(image, Path) else image
-    return {"base64": base64.b64encode(content).decode(), "name": name}
+def _quoted(key: str) -> str:
+    """As a string of structured fields (RFC 9651)."""
+    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 async def _frames(socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[str, None]:

@@ -1,19 +1,25 @@
-"""The body of a batch, files and what is asked for with them: multipart/form-data (RFC 7578), read as it is sent.
+"""The body of a batch, images and what is asked for with them.
 
-Its length is known before, so the gateway can refuse it early; at most one file is open, and one piece of it held.
+Files and bytes go as multipart/form-data (RFC 7578), read as they are sent: its length is known before, so the gateway
+can refuse it early; at most one file is open, and one piece of it held. Beside URLs they go in JSON.
 """
 
 import asyncio
+import base64
 import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from attrs import define, field, frozen
 
 PIECE_BYTES = 256 * 1024
+
+LocalImage = Path | tuple[str, bytes]
+ImageSource = LocalImage | str
+"""A file, a name with its bytes, or a URL that the gateway downloads."""
 
 
 @frozen
@@ -25,7 +31,7 @@ class Part:
     size: int
 
     @classmethod
-    def image(cls, source: Path | tuple[str, bytes]) -> "Part":
+    def image(cls, source: LocalImage) -> "Part":
         """Raises OSError when the file can't be read."""
         if isinstance(source, Path):
             return cls(_headers_of_image(source.name), source, source.stat().st_size)
@@ -73,6 +79,28 @@ class Multipart:
     @property
     def _end(self) -> bytes:
         return f"--{self._boundary}--\r\n".encode()
+
+
+def are_local(images: Sequence[ImageSource]) -> TypeGuard[Sequence[LocalImage]]:
+    return not any(isinstance(image, str) for image in images)
+
+
+def parts_of(images: Sequence[LocalImage], options: Mapping[str, Any]) -> Sequence[Part]:
+    """Of a form. Raises OSError for a file that can't be read."""
+    said = [Part.options(options)] if options else []
+    return [*said, *map(Part.image, images)]
+
+
+def document_of(images: Sequence[ImageSource], options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As JSON. Raises OSError for a file that can't be read."""
+    return {"images": list(map(_described, images))} | ({"options": options} if options else {})
+
+
+def _described(image: ImageSource) -> Mapping[str, str]:
+    if isinstance(image, str):
+        return {"url": image}
+    name, content = (image.name, image.read_bytes()) if isinstance(image, Path) else image
+    return {"base64": base64.b64encode(content).decode(), "name": name}
 
 
 def _headers_of_image(name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from attrs import define, field
 
-from gateway.client import ClientError, GatewayClient, Image, NotConnected, Refused, Submitted, Unreachable
+from gateway.client import ClientError, GatewayClient, Image, Refused, Submitted
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Failure, Found, Photo, batches
 from gateway.shell.report import Report, live_report
@@ -19,13 +19,10 @@ from gateway.shell.report import Report, live_report
 BATCHES_AT_ONCE = 4
 UPLOADS_AT_ONCE = 2
 DOWNLOADS_AT_ONCE = 4
-BUSY_TRIES = 8
-BUSY_PAUSE_S = 5.0
 NO_COPY = {
     "not_ready": "the gateway has not got it ready yet",
     "image_not_kept": "the gateway has not kept it",
 }
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 60.0
 REFUSED_OPTIONS = frozenset({"metadata_options_refused", "bad_option", "unknown_field"})
 """The last one is the word of a gateway that knows no options yet."""
 
@@ -121,25 +118,19 @@ class Submission:
             await self._follow(submitted.job_id, dict(enumerate(photos)))
 
     async def _submit(self, photos: Sequence[Photo]) -> Submitted:
-        """Waits and tries again while the gateway is busy or away."""
-        for tries_left in reversed(range(BUSY_TRIES)):
-            try:
-                submitted = await self.gateway.submit([photo.path for photo in photos], self.metadata)
-                self.report.going_on()
-                return submitted
-            except (Refused, NotConnected) as error:
-                self._mind_refused_options(error)
-                if not tries_left or not _may_go_later(error):
-                    raise
-                self._wait(error)
-                await asyncio.sleep(_pause_s(error))
-            except Unreachable as error:
-                raise Unreachable(f"{error}; the batch may have been taken nevertheless") from error
-        raise AssertionError("the last try returns or raises")
+        """Waits while the gateway is busy or away."""
+        paths = [photo.path for photo in photos]
+        try:
+            submitted = await self.gateway.submit(paths, self.metadata, on_wait=self._wait)
+        except Refused as error:
+            self._mind_refused_options(error)
+            raise
+        self.report.going_on()
+        return submitted
 
-    def _mind_refused_options(self, error: Refused | NotConnected) -> None:
+    def _mind_refused_options(self, error: Refused) -> None:
         """Raises OptionsRefused if it is that."""
-        if self.metadata and isinstance(error, Refused) and error.code in REFUSED_OPTIONS:
+        if self.metadata and error.code in REFUSED_OPTIONS:
             told = ", ".join(f"--{name}" for name in self.metadata)
             raise OptionsRefused(f"the gateway does not take {told}: {error}") from error
 
@@ -205,15 +196,6 @@ class Submission:
 
     def _wait(self, error: ClientError) -> None:
         self.report.waiting("gateway busy" if isinstance(error, Refused) else "gateway away")
-
-
-def _may_go_later(error: Refused | NotConnected) -> bool:
-    return isinstance(error, NotConnected) or error.status in (429, 503)
-
-
-def _pause_s(error: Refused | NotConnected) -> float:
-    told_s = error.retry_after_s if isinstance(error, Refused) else None
-    return min(max(told_s, SHORTEST_PAUSE_S), LONGEST_PAUSE_S) if told_s is not None else BUSY_PAUSE_S
 
 
 def _why_no_copy(error: ClientError | OSError) -> str:

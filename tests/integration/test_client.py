@@ -11,6 +11,7 @@ from gateway.client import (
     Metadata,
     MetadataPolicy,
     NoGateway,
+    NotConnected,
     Options,
     Refused,
     Unreachable,
@@ -82,6 +83,79 @@ async def test_a_file_that_is_not_there_sends_nothing(stand_in, client, tmp_path
     with pytest.raises(FileNotFoundError):
         await client.submit([tmp_path / "absent.jpg"])
     assert stand_in.batches == []
+
+
+@pytest.mark.parametrize("image", [("a.jpg", b"bytes"), "https://a.example/b.jpg"], ids=["form", "JSON"])
+class TestTriedAgain:
+    async def test_a_batch_whose_answer_was_lost_is_one_job(self, stand_in, client, image):
+        stand_in.lost_answers = 2
+        reasons: list[ClientError] = []
+        submitted = await client.submit([image], on_wait=reasons.append)
+        assert list(stand_in.jobs) == [submitted.job_id]
+        assert [type(reason) for reason in reasons] == [Unreachable] * 2
+        assert len(set(stand_in.keys)) == 1
+
+    async def test_a_gateway_that_is_busy_or_still_at_work_on_it_is_asked_again(
+        self, stand_in, client, image
+    ):
+        stand_in.busy_answers = stand_in.in_flight_answers = 2
+        submitted = await client.submit([image])
+        assert list(stand_in.jobs) == [submitted.job_id]
+        assert len(stand_in.keys) == 5
+
+    async def test_a_gateway_that_is_away_is_waited_for(self, tmp_path, image):
+        waits = asyncio.Event()
+        async with asyncio.timeout(10), GatewayClient(f"unix://{tmp_path}/s") as client:
+            submitting = asyncio.create_task(client.submit([image], on_wait=lambda _: waits.set()))
+            await waits.wait()
+            async with stand_in_gateway(tmp_path / "s") as stand_in:
+                assert (await submitting).job_id in stand_in.jobs
+
+    async def test_a_refusal_is_final(self, stand_in, client, image):
+        stand_in.refuse_batches = True
+        with pytest.raises(Refused):
+            await client.submit([image])
+        assert len(stand_in.keys) == 1
+
+
+class TestGivenUp:
+    async def test_who_asks_for_more_time_than_there_is_is_not_waited_for(self, stand_in):
+        stand_in.busy_answers, stand_in.retry_after = 1000, "3600"
+        async with asyncio.timeout(10), GatewayClient(stand_in.base_url) as client:
+            with pytest.raises(Refused) as caught:
+                await client.submit([("a.jpg", b"a")])
+        assert (caught.value.retry_after_s, len(stand_in.keys)) == (3600, 1)
+
+    async def test_a_gateway_that_stays_busy_is_given_up(self, stand_in):
+        stand_in.busy_answers = 1000
+        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+            with pytest.raises(Refused, match=r"Too much to do\."):
+                await client.submit([("a.jpg", b"a")])
+        assert 1 < len(stand_in.keys) < 10
+
+    async def test_a_batch_that_may_have_been_taken_is_told_so(self, stand_in):
+        stand_in.lost_answers = 1000
+        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+            with pytest.raises(Unreachable, match="the batch may have been taken nevertheless"):
+                await client.submit([("a.jpg", b"a")])
+
+    async def test_a_batch_that_was_never_sent_is_not(self, tmp_path):
+        async with asyncio.timeout(10), GatewayClient(f"unix://{tmp_path}/s", patience_s=0.3) as client:
+            with pytest.raises(NotConnected) as caught:
+                await client.submit([("a.jpg", b"a")])
+        assert "taken" not in str(caught.value)
+
+
+class TestKeys:
+    async def test_each_call_has_its_own(self, stand_in, client):
+        await client.submit([("a.jpg", b"a")])
+        await client.submit([("a.jpg", b"a")])
+        assert len(set(stand_in.keys)) == len(stand_in.jobs) == 2
+
+    async def test_calls_with_one_key_are_one_job(self, stand_in, client):
+        first = await client.submit([("a.jpg", b"a")], key='my "batch"')
+        assert await client.submit([("a.jpg", b"a")], key='my "batch"') == first
+        assert stand_in.keys == [r'"my \"batch\""'] * 2
 
 
 async def test_a_status_is_typed(client):

@@ -7,7 +7,6 @@ import pytest
 from attrs import define, field
 
 from gateway.client import GatewayClient, Image
-from gateway.shell import submit
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Failure, find_photos
 from gateway.shell.submit import Submission
@@ -23,6 +22,7 @@ class Told:
     lost: dict[str, str] = field(factory=dict)
     waits: list[str] = field(factory=list)
     failing: asyncio.Event = field(factory=asyncio.Event)
+    waiting_for_it: asyncio.Event = field(factory=asyncio.Event)
 
     def accepted(self, job_id: str, images: int) -> None:
         """Not of interest here."""
@@ -36,6 +36,7 @@ class Told:
 
     def waiting(self, why: str) -> None:
         self.waits.append(why)
+        self.waiting_for_it.set()
 
     def going_on(self) -> None:
         """Not of interest here."""
@@ -73,16 +74,15 @@ async def test_a_job_that_is_lost_does_not_take_a_copy_that_is_being_saved_with_
     assert "There is no" in told.lost["b.jpg"]
 
 
-async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, monkeypatch, tmp_path):
-    monkeypatch.setattr(submit, "BUSY_PAUSE_S", 0.05)
+async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, tmp_path):
     told = Told()
     async with asyncio.timeout(30), GatewayClient(f"unix://{tmp_path}/s") as client:
         run = asyncio.create_task(Submission(client, told).send([photos]))
-        await asyncio.sleep(0.1)
+        await told.waiting_for_it.wait()
         async with stand_in_gateway(tmp_path / "s"):
             await run
     assert sorted(told.done) == ["a.jpg", "b.jpg", "c.jpg"]
-    assert "gateway away" in told.waits
+    assert set(told.waits) == {"gateway away"}
 
 
 async def test_a_photo_that_went_away_fails_alone(stand_in, photos):
@@ -93,9 +93,18 @@ async def test_a_photo_that_went_away_fails_alone(stand_in, photos):
     assert (sorted(told.done), told.lost) == (["a.jpg", "c.jpg"], {"b.jpg": "can't be read"})
 
 
-async def test_a_connection_that_breaks_in_mid_batch_is_told_as_such_and_not_sent_again(photos):
+async def test_a_batch_whose_answer_was_lost_is_sent_again_and_is_one_batch(stand_in, photos):
+    stand_in.lost_answers = 2
     told = Told()
-    async with web_server({"/api/v1/batch": raw(b"")}) as site, GatewayClient(site.url("")) as client:
+    async with asyncio.timeout(30), GatewayClient(stand_in.base_url) as client:
         await Submission(client, told).send([photos])
-    assert len(site.requests) == 1
+    assert sorted(told.done) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert (len(stand_in.batches), told.waits) == (1, ["gateway away"] * 2)
+
+
+async def test_a_batch_that_is_never_answered_is_told_as_such(photos):
+    told = Told()
+    async with web_server({"/api/v1/batch": raw(b"")}) as site, GatewayClient(site.url(""), 0.5) as client:
+        await Submission(client, told).send([photos])
+    assert len(site.requests) > 1
     assert told.lost["a.jpg"].endswith("the batch may have been taken nevertheless")

@@ -2,6 +2,8 @@
 
     async with stand_in_gateway() as gateway:
         gateway.busy_answers = 2  # so many POSTs get 503 first
+        gateway.in_flight_answers = 2  # so many get 409 first, as if an earlier try were still at work
+        gateway.lost_answers = 2  # so many POSTs are taken, but their clients are cut off before they hear of it
         gateway.frames_per_connection = 1  # each WebSocket is cut after so many frames
         gateway.refuse_options = True  # as a gateway beside services that drop them
         gateway.not_ready_answers = 2  # so many GETs of processed images get 409 first
@@ -36,6 +38,13 @@ class StandIn:
     bodies: list[dict[str, Any]] = field(factory=list)
     positions: list[str | None] = field(factory=list)
     busy_answers: int = 0
+    in_flight_answers: int = 0
+    lost_answers: int = 0
+    retry_after: str = "0"
+    keys: list[str | None] = field(factory=list)
+    """The header Idempotency-Key of each POST."""
+    answers: dict[str | None, dict[str, Any]] = field(factory=dict)
+    """By those headers."""
     refuse_batches: bool = False
     refuse_options: bool = False
     options: list[Any] = field(factory=list)
@@ -73,10 +82,18 @@ class StandIn:
         return web.json_response({"status": "ok"})
 
     async def post(self, request: web.Request) -> web.Response:
+        key = request.headers.get("Idempotency-Key")
+        self.keys.append(key)
         if self.busy_answers:
             self.busy_answers -= 1
             await request.read()
-            return problem(503, "Too much to do.", "unavailable", {"Retry-After": "0"})
+            return problem(503, "Too much to do.", "unavailable", {"Retry-After": self.retry_after})
+        if self.in_flight_answers:
+            self.in_flight_answers -= 1
+            await request.read()
+            return problem(
+                409, "Still at work on it.", "request_in_flight", {"Retry-After": self.retry_after}
+            )
         if self.refuse_batches:
             await request.read()
             return problem(400, "images: more than 3.", "too_many_images")
@@ -84,15 +101,21 @@ class StandIn:
         if self.refuse_options and options:
             return problem(400, "metadata is not taken here.", "metadata_options_refused")
         self.options.append(options)
+        if key is None or key not in self.answers:
+            self.answers[key] = self._accept(batch, options)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            assert request.transport is not None
+            request.transport.abort()
+        return web.json_response(self.answers[key], status=201)
+
+    def _accept(self, batch: list[tuple[str, bytes]], options: Any) -> dict[str, Any]:
         job_id = str(uuid4())
         self.batches.append(batch)
         self.batches_by_job[job_id] = batch
         self.jobs[job_id] = [name for name, _ in batch]
         self.options_by_job[job_id] = options
-        return web.json_response(
-            {"job_id": job_id, "status": "pending", "created_at": now(), "message": f"{len(batch)} images"},
-            status=201,
-        )
+        return {"job_id": job_id, "status": "pending", "created_at": now(), "message": f"{len(batch)} images"}
 
     async def _batch(self, request: web.Request) -> tuple[list[tuple[str, bytes]], Any]:
         """Its images, and its options."""
