@@ -2,7 +2,8 @@
 closing their half. Meanwhile others send their batches, and each of theirs is taken.
 
 Of a request that was broken off nothing may stay. One that came whole may have become a job, or not; a job that there
-is must end as any other, and of which a client saw the first bytes of its 201, there must be one.
+is must end as any other, and of which a client saw the first bytes of its 201, there must be one. Half of them come
+back with all of their request and the same idempotency key: then it is accepted, and has become one job.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from attrs import define, field, frozen
 from tests.chaos.aftermath import until_nothing_happens
 from tests.chaos.battle import Battle
 from tests.chaos.bodies import a_jpeg_named, in_base64, multipart, some_images
-from tests.chaos.exchange import head_of
+from tests.chaos.exchange import exchanged, head_of
 from tests.chaos.fault import Fault, thrown_from
 from tests.chaos.load import GOOD_WAYS
 from tests.chaos.records import Accepted, Sent
@@ -37,6 +38,9 @@ SILENCE_S = 1
 PATIENCE_S = 30
 LARGE_BYTES = 400_000
 CREATED = b"HTTP/1.1 201"
+COMING_BACK = 0.5
+UNDER_WAY = 409
+PAUSE_S = 0.2
 
 Bytes = tuple[str, str, bytes]
 """Query, content type and body of a request."""
@@ -149,7 +153,7 @@ class Vanishing:
     async def one(self, number: int, plan: Plan) -> None:
         images = self._images(f"v{number}", plan)
         query, content_type, body = plan.form(images)
-        head = head_of(content_type, len(body), query)
+        head = head_of(content_type, len(body), query, {"Idempotency-Key": f'"{images[0].name}"'})
         line = Line(*await asyncio.open_connection(HOST, self.world.gateway.port))
         try:
             if plan.moment == "in the body":
@@ -160,15 +164,18 @@ class Vanishing:
                 await self._in_the_answer(line, head + body, images, plan.way)
         finally:
             line.writer.transport.abort()
+        if self.dice.random() < COMING_BACK:
+            await self._come_back(images, head, body)
 
     async def accept_what_became_jobs(self) -> None:
         """Once all is over: of requests of which nobody knew."""
         await until_nothing_happens(self.world)
         jobs = await self.world.jobs()
-        found = [(job, images) for images in self.unknown if (job := _job_of(images, jobs)) is not None]
-        for job, images in found:
-            self.battle.records.accept(Accepted(job["job_id"], images))
-        self.answers["jobs of requests that came whole, without an answer"] = len(found)
+        for images in self.unknown:
+            job = _job_of(images, jobs)
+            self.answers[f"{'a' if job else 'no'} job of a whole request without an answer"] += 1
+            if job is not None:
+                self._accept(job["job_id"], images)
 
     async def _in_the_body(self, line: Line, begun: bytes, images: Sequence[Sent], way: Leaving) -> None:
         self.battle.records.refuse(images)
@@ -198,7 +205,22 @@ class Vanishing:
         if job is None:
             self.battle.records.wrong.append(f"201 for {_names(images)}, and there is no such job")
         else:
-            self.battle.records.accept(Accepted(job["job_id"], images))
+            self._accept(job["job_id"], images)
+
+    async def _come_back(self, images: Sequence[Sent], head: bytes, body: bytes) -> None:
+        """Until it is answered: the first request may still be under way, for the gateway."""
+        port = self.world.gateway.port
+        async with asyncio.timeout(PATIENCE_S):
+            while (answer := await exchanged(port, head, body)) is not None and answer.status == UNDER_WAY:
+                await asyncio.sleep(PAUSE_S)
+        self._note("on coming back", b"HTTP/1.1 %d" % answer.status if answer else b"", (CREATED,), images)
+        if answer is not None and answer.status == 201:
+            self._accept(answer.job_id, images)
+
+    def _accept(self, job_id: str, images: Sequence[Sent]) -> None:
+        """Once, however often a client was told; two jobs of the same images are found at the end."""
+        if job_id not in self.battle.followers.frames:
+            self.battle.records.accept(Accepted(job_id, images))
 
     def _note(self, moment: str, answer: bytes, expected: Sequence[bytes], images: Sequence[Sent]) -> None:
         begun = answer[: len(CREATED)]
