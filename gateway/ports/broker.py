@@ -92,7 +92,8 @@ class Broker(Protocol):
     async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object] | None = None) -> None:
         """Returns once the broker has confirmed the message.
 
-        Raises Unroutable, and Unavailable when no confirm came in time: the broker may have it nevertheless.
+        Raises Unroutable, and Unavailable when no confirm came in time: the broker may have it nevertheless. A broker
+        that takes nothing for want of memory or disk, and yet has it on its way, is waited for.
         """
 
     def subscribe(self, queue: Queue, *, prefetch: int) -> AbstractAsyncContextManager[Subscription]:

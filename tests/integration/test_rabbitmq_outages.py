@@ -255,22 +255,42 @@ async def test_a_stop_does_not_wait_for_a_connection_in_the_making(by_proxy: str
     assert time.monotonic() - began < 2
 
 
-async def test_a_memory_alarm_blocks_publishers_alone_and_multiplies_nothing(node: RabbitMQ) -> None:
+@pytest.mark.parametrize(
+    ("limit", "alarming", "usual"),
+    [("set_vm_memory_high_watermark", "0.0000001", "0.6"), ("set_disk_free_limit", "9000GB", "50MB")],
+    ids=["memory", "disk"],
+)
+async def test_an_alarm_blocks_publishers_alone_and_multiplies_nothing(
+    node: RabbitMQ, limit: str, alarming: str, usual: str
+) -> None:
+    """What was sent before the broker said so waits beyond its deadline; nothing is sent after that."""
     settings = settings_for(node.url_for(node.add_vhost()), publish_timeout_s=1)
     async with open_rabbitmq(settings, name="alarm") as broker:
         await publish(broker, Queue.IMAGE_UPLOAD, "before")
-        await node.ctl("set_vm_memory_high_watermark", "0.0000001")
+        await node.ctl(limit, alarming)
         try:
-            for _ in range(3):
+            sent = [asyncio.create_task(publish(broker, Queue.IMAGE_UPLOAD, "sent")) for _ in range(2)]
+            await eventually(lambda: is_blocked(broker))
+            for queue in (Queue.IMAGE_UPLOAD, Queue.DEAD_LETTER, Queue.IMAGE_UPLOAD):
                 with pytest.raises(Unavailable, match="blocked by its memory or disk alarm"):
-                    await publish(broker, Queue.IMAGE_UPLOAD, "blocked")
+                    await publish(broker, queue, "blocked")
+            assert not any(each.done() for each in sent)
             with pytest.raises(Unavailable, match="takes no messages: its memory or disk alarm is on"):
                 await broker.check()
             async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription:
                 await subscription.ack(await take(subscription, 1))
             assert (await broker.depth(Queue.IMAGE_UPLOAD)).messages == 0
         finally:
-            await node.ctl("set_vm_memory_high_watermark", "0.6")
+            await node.ctl(limit, usual)
+        await asyncio.gather(*sent)
         await eventually(lambda: works(broker))
         await publish(broker, Queue.IMAGE_UPLOAD, "after")
-        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["blocked", "after"]
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["sent", "sent", "after"]
+
+
+async def is_blocked(broker: Broker) -> bool:
+    try:
+        await broker.check()
+    except Unavailable as error:
+        return "alarm is on" in error.text
+    return False

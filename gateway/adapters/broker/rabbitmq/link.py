@@ -5,7 +5,7 @@ aiormq itself never reconnects. Whoever uses a link takes `connection` anew each
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -124,6 +124,10 @@ class Link:
         """Around what waits for the broker, and has a deadline already."""
         with self._questions.one(), losses_told():
             yield
+
+    def while_blocked(self, again_and_again: Callable[[], None]) -> AbstractContextManager[None]:
+        """That is called, within this context, each LOOK_S in which the broker reads nothing from the connection."""
+        return self._questions.telling_excuses(again_and_again)
 
     @asynccontextmanager
     async def asking(self, within_s: float = ANSWER_S) -> AsyncIterator[None]:

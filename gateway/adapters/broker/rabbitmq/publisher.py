@@ -1,7 +1,9 @@
 """Messages to the broker, each confirmed: within its deadline over reconnects, nacks and missing queues.
 
 A message may arrive twice, never less than once. While the broker blocks us nothing more is sent: what was sent
-arrives when it goes on, and each attempt more would be a message more.
+arrives when it goes on, and each attempt more would be a message more. So a message of the pipeline that was sent
+before we knew waits for its confirm as long as that takes; one that was not is Unavailable after its time, as are the
+copies that are put aside, for whoever puts them there has other work.
 """
 
 import asyncio
@@ -11,7 +13,7 @@ from typing import Any, Final, cast
 
 from aiormq import Channel, Connection
 from aiormq.exceptions import AMQPError
-from attrs import define, field
+from attrs import define, field, frozen
 
 from gateway.adapters.broker.rabbitmq.confirming import ConfirmingChannel
 from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, Nacked, Returned, reason_of
@@ -27,6 +29,23 @@ _MAX_IN_FLIGHT: Final = 500
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _BLOCKED_LOOK_S: Final = 0.1
+_ASIDE: Final = (Queue.DEAD_LETTER, Queue.FOREIGN)
+
+
+@frozen(eq=False)
+class _Message:
+    """On its way, until its deadline."""
+
+    queue: Queue
+    body: bytes
+    headers: dict[str, Any]
+    deadline: asyncio.Timeout
+    timeout_s: float
+
+    def put_off(self) -> None:
+        """Its time begins anew, unless it is over."""
+        if self.queue not in _ASIDE and not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self.timeout_s)
 
 
 @define(eq=False)
@@ -43,17 +62,18 @@ class Publisher:
 
     async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object]) -> None:
         """Returns once the broker has confirmed it. Raises Unroutable or Unavailable."""
-        carried_headers = carried(headers)
+        timeout_s = self._settings.publish_timeout_s
         try:
-            async with asyncio.timeout(self._settings.publish_timeout_s), self._window:
-                await self._publish_until_confirmed(queue, body, carried_headers)
+            async with asyncio.timeout(timeout_s) as deadline, self._window:
+                message = _Message(queue, body, carried(headers), deadline, timeout_s)
+                await self._publish_until_confirmed(message)
         except TimeoutError as error:
             raise self._why_not() from error
 
-    async def _publish_until_confirmed(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
+    async def _publish_until_confirmed(self, message: _Message) -> None:
         for attempt in count(1):
             try:
-                await self._publish_or_declare(queue, body, headers)
+                await self._publish_or_declare(message)
             except (AMQPError, ConnectionLost, Nacked) as error:
                 if self._link.is_over:
                     raise Unavailable("The message broker is closed.") from error
@@ -61,25 +81,25 @@ class Publisher:
                 await asyncio.sleep(pause_after(attempt, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S))
             else:
                 self._trouble = ""
-                self._topology.found(queue)
+                self._topology.found(message.queue)
                 return
 
-    async def _publish_or_declare(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
+    async def _publish_or_declare(self, message: _Message) -> None:
         """A queue that somebody has deleted is made again."""
         try:
-            await self._publish_once(queue, body, headers)
+            await self._publish_once(message)
         except Returned:
             with self._link.question():
-                await self._topology.declare(await self._unblocked_connection(), queue)
+                await self._topology.declare(await self._unblocked_connection(), message.queue)
             try:
-                await self._publish_once(queue, body, headers)
+                await self._publish_once(message)
             except Returned as error:
                 raise Unroutable("The message broker has no such queue.", detail=str(error)) from error
 
-    async def _publish_once(self, queue: Queue, body: bytes, headers: dict[str, Any]) -> None:
+    async def _publish_once(self, message: _Message) -> None:
         channel = await self._open_channel(await self._unblocked_connection())
-        with self._link.question():
-            await channel.publish(self._settings.queue_name(queue), body, headers)
+        with self._link.question(), self._link.while_blocked(message.put_off):
+            await channel.publish(self._settings.queue_name(message.queue), message.body, message.headers)
 
     async def _unblocked_connection(self) -> Connection:
         while is_blocked(connection := await self._link.connection()):  # noqa: ASYNC110 no event tells

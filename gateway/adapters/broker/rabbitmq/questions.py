@@ -19,6 +19,7 @@ class Questions:
     _now: Callable[[], float] = time.monotonic
     _open: int = field(init=False, default=0)
     _silent_since: float | None = field(init=False, default=None)
+    _listeners: set[Callable[[], None]] = field(init=False, factory=set)
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -45,6 +46,17 @@ class Questions:
         """The silence until now has a known cause."""
         if self._silent_since is not None:
             self._silent_since = self._now()
+        for listener in self._listeners:
+            listener()
+
+    @contextmanager
+    def telling_excuses(self, listener: Callable[[], None]) -> Iterator[None]:
+        """It is called, while the block runs, as often as the silence is excused."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
 
     def forget(self) -> None:
         """The connection is another one; what was asked on the old one counts no more."""
