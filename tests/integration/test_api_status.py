@@ -37,7 +37,7 @@ async def test_fields_without_a_value_are_left_out(quiet: QuietGateway) -> None:
     shown = await json_of(quiet, f"/api/v1/batch/{job.job_id}")
 
     assert list(shown["images"][0]) == ["index", "original_filename", "status", "trace_id"]
-    assert not {"completed_at", "cancelled"} & set(shown)
+    assert not {"started_at", "completed_at", "cancelled_at", "cancelled", "outcome", "retry_of"} & set(shown)
 
 
 async def test_a_completed_image_shows_its_path_times_metadata_and_digest(quiet: QuietGateway) -> None:
@@ -80,6 +80,31 @@ async def test_counts_progress_and_end_follow_the_images(quiet: QuietGateway) ->
     assert (halfway["status"], halfway["completed"], halfway["progress"]) == ("processing", 1, 50.0)
     assert (ended["status"], ended["failed"], ended["progress"]) == ("completed", 1, 100.0)
     assert ended["completed_at"] == ended["updated_at"]
+
+
+async def test_a_job_tells_when_it_began_and_once_it_has_ended_how_it_went(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    await quiet.publish(job.job_id, 1)
+    await quiet.publish(job.job_id, 0)
+    await quiet.complete(job.job_id, 0)
+    halfway = await json_of(quiet, f"/api/v1/batch/{job.job_id}")
+    await quiet.fail(job.job_id, 1)
+    ended = await json_of(quiet, f"/api/v1/batch/{job.job_id}")
+    listed = await json_of(quiet, "/api/v1/batch")
+
+    assert halfway["started_at"] == halfway["images"][1]["start_time"]
+    assert "outcome" not in halfway
+    assert (ended["outcome"], ended["started_at"]) == ("partial", halfway["started_at"])
+    assert listed["jobs"] == [{name: value for name, value in ended.items() if name != "images"}]
+
+
+async def test_a_cancelled_job_tells_when_it_was_cancelled(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=1)
+    await quiet.change(job.job_id, lambda job: transitions.cancel(job, job.updated_at))
+
+    shown = await json_of(quiet, f"/api/v1/batch/{job.job_id}")
+
+    assert (shown["outcome"], shown["cancelled_at"]) == ("cancelled", shown["completed_at"])
 
 
 async def test_cancelled_images_are_counted(quiet: QuietGateway) -> None:

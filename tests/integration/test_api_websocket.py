@@ -81,6 +81,16 @@ async def test_job_complete_is_last_and_then_1000(quiet: QuietGateway) -> None:
         assert websocket.close_code == 1000
 
 
+async def test_job_complete_alone_tells_how_it_went(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    await quiet.complete(job.job_id, 0)
+    await quiet.fail(job.job_id, 1)
+    async with following(quiet, job, after="0") as websocket:
+        *others, last = await frames_to_the_end(websocket)
+    assert (last["type"], last["outcome"]) == ("job_complete", "partial")
+    assert not any("outcome" in other for other in others)
+
+
 async def test_an_ended_job_is_told_at_once(quiet: QuietGateway) -> None:
     job = await quiet.accept(images=1)
     await quiet.complete(job.job_id, 0)
