@@ -7,6 +7,7 @@ async with tcp_proxy(node.port) as proxy:
     proxy.cut()             # every connection is reset
     await proxy.refuse()    # they are, and new ones are refused
     await proxy.listen()
+    proxy.once_passed(b"text", proxy.freeze)    # as soon as the server has sent that
 """
 
 import asyncio
@@ -31,6 +32,7 @@ class TcpProxy:
     bytes_from_clients: int = 0
     holds_back: bool = False
     """Whether something has come that may not pass."""
+    _awaited: tuple[bytes, Callable[[], None]] | None = None
     _server: asyncio.Server | None = None
     _is_stalled: bool = False
     _gates: set[asyncio.Event] = field(factory=set)
@@ -44,6 +46,10 @@ class TcpProxy:
     def stall(self) -> None:
         self._is_stalled = True
         self.freeze()
+
+    def once_passed(self, text: bytes, then: Callable[[], None]) -> None:
+        """Of what servers send; nothing that comes behind it passes before `then` was called."""
+        self._awaited = text, then
 
     def flow(self) -> None:
         self._is_stalled = False
@@ -83,8 +89,8 @@ class TcpProxy:
                 far_reader, far_writer = await asyncio.open_connection(HOST, self.target_port)
                 with self._kept(far_writer):
                     await asyncio.gather(
-                        self._pump(gate, reader, far_writer, self._count),
-                        self._pump(gate, far_reader, writer, lambda _: None),
+                        self._pump(gate, reader, far_writer, self._count, lambda _: None),
+                        self._pump(gate, far_reader, writer, lambda _: None, self._look),
                     )
 
     async def _pump(
@@ -93,8 +99,10 @@ class TcpProxy:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         count: Callable[[int], None],
+        look: Callable[[bytes], None],
     ) -> None:
         """One direction; its end, in whatever way, ends the other one too."""
+        passed = b""
         try:
             while chunk := await reader.read(CHUNK_BYTES):
                 self.holds_back = self.holds_back or not gate.is_set()
@@ -102,12 +110,19 @@ class TcpProxy:
                 count(len(chunk))
                 writer.write(chunk)
                 await writer.drain()
+                passed = passed[-CHUNK_BYTES:] + chunk  # a text may come in pieces
+                look(passed)
             await gate.wait()
         finally:
             writer.close()
 
     def _count(self, size: int) -> None:
         self.bytes_from_clients += size
+
+    def _look(self, passed: bytes) -> None:
+        if self._awaited is not None and self._awaited[0] in passed:
+            (_, then), self._awaited = self._awaited, None
+            then()
 
     @contextmanager
     def _gate(self) -> Iterator[asyncio.Event]:

@@ -86,6 +86,15 @@ class Wire:
         message = await (await self._channel()).basic_get(queue, no_ack=True)
         return None if isinstance(message.delivery, spec.Basic.GetEmpty) else _seen(message)
 
+    async def reject(self, queue: str) -> None:
+        """The oldest message of the queue, once there is one, as the analyzer does it: it may die of that."""
+        channel = await self._channel()
+        async for _ in patiently(f"a message in {queue}"):
+            message = await channel.basic_get(queue)
+            if not isinstance(message.delivery, spec.Basic.GetEmpty):
+                await channel.basic_reject(message.delivery_tag, requeue=False)
+                return
+
     async def depth(self, queue: str) -> tuple[int, int]:
         """Messages that lie ready, and consumers."""
         answer = await (await self._channel()).queue_declare(queue, passive=True)
