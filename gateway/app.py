@@ -5,11 +5,12 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from gateway.adapters.broker.opening import open_broker
+from gateway.adapters.job_store.opening import open_job_store
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.object_store.measured import MeasuredObjectStore
 from gateway.adapters.object_store.opening import open_object_store
@@ -65,7 +66,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         background = Background()
         metrics = Metrics(settings.metrics)
         stack.push_async_callback(metrics.close)
-        jobs = await stack.enter_async_context(_job_store(settings))
+        jobs = await stack.enter_async_context(open_job_store(settings.job_store, settings.data_dir))
         objects = MeasuredObjectStore(
             await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir)),
             metrics.objects,
@@ -231,11 +232,6 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 *objects.warnings,
             ],
         )
-
-
-def _job_store(settings: Settings) -> AbstractAsyncContextManager[SqliteJobStore]:
-    path = Path(settings.job_store.path or settings.data_dir / "jobs.sqlite")
-    return SqliteJobStore.open(path, synchronous=settings.job_store.synchronous)
 
 
 async def _take_back_unless_crashed(jobs: SqliteJobStore, background: Background) -> None:

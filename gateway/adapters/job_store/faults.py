@@ -14,6 +14,8 @@ _BUGS = (
     sqlite3.DataError,
     sqlite3.NotSupportedError,
 )
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+"""The second where the index of the WAL has no room: when a file is opened that was closed in good order."""
 
 
 class UnusableJobStore(Unavailable):
@@ -27,7 +29,7 @@ def in_our_words(error: Exception) -> Exception:
     if not isinstance(error, sqlite3.Error) or isinstance(error, _BUGS):
         return error
     name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
+    if name in _FULL:
         return NoRoom("No room is left to store the job.", detail=f"{name}: {error}")
     return Unavailable("The job store does not work at the moment.", detail=f"{name}: {error}")
 

@@ -1,5 +1,6 @@
 """Settings of the job store."""
 
+from pathlib import Path
 from typing import Literal
 
 from attrs import field, frozen, validators
@@ -18,3 +19,7 @@ class JobStoreSettings:
     kind: Literal["sqlite"] = field(default="sqlite", validator=validators.in_(("sqlite",)))
     path: str = ""
     synchronous: Synchronous = field(default="full", validator=validators.in_(("full", "normal")))
+
+    def file(self, data_dir: Path) -> Path:
+        """Where jobs lie, of a gateway whose data lies in `data_dir`."""
+        return Path(self.path) if self.path else data_dir / "jobs.sqlite"
