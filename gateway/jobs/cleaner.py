@@ -118,10 +118,12 @@ def _objects_of(job: Job) -> Iterable[ObjectKey]:
 
 
 def _original_keys(image: Image) -> Iterable[str]:
-    """A download that crashed may have left an object of either type; an image tried again has another's original."""
+    """A download that crashed may have left an object of either type, an image that was refused a part of one; an
+    image tried again has another's original.
+    """
     if image.original is not None:
         yield image.original.key
-    if image.source_url is not None:
+    if image.original is None or image.source_url is not None:
         yield from possible_keys(image.trace_id)
 
 

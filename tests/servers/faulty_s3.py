@@ -11,6 +11,7 @@ gave up while a store was slow may still arrive there, much later: such requests
 """
 
 import asyncio
+import io
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -98,7 +99,11 @@ class FaultyS3:
         """To the server, signed as it was."""
         url = URL(f"{self.behind.url}{asked.raw_path}", encoded=True)
         async with self._http.request(
-            asked.method, url, headers=asked.headers, data=asked.body or None, allow_redirects=False
+            asked.method,
+            url,
+            headers=asked.headers,
+            data=io.BytesIO(asked.body) if asked.body else None,
+            allow_redirects=False,
         ) as answer:
             headers = answer.headers
             return Told(

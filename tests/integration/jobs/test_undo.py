@@ -1,17 +1,20 @@
-"""What a failed request leaves in an S3 that fails as well: nothing for long, whatever arrives there and when."""
+"""What is left of a request in an S3 that fails as well: nothing for long, whatever arrives there and when."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from attrs import define, evolve
+from botocore.exceptions import ClientError
 
 from gateway.adapters.object_store.s3 import open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
+from gateway.domain.job import Status
 from gateway.errors import BadInput, Unavailable
 from gateway.intake.batch import SentImage
 from tests.integration.jobs.parts import LATE_S, Parts, parts_in
-from tests.photos import a_jpeg
+from tests.photos import a_jpeg, padded
 from tests.servers.faulty_s3 import FaultyS3, arriving_late, faulty_s3, refused
 from tests.servers.s3 import S3Server, plain_client
 
@@ -28,6 +31,15 @@ class Scene:
         async with plain_client(self.store.behind) as client:
             listed = await client.list_objects_v2(Bucket=self.bucket)
         return [each["Key"] for each in listed.get("Contents", [])]
+
+    async def uploads(self) -> list[str]:
+        """In parts, and incomplete."""
+        async with plain_client(self.store.behind) as client:
+            try:
+                listed = await client.list_multipart_uploads(Bucket=self.bucket)
+            except ClientError:  # so rclone says that there are none
+                return []
+        return [each["Key"] for each in listed.get("Uploads", [])]
 
     async def reserved(self) -> int:
         """Trace ids that stand, but for those that wait for a request."""
@@ -64,6 +76,18 @@ def a_bad_end_while(scene: Scene) -> SentImage:
         raise BadInput("broken")
 
     return SentImage(body(), "photo.jpg")
+
+
+def a_truncated_image_while(scene: Scene) -> SentImage:
+    """It is so large that its first part is stored before the store begins to refuse, and its end comes."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield padded(a_jpeg(), 6 * 1024**2)[:-100]
+        while not await scene.uploads():
+            await asyncio.sleep(0.01)
+        scene.store.fault = refused(503, "SlowDown")
+
+    return SentImage(body(), "large.jpg")
 
 
 async def test_what_arrives_long_after_its_put_was_given_up_is_removed(scene: Scene) -> None:
@@ -116,3 +140,12 @@ async def test_a_refusal_on_a_store_that_works_leaves_nothing_at_once(scene: Sce
         await scene.parts.submitted(sent(a_jpeg()), SentImage(broken(), "photo.jpg"))
     assert await scene.objects() == []
     assert await scene.reserved() == 0
+
+
+async def test_parts_of_an_image_that_was_refused_go_with_its_job_at_the_latest(scene: Scene) -> None:
+    job = await scene.parts.submitted(a_truncated_image_while(scene))
+    scene.store.fault = None
+    assert job.status is Status.FAILED
+    assert await scene.uploads() == [f"{job.images[0].trace_id}/original.jpg"]
+    await scene.cleaned(after_s=scene.parts.settings.keep_s + 1)
+    assert await scene.uploads() == []
