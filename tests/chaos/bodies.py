@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 
 from tests.chaos.records import Sent
-from tests.photos import a_jpeg, a_png
+from tests.photos import a_jpeg, a_png, padded
 from tests.servers.web import Page, Request, Site, image
 
 LONGEST_DOWNLOAD_MS = 600
@@ -25,6 +25,21 @@ def a_png_named(name: str) -> Sent:
     text = b"tEXtComment\0" + name.encode()
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
     return Sent(f"{name}.png", a_png()[:33] + chunk + a_png()[33:])
+
+
+def undecodable(name: str) -> Sent:
+    """A PNG whose structure is right and whose picture nobody can decode."""
+    good = a_png_named(name).content
+    at = good.index(b"IDAT")
+    (length,) = struct.unpack(">I", good[at - 4 : at])
+    broken = b"IDAT" + b"\x78\x9c" + bytes([255]) * (length - 2)
+    checksum = struct.pack(">I", zlib.crc32(broken))
+    return Sent(f"{name}.png", good[:at] + broken + checksum + good[at + 4 + length + 4 :])
+
+
+def enlarged(jpeg: Sent, size: int) -> Sent:
+    """Of so many bytes, the picture as it was."""
+    return Sent(jpeg.name, padded(jpeg.content, size))
 
 
 def some_images(dice: random.Random, name: str, *, with_pngs: bool = True) -> list[Sent]:

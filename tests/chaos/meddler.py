@@ -33,6 +33,8 @@ POOL = 8
 LONGEST_DELAY_S = 2.0
 LATEST_S = 5.0
 """After it, a result is told once more."""
+MOST_MALFORMED = 900
+"""Behind a thousand others' the gateway looks at no dead letter of its own, and warns of it."""
 ODD_FOR_A_RESULT = 12
 """Fewer than so many that are none lie before a result."""
 
@@ -75,7 +77,7 @@ class Meddler:
     async def _meddle(self, result: Result) -> None:
         if not self.is_enough:
             await self._interject(result)
-        trace_id = odd_messages.first_attempt(result[1])
+        trace_id = odd_messages.first_attempt(result[1]["trace_id"])
         if trace_id not in self._rejected:
             await (Meddler.as_it_came if self.is_enough else self.dice.choice(WAYS))(self, result)
         elif trace_id == result[1]["trace_id"]:
@@ -127,7 +129,7 @@ class Meddler:
 
     async def rejected_as_well(self, result: Result) -> None:
         """The attempt ends by a dead letter, and this result waits until there is one of the next attempt."""
-        trace_id = odd_messages.first_attempt(result[1])
+        trace_id = odd_messages.first_attempt(result[1]["trace_id"])
         if trace_id != result[1]["trace_id"]:  # enough of this image
             await self._tell(result[0])
             return
@@ -161,6 +163,8 @@ class Meddler:
             await self.dice.choice(ODDITIES)(self, result[1])
 
     async def malformed(self, real: dict[str, Any]) -> None:
+        if self.odd["malformed"] == MOST_MALFORMED:
+            return
         self.odd["malformed"] += 1
         message = odd_messages.malformed(self.dice, real, self.odd.total())
         await self._tell_and_expect(message, DEAD_LETTERS)

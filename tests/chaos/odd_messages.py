@@ -165,7 +165,7 @@ def of_an_unknown_job(dice: random.Random, number: int) -> Fields:
 
 def of_an_unknown_attempt(real: Fields, number: int) -> Fields:
     """A failure of an attempt that was never made, of an image that is still open."""
-    return a_result(of_attempt(first_attempt(real), 1000), real["group_id"], number=number)
+    return a_result(of_attempt(first_attempt(real["trace_id"]), 1000), real["group_id"], number=number)
 
 
 def contradicting(real: Fields, number: int) -> Fields:
@@ -173,6 +173,6 @@ def contradicting(real: Fields, number: int) -> Fields:
     return dict(real) | {"status": "failed", "error": "on second thoughts", "number": number}
 
 
-def first_attempt(result: Fields) -> str:
-    """The image's trace_id."""
-    return re.sub(r"-a\d{1,6}$", "", result["trace_id"])
+def first_attempt(name: str) -> str:
+    """The image's trace_id, by the name of any of its attempts."""
+    return re.sub(r"-a\d{1,6}$", "", name)

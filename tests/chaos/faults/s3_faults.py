@@ -13,13 +13,17 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from attrs import define, evolve
+from botocore.exceptions import ClientError
 
 from tests.chaos.aftermath import keys_of
 from tests.chaos.battle import Battle
+from tests.chaos.bodies import a_jpeg_named, enlarged
 from tests.chaos.fault import Fault, thrown_from
-from tests.chaos.load import NO_ROOM
+from tests.chaos.load import NO_ROOM, WAYS, Client
+from tests.chaos.odd_messages import first_attempt
+from tests.chaos.readers import readers
+from tests.chaos.records import Sent
 from tests.chaos.report import Measured
 from tests.chaos.reservations import with_reservations
 from tests.chaos.world import ProductionWorld, production_world
@@ -50,8 +54,7 @@ STORE_SETTINGS: Mapping[str, Any] = {
     "object_store_check_timeout_s": "1",
 }
 """So that a stall that this harness has time for is one to the parts as well."""
-READERS = 2
-READ_S = 10
+LARGE_BYTES = 6 * 1024**2
 
 FAULTS: Mapping[str, Failing | None] = {
     "refusing": None,
@@ -99,58 +102,26 @@ class Storm:
             await self.store.let_late_ones_arrive()
 
 
-# --- readers
+# --- images that come in parts
 
 
-@define(eq=False)
-class Reader:
-    """Gets originals of images of 201s, over and over."""
-
-    battle: Battle
-    world: ProductionWorld
-    dice: random.Random
-    whole: int = 0
-
-    async def run(self) -> None:
-        while True:
-            accepted = self.battle.records.accepted
-            if accepted:
-                await self._read(self.dice.choice(accepted[-50:]).job_id)
-            await asyncio.sleep(0.05)
-
-    async def _read(self, job_id: str) -> None:
-        """An answer that ends before its length is an error to every client."""
-        images = next(each.images for each in self.battle.records.accepted if each.job_id == job_id)
-        index = self.dice.randrange(len(images))
-        url = self.world.gateway.url(f"/api/v1/batch/{job_id}/images/{index}/original")
-        with suppress(aiohttp.ClientError, TimeoutError):
-            async with asyncio.timeout(READ_S), self.world.http.get(url) as answer:
-                content = await answer.read()
-                if answer.status == 200:
-                    self.whole += 1
-                    if content != images[index].content:
-                        self.battle.records.wrong.append(f"{url} gave {len(content)} other bytes")
-                elif answer.status not in (404, 409, 503):
-                    self.battle.records.wrong.append(f"{url} was answered {answer.status}")
+async def in_parts(client: Client, images: list[Sent]) -> None:
+    """One of them is so large that S3 gets it, and what becomes of it, in parts."""
+    large = enlarged(a_jpeg_named(f"{images[0].name}-large"), LARGE_BYTES)
+    await client.good_multipart([*images, large])
 
 
-@asynccontextmanager
-async def readers(battle: Battle, world: ProductionWorld, dice: random.Random) -> AsyncIterator[None]:
-    all_of_them = [Reader(battle, world, thrown_from(dice)) for _ in range(READERS)]
-    tasks = [asyncio.create_task(reader.run()) for reader in all_of_them]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
-    print(f"read whole: {sum(reader.whole for reader in all_of_them)}", file=sys.stderr, flush=True)
-
-
-# ---
+async def incomplete_uploads(world: ProductionWorld) -> Measured:
+    """What was begun in parts, and is neither completed nor aborted. Those of a job's images go with it."""
+    names, jobs = world.place.names, await world.jobs()
+    kept = {image["trace_id"] for job in jobs.values() for image in job["images"]}
+    left: list[str] = []
+    for bucket in (names.original, names.processed):
+        with suppress(ClientError):  # so the server says that there are none
+            listed = await world.storage.list_multipart_uploads(Bucket=bucket)
+            keys = [each["Key"] for each in listed.get("Uploads", ())]
+            left += [f"{bucket}/{key}" for key in keys if first_attempt(key.partition("/")[0]) not in kept]
+    return Measured(left_over=len(left), violations=tuple(f"left over: an upload of {key}" for key in left))
 
 
 async def until_clean(world: ProductionWorld) -> None:
@@ -181,7 +152,10 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
     ) as world:
         battle = Battle(world, dice)
         storms = [Storm(store, thrown_from(dice)) for store in stores]
-        async with readers(battle, world, thrown_from(dice)), battle.load(turned_away_by=NO_ROOM):
+        async with (
+            readers(battle, thrown_from(dice)),
+            battle.load(ways=(*WAYS, in_parts), turned_away_by=NO_ROOM),
+        ):
             for strike, kind in zip(range(times), kinds(thrown_from(dice)), strict=False):
                 await battle.stages_are_full(f"{strike} {kind}")
                 with battle.broken():
@@ -191,7 +165,8 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
         for store in stores:
             print(f"requests struck: {dict(store.struck)}", file=sys.stderr, flush=True)
         await until_clean(world)
-        return await with_reservations(world, await battle.measured(times))
+        measured = await battle.measured(times) + await incomplete_uploads(world)
+        return await with_reservations(world, measured)
 
 
 FAULT = Fault("s3_faults", full=50, in_ci=6, run=run)

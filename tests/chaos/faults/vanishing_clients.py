@@ -21,7 +21,7 @@ from attrs import define, field, frozen
 
 from tests.chaos.aftermath import until_nothing_happens
 from tests.chaos.battle import Battle
-from tests.chaos.bodies import a_jpeg_named, in_base64, multipart, some_images
+from tests.chaos.bodies import a_jpeg_named, enlarged, in_base64, multipart, some_images
 from tests.chaos.exchange import exchanged, head_of
 from tests.chaos.fault import Fault, thrown_from
 from tests.chaos.load import GOOD_WAYS
@@ -29,7 +29,6 @@ from tests.chaos.records import Accepted, Sent
 from tests.chaos.report import Measured
 from tests.chaos.reservations import with_reservations
 from tests.chaos.world import EmbeddedWorld, Job, embedded_world
-from tests.photos import padded
 from tests.servers.gateway import HOST
 
 AT_ONCE = 8
@@ -64,11 +63,6 @@ def as_raw(images: Sequence[Sent]) -> Bytes:
 
 
 FORMS: Sequence[Callable[[Sequence[Sent]], Bytes]] = (as_multipart, as_base64, as_raw)
-
-
-def large(image: Sent) -> Sent:
-    """It comes in many pieces."""
-    return Sent(image.name, padded(image.content, LARGE_BYTES))
 
 
 # --- how they leave
@@ -230,7 +224,12 @@ class Vanishing:
 
     def _images(self, name: str, plan: Plan) -> Sequence[Sent]:
         images = [a_jpeg_named(name)] if plan.form is as_raw else some_images(self.dice, name)
-        return [large(image) if _is_jpeg(image) and self.dice.random() < 0.5 else image for image in images]
+        return [self._perhaps_enlarged(image) for image in images]
+
+    def _perhaps_enlarged(self, image: Sent) -> Sent:
+        """Some come in many pieces."""
+        is_jpeg = image.name.endswith(".jpg")
+        return enlarged(image, LARGE_BYTES) if is_jpeg and self.dice.random() < 0.5 else image
 
 
 async def _send(line: Line, request: bytes) -> None:
@@ -244,10 +243,6 @@ def _job_of(images: Sequence[Sent], jobs: dict[str, Job]) -> Job | None:
         (job for job in jobs.values() if [image["original_filename"] for image in job["images"]] == names),
         None,
     )
-
-
-def _is_jpeg(image: Sent) -> bool:
-    return image.name.endswith(".jpg")
 
 
 def _names(images: Sequence[Sent]) -> str:
