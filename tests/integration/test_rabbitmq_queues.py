@@ -51,6 +51,27 @@ async def test_queues_bear_the_names_of_the_settings(rabbitmq_url: str) -> None:
         assert (await channel.basic_get("dead")).body == b"hopeless"
 
 
+async def test_a_queue_that_an_operator_has_mended_is_warned_of_no_more(rabbitmq_url: str) -> None:
+    async with another_service(rabbitmq_url) as channel:
+        await channel.queue_declare("image_upload", durable=True)
+        async with open_rabbitmq(settings_for(rabbitmq_url), name="told") as broker:
+            assert len(broker.warnings) == 1
+            await channel.queue_delete("image_upload")
+            await broker.check()
+            assert not broker.warnings
+
+
+async def test_a_queue_that_stands_otherwise_is_looked_at_now_and_then_alone(rabbitmq_url: str) -> None:
+    """Each look is a line in the broker's log."""
+    async with another_service(rabbitmq_url) as channel:
+        await channel.queue_declare("image_upload", durable=True)
+        async with open_rabbitmq(settings_for(rabbitmq_url), name="told") as broker:
+            await broker.check()
+            await channel.queue_delete("image_upload")
+            await broker.check()
+            assert len(broker.warnings) == 1
+
+
 async def test_a_question_that_is_given_up_ends_at_once_and_costs_no_connection(rabbitmq_url: str) -> None:
     reconnects: list[None] = []
 

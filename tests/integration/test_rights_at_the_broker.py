@@ -13,6 +13,7 @@ from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Queue
 from gateway.settings import Role
 from gateway.worker import QUEUES_OF
+from tests.deliveries import eventually, works
 from tests.documents import ROOT, fences
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -62,6 +63,19 @@ async def test_a_worker_may_read_no_dead_letters(role: Role, node: RabbitMQ) -> 
             async with broker.sweep(Queue.DEAD_LETTER, limit=10):
                 pass
     assert "ACCESS_REFUSED" in str(refusal.value)
+
+
+@pytest.mark.parametrize("user", ["gateway", *Role])
+async def test_who_may_not_publish_is_not_ready_and_says_why(user: str, node: RabbitMQ) -> None:
+    queues = QUEUES_OF[Role(user)] if user in set(Role) else tuple(Queue)
+    await node.ctl("add_user", f"mute-{user}", "PASSWORD")
+    await node.ctl("set_permissions", "-p", VHOST, f"mute-{user}", ".*", "^$", ".*")
+    async with _broker(node, f"mute-{user}", queues) as broker:
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="lets us publish nothing: .*ACCESS_REFUSED.*amq.default"):
+                await broker.check()
+        await node.ctl("set_permissions", "-p", VHOST, f"mute-{user}", ".*", "^amq\\.default$", ".*")
+        await eventually(lambda: works(broker))
 
 
 def _commands() -> list[list[str]]:

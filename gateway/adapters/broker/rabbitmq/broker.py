@@ -20,7 +20,7 @@ from gateway.adapters.broker.rabbitmq.address import address_of
 from gateway.adapters.broker.rabbitmq.channels import a_channel
 from gateway.adapters.broker.rabbitmq.lenient import read_leniently
 from gateway.adapters.broker.rabbitmq.link import Link, is_blocked, supervised
-from gateway.adapters.broker.rabbitmq.publisher import Publisher
+from gateway.adapters.broker.rabbitmq.publisher import Forbidden, Publisher
 from gateway.adapters.broker.rabbitmq.subscription import RabbitSubscription
 from gateway.adapters.broker.rabbitmq.sweep import RabbitSweep, sweeping
 from gateway.adapters.broker.rabbitmq.topology import Topology
@@ -83,14 +83,30 @@ class RabbitBroker:
             if link.trouble:
                 raise Unavailable(f"There is no connection to the broker at {link.address}: {link.trouble}.")
         address = self._publishing.address
-        if is_blocked(self._publishing.current()):
-            raise Unavailable(f"The broker at {address} takes no messages: its memory or disk alarm is on.")
+        self._refuse_if_blocked()
         try:
-            async with self._consuming.asking(_CHECK_S), a_channel(self._consuming.current()):
-                pass
-        except Unavailable as error:
-            raise Unavailable(f"The broker at {address} does not answer.", detail=error.detail) from error
+            async with asyncio.timeout(_CHECK_S):
+                await self._ask()
+                await self._publisher.try_out()
+        except (TimeoutError, Unavailable) as error:
+            self._refuse_if_blocked()  # which it has said just now
+            if isinstance(error, Forbidden):
+                raise
+            reason = str(error)
+            raise Unavailable(f"The broker at {address} does not answer.", detail=reason) from error
         return f"connected to {address}"
+
+    async def _ask(self) -> None:
+        connection = self._consuming.current()
+        async with self._consuming.asking():
+            async with a_channel(connection):
+                self._consuming.heard()
+            await self._topology.look_again(connection)
+
+    def _refuse_if_blocked(self) -> None:
+        if is_blocked(self._publishing.current()):
+            address = self._publishing.address
+            raise Unavailable(f"The broker at {address} takes no messages: its memory or disk alarm is on.")
 
 
 def _nothing() -> None:

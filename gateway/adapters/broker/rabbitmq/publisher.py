@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final, cast
+from uuid import uuid4
 
 from aiormq import Channel, Connection
 from aiormq.exceptions import AMQPError
@@ -29,7 +30,13 @@ _MAX_IN_FLIGHT: Final = 500
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _BLOCKED_LOOK_S: Final = 0.1
+_NOWHERE: Final = f"no-queue-{uuid4().hex}"
+"""No queue is called so: what is sent there comes back, if we may publish at all."""
 _ASIDE: Final = (Queue.DEAD_LETTER, Queue.FOREIGN)
+
+
+class Forbidden(Unavailable):
+    """The broker lets us publish nothing."""
 
 
 @frozen(eq=False)
@@ -59,6 +66,7 @@ class Publisher:
     _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _channel: ConfirmingChannel | None = field(init=False, default=None)
     _trouble: str = field(init=False, default="")
+    _tried_out: Connection | None = field(init=False, default=None)
 
     async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object]) -> None:
         """Returns once the broker has confirmed it. Raises Unroutable or Unavailable."""
@@ -69,6 +77,22 @@ class Publisher:
                 await self._publish_until_confirmed(message)
         except TimeoutError as error:
             raise self._why_not() from error
+
+    async def try_out(self) -> None:
+        """Whether we may publish, asked once on each connection. Raises Forbidden, Unavailable; has no deadline."""
+        connection = self._link.current()
+        if connection is self._tried_out:
+            return
+        try:
+            channel = await self._open_channel(connection)
+            with self._link.question():
+                await channel.publish(_NOWHERE, b"", {})
+        except Returned:
+            self._tried_out = connection
+        except ConnectionLost as error:
+            if "ACCESS_REFUSED" not in error.detail:
+                raise
+            raise Forbidden(f"The broker lets us publish nothing: {error.detail}") from error
 
     async def _publish_until_confirmed(self, message: _Message) -> None:
         for attempt in count(1):

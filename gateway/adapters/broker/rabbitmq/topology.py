@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 _DEFAULT_EXCHANGE: Final = ""
 _ANSWER_S: Final = 3.0
 """How long the others wait for a queue that is out of order: RabbitMQ itself would for a minute."""
+_LOOK_AGAIN_S: Final = 30.0
+"""Between two looks at what stood otherwise: each refusal is a line of the broker's log."""
 _SHARE_OF_CONNECT_TIMEOUT: Final = 0.5
 """Nor may one keep the connection from being made in its time."""
 
@@ -37,6 +39,7 @@ class Topology:
     _warnings: dict[Queue, str] = field(init=False, factory=dict)
     _out_of_order: dict[Queue, str] = field(init=False, factory=dict)
     _unconsumed: dict[Queue, str] = field(init=False, factory=dict)
+    _look_again_at: float = field(init=False, default=float("-inf"))
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -49,6 +52,14 @@ class Topology:
         answers = await asyncio.gather(*(self._try_to_declare(connection, queue) for queue in self._queues))
         if answers and not any(answers):
             raise TimeoutError
+
+    async def look_again(self, connection: Connection) -> None:
+        """Whether queues that stood otherwise still do, asked now and then: an operator may have mended them."""
+        now = asyncio.get_running_loop().time()
+        if self._warnings and now >= self._look_again_at:
+            self._look_again_at = now + _LOOK_AGAIN_S
+            for queue in list(self._warnings):
+                await self.declare(connection, queue)
 
     def found(self, queue: Queue) -> None:
         """It is there, and answers."""
