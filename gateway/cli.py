@@ -1,4 +1,4 @@
-"""The shell's door: `gateway serve | worker | config | health | submit | images | demo`.
+"""The shell's door: `gateway serve | worker | config | health | submit | retry | images | demo`.
 
 Quick to start, for what a command needs is imported by it alone. An error that we foresaw is one line on standard
 error; the exit code is 0 for all well, 1 for something that failed, 2 for a wrong call, wrong settings or a gateway
@@ -196,6 +196,30 @@ def submit(
     show_failures(submission.failures)
     for line in last_lines(submission, found, output):
         click.echo(line)
+    raise SystemExit(Failed.exit_code if submission.failures else 0)
+
+
+@main.command()
+@click.argument("job")
+@click.argument("indices", nargs=-1, type=click.IntRange(min=0), metavar="[INDEX]...")
+@config_option
+@gateway_option
+@click.option(
+    "--follow/--no-follow", default=True, help="Wait until every image has ended (default), or only ask."
+)
+def retry(job: str, indices: Sequence[int], config: Path | None, url: str | None, follow: bool) -> None:
+    """Have failed images of a job tried again.
+
+    Those of these indices, or all of them, as a new job. Nothing is sent a second time.
+    """
+    url = url or _url(_http(config))
+    from gateway.shell.report import show_failures
+    from gateway.shell.retry import retry_images
+    from gateway.shell.summary import last_line_of_retry
+
+    submission, total = _run(retry_images(url, job, indices, follow=follow), without_gateway=ELSEWHERE)
+    show_failures(submission.failures)
+    click.echo(last_line_of_retry(submission, total))
     raise SystemExit(Failed.exit_code if submission.failures else 0)
 
 

@@ -21,12 +21,13 @@ class Metadata:
 
 @frozen(kw_only=True)
 class Submitted:
-    """The gateway has taken the batch for good."""
+    """The gateway has taken the batch for good; `retry_of` is the job whose images it tries again, if it does."""
 
     job_id: str
     status: str
     created_at: datetime
     message: str
+    retry_of: str = ""
 
 
 @frozen(kw_only=True)
@@ -69,7 +70,10 @@ class Options:
 
 @frozen(kw_only=True)
 class Job:
-    """A job; in a list of jobs `images` and `options` are empty."""
+    """A job; in a list of jobs `images` and `options` are empty.
+
+    `outcome`, once it has ended, is all_completed, partial, all_failed or cancelled.
+    """
 
     job_id: str
     status: str
@@ -80,6 +84,10 @@ class Job:
     created_at: datetime
     updated_at: datetime
     cancelled: int = 0
+    outcome: str = ""
+    retry_of: str = ""
+    started_at: datetime | None = None
+    cancelled_at: datetime | None = None
     completed_at: datetime | None = None
     images: tuple[Image, ...] = ()
     options: Options = Options()
@@ -91,7 +99,10 @@ class Job:
 
 @frozen(kw_only=True)
 class Event:
-    """One piece of news. `type` is progress, image_complete (with `image`) or job_complete, the last one."""
+    """One piece of news. `type` is progress, image_complete (with `image`) or job_complete, the last one.
+
+    The last one has the job's `outcome`.
+    """
 
     id: str
     type: str
@@ -103,6 +114,7 @@ class Event:
     total_images: int
     timestamp: datetime
     cancelled: int = 0
+    outcome: str = ""
     image: Image | None = None
 
     @property
@@ -118,7 +130,7 @@ def read_job(answer: Mapping[str, Any]) -> Job:
     images = tuple(map(read_image, answer.get("images", ())))
     return Job(
         **_known(Job, answer)
-        | _moments(answer, "created_at", "updated_at", "completed_at")
+        | _moments(answer, "created_at", "started_at", "updated_at", "cancelled_at", "completed_at")
         | {"images": images, "options": read_options(answer.get("options", {}))}
     )
 

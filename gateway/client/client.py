@@ -84,7 +84,7 @@ class GatewayClient:
         that can't be read.
         """
         options = {"metadata": dict(metadata)} if metadata else {}
-        headers = {"Idempotency-Key": _quoted(key if key is not None else secrets.token_hex(16))}
+        headers = _with_key(key)
         send: Callable[[], Awaitable[Mapping[str, Any]]]
         if are_local(images):
             parts = await asyncio.to_thread(parts_of, images, options)
@@ -93,6 +93,22 @@ class GatewayClient:
             batch = await asyncio.to_thread(document_of, images, options)
             send = partial(self._json, "POST", "batch", json=batch, headers=headers)
         return self._read(read_submitted, await until_answered(send, self.patience_s, on_wait))
+
+    async def retry(
+        self,
+        job_id: str,
+        indices: Sequence[int] | None = None,
+        *,
+        key: str | None = None,
+        on_wait: Callable[[ClientError], None] = lambda _: None,
+    ) -> Submitted:
+        """Have failed images of a job tried again, as a new job: those of these indices, in this order, or all.
+
+        No image is sent a second time. It is asked for again, and done once, as `submit` is.
+        """
+        said = {} if indices is None else {"images": list(indices)}
+        ask = partial(self._json, "POST", f"batch/{job_id}/retry", json=said, headers=_with_key(key))
+        return self._read(read_submitted, await until_answered(ask, self.patience_s, on_wait))
 
     async def status(self, job_id: str) -> Job:
         """The job with all its images."""
@@ -272,9 +288,10 @@ class GatewayClient:
         return self._session
 
 
-def _quoted(key: str) -> str:
-    """As a string of structured fields (RFC 9651)."""
-    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _with_key(key: str | None) -> Mapping[str, str]:
+    """The key as a string of structured fields (RFC 9651); None: one of its own."""
+    key = secrets.token_hex(16) if key is None else key
+    return {"Idempotency-Key": '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'}
 
 
 async def _frames(socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[str, None]:

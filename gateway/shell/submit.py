@@ -6,6 +6,7 @@ A few batches are under way at once; the gateway's own pace is the brake. What f
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -48,16 +49,22 @@ async def send_photos(
     job_ids: list[str] = []
     async with GatewayClient(url) as gateway:
         await gateway.check()
-        try:
-            with live_report(found.total) as report:
-                submission = Submission(gateway, report, output, follow, metadata, job_ids=job_ids)
-                submission.fail(found.failures)
-                await submission.send(batches(found.photos, batch_size))
-        except asyncio.CancelledError:
-            accepted = ", ".join(job_ids) or "none"
-            click.echo(f"Stopped. Jobs that were accepted go on without us: {accepted}", err=True)
-            raise
+        with telling_jobs_when_stopped(job_ids), live_report(found.total) as report:
+            submission = Submission(gateway, report, output, follow, metadata, job_ids=job_ids)
+            submission.fail(found.failures)
+            await submission.send(batches(found.photos, batch_size))
     return submission
+
+
+@contextmanager
+def telling_jobs_when_stopped(job_ids: Sequence[str]) -> Iterator[None]:
+    """Somebody who stops the command should know what goes on all the same."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        accepted = ", ".join(job_ids) or "none"
+        click.echo(f"Stopped. Jobs that were accepted go on without us: {accepted}", err=True)
+        raise
 
 
 @define(eq=False)
@@ -91,6 +98,16 @@ class Submission:
         if refusals:
             raise refusals[0]
 
+    async def accepted(self, job_id: str, names: Sequence[Path]) -> None:
+        """The gateway has taken a job of these images.
+
+        Returns when the last of them has ended, or at once if nobody follows.
+        """
+        self.job_ids.append(job_id)
+        self.report.accepted(job_id, len(names))
+        if self.follow:
+            await self._follow(job_id, dict(enumerate(names)))
+
     def fail(self, failures: Iterable[Failure]) -> None:
         for failure in failures:
             self.failures.append(failure)
@@ -110,12 +127,9 @@ class Submission:
         except OptionsRefused:
             raise
         except (ClientError, OSError) as error:
-            self._fail_all(photos, str(error))
+            self._fail_all([photo.name for photo in photos], str(error))
             return
-        self.job_ids.append(submitted.job_id)
-        self.report.accepted(submitted.job_id, len(photos))
-        if self.follow:
-            await self._follow(submitted.job_id, dict(enumerate(photos)))
+        await self.accepted(submitted.job_id, [photo.name for photo in photos])
 
     async def _submit(self, photos: Sequence[Photo]) -> Submitted:
         """Waits while the gateway is busy or away."""
@@ -134,8 +148,8 @@ class Submission:
             told = ", ".join(f"--{name}" for name in self.metadata)
             raise OptionsRefused(f"the gateway does not take {told}: {error}") from error
 
-    async def _follow(self, job_id: str, open_photos: dict[int, Photo]) -> None:
-        """Until every photo of the job has left `open_photos` and is finished with."""
+    async def _follow(self, job_id: str, open_photos: dict[int, Path]) -> None:
+        """Until every photo of the job, by its index, has left `open_photos` and is finished with."""
         async with asyncio.TaskGroup() as endings:
             try:
                 await self._watch(job_id, open_photos, endings)
@@ -144,7 +158,7 @@ class Submission:
                 why = f"{error} (job {job_id})"
             self._fail_all(list(open_photos.values()), why)
 
-    async def _watch(self, job_id: str, open_photos: dict[int, Photo], endings: asyncio.TaskGroup) -> None:
+    async def _watch(self, job_id: str, open_photos: dict[int, Path], endings: asyncio.TaskGroup) -> None:
         """News may be left out after a lost connection: then the job itself is asked."""
         total = len(open_photos)
         async for event in self.gateway.follow(job_id, on_wait=self._wait):
@@ -157,42 +171,40 @@ class Submission:
                     self._end(endings, job_id, image, open_photos)
 
     def _end(
-        self, endings: asyncio.TaskGroup, job_id: str, image: Image, open_photos: dict[int, Photo]
+        self, endings: asyncio.TaskGroup, job_id: str, image: Image, open_photos: dict[int, Path]
     ) -> None:
-        if image.is_final and (photo := open_photos.pop(image.index, None)):
-            endings.create_task(self._finish(job_id, photo, image))
+        if image.is_final and (name := open_photos.pop(image.index, None)):
+            endings.create_task(self._finish(job_id, name, image))
 
-    async def _finish(self, job_id: str, photo: Photo, image: Image) -> None:
+    async def _finish(self, job_id: str, name: Path, image: Image) -> None:
         if image.status != "completed":
-            self._fail(photo, _why(image))
+            self._fail(name, _why(image))
             return
         self.tagged += 1
         try:
-            saved = await self._save(job_id, photo, image.index)
+            saved = await self._save(job_id, name, image.index)
         except (ClientError, OSError) as error:
-            self._fail(photo, f"tagged, but its copy could not be saved: {_why_no_copy(error)}")
+            self._fail(name, f"tagged, but its copy could not be saved: {_why_no_copy(error)}")
             return
-        self.report.completed(photo.name, image, saved)
+        self.report.completed(name, image, saved)
 
-    async def _save(self, job_id: str, photo: Photo, index: int) -> Path | None:
+    async def _save(self, job_id: str, name: Path, index: int) -> Path | None:
         if self.output is None:
             return None
         async with self._downloads:
-            return await self.output.save(
-                photo.name, lambda place: self.gateway.download(job_id, index, place)
-            )
+            return await self.output.save(name, lambda place: self.gateway.download(job_id, index, place))
 
     def _can_be_read(self, photo: Photo) -> bool:
         is_readable = os.access(photo.path, os.R_OK)
         if not is_readable:
-            self._fail(photo, "can't be read")
+            self._fail(photo.name, "can't be read")
         return is_readable
 
-    def _fail_all(self, photos: Sequence[Photo], why: str) -> None:
-        self.fail(Failure(photo.name, why) for photo in photos)
+    def _fail_all(self, names: Sequence[Path], why: str) -> None:
+        self.fail(Failure(name, why) for name in names)
 
-    def _fail(self, photo: Photo, why: str) -> None:
-        self.fail([Failure(photo.name, why)])
+    def _fail(self, name: Path, why: str) -> None:
+        self.fail([Failure(name, why)])
 
     def _wait(self, error: ClientError) -> None:
         self.report.waiting("gateway busy" if isinstance(error, Refused) else "gateway away")

@@ -1,15 +1,20 @@
-"""The last words of `gateway submit`: what was passed over, how many are tagged, and where the copies are."""
+"""The last words of `gateway submit` and `gateway retry`: how many are tagged, and how to go on."""
 
 from pathlib import Path
 
 from gateway.shell.plan import Found
-from gateway.shell.report import printable
+from gateway.shell.report import counted, printable
 from gateway.shell.submit import Submission
 
 
 def last_lines(submission: Submission, found: Found, output: Path | None) -> list[str]:
     """Plain lines for standard output; the last one says how to go on."""
     return [*map(printable, found.passed_over), _outcome(submission, found.total, output)]
+
+
+def last_line_of_retry(submission: Submission, total: int) -> str:
+    told = f"{submission.tagged} of {total} tagged" if submission.follow else f"{counted(total)} tried again"
+    return f"{told}; see {_place(submission)}"
 
 
 def _outcome(submission: Submission, total: int, output: Path | None) -> str:

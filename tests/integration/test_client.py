@@ -18,6 +18,7 @@ from gateway.client import (
 )
 from gateway.client.answers import read_metadata
 from tests.free_ports import free_port
+from tests.photos import a_jpeg
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
 from tests.servers.web import answer, web_server
 
@@ -183,6 +184,57 @@ async def test_images_of_all_jobs_are_found_over_all_pages(quiet):
         for asked in ({"keyword": "BOAT"}, {"keyword": ["boat", "dawn"]}, {"status": "completed"}):
             assert [image.job_id async for image in client.images(**asked)] == [job.job_id] * 60
         assert [image async for image in client.images(keyword=["boat", "train"])] == []
+
+
+class TestRetry:
+    """By a real gateway."""
+
+    @pytest.fixture
+    async def client(self, quiet):
+        async with GatewayClient(f"http://127.0.0.1:{quiet.port}") as client:
+            yield client
+
+    @pytest.fixture
+    async def job_id(self, quiet, client):
+        """Of a job of three images, all of which failed."""
+        job_id = (await client.submit([(f"{name}.jpg", a_jpeg()) for name in "abc"])).job_id
+        for index in range(3):
+            await quiet.fail(job_id, index)
+        return job_id
+
+    async def test_all_failed_images_are_tried_again_or_those_of_these_indices(self, client, job_id):
+        for indices, names in ((None, ["a.jpg", "b.jpg", "c.jpg"]), ([2, 0], ["c.jpg", "a.jpg"])):
+            retried = await client.retry(job_id, indices)
+            job = await client.status(retried.job_id)
+            assert [image.original_filename for image in job.images] == names
+            assert retried.retry_of == job.retry_of == job_id
+
+    async def test_no_indices_at_all_are_not_taken_for_all(self, client, job_id):
+        with pytest.raises(Refused) as refused:
+            await client.retry(job_id, [])
+        assert refused.value.code == "no_images"
+
+    async def test_calls_with_one_key_make_one_job(self, client, job_id):
+        assert await client.retry(job_id, key="k") == await client.retry(job_id, key="k")
+        assert len([job async for job in client.jobs()]) == 2
+
+    async def test_what_can_not_be_tried_again_is_refused(self, client, job_id):
+        with pytest.raises(Refused, match="image 0: it has not failed, but is pending"):
+            await client.retry((await client.retry(job_id)).job_id, [0])
+
+
+async def test_how_a_job_went_and_when_is_told_by_status_list_and_last_event(quiet):
+    job = await quiet.accept(images=2)
+    await quiet.publish(job.job_id, 0)
+    await quiet.complete(job.job_id, 0)
+    async with GatewayClient(f"http://127.0.0.1:{quiet.port}") as client:
+        assert (await client.status(job.job_id)).outcome == ""
+        await quiet.fail(job.job_id, 1)
+        shown = await client.status(job.job_id)
+        (listed,) = [each async for each in client.jobs()]
+        *_, last = [event async for event in client.follow(job.job_id)]
+    assert shown.outcome == listed.outcome == last.outcome == "partial"
+    assert shown.started_at == listed.started_at == shown.images[0].start_time is not None
 
 
 def test_who_described_an_image_is_told_where_it_is_known():
