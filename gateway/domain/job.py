@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Self
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from gateway.domain.options import BatchOptions
 from gateway.metadata import Metadata
@@ -120,8 +120,13 @@ class Counts:
 
     def without(self, ended: Image) -> Self:
         """As they were before that image ended."""
-        count = getattr(self, ended.status)
-        return evolve(self, **{ended.status: count - 1}, open=self.open + 1)
+        status = ended.status
+        return type(self)(
+            self.completed - (status is Status.COMPLETED),
+            self.failed - (status is Status.FAILED),
+            self.cancelled - (status is Status.CANCELLED),
+            self.open + 1,
+        )
 
     @property
     def total(self) -> int:

@@ -249,7 +249,7 @@ async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: f
 def _code(failed: Delivery) -> str:
     """As a processor of ours gives it."""
     told = failed.headers.get(FAILURE_CODE)
-    return next((code for code in TAGGING_CODES if code == told), TAGGING_FAILED)
+    return told if isinstance(told, str) and told in TAGGING_CODES else TAGGING_FAILED
 
 
 def _is_repeated(image: Image, result: _Result) -> bool:

@@ -28,6 +28,8 @@ _DATA_URI = re.compile(r"(\bdata:[\w/+.;=-]{0,100},)[^\s\"'<>]*", re.IGNORECASE)
 _SECRET_KEY = re.compile(
     r"(.*[_-])?(secret|password|token|authorization|cookie|api[_-]?key|(secret|access)[_-]key)"
 )
+_ENDS_OF_SECRET_KEYS = ("secret", "password", "token", "authorization", "cookie", "key")
+"""Few keys end so: the others are spared the search of an expression."""
 _LOUD_LOGGERS = {
     "asyncio": logging.WARNING,
     "aiormq": logging.CRITICAL,
@@ -116,19 +118,27 @@ def redact(_: object, __: str, event: EventDict) -> EventDict:
 
 
 def _told(key: str, value: Any) -> Any:
-    if _SECRET_KEY.fullmatch(key.lower()):
+    lower = key.lower()
+    if lower.endswith(_ENDS_OF_SECRET_KEYS) and _SECRET_KEY.fullmatch(lower):
         return MASK
     return _clean(value, MAX_TRACEBACK_CHARACTERS if key == "exception" else MAX_VALUE_CHARACTERS)
 
 
 def without_query(text: str) -> str:
     """The text with every URL in it cut before its query string, and without user and password."""
+    if "://" not in text:  # most: the search of an expression costs many times this one
+        return text
     return _URL.sub(lambda url: url[1] + url[2] + ("?..." if url[3] else ""), text)
+
+
+def _without_data(text: str) -> str:
+    """The text with every data URI in it cut before what it holds."""
+    return _DATA_URI.sub(r"\1...", text) if "data:" in text.lower() else text
 
 
 def _clean(value: Any, most: int = MAX_VALUE_CHARACTERS) -> Any:
     if isinstance(value, str):
-        shown = without_query(_DATA_URI.sub(r"\1...", value[: 2 * most]))
+        shown = without_query(_without_data(value[: 2 * most]))
         return shown if len(shown) <= most else shown[:most] + "..."
     if isinstance(value, Mapping):
         return redact(None, "", dict(value))
