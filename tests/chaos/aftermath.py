@@ -31,7 +31,7 @@ class Aftermath:
     objects: Mapping[str, set[str]]
     """By bucket."""
     complaints: Sequence[str] = ()
-    """Errors and tracebacks in the gateway's log."""
+    """Errors and tracebacks in the logs of the gateway and of workers that are ours."""
     may_fail_with: Collection[str] = ()
     """Codes with which a good image may end, where the fault is one that no gateway can mend."""
 
@@ -88,7 +88,7 @@ async def surveyed(
         originals=await _contents(world, places, "original"),
         processed=await _contents(world, places, "processed"),
         objects=await world.objects(),
-        complaints=world.gateway.complaints(),
+        complaints=world.complaints(),
         may_fail_with=may_fail_with,
     )
 

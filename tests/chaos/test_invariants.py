@@ -333,5 +333,5 @@ def test_violations_are_told_in_words_and_not_all_of_them() -> None:
     world = Told()
     world.complaints += [f"error {number}" for number in range(30)]
     texts = told(violations_of(world.aftermath()))
-    assert texts[0] == "wrong: the gateway's log: error 0"
+    assert texts[0] == "wrong: in a log: error 0"
     assert texts[-1] == "wrong: and 10 more"

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 from attrs import define, evolve, field, frozen
 
-from tests.servers.gateway import Gateway, running_gateway
+from tests.servers.gateway import Gateway, complaints_in, running_gateway
 from tests.servers.rabbitmq import Depth, RabbitMQ, running_rabbitmq
 from tests.servers.s3 import S3Server, plain_client, running_rclone
 from tests.servers.system import Make, Place, Program, gateway_at, running, worker
@@ -60,6 +60,10 @@ class World:
     async def depths(self) -> Mapping[str, Depth]:
         """Of the queues, by name; empty where there are none."""
         return {}
+
+    def complaints(self) -> list[str]:
+        """Errors and tracebacks of the gateway, and of workers that are ours."""
+        return self.gateway.complaints()
 
     async def is_ready(self) -> None:
         """Returns once readyz says that all parts are up."""
@@ -120,6 +124,10 @@ class ProductionWorld(World):
 
     async def depths(self) -> Mapping[str, Depth]:
         return await self.node.depths("/")
+
+    def complaints(self) -> list[str]:
+        ours = [program for program in (self.analyzer, self.processor) if "gateway" in program.command]
+        return super().complaints() + [text for each in ours for text in complaints_in(each.output())]
 
     async def _keys(self, bucket: str) -> set[str]:
         pages = self.storage.get_paginator("list_objects_v2").paginate(Bucket=bucket)

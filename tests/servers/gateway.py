@@ -127,12 +127,10 @@ class Gateway:
 
     def log(self) -> list[dict[str, Any]]:
         """Its log, a line an event; a line that a SIGKILL cut is left out."""
-        return [event for line in self.output().splitlines() if (event := _parsed(line)) is not None]
+        return events_in(self.output())
 
     def complaints(self) -> list[str]:
-        """What no gateway should write, whatever its clients do: errors and tracebacks."""
-        errors = [json.dumps(line) for line in self.log() if line["level"] in ("error", "critical")]
-        return errors + [line for line in self.output().splitlines() if "Traceback (most" in line]
+        return complaints_in(self.output())
 
     def show_news(self) -> None:
         """Print what it wrote since the last time."""
@@ -162,6 +160,17 @@ class Gateway:
                 return answer.status == 200
         except aiohttp.ClientConnectionError:
             return False
+
+
+def events_in(output: str) -> list[dict[str, Any]]:
+    """The lines of a log."""
+    return [event for line in output.splitlines() if (event := _parsed(line)) is not None]
+
+
+def complaints_in(output: str) -> list[str]:
+    """What no process of ours should write, whatever happens around it: errors and tracebacks."""
+    errors = [json.dumps(line) for line in events_in(output) if line["level"] in ("error", "critical")]
+    return errors + [line for line in output.splitlines() if "Traceback (most" in line]
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
