@@ -48,9 +48,9 @@ class Reader:
         url = self.battle.world.gateway.url(f"/api/v1/batch/{batch.job_id}/images/{index}/original")
         with suppress(aiohttp.ClientError, TimeoutError):
             async with asyncio.timeout(READ_S), self.battle.world.http.get(url) as answer:
-                self._judge(url, batch.images[index], answer.status, await answer.read())
+                self.judge(url, batch.images[index], answer.status, await answer.read())
 
-    def _judge(self, url: str, sent: Sent, status: int, content: bytes) -> None:
+    def judge(self, url: str, sent: Sent, status: int, content: bytes) -> None:
         if status == 200:
             self.whole += 1
         if status == 200 and content != sent.content:

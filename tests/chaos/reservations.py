@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 from attrs import evolve
 
@@ -12,7 +13,7 @@ from tests.chaos.world import World
 async def with_reservations(world: World, measured: Measured) -> Measured:
     """What was measured, with the reservations that a clean stop leaves. Call it last: the gateway has stopped."""
     ended = await world.gateway.stop()
-    left = _reservations(world)
+    left = reservations_in(world.gateway.data_dir / "jobs.sqlite")
     violations = [f"left over: {left} reservations after a stop"] if left else []
     if ended.code != 0:
         violations.append(f"wrong: the gateway ended with {ended.code}")
@@ -23,7 +24,7 @@ async def with_reservations(world: World, measured: Measured) -> Measured:
     )
 
 
-def _reservations(world: World) -> int:
-    with closing(sqlite3.connect(world.gateway.data_dir / "jobs.sqlite")) as jobs:
+def reservations_in(job_store: Path) -> int:
+    with closing(sqlite3.connect(job_store)) as jobs:
         (count,) = jobs.execute("SELECT count(*) FROM reservations").fetchone()
     return int(count)

@@ -169,14 +169,17 @@ def _running(server: S3Server, *, is_started: bool) -> Iterator[S3Server]:
 
 
 @asynccontextmanager
-async def plain_client(server: S3Server) -> AsyncIterator[Any]:
-    """aiobotocore's client as it comes, to look at what a store has done."""
+async def plain_client(server: S3Server, **options: Any) -> AsyncIterator[Any]:
+    """aiobotocore's client, to look at what a store has done; as it comes, but for these options of its config."""
+    from aiobotocore.config import AioConfig
+
     async with _session().create_client(
         "s3",
         endpoint_url=server.url,
         region_name="us-east-1",
         aws_access_key_id=server.access_key,
         aws_secret_access_key=server.secret_key,
+        config=AioConfig(**options),
     ) as client:
         yield client
 
