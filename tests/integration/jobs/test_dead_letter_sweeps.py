@@ -12,7 +12,7 @@ from gateway.jobs.dead_letters import LEASE, LEASE_S, SWEEP_LIMIT
 from gateway.ports.broker import Broker, Delivery, Queue, QueueDepth, Sweep
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job
-from tests.integration.jobs.test_dead_letters import CountedSweeps, DownAfter, publish_letter
+from tests.integration.jobs.test_dead_letters import DownAfter, publish_letter
 from tests.integration.jobs.test_kept_dead_letters import kept, lying
 
 
@@ -67,12 +67,15 @@ class TestLease:
 
     async def test_it_is_extended_while_a_sweep_goes_on(self, parts: Parts):
         await some_letters(parts, 4)
-        counted = CountedSweeps(parts.broker)
-        rival = evolve(parts.dead_letters, broker=counted)  # type: ignore[arg-type]
-        slow = SlowSweeps(parts.broker, lambda: parts.clock.turn(LEASE_S * 0.6), rival.run_once)
+        got: list[bool] = []
+
+        async def another_asks() -> None:
+            got.append(await acquire(parts, "another"))
+
+        slow = SlowSweeps(parts.broker, lambda: parts.clock.turn(LEASE_S * 0.6), another_asks)
         await evolve(parts.dead_letters, broker=slow).run_once()  # type: ignore[arg-type]
+        assert got == [False] * 4
         assert len(await kept(parts)) == 4
-        assert counted.sweeps == 0
 
     async def test_a_sweep_that_slept_until_another_had_it_goes_no_further(self, parts: Parts):
         await some_letters(parts, 3)

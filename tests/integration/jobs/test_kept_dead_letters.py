@@ -175,3 +175,37 @@ class TestTakenForOthers:
         await parts.broker.publish(Queue.DEAD_LETTER, flat[:-1] + b',"more":' + more + b"}")
         await parts.dead_letters.run_once()
         assert (await lying(parts), await kept(parts)) == (1, [])
+
+
+class TestHowLong:
+    """As long as its job, or as long as one would be kept."""
+
+    async def test_it_goes_with_its_job(self, parts: Parts):
+        job = await a_published_job(parts)
+        for number in (1, 2, 3):
+            await give_up(parts, job, number)
+        parts.clock.turn(parts.settings.keep_s)
+        await parts.cleaner.run_once()
+        assert len(await kept(parts)) == 3
+        parts.clock.turn(1)
+        await parts.cleaner.run_once()
+        assert await kept(parts) == []
+
+    async def test_that_of_an_open_job_stays_however_old_it_is(self, parts: Parts):
+        job = await a_published_job(parts)
+        await give_up(parts, job)
+        parts.clock.turn(10 * parts.settings.keep_s)
+        await parts.cleaner.run_once()
+        assert len(await kept(parts)) == 1
+
+    async def test_without_a_job_it_is_kept_as_long_as_a_job_that_has_ended(self, parts: Parts):
+        job = await a_published_job(parts)
+        await parts.ledger.delete(job.job_id)
+        await publish_letter(parts, job)
+        await parts.dead_letters.run_once()
+        parts.clock.turn(parts.settings.keep_s)
+        await parts.cleaner.run_once()
+        assert len(await kept(parts)) == 1
+        parts.clock.turn(1)
+        await parts.cleaner.run_once()
+        assert await kept(parts) == []
