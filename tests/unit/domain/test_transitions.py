@@ -418,6 +418,26 @@ class JobLife(RuleBasedStateMachine):
         assert not legal or self.job.images[image.index].status is Status.FAILED
 
     @rule(data=st.data())
+    def results_come_together(self, data: st.DataObject) -> None:
+        """Of as many images as you like, some of them twice."""
+        images = [self.any_image(data) for _ in range(data.draw(st.integers(1, 5)))]
+        good = [data.draw(st.booleans()) for _ in images]
+        names = [AttemptName(image.trace_id, image.attempt) for image in images]
+        ends = [
+            AttemptEnd(name, self.now, processed_path=str(name))
+            if is_good
+            else AttemptEnd(name, self.now, failure=a_failure())
+            for name, is_good in zip(names, good, strict=True)
+        ]
+        change, counted = attempts_ended(self.job, ends)
+        first = [name not in names[:at] for at, name in enumerate(names)]
+        legal = [
+            is_first and is_decided_by_results(image) for is_first, image in zip(first, images, strict=True)
+        ]
+        assert counted == legal
+        self.commit(change, expected=any(legal))
+
+    @rule(data=st.data())
     def an_attempt_is_dead_lettered(self, data: st.DataObject) -> None:
         image, name = self.any_attempt(data)
         legal = is_decided_by_results(image) and name.number == image.attempt
@@ -476,6 +496,18 @@ class JobLife(RuleBasedStateMachine):
         indices = [image.index for image in told if image is not None]
         assert sorted(indices) == sorted(self.ended)
         assert all(image == self.job.images[image.index] for image in told if image is not None)
+
+    @invariant()
+    def each_event_counts_the_ends_that_were_told_with_it_and_before(self) -> None:
+        ends: list[Status] = []
+        for event in self.log:
+            ends += [event.image.status] if event.image is not None else []
+            assert event.counts.total == len(self.job.images)
+            assert (event.counts.completed, event.counts.failed, event.counts.cancelled) == (
+                ends.count(Status.COMPLETED),
+                ends.count(Status.FAILED),
+                ends.count(Status.CANCELLED),
+            )
 
     @invariant()
     def the_jobs_end_is_the_last_event(self) -> None:
