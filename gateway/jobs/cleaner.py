@@ -63,8 +63,8 @@ class Cleaner:
         while overdue := await self._reservations.overdue(self._clock.now(), limit=_AT_ONCE):
             await self._remove_leftovers(overdue)
         moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)
-        await self._letters.forget_letters(before=moment)
         await self._remove_old_jobs(moment)
+        await self._letters.forget_letters(before=moment)
         await self._answers.forget_answers(before=self._clock.now())
 
     async def find_leftovers_of_a_crash(self) -> None:
