@@ -37,6 +37,11 @@ class Measured:
     violations: tuple[str, ...] = ()
     """Of the invariants, all of them, each in words."""
 
+    @property
+    def is_countable(self) -> bool:
+        """Whether the figures say all that was violated."""
+        return not any(violation.startswith("wrong") for violation in self.violations)
+
     def __add__(self, other: "Measured") -> "Measured":
         return Measured(
             self.times + other.times,

@@ -103,6 +103,11 @@ def test_before_the_first_run_there_are_no_rows(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "chaos.json") == []
 
 
+def test_a_violation_that_no_figure_tells_of_can_not_be_counted() -> None:
+    assert Measured(lost=1, violations=("lost: one",)).is_countable
+    assert not Measured(violations=("wrong: the counts",)).is_countable
+
+
 def test_strikes_are_shared_out_evenly() -> None:
     assert shared_out(200, among=2, at_most=50) == [50, 50, 50, 50]
     assert shared_out(3, among=2, at_most=25) == [2, 1]
