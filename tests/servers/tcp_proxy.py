@@ -8,11 +8,13 @@ async with tcp_proxy(node.port) as proxy:
     await proxy.refuse()    # they are, and new ones are refused
     await proxy.listen()
     proxy.once_passed(b"text", proxy.freeze)    # as soon as the server has sent that
+    proxy.hold_answers_to(b"text")  # the one connection on which a client sends that is frozen behind it
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 from attrs import define, field
 
@@ -33,6 +35,7 @@ class TcpProxy:
     holds_back: bool = False
     """Whether something has come that may not pass."""
     _awaited: tuple[bytes, Callable[[], None]] | None = None
+    _unanswered: bytes | None = None
     _server: asyncio.Server | None = None
     _is_stalled: bool = False
     _gates: set[asyncio.Event] = field(factory=set)
@@ -51,8 +54,12 @@ class TcpProxy:
         """Of what servers send; nothing that comes behind it passes before `then` was called."""
         self._awaited = text, then
 
+    def hold_answers_to(self, text: bytes) -> None:
+        """Until all flows again."""
+        self._unanswered = text
+
     def flow(self) -> None:
-        self._is_stalled = False
+        self._is_stalled, self._unanswered = False, None
         for gate in self._gates:
             gate.set()
 
@@ -89,7 +96,9 @@ class TcpProxy:
                 far_reader, far_writer = await asyncio.open_connection(HOST, self.target_port)
                 with self._kept(far_writer):
                     await asyncio.gather(
-                        self._pump(gate, reader, far_writer, self._count, lambda _: None),
+                        self._pump(
+                            gate, reader, far_writer, self._count, partial(self._look_for_unanswered, gate)
+                        ),
                         self._pump(gate, far_reader, writer, lambda _: None, self._look),
                     )
 
@@ -123,6 +132,10 @@ class TcpProxy:
         if self._awaited is not None and self._awaited[0] in passed:
             (_, then), self._awaited = self._awaited, None
             then()
+
+    def _look_for_unanswered(self, gate: asyncio.Event, passed: bytes) -> None:
+        if self._unanswered is not None and self._unanswered in passed:
+            gate.clear()
 
     @contextmanager
     def _gate(self) -> Iterator[asyncio.Event]:
