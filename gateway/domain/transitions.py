@@ -109,6 +109,14 @@ def published(job: Job, names: Iterable[AttemptName], now: datetime) -> Change |
     return _move(job, moved, now) if moved else None
 
 
+def unpublished(job: Job, name: AttemptName) -> Change | None:
+    """A publish that was written down before it was made has failed: the attempt waits for another one."""
+    image = job.image_of(name.trace_id)
+    if image is None or image.stage is not Stage.RESULT or image.attempt != name.number:
+        return None
+    return Change(_with_images(job, [evolve(image, published_at=None)]))
+
+
 def attempts_ended(job: Job, ends: Sequence[AttemptEnd]) -> tuple[Change | None, list[bool]]:
     """Results that came together, each judged by what those before it left: one change, and which of them counted."""
     images = {image.trace_id: image for image in job.images}

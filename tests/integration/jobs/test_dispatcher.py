@@ -7,7 +7,6 @@ import orjson
 import pytest
 from attrs import define, evolve, field
 
-from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.events import Change
@@ -23,6 +22,7 @@ from gateway.ports.broker import Delivery, Queue
 from gateway.ports.job_store import Companion, JobStore
 from tests.builders import a_failure, an_accepted_job, attempt_failed
 from tests.golden import golden
+from tests.integration.jobs.brokers import RememberingBroker
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_pipeline import services
 from tests.integration.jobs.test_submit import sent
@@ -270,6 +270,7 @@ class DownForAWhile:
 @pytest.mark.parametrize("failures", [1, 2, 3])
 async def test_confirms_that_can_not_be_committed_are_told_and_published_again(tmp_path, failures):
     async with parts_in(tmp_path, window=100) as parts:
+        parts.broker = RememberingBroker()
         jobs = await accepted(parts, jobs=2, images=3)
         store = DownForAWhile(parts.jobs, failures)
         ledger = evolve(parts.ledger, store=store)  # type: ignore[arg-type]  # the dispatcher updates alone
@@ -301,7 +302,7 @@ async def test_a_start_publishes_what_was_in_flight_whoever_looked_at_the_job_be
 
 
 async def test_a_publish_that_fails_keeps_no_other_from_counting(parts: Parts):
-    parts.broker = InProcessBroker(BrokerSettings(max_messages_per_queue=2, publish_timeout_s=0.05))
+    parts.broker = RememberingBroker(BrokerSettings(max_messages_per_queue=2, publish_timeout_s=0.05))
     job = await parts.submitted(*(sent(a_jpeg()) for _ in range(3)))
     with pytest.raises(Unavailable):
         await parts.dispatcher.run_once()
@@ -360,7 +361,7 @@ async def stop_it_while_it_publishes(
     parts: Parts, store: DownForAWhile | Gate, then: Callable[[], None] = lambda: None
 ) -> None:
     """Two images of three are confirmed; the queue has no room for the third."""
-    parts.broker = InProcessBroker(BrokerSettings(max_messages_per_queue=2))
+    parts.broker = RememberingBroker(BrokerSettings(max_messages_per_queue=2))
     await accepted(parts, jobs=1, images=3)
     ledger = evolve(parts.ledger, store=store)  # type: ignore[arg-type]  # the dispatcher updates alone
     task = asyncio.create_task(evolve(parts.dispatcher, ledger=ledger).run())

@@ -26,6 +26,7 @@ from gateway.domain.transitions import (
     fetch_later,
     fetched,
     published,
+    unpublished,
 )
 from tests.builders import (
     NOW,
@@ -148,6 +149,32 @@ def test_a_confirm_of_an_older_attempt_or_a_second_one_changes_nothing():
     job = at_attempt(2)
     assert published(job, [attempt_of(job, 0, 1)], LATER) is None
     assert published(job, [attempt_of(job, 0, 2)], LATER) is None
+
+
+def test_a_publish_that_failed_is_taken_back_and_the_image_stays_begun():
+    job = publish(a_job(images=2)).job
+    change = after(unpublished(job, attempt_of(job)))
+    image = change.job.images[0]
+    assert (image.stage, image.status, image.attempt, image.published_at) == (
+        Stage.PUBLISH,
+        Status.PROCESSING,
+        1,
+        None,
+    )
+    assert kinds(change) == []
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_publish_that_is_not_of_the_newest_attempt_is_not_taken_back(number: int):
+    job = at_attempt(2)
+    assert unpublished(job, attempt_of(job, 0, number)) is None
+
+
+def test_an_image_that_ended_or_waits_for_its_publish_has_none_to_take_back():
+    waiting = a_job()
+    assert unpublished(waiting, attempt_of(waiting)) is None
+    ended = after(completed(a_job(published=1))).job
+    assert unpublished(ended, attempt_of(ended)) is None
 
 
 # Results
