@@ -23,7 +23,7 @@ from tests.submitting import job_of, readiness, submit_files
 
 BATCHES = 5
 IMAGES = 7
-QUICK = {"GATEWAY_LOCAL_SEE": "false"}
+QUICK: Mapping[str, str] = {"GATEWAY_LOCAL_SEE": "false"}
 """These tests are about messages under short deadlines: what is in the photos would take the machine's cores."""
 
 
@@ -105,12 +105,13 @@ class Client:
 
 @asynccontextmanager
 async def a_busy_system(
-    folder: Path, place: Place, *, within_s: float, **options: Any
+    folder: Path, place: Place, *, within_s: float, worker_variables: Mapping[str, str] = {}, **options: Any
 ) -> AsyncIterator[Client]:
     """As `running_system`, with batches in every stage; all of it must be over in time."""
+    variables = {"analyzer_variables": {**QUICK, **worker_variables}, "processor_variables": worker_variables}
     async with (
         asyncio.timeout(within_s),
-        running_system(folder, place, analyzer_variables=QUICK, **options) as system,
+        running_system(folder, place, **variables, **options) as system,
         aiohttp.ClientSession() as http,
     ):
         client = Client(http, system)
