@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
+from gateway.api.idempotency import KEY_HEADER, REPLAYED
 from gateway.api.parameters import LONGEST_KEYWORD, MOST_KEYWORDS
 from gateway.api.schemas import Schema, options_as_json, ref, schemas
 from gateway.domain.job import Status
@@ -131,6 +132,27 @@ _KEYWORD = _query(
 )
 _IMAGE_STATUS = _query("status", "Only images with this status.", {"type": "string", "enum": list(Status)})
 _BOOLEAN = {"type": "boolean", "default": False}
+_KEY: Schema = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "description": (
+        "Your name for this request, in quotes or without. It may then be sent again and is done once: a repeat gets "
+        "the first answer, for 24 hours by default."
+    ),
+    "schema": {"type": "string", "minLength": 1},
+    "example": '"8e03978e-40d5-43e8-bc93-6894a57f9324"',
+}
+_ACCEPTED = {
+    "Location": _header("The status of the new batch."),
+    **{
+        name: {"description": "This is a repeat.", "schema": {"const": value}}
+        for name, value in REPLAYED.items()
+    },
+}
+_LATER = {
+    "Retry-After": {"description": "With code request_in_flight: seconds.", "schema": {"type": "integer"}}
+}
+_REUSED = "The idempotency key is of a request with other content."
 _CREATED = {
     "job_id": "550e8400-e29b-41d4-a716-446655440000",
     "status": "pending",
@@ -159,21 +181,18 @@ def _submit() -> Schema:
         "createBatch",
         "Send a batch of images",
         {
-            "201": _json(
-                "Accepted for good.",
-                "CreatedBatch",
-                {"Location": _header("The status of the new batch.")},
-                example=_CREATED,
-            ),
+            "201": _json("Accepted for good.", "CreatedBatch", _ACCEPTED, example=_CREATED),
             "400": _problem("The request has a wrong shape; nothing of it is kept."),
             "408": _problem("The body came too slowly."),
+            "409": _problem("An earlier request with this idempotency key is still being worked on.", _LATER),
             "413": _problem("The whole body is over its bound."),
             "415": _problem("A media type or content encoding that is not taken."),
-            "422": _problem("With strict=true: an image's content was refused; nothing is kept."),
+            "422": _problem(f"With strict=true: an image's content was refused; nothing is kept. {_REUSED}"),
             "503": _UNAVAILABLE,
             "507": _problem("No room is left to store the images."),
         },
         parameters=[
+            _KEY,
             _query("strict", "Refuse the whole batch if the content of any image is bad.", _BOOLEAN),
             _query("name", "The image's name, when the body is one image.", {"type": "string"}),
             _query(
@@ -193,20 +212,18 @@ def _retry() -> Schema:
         "retryBatch",
         "Try failed images again, as a new batch",
         {
-            "201": _json(
-                "Accepted for good.",
-                "CreatedBatch",
-                {"Location": _header("The status of the new batch.")},
-                example=_RETRIED,
-            ),
+            "201": _json("Accepted for good.", "CreatedBatch", _ACCEPTED, example=_RETRIED),
             "400": _problem("The body has a wrong shape, or an index is none of the batch's."),
             "404": _problem("No such batch, or its time is over."),
             "408": _problem("The body came too slowly."),
             "409": _problem(
-                "An image did not fail, its original was not kept or is gone, or there is nothing to retry."
+                "An image did not fail, its original was not kept or is gone, or there is nothing to retry; or an "
+                "earlier request with this idempotency key is still being worked on.",
+                _LATER,
             ),
             "413": _problem("The body is over its bound."),
             "415": _problem("A media type or content encoding that is not taken."),
+            "422": _problem(_REUSED),
             "503": _UNAVAILABLE,
             "507": _NO_ROOM,
         },
@@ -214,6 +231,7 @@ def _retry() -> Schema:
             "The new batch works on the originals that are kept, so nothing is sent again; an image given as a URL "
             "that was not downloaded is downloaded anew. The old batch stays as it is, and may still be running."
         ),
+        parameters=[_KEY],
         requestBody={"content": content},
     )
 

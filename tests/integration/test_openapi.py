@@ -187,6 +187,31 @@ def retrying(*, failed: bool = True, **more: Any) -> Ask:
     return ask
 
 
+def asked_again(path: str, query: str = "", **other: Any) -> Ask:
+    """The second of two requests with one key; `other` is what it asks for instead."""
+
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        sent: dict[str, Any] = {"headers": {"Idempotency-Key": "k"}}
+        if path == BATCH:
+            address, sent = BATCH, {"data": JPEG, "headers": {**RAW, "Idempotency-Key": "k"}}
+        else:
+            _, _, answer = await retrying()(gateway)
+            address = f"{BATCH}/{(await answer.json())['retry_of']}/retry"
+        await gateway.http.post(address, **sent)
+        return "POST", path, await gateway.http.post(address + query, **sent, **other)
+
+    return ask
+
+
+async def in_flight(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+    """An earlier one has the key's lease."""
+    now = builders.NOW
+    store: Any = gateway.context.job_store
+    await store.acquire_lease("idempotency:k", holder="another", now=now, until=now.replace(year=9000))
+    headers = {**RAW, "Idempotency-Key": "k"}
+    return "POST", BATCH, await gateway.http.post(BATCH, data=JPEG, headers=headers)
+
+
 async def retried(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
     _, _, answer = await retrying()(gateway)
     async with answer:
@@ -269,6 +294,10 @@ def unknown(template: str) -> Ask:
 
 ANSWERS: dict[str, tuple[int, Ask]] = {
     "submit": (201, asking("POST", BATCH, data=JPEG, headers=RAW)),
+    "submit: a repeat": (201, asked_again(BATCH)),
+    "submit: no key": (400, asking("POST", BATCH, data=JPEG, headers={**RAW, "Idempotency-Key": '"'})),
+    "submit: key in flight": (409, in_flight),
+    "submit: key reused": (422, asked_again(BATCH, query="?name=b.jpg")),
     "submit: wrong shape": (400, asking("POST", BATCH, json={"images": [{}, {"url": "ftp://x"}]})),
     "submit: too slow": (408, too_slow),
     "submit: too large": (413, asking("POST", BATCH, data=bytes(20_001), headers=RAW)),
@@ -279,6 +308,8 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "submit: strict": (422, asking("POST", f"{BATCH}?strict=true", BATCH, json=SHAPE)),
     "submit: stopping": (503, stopping(asking("POST", BATCH, data=JPEG, headers=RAW))),
     "retry": (201, retrying()),
+    "retry: a repeat": (201, asked_again(RETRY)),
+    "retry: key reused": (422, asked_again(RETRY, json={"images": [0]})),
     "retry: wrong shape": (400, retrying(json={"images": [0, 7, True]})),
     "retry: unknown": (404, asking("POST", RETRY.replace("{job_id}", UNKNOWN), RETRY)),
     "retry: too slow": (408, too_slow_retry),
@@ -392,6 +423,10 @@ async def test_every_status_of_it_is_brought_about_here(gateway: QuietGateway) -
         if status not in ("default", "101", "507")
     )
     repeated = (
+        "submit: a repeat",
+        "submit: no key",
+        "submit: key reused",
+        "retry: a repeat",
         "list: a page",
         "status: cancelled",
         "status: a retry",
