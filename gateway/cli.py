@@ -1,4 +1,4 @@
-"""The shell's door: `gateway serve | worker | config | health | submit | retry | images | demo`.
+"""The shell's door, `gateway`: serve, worker, config, health, submit, retry, images, dead-letters, requeue, demo.
 
 Quick to start, for what a command needs is imported by it alone. An error that we foresaw is one line on standard
 error; the exit code is 0 for all well, 1 for something that failed, 2 for a wrong call, wrong settings or a gateway
@@ -242,6 +242,37 @@ def show_images(
 
     line = json_line if as_json else columns
     _run(list_images(url, keywords=keywords, status=status, line=line), without_gateway=ELSEWHERE)
+
+
+@main.command("dead-letters")
+@config_option
+@gateway_option
+@click.option("--json", "as_json", is_flag=True, help="Print all that is known, an object of JSON each.")
+def show_dead_letters(config: Path | None, url: str | None, as_json: bool) -> None:
+    """List what an analyzer rejected.
+
+    A line each, the newest first: id, place in the API, code, reason, parted by tabs.
+    """
+    url = url or _url(_http(config))
+    from gateway.shell.dead_letters import columns, json_line, list_dead_letters
+
+    _run(list_dead_letters(url, json_line if as_json else columns), without_gateway=ELSEWHERE)
+
+
+@main.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@config_option
+@gateway_option
+def requeue(ids: Sequence[str], config: Path | None, url: str | None) -> None:
+    """Send images of dead letters again.
+
+    One that is still open gets another attempt, one that has failed a new job.
+    """
+    url = url or _url(_http(config))
+    from gateway.shell.dead_letters import requeue as send_again
+
+    is_done = _run(send_again(url, ids), without_gateway=ELSEWHERE)
+    raise SystemExit(0 if is_done else Failed.exit_code)
 
 
 @main.command()

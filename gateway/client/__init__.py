@@ -9,13 +9,24 @@
 It imports nothing of the service.
 """
 
-from gateway.client.answers import Event, Image, Job, Metadata, MetadataPolicy, Options, Submitted
+from gateway.client.answers import (
+    DeadLetter,
+    Event,
+    Image,
+    Job,
+    Metadata,
+    MetadataPolicy,
+    Options,
+    SentAgain,
+    Submitted,
+)
 from gateway.client.client import GatewayClient
 from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
 from gateway.client.upload import ImageSource
 
 __all__ = [
     "ClientError",
+    "DeadLetter",
     "Event",
     "GatewayClient",
     "Image",
@@ -27,6 +38,7 @@ __all__ = [
     "NotConnected",
     "Options",
     "Refused",
+    "SentAgain",
     "Submitted",
     "Unreachable",
 ]

@@ -122,6 +122,42 @@ class Event:
         return self.type == "job_complete"
 
 
+@frozen(kw_only=True)
+class DeadLetter:
+    """A message by which an attempt of an image ended; `body` is the message. Without `index` its job is gone."""
+
+    id: str
+    job_id: str
+    trace_id: str
+    attempt: int
+    queue: str
+    reason: str
+    code: str
+    count: int
+    at: datetime
+    body: Mapping[str, Any]
+    index: int | None = None
+
+
+@frozen(kw_only=True)
+class SentAgain:
+    """An image that is still open, and the attempt that it waits for now."""
+
+    job_id: str
+    index: int
+    trace_id: str
+    attempt: int
+
+
+def read_dead_letter(answer: Mapping[str, Any]) -> DeadLetter:
+    return DeadLetter(**_known(DeadLetter, answer) | {"at": _moment(answer["at"])})
+
+
+def read_requeued(answer: Mapping[str, Any]) -> "SentAgain | Submitted":
+    """A new job where the image had failed."""
+    return SentAgain(**_known(SentAgain, answer)) if "attempt" in answer else read_submitted(answer)
+
+
 def read_submitted(answer: Mapping[str, Any]) -> Submitted:
     return Submitted(**_known(Submitted, answer) | {"created_at": _moment(answer["created_at"])})
 

@@ -16,13 +16,17 @@ from attrs import define, field, validators
 from yarl import URL
 
 from gateway.client.answers import (
+    DeadLetter,
     Event,
     Image,
     Job,
+    SentAgain,
     Submitted,
+    read_dead_letter,
     read_event,
     read_image,
     read_job,
+    read_requeued,
     read_submitted,
 )
 from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
@@ -132,6 +136,29 @@ class GatewayClient:
     async def image(self, job_id: str, index: int) -> Image:
         """One image of a job."""
         return self._read(read_image, await self._json("GET", f"batch/{job_id}/images/{index}"))
+
+    async def dead_letters(self) -> AsyncIterator[DeadLetter]:
+        """Messages that an analyzer rejected, newest first."""
+        async for page in self._pages("dead-letters", {}):
+            for letter in page.get("dead_letters", ()):
+                yield self._read(read_dead_letter, letter)
+
+    async def requeue(self, dead_letter_id: str) -> SentAgain | Submitted:
+        """Have the image of a dead letter sent again, in a new job if it has failed; the letter is gone then.
+
+        Not tried again after Unreachable: who asks once more and is Refused (404) had reached the gateway before.
+        """
+        return self._read(read_requeued, await self._json("POST", f"dead-letters/{dead_letter_id}/requeue"))
+
+    async def delete_dead_letter(self, dead_letter_id: str) -> None:
+        """Its image stays as it is."""
+        async with self._answer("DELETE", f"dead-letters/{dead_letter_id}"):
+            pass
+
+    async def delete_dead_letters(self) -> int:
+        """All of them; how many there were."""
+        answer = await self._json("DELETE", "dead-letters")
+        return self._read(lambda told: int(told["deleted"]), answer)
 
     async def download(self, job_id: str, index: int, to: Path, *, which: str = "processed") -> str:
         """Write the processed (or `original`) image to that file, whole or not at all.

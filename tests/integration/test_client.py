@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import attrs
 import pytest
 
 from gateway.client import (
@@ -14,9 +15,12 @@ from gateway.client import (
     NotConnected,
     Options,
     Refused,
+    SentAgain,
+    Submitted,
     Unreachable,
 )
 from gateway.client.answers import read_metadata
+from tests.builders import NOW, a_dead_letter
 from tests.free_ports import free_port
 from tests.photos import a_jpeg
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
@@ -386,3 +390,60 @@ async def test_a_unix_socket_that_is_not_there_is_told(tmp_path: Path):
 def test_an_address_that_is_none_is_refused_at_once(url):
     with pytest.raises(ValueError, match="base_url"):
         GatewayClient(url)
+
+
+class TestDeadLetters:
+    """By a real gateway."""
+
+    @pytest.fixture
+    async def client(self, quiet):
+        async with GatewayClient(f"http://127.0.0.1:{quiet.port}") as client:
+            yield client
+
+    async def test_they_come_with_all_that_is_known_over_all_pages(self, quiet, client):
+        job = await quiet.accept(images=60)
+        for image in job.images:
+            await quiet.context.dead_letters.keep_letter(a_dead_letter(job, image.index))
+        letters = [letter async for letter in client.dead_letters()]
+        assert [letter.index for letter in letters] == list(reversed(range(60)))
+        assert attrs.asdict(letters[-1]) == {
+            "id": job.images[0].trace_id,
+            "job_id": job.job_id,
+            "index": 0,
+            "trace_id": job.images[0].trace_id,
+            "attempt": 1,
+            "queue": "image_upload",
+            "reason": "It could not be decoded: „groß“.",
+            "code": "analysis_failed",
+            "count": 1,
+            "at": NOW,
+            "body": {"trace_id": job.images[0].trace_id, "original_filename": "Übersee.jpg"},
+        }
+
+    async def test_an_open_image_gets_another_attempt(self, quiet, client):
+        job = await quiet.accept(images=1)
+        await quiet.publish(job.job_id, 0)
+        await quiet.context.dead_letters.keep_letter(a_dead_letter(job))
+        again = await client.requeue(job.images[0].trace_id)
+        assert again == SentAgain(job_id=job.job_id, index=0, trace_id=job.images[0].trace_id, attempt=2)
+        with pytest.raises(Refused) as refused:
+            await client.requeue(job.images[0].trace_id)
+        assert refused.value.code == "dead_letter_not_found"
+
+    async def test_a_failed_image_gets_a_new_job(self, quiet, client):
+        job_id = (await client.submit([("a.jpg", a_jpeg())])).job_id
+        job = await quiet.fail(job_id, 0)
+        await quiet.context.dead_letters.keep_letter(a_dead_letter(job))
+        again = await client.requeue(job.images[0].trace_id)
+        assert isinstance(again, Submitted)
+        assert again.retry_of == job_id
+
+    async def test_one_or_all_are_deleted(self, quiet, client):
+        letters = [a_dead_letter() for _ in range(3)]
+        for letter in letters:
+            await quiet.context.dead_letters.keep_letter(letter)
+        await client.delete_dead_letter(letters[0].dead_letter_id)
+        with pytest.raises(Refused):
+            await client.delete_dead_letter(letters[0].dead_letter_id)
+        assert await client.delete_dead_letters() == 2
+        assert [letter async for letter in client.dead_letters()] == []
