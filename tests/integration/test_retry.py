@@ -137,6 +137,8 @@ async def test_retries_that_a_sigkill_cuts_off_are_made_once_each(world: World) 
     await asyncio.wait(retries, return_when=asyncio.FIRST_COMPLETED)
     await world.restart_hard()
     job_ids = await asyncio.gather(*retries)
+    await world.restart_hard()
+    assert await asyncio.gather(*(world.retry_across_kills(first, index) for index in range(20))) == job_ids
     ends = [await world.ended(job_id) for job_id in job_ids]
     assert [end["images"][0]["original_filename"] for end in ends] == [f"{index}.jpg" for index in range(20)]
     assert {end["outcome"] for end in ends} == {"all_completed"}
