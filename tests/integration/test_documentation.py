@@ -19,6 +19,7 @@ import pytest_asyncio
 from attrs import frozen
 
 from gateway.images.signatures import image_type
+from tests.chaos.bodies import undecodable
 from tests.documents import API, README, ROOT, Example, examples
 from tests.servers.browser import Page, ScriptFailed, browser_page
 from tests.servers.gateway import Gateway, running_gateway
@@ -41,6 +42,7 @@ FILES = {
     "photo1.jpg": (PHOTOS / "lighthouse-on-the-cliff.jpg").read_bytes(),
     "photo2.png": (PHOTOS / "city-at-night.png").read_bytes(),
 }
+BROKEN = undecodable("broken")
 NOTES = b"Not an image.\n"
 
 
@@ -86,8 +88,8 @@ async def page(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Page]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a reader stands: two photos, the samples, and what `make run` made."""
-    for name, content in FILES.items():
+    """Where a reader stands: two photos, one that nobody can decode, the samples, and what `make run` made."""
+    for name, content in (FILES | {BROKEN.name: BROKEN.content}).items():
         (tmp_path / name).write_bytes(content)
     shutil.copytree(PHOTOS, tmp_path / "examples" / "photos")
     (tmp_path / ".venv").symlink_to(sys.prefix)

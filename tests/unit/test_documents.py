@@ -73,6 +73,7 @@ def test_the_table_of_endpoints_has_every_path_of_the_openapi_document() -> None
         ("Fields of an image", "Image"),
         ("Follow by WebSocket", "Frame"),
         ("List", "BatchPage"),
+        ("Dead letters", "DeadLetter"),
         ("Errors", "Problem"),
     ],
 )
