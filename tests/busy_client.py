@@ -108,10 +108,15 @@ async def a_busy_system(
     folder: Path, place: Place, *, within_s: float, worker_variables: Mapping[str, str] = {}, **options: Any
 ) -> AsyncIterator[Client]:
     """As `running_system`, with batches in every stage; all of it must be over in time."""
-    variables = {"analyzer_variables": {**QUICK, **worker_variables}, "processor_variables": worker_variables}
     async with (
         asyncio.timeout(within_s),
-        running_system(folder, place, **variables, **options) as system,
+        running_system(
+            folder,
+            place,
+            analyzer_variables={**QUICK, **worker_variables},
+            processor_variables=worker_variables,
+            **options,
+        ) as system,
         aiohttp.ClientSession() as http,
     ):
         client = Client(http, system)

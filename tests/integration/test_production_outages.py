@@ -13,7 +13,7 @@ import pytest
 from tests.busy_client import a_busy_system, deadline_beside
 from tests.exposition import metrics_of
 from tests.pictures import china
-from tests.servers.rabbitmq import running_rabbitmq
+from tests.servers.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.servers.s3 import S3Server
 from tests.servers.system import Make, Place
 
@@ -77,6 +77,11 @@ async def test_a_gateway_that_is_killed_under_load_goes_on_where_it_was(
         await client.sees_everything_end_well()
 
 
+async def until_nothing_is_in_hand(node: RabbitMQ) -> None:
+    while any(depth.ready or depth.unacked for depth in (await node.depths("/")).values()):
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     ("limit", "alarming", "usual"),
     [("set_vm_memory_high_watermark", "0", "0.4"), ("set_disk_free_limit", "9000GB", "50MB")],
@@ -104,6 +109,7 @@ async def test_an_alarm_of_the_broker_under_load_costs_nothing_and_makes_no_work
         await node.ctl(limit, usual)
         await client.is_told(200, of="broker")
         await client.sees_everything_end_well()
+        await until_nothing_is_in_hand(node)
         told = await metrics_of(client.http, client.system.gateway.base_url)
         assert told.value("gateway_attempts_sent_total", number="again") == 0
         results = {kind: told.value("gateway_results_total", kind=kind) for kind in ("repeated", "late")}
