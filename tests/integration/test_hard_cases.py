@@ -21,6 +21,7 @@ from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 from tests.servers.wire import Wire, patiently, wire
 from tests.submitting import Fields, job_of, submit_files
 
+PATIENCE_S = 20
 FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2}
 NOTHING = {"original": set[str](), "processed": set[str](), ".tmp": set[str]()}
 
@@ -118,7 +119,8 @@ async def test_a_result_that_overtakes_the_confirm_of_its_publish_counts_and_not
                 break
         assert (await job_of(http, gateway.base_url, job_id))["status"] == "pending"
         await line.publish("image_processed", json.dumps(result).encode(), content_type="application/json")
-        await follow(http, gateway.base_url, job_id)
+        async with asyncio.timeout(PATIENCE_S):
+            await follow(http, gateway.base_url, job_id)
         ended = await job_of(http, gateway.base_url, job_id)
         assert (ended["status"], ended["images"][0]["processed_path"]) == (
             "completed",
