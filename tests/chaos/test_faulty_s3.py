@@ -10,6 +10,7 @@ from attrs import define, evolve
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from tests.servers.faulty_s3 import (
+    READING,
     Fault,
     FaultyS3,
     arriving_late,
@@ -127,6 +128,12 @@ async def test_behind_a_closed_door_nobody_listens_until_it_opens(asker: Asker) 
     assert await asker.put() == "a cut"
     await asker.store.open_door()
     assert await asker.put() == "200"
+
+
+async def test_a_fault_takes_requests_of_its_methods_alone(asker: Asker) -> None:
+    asker.store.fault, asker.store.methods = refused(503, "SlowDown"), READING
+    assert await asker.put() == "200"
+    assert await asker.get() == "503"
 
 
 async def test_a_fault_takes_its_share_of_the_requests(asker: Asker) -> None:

@@ -6,15 +6,15 @@
         store.fault = None                       # all is well again
         await store.close_door()                 # nobody listens there
 
-A fault takes a `share` of the requests and answers them as it likes; `struck` counts them by method. What a client
-gave up while a store was slow may still arrive there, much later: such requests wait in `late`.
+A fault takes a `share` of the requests of some `methods` and answers them as it likes; `struck` counts them by method.
+What a client gave up while a store was slow may still arrive there, much later: such requests wait in `late`.
 """
 
 import asyncio
 import io
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -28,6 +28,8 @@ from tests.servers.s3 import S3Server
 
 HOST = "127.0.0.1"
 LARGEST_BYTES = 100 * 1024**2
+ALL = ("PUT", "POST", "GET", "HEAD", "DELETE")
+WRITING, READING = ("PUT", "POST"), ("GET", "HEAD")
 OF_A_CONNECTION = ("Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Expect")
 
 
@@ -59,8 +61,10 @@ class FaultyS3:
     behind: S3Server
     _http: aiohttp.ClientSession
     fault: "Fault | None" = None
-    share: float = 1.0
+    methods: Collection[str] = ALL
     """Of the requests that the fault takes."""
+    share: float = 1.0
+    """How many of those it takes."""
     dice: random.Random = field(factory=random.Random)
     struck: Counter[str] = field(factory=Counter)
     late: list[Asked] = field(factory=list)
@@ -133,7 +137,8 @@ class FaultyS3:
         return len(late)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if self.fault is None or self.dice.random() >= self.share:
+        is_spared = request.method not in self.methods or self.dice.random() >= self.share
+        if self.fault is None or is_spared:
             return _whole(await self.pass_on(await read(request)))
         self.struck[request.method] += 1
         return await self.fault(self, request)

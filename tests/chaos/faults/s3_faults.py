@@ -1,5 +1,6 @@
 """An S3 that fails for a while: it refuses, stalls, answers 500, 503 and SlowDown, and breaks off in mid-body, of PUTs
-and GETs; now for all requests, now for some of them. Gateway, analyzer and processor all reach it so.
+and GETs; now for all requests, now for some of them, or of those that write, or read. Gateway, analyzer and processor
+all reach it so.
 
 What a fault answers need not be what was done: the server may have stored what it seems to have refused, and may
 store what was given up long after that. Meanwhile readers get whole images, or an error; never others, or less.
@@ -27,8 +28,10 @@ from tests.chaos.records import Sent
 from tests.chaos.report import Measured
 from tests.chaos.reservations import with_reservations
 from tests.chaos.world import ProductionWorld, production_world
-from tests.servers.faulty_s3 import Fault as Failing
 from tests.servers.faulty_s3 import (
+    ALL,
+    READING,
+    WRITING,
     FaultyS3,
     arriving_late,
     cut_in_the_body,
@@ -39,6 +42,7 @@ from tests.servers.faulty_s3 import (
     stalled,
     stalled_in_the_body,
 )
+from tests.servers.faulty_s3 import Fault as Failing
 from tests.servers.system import Place
 
 SHARES = (1.0, 0.5, 0.1)
@@ -87,6 +91,7 @@ class Storm:
 
     async def strike(self, kind: str) -> None:
         self.store.share = self.dice.choice(SHARES)
+        self.store.methods = self.dice.choice((ALL, WRITING, READING))
         failing = FAULTS[kind]
         if failing is None:
             await self.store.close_door()
