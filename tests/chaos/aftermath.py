@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from tests.chaos.records import Accepted, Records, Sent
 from tests.chaos.world import Job, World
@@ -30,6 +30,8 @@ class Aftermath:
     """Of the images of 201s, those that are completed; None for what could not be read."""
     objects: Mapping[str, set[str]]
     """By bucket."""
+    counts: Mapping[str, int]
+    """How many jobs of each status the lists say that there are."""
     complaints: Sequence[str] = ()
     """Errors and tracebacks in the logs of the gateway and of workers that are ours."""
     may_fail_with: Collection[str] = ()
@@ -79,17 +81,22 @@ async def surveyed(
     """Once nothing happens any more."""
     await until_nothing_happens(world)
     jobs = await world.jobs()
-    bare = Aftermath(records, frames, jobs, {}, {}, await world.objects())
-    places = [place for place, _ in bare.each_completed()]
-    return Aftermath(
+    bare = Aftermath(
         records=records,
         frames=frames,
         jobs=jobs,
-        originals=await _contents(world, places, "original"),
-        processed=await _contents(world, places, "processed"),
+        originals={},
+        processed={},
         objects=await world.objects(),
+        counts=await world.counts(),
         complaints=world.complaints(),
         may_fail_with=may_fail_with,
+    )
+    places = [place for place, _ in bare.each_completed()]
+    return evolve(
+        bare,
+        originals=await _contents(world, places, "original"),
+        processed=await _contents(world, places, "processed"),
     )
 
 

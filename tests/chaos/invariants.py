@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Literal
 
 from attrs import frozen
 
 from tests.chaos.aftermath import Aftermath, keys_of
+from tests.chaos.world import Job
 from tests.pictures import picture_data
 
 FINAL = ("completed", "failed", "cancelled")
@@ -78,8 +80,47 @@ def counts_add_up(aftermath: Aftermath) -> Iterator[Violation]:
             yield Violation(
                 "wrong", job["job_id"], f"{job['job_id']}: {told} and {job['progress']} % of {true}"
             )
-        if job["status"] != ("completed" if ends["completed"] else "failed"):
-            yield Violation("wrong", job["job_id"], f"{job['job_id']}: {job['status']} with {true}")
+        if (job["status"], job.get("outcome")) != _end_of(ends):
+            text = f"{job['job_id']}: {job['status']}, {job.get('outcome')} with {true}"
+            yield Violation("wrong", job["job_id"], text)
+
+
+def _end_of(ends: Counter[str]) -> tuple[str, str]:
+    """Status and outcome of a job whose images ended so."""
+    if not ends["failed"]:
+        return "completed", "all_completed"
+    return ("completed", "partial") if ends["completed"] else ("failed", "all_failed")
+
+
+def lists_count_every_job(aftermath: Aftermath) -> Iterator[Violation]:
+    true = Counter(job["status"] for job in aftermath.jobs.values())
+    for status, count in aftermath.counts.items():
+        if count != true[status]:
+            yield Violation("wrong", status, f"the list says {count} {status} jobs, and has {true[status]}")
+
+
+def every_state_has_its_time_and_times_go_forward(aftermath: Aftermath) -> Iterator[Violation]:
+    for job_id, job in aftermath.jobs.items():
+        for moments in _moments_of(job):
+            if None in moments or sorted(moments, key=_moment) != moments:
+                yield Violation("wrong", job_id, f"{job_id}: times go {moments}")
+
+
+def _moments_of(job: Job) -> Iterator[list[str | None]]:
+    """Such as must follow each other; None for one that is not told."""
+    created, completed = job["created_at"], job.get("completed_at")
+    begun = [image["start_time"] for image in job["images"] if "start_time" in image]
+    if begun:
+        yield [created, job.get("started_at"), min(begun, key=_moment), completed]
+    for image in job["images"]:
+        # What was refused as it came had ended before there was a job.
+        start = [created, image["start_time"]] if "start_time" in image else []
+        yield [*start, image.get("end_time"), completed]
+
+
+def _moment(text: str | None) -> datetime:
+    assert text is not None
+    return datetime.fromisoformat(text)
 
 
 def every_original_is_there_byte_for_byte(aftermath: Aftermath) -> Iterator[Violation]:
@@ -180,6 +221,8 @@ INVARIANTS: Sequence[Invariant] = (
     the_images_are_those_that_were_sent,
     good_images_are_completed_and_broken_ones_failed,
     counts_add_up,
+    lists_count_every_job,
+    every_state_has_its_time_and_times_go_forward,
     every_original_is_there_byte_for_byte,
     every_processed_image_has_its_picture_untouched_and_tags,
     no_object_is_missing,

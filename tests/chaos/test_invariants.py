@@ -39,6 +39,7 @@ class Told:
             ".tmp": set(),
         }
     )
+    counts: dict[str, int] = field(factory=lambda: {"processing": 0, "completed": 1})
     complaints: list[str] = field(factory=list)
 
     @property
@@ -54,6 +55,7 @@ class Told:
             self.originals,
             self.processed,
             self.objects,
+            self.counts,
             self.complaints,
         )
 
@@ -65,6 +67,10 @@ def a_job(job_id: str, sent: list[Sent]) -> dict[str, Any]:
     return {
         "job_id": job_id,
         "status": "completed",
+        "outcome": "partial" if completed < len(images) else "all_completed",
+        "created_at": "2026-11-28T12:00:00Z",
+        "started_at": "2026-11-28T12:00:01Z",
+        "completed_at": "2026-11-28T12:00:03Z",
         "total_images": len(images),
         "completed": completed,
         "failed": len(images) - completed,
@@ -76,7 +82,8 @@ def a_job(job_id: str, sent: list[Sent]) -> dict[str, Any]:
 def an_image(index: int, sent: Sent) -> dict[str, Any]:
     image = {"index": index, "original_filename": sent.name, "trace_id": f"t-{sent.name}"}
     if not sent.is_good:
-        return image | {"status": "failed", "code": "not_an_image"}
+        return image | {"end_time": "2026-11-28T11:59:59Z", "status": "failed", "code": "not_an_image"}
+    image |= {"start_time": "2026-11-28T12:00:01Z", "end_time": f"2026-11-28T12:00:02.{index}Z"}
     path = f"t-{sent.name}/{sent.name}"
     return image | {"status": "completed", "sha256": sent.sha256, "processed_path": path}
 
@@ -157,6 +164,30 @@ def call_it_failed(told: Told) -> None:
     told.jobs[JOB]["status"] = "failed"
 
 
+def call_it_complete(told: Told) -> None:
+    told.jobs[JOB]["outcome"] = "all_completed"
+
+
+def miscount_in_the_list(told: Told) -> None:
+    told.counts["processing"] = 1
+
+
+def end_before_the_start(told: Told) -> None:
+    told.images[0]["end_time"] = "2026-11-28T12:00:00.5Z"
+
+
+def tell_no_time_of_an_end(told: Told) -> None:
+    del told.images[2]["end_time"]
+
+
+def tell_no_time_of_the_jobs_start(told: Told) -> None:
+    del told.jobs[JOB]["started_at"]
+
+
+def complete_a_job_before_its_last_image(told: Told) -> None:
+    told.jobs[JOB]["completed_at"] = "2026-11-28T12:00:02Z"
+
+
 def lose_an_original(told: Told) -> None:
     told.originals[JOB, 0] = None
 
@@ -208,6 +239,7 @@ def accept_a_request_twice(told: Told) -> None:
 
 def add_job(told: Told, job_id: str, sent: Sent) -> None:
     told.jobs[job_id] = a_job(job_id, [sent])
+    told.counts["completed"] += 1
     told.objects["original"].add(f"t-{sent.name}/original.jpg")
     told.objects["processed"].add(f"t-{sent.name}/{sent.name}")
 
@@ -268,6 +300,12 @@ SPOILERS: list[tuple[str, Kind, Callable[[Told], None]]] = [
     ("counts_add_up", "wrong", miscount),
     ("counts_add_up", "wrong", never_finish),
     ("counts_add_up", "wrong", call_it_failed),
+    ("counts_add_up", "wrong", call_it_complete),
+    ("lists_count_every_job", "wrong", miscount_in_the_list),
+    ("every_state_has_its_time_and_times_go_forward", "wrong", end_before_the_start),
+    ("every_state_has_its_time_and_times_go_forward", "wrong", tell_no_time_of_an_end),
+    ("every_state_has_its_time_and_times_go_forward", "wrong", tell_no_time_of_the_jobs_start),
+    ("every_state_has_its_time_and_times_go_forward", "wrong", complete_a_job_before_its_last_image),
     ("every_original_is_there_byte_for_byte", "lost", lose_an_original),
     ("every_original_is_there_byte_for_byte", "lost", swap_originals),
     ("every_processed_image_has_its_picture_untouched_and_tags", "lost", lose_a_processed_image),

@@ -27,6 +27,7 @@ from tests.submitting import readiness
 
 READY_S = 60
 PAGE = 100
+STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 DEADLINE_BESIDE_EXISTING_S = 4
 """Existing services may lose messages, and what is lost is missed at its deadline alone: so that comes soon."""
 MANY_TRIES = 50
@@ -82,6 +83,15 @@ class World:
             if "next_cursor" not in page:
                 return jobs
             asked["cursor"] = page["next_cursor"]
+
+    async def counts(self) -> dict[str, int]:
+        """How many jobs of each status the lists say that there are."""
+        counts = {}
+        for status in STATUSES:
+            query = {"status": status, "limit": "1"}
+            async with self.http.get(self.gateway.url("/api/v1/batch"), params=query) as answer:
+                counts[status] = int((await answer.json())["total"])
+        return counts
 
     async def open_jobs(self) -> dict[str, Job]:
         """Those that have not ended."""
