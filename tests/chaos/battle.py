@@ -36,6 +36,8 @@ MOST_OPEN_IMAGES = 60
 """Clients pause while so many are open, so that the end is never far."""
 OPEN_IMAGES_OF_A_FLOOD = 3
 """So many times that while somebody waits for every stage to hold images."""
+FEW_REQUESTS = 2
+"""So many may be under way meanwhile, whatever is open."""
 
 
 @define(eq=False)
@@ -112,8 +114,11 @@ class Battle:
         )
 
     def _may_send(self) -> bool:
-        share = OPEN_IMAGES_OF_A_FLOOD if self._is_flood else 1
-        return self.stalls.open_images < share * self.most_open_images
+        if not self._is_flood:
+            return self.stalls.open_images < self.most_open_images
+        # Where the rest is slow, it must not keep the first stages empty.
+        is_low = self.stalls.open_images < OPEN_IMAGES_OF_A_FLOOD * self.most_open_images
+        return is_low or self.records.under_way < FEW_REQUESTS
 
     def _on_accepted(self, accepted: Accepted) -> None:
         self.stalls.accepted(len(accepted.images))
