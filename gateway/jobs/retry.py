@@ -107,7 +107,7 @@ class Retry:
             raise Unavailable("The object store does not answer in time.") from error
         lost = [each for each in chosen if each.image.original in gone]
         why = "its original is gone from the object store"
-        _refuse_some(chosen, [_fault(each, "original_gone", why) for each in lost])
+        _refuse_some(chosen, [_fault(each, why, code="original_gone") for each in lost])
 
     async def _gone(self, originals: Sequence[Original]) -> Collection[Original | None]:
         """Those that are not in the object store. Raises Unavailable."""
@@ -155,13 +155,13 @@ def _slips(indices: Sequence[int], images: int) -> Iterator[Fault]:
 def _why_not(chosen: _Chosen) -> Fault | None:
     image = chosen.image
     if not _has_failed(image):
-        return _fault(chosen, "not_failed", f"it has not failed, but is {image.status}")
+        return _fault(chosen, f"it has not failed, but is {image.status}", code="not_failed")
     if not _can_be_had(image):
-        return _fault(chosen, "original_not_kept", "its content was refused, so no original was kept")
+        return _fault(chosen, "its content was refused, so no original was kept", code="original_not_kept")
     return None
 
 
-def _fault(chosen: _Chosen, code: str, why: str) -> Fault:
+def _fault(chosen: _Chosen, why: str, *, code: str) -> Fault:
     return Fault(chosen.pointer, code, f"image {chosen.image.index}: {why}")
 
 
