@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 60.0
 _OWN_TROUBLE_PAUSE_S = 5.0
+_LONGEST_OWN_TROUBLE_PAUSE_S = 20.0
 _GIVE_BACK_S = 2.0  # within what a stop allows the services
 
 
@@ -115,7 +116,7 @@ class Fetcher:
             await self._put_off(waiting, resting_s)
             return
         self._trouble += 1
-        pause_s = min(_OWN_TROUBLE_PAUSE_S * 2 ** min(self._trouble - 1, 10), _LONGEST_PAUSE_S)
+        pause_s = min(_OWN_TROUBLE_PAUSE_S * 2 ** min(self._trouble - 1, 10), _LONGEST_OWN_TROUBLE_PAUSE_S)
         self._rests_until = self._clock.monotonic() + pause_s
         log.warning("downloads rest", reason=str(error), pause_s=pause_s)
         await self._put_off(waiting, pause_s)
