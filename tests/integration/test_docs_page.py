@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import a_dead_letter
 from tests.pictures import plain
 from tests.servers.opened_page import OpenedPage, opened_page
 from tests.servers.quiet_gateway import QuietGateway
@@ -83,6 +84,48 @@ async def test_files_of_ones_own_are_sent_as_a_form(quiet: QuietGateway, tmp_pat
     assert "201 Created" in shown
     assert f"curl -F 'images=@a.jpg' -F 'images=@b.jpg' 'http://127.0.0.1:{quiet.port}/api/v1/batch'" in shown
     assert await names_of_the_only_job(quiet) == ["a.jpg", "b.jpg"]
+
+
+DELETE_ALL = "document.querySelector('#deleteDeadLetters form')"
+
+
+async def test_what_deletes_asks_first(quiet: QuietGateway, tmp_path: Path) -> None:
+    await quiet.context.dead_letters.keep_letter(a_dead_letter())
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        await page.value("window.confirm = (text) => (window.asked = text, true)")
+        await page.value(f"{DELETE_ALL}.requestSubmit()")
+        await page.until(f"{DELETE_ALL}.querySelector('output p') !== null")
+        shown = str(await page.value(f"{DELETE_ALL}.querySelector('output').innerText"))
+        assert await page.value("window.asked") == "Delete all dead letters? There is no way back."
+    assert shown.startswith(f"curl -X DELETE 'http://127.0.0.1:{quiet.port}/api/v1/dead-letters'")
+    assert '"deleted": 1' in shown
+
+
+async def test_nothing_is_deleted_for_somebody_who_is_not_sure(quiet: QuietGateway, tmp_path: Path) -> None:
+    await quiet.context.dead_letters.keep_letter(a_dead_letter())
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        await page.value("window.confirm = () => false")
+        await page.value(f"{DELETE_ALL}.requestSubmit()")
+        assert await page.value(f"{DELETE_ALL}.querySelector('output').innerText") == ""
+    assert (await quiet.context.dead_letters.letters(limit=1)).total == 1
+
+
+async def test_what_takes_no_body_is_sent_without_one(quiet: QuietGateway, tmp_path: Path) -> None:
+    job = await quiet.accept(images=1)
+    letter = a_dead_letter(job)
+    await quiet.context.dead_letters.keep_letter(letter)
+    form = "document.querySelector('#requeueDeadLetter form')"
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        await page.value(f"{form}.querySelector('input[name=id]').value = '{letter.dead_letter_id}'")
+        await page.value(f"{form}.requestSubmit()")
+        await page.until(f"{form}.querySelector('output p') !== null")
+        shown = str(await page.value(f"{form}.querySelector('output').innerText"))
+    path = f"/api/v1/dead-letters/{letter.dead_letter_id}/requeue"
+    assert shown.startswith(f"curl -X POST 'http://127.0.0.1:{quiet.port}{path}'")
+    assert "202 Accepted" in shown
 
 
 async def names_of_the_only_job(quiet: QuietGateway) -> list[str]:

@@ -143,7 +143,7 @@ function bodyInputs({ requestBody }) {
 }
 
 function requestFor({ method, requestBody }, values) {
-  if (!requestBody) return { request: {}, curl: [] };
+  if (!requestBody) return { request: { method }, curl: method === "get" ? [] : ["-X", method.toUpperCase()] };
   const files = values.getAll(FILES).filter((file) => file.name);
   if (files.length) {
     const body = new FormData();
@@ -168,6 +168,7 @@ function tryForm(operation) {
   const form = element("form", {}, ...fields, ...bodyInputs(operation), button, output);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (operation.method === "delete" && !confirm(`${operation.summary}? There is no way back.`)) return;
     const values = new FormData(form);
     const address = addressOf(operation, values);
     const { request, curl } = requestFor(operation, values);
