@@ -79,8 +79,8 @@ class Image:
 
     `original_filename` is the client's own name; `trace_id` names the first attempt and never changes; `attempt`
     is the number of the newest one and `published_at` when the broker confirmed it (None: it has not yet).
-    `tries` counts the downloads begun, `interruptions` how often the process died while the newest attempt lay in a
-    broker that forgot it. Nothing is done for the image before `not_before`.
+    `tries` counts the downloads begun, `interruptions` how often the process died while the image lay in a broker
+    that forgot it. Nothing is done for the image before `not_before`.
     """
 
     index: int
