@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import asdict, define, field
+from attrs import define, field
 
 from gateway.domain.job import Image
 from gateway.domain.options import BatchOptions
@@ -44,5 +44,5 @@ class Draft:
     @property
     def asked(self) -> Asked:
         """All that decides what becomes of the request; options that say nothing are none."""
-        said = asdict(self.options or BatchOptions(), filter=lambda _, value: value is not None)
-        return Asked("batch", {"strict": self.strict, "options": said, "images": self._asked})
+        options = self.options or BatchOptions()
+        return Asked("batch", {"strict": self.strict, "options": options, "images": self._asked})

@@ -16,7 +16,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import structlog
-from attrs import define, frozen
+from attrs import asdict, define, frozen
 
 from gateway.domain.job import Job
 from gateway.domain.receipt import Answer, Receipt, receipt_of
@@ -56,15 +56,22 @@ class KeyReused(Unprocessable):
 
 @frozen
 class Asked:
-    """What a request asks for: which kind it is, and its content as JSON values, whatever order its names have."""
+    """What a request asks for: which kind it is, and its content, whatever order its names have.
+
+    The content is JSON values and values of attrs classes, of which a field that says nothing (None) is no part.
+    """
 
     kind: str
     content: Mapping[str, Any]
 
     @property
     def fingerprint(self) -> str:
-        document = json.dumps([self.kind, self.content], sort_keys=True, separators=(",", ":"))
+        document = json.dumps([self.kind, self.content], default=_said, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(document.encode()).hexdigest()
+
+
+def _said(value: Any) -> Mapping[str, Any]:
+    return asdict(value, filter=lambda _, field: field is not None)
 
 
 @frozen

@@ -200,6 +200,23 @@ async def test_a_refused_request_leaves_its_key_free(quiet: QuietGateway, status
     assert (await post(quiet, **ONE)).status == 201
 
 
+async def test_without_the_job_store_nothing_is_answered_that_it_would_know(quiet: QuietGateway) -> None:
+    await post(quiet, **ONE)
+    store: Any = quiet.context.job_store
+    await store._close()  # noqa: SLF001
+    for key in (KEY, "another"):
+        refused = await post(quiet, key, **ONE)
+        assert (refused.status, refused.code) == (503, "unavailable")
+        assert "Retry-After" in refused.headers
+
+
+async def test_a_gateway_that_stops_answers_no_repeat(quiet: QuietGateway) -> None:
+    await post(quiet, **ONE)
+    quiet.context.background.ask_to_stop()
+    refused = await post(quiet, **ONE)
+    assert (refused.status, refused.code) == (503, "stopping")
+
+
 async def test_a_page_of_another_site_may_send_the_key_and_read_that_it_was_known(
     quiet: QuietGateway,
 ) -> None:

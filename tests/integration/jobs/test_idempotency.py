@@ -2,7 +2,9 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,7 +18,7 @@ from gateway.jobs.idempotency import Accepted, Asked, KeyReused, RequestInFlight
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.builders import an_image
 from tests.integration.jobs.parts import Parts, parts_in
-from tests.integration.jobs.test_submit import sent
+from tests.integration.jobs.test_submit import clean_as_at_a_start, sent
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg, padded
 
 DAY_S = 24 * 3600
@@ -245,6 +247,41 @@ class TestInFlight:
         await parts.accepted(sent(a_jpeg()), key="other")
         sender.may_end.set()
         await first
+
+
+@contextmanager
+def no_commits(parts: Parts) -> Iterator[None]:
+    """Another program has the file: what is to be committed waits for it, a few seconds."""
+    connection = sqlite3.connect(parts.folder / "jobs.sqlite", isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+    finally:
+        connection.close()
+
+
+class TestUnknownOutcome:
+    """A request is cancelled at its commit, which may have been made."""
+
+    @pytest.mark.parametrize("leaves_after_s", [0, 0.001, 0.003, 0.01, 0.03])
+    async def test_the_repeat_finds_out_and_there_is_one_job(self, parts: Parts, leaves_after_s: float):
+        await parts.submitted(sent(a_png()))  # now trace ids are reserved: the next commit is the job's
+        sender = Sender(a_jpeg())
+        with no_commits(parts):
+            first = asyncio.create_task(parts.accepted(SentImage(sender.body(), "photo.jpg"), key="k"))
+            await sender.waiting()
+            sender.may_end.set()
+            while len(parts.files()) < 2:
+                await asyncio.sleep(0)
+            await asyncio.sleep(leaves_after_s)
+            first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        again = await parts.accepted(sent(a_jpeg()), key="k")
+        assert await jobs(parts) == 2
+        assert (await parts.accepted(sent(a_jpeg()), key="k")).receipt == again.receipt
+        await clean_as_at_a_start(parts)
+        assert len(parts.files()) == 2
 
 
 class TestLeaseThatRanOut:
