@@ -1,7 +1,8 @@
 """Removes what a request had put into the object store, for it ends without a job.
 
-What can't be removed now is left to the cleaner: its reservations stand, and are due soon. So are those of a put that
-was given up, however well its object was removed: a store may keep what it was sent a while after nobody waits for it.
+What can't be removed now is left to the cleaner: its reservations stand, and are due soon. So are those of a put of
+which some try was given up, however well its object was removed: a store may keep what it was sent a while after nobody
+waits for it.
 """
 
 import asyncio
@@ -28,12 +29,15 @@ _GIVEN_UP: Final = (Unavailable, NoRoom, TimeoutError, asyncio.CancelledError)
 
 @define(eq=False)
 class Undo:
-    """`late_s`: what is sent to the store arrives within that time, or never."""
+    """`late_s`: what is sent to the store arrives within that time, or never. `puts_are_repeated`: the store does it by
+    itself, so that also of a put that was done, an earlier try may be under way.
+    """
 
     _objects: ObjectStore
     _reservations: Reservations
     _clock: Clock
     _late_s: float
+    _puts_are_repeated: bool
 
     async def __call__(self, used: Sequence[str], why: BaseException) -> None:
         """Nothing lies under these reserved trace_ids any more, or soon. `why` is what the request ended by."""
@@ -42,7 +46,7 @@ class Undo:
         try:
             async with asyncio.timeout(_WITHIN_S):
                 await self._remove(used)
-                if isinstance(why, _GIVEN_UP):
+                if self._puts_are_repeated or isinstance(why, _GIVEN_UP):
                     await self._leave_to_cleaner(used)
                 else:
                     await self._reservations.release(used)

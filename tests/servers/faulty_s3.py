@@ -139,7 +139,7 @@ class FaultyS3:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         is_spared = request.method not in self.methods or self.dice.random() >= self.share
         if self.fault is None or is_spared:
-            return _whole(await self.pass_on(await read(request)))
+            return await passed_on(self, request)
         self.struck[request.method] += 1
         return await self.fault(self, request)
 
@@ -167,6 +167,11 @@ async def read(request: web.Request) -> Asked:
 
 
 # --- faults
+
+
+async def passed_on(store: FaultyS3, request: web.Request) -> web.StreamResponse:
+    """None at all."""
+    return _whole(await store.pass_on(await read(request)))
 
 
 def refused(status: int, code: str) -> Fault:

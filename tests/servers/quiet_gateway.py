@@ -148,7 +148,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         ledger=ledger,
         reserved=reserved,
         originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels),
-        undo=Undo(objects, jobs, clock, late_s=settings.object_store.timeout_s),
+        undo=Undo(objects, jobs, clock, late_s=settings.object_store.timeout_s, puts_are_repeated=False),
         idempotent=idempotent,
         clock=clock,
         settings=settings.intake,

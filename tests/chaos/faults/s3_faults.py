@@ -58,6 +58,8 @@ STORE_SETTINGS: Mapping[str, Any] = {
     "object_store_check_timeout_s": "1",
 }
 """So that a stall that this harness has time for is one to the parts as well."""
+GIVEN_UP_S = 8
+"""So long after its request the gateway looks again for what may arrive late: four times its timeout."""
 LARGE_BYTES = 6 * 1024**2
 
 FAULTS: Mapping[str, Failing | None] = {
@@ -171,7 +173,7 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
             print(f"requests struck: {dict(store.struck)}", file=sys.stderr, flush=True)
         await until_clean(world)
         measured = await battle.measured(times) + await incomplete_uploads(world)
-        return await with_reservations(world, measured)
+        return await with_reservations(world, measured, late_s=GIVEN_UP_S)
 
 
 FAULT = Fault("s3_faults", full=50, in_ci=6, run=run)

@@ -10,7 +10,7 @@ from attrs import define
 from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.adapters.job_store.sqlite import SqliteJobStore
-from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_store
+from gateway.adapters.object_store.folder import open_folder_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.domain.job import Job
 from gateway.domain.options import BatchOptions
@@ -36,7 +36,7 @@ from gateway.jobs.retry import Retry
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.submit import Submit
 from gateway.jobs.undo import Undo
-from gateway.ports.object_store import Bucket, ObjectKey
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 from tests.clocks import HandClock
@@ -50,7 +50,7 @@ class Parts:
     folder: Path
     clock: HandClock
     jobs: SqliteJobStore
-    objects: FolderObjectStore
+    objects: ObjectStore
     broker: InProcessBroker
     hub: Hub
     latest: LatestJobs
@@ -58,6 +58,7 @@ class Parts:
     settings: JobsSettings
     intake: IntakeSettings
     reserved: ReservedTraceIds
+    puts_are_repeated: bool = False
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -77,7 +78,7 @@ class Parts:
             ledger=self.ledger,
             reserved=self.reserved,
             originals=self.originals,
-            undo=Undo(self.objects, self.jobs, self.clock, late_s=LATE_S),
+            undo=Undo(self.objects, self.jobs, self.clock, LATE_S, self.puts_are_repeated),
             idempotent=self.idempotent,
             clock=self.clock,
             settings=self.intake,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from attrs import define, evolve
 from botocore.exceptions import ClientError
 
@@ -15,7 +16,7 @@ from gateway.errors import BadInput, Unavailable
 from gateway.intake.batch import SentImage
 from tests.integration.jobs.parts import LATE_S, Parts, parts_in
 from tests.photos import a_jpeg, padded
-from tests.servers.faulty_s3 import FaultyS3, arriving_late, faulty_s3, refused
+from tests.servers.faulty_s3 import FaultyS3, arriving_late, faulty_s3, passed_on, refused
 from tests.servers.s3 import S3Server, plain_client
 
 
@@ -54,10 +55,18 @@ class Scene:
 @pytest.fixture
 async def scene(rclone: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
     async with faulty_s3(rclone) as store:
-        options = {**rclone.options(), "endpoint": store.endpoint, "timeout_s": 1, "attempts": 1}
+        options = {
+            **rclone.options(),
+            "endpoint": store.endpoint,
+            "timeout_s": 2,
+            "read_timeout_s": 0.5,
+            "attempts": 2,
+        }
         settings = ObjectStoreSettings(kind="s3", **options)
         async with open_s3_store(settings) as objects, parts_in(tmp_path) as parts:
-            yield Scene(evolve(parts, objects=objects), store, settings.original_bucket)
+            yield Scene(
+                evolve(parts, objects=objects, puts_are_repeated=True), store, settings.original_bucket
+            )
 
 
 def sent(content: bytes) -> SentImage:
@@ -65,6 +74,22 @@ def sent(content: bytes) -> SentImage:
         yield content
 
     return SentImage(body(), "photo.jpg")
+
+
+def a_bad_end() -> SentImage:
+    async def body() -> AsyncIterator[bytes]:
+        yield a_jpeg()[:100]
+        raise BadInput("broken")
+
+    return SentImage(body(), "photo.jpg")
+
+
+async def the_first_arriving_late(store: FaultyS3, request: web.Request) -> web.StreamResponse:
+    """The others find all well."""
+    if not store.late:
+        return await arriving_late(store, request)
+    store.fault = None
+    return await passed_on(store, request)
 
 
 def a_bad_end_while(scene: Scene) -> SentImage:
@@ -131,13 +156,20 @@ async def test_while_the_store_is_down_it_stays_to_be_removed(scene: Scene) -> N
     assert await scene.objects() == []
 
 
-async def test_a_refusal_on_a_store_that_works_leaves_nothing_at_once(scene: Scene) -> None:
-    async def broken() -> AsyncIterator[bytes]:
-        yield a_jpeg()[:100]
-        raise BadInput("broken")
-
+async def test_a_refusal_on_a_store_that_works_leaves_no_object_at_once(scene: Scene) -> None:
     with pytest.raises(BadInput):
-        await scene.parts.submitted(sent(a_jpeg()), SentImage(broken(), "photo.jpg"))
+        await scene.parts.submitted(sent(a_jpeg()), a_bad_end())
+    assert await scene.objects() == []
+
+
+async def test_the_first_try_of_a_put_that_was_repeated_may_arrive_after_the_refusal(scene: Scene) -> None:
+    scene.store.fault = the_first_arriving_late
+    with pytest.raises(BadInput):
+        await scene.parts.submitted(sent(a_jpeg()), a_bad_end())
+    scene.store.fault = None
+    assert await scene.store.let_late_ones_arrive() == 1
+    assert len(await scene.objects()) == 1
+    await scene.cleaned(after_s=LATE_S + 1)
     assert await scene.objects() == []
     assert await scene.reserved() == 0
 
