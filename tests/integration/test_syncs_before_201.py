@@ -145,3 +145,22 @@ async def test_the_end_of_an_image_is_synced_before_its_result_is_acked(tmp_path
     taken = trace.first(*READS, of=A_SOCKET, says=reason)
     ack = trace.first(*WRITES, of=A_SOCKET, says=AN_ACK)
     assert follow_one_another([taken, *commit_of(trace, reason), ack])
+
+
+async def test_a_dead_letter_is_kept_and_synced_before_it_is_acked(tmp_path: Path, place: Place):
+    moment = "2031-02-03T04:05:06Z"
+    async with (
+        gateway_at(place, tmp_path, jobs_watch_every_s=0.2) as gateway,
+        wire(place.broker_url) as line,
+        aiohttp.ClientSession() as http,
+    ):
+        job_id = await submit_files(http, gateway.base_url, [("a.jpg", a_jpeg())])
+        sent = (await line.take("image_upload")).json
+        (golden_letter,) = golden("dead_letter.image_upload")
+        letter = replaced(golden_letter, timestamp=moment, trace_id=sent["trace_id"], group_id=job_id)
+        async with traced(gateway.process.pid, tmp_path) as trace:
+            await line.publish("dead_letter_queue", letter, content_type="application/json")
+            await trace.until(*WRITES, of=A_SOCKET, says=AN_ACK)
+    taken = trace.first(*READS, of=A_SOCKET, says=moment)
+    ack = trace.first(*WRITES, of=A_SOCKET, says=AN_ACK)
+    assert follow_one_another([taken, *commit_of(trace, moment), ack])
