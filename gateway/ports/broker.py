@@ -93,7 +93,7 @@ class Broker(Protocol):
         """Returns once the broker has confirmed the message.
 
         Raises Unroutable, and Unavailable when no confirm came in time: the broker may have it nevertheless. A broker
-        that takes nothing for want of memory or disk, and yet has it on its way, is waited for.
+        that takes nothing for want of memory or disk is waited for, but with what goes to DEAD_LETTER or FOREIGN.
         """
 
     def subscribe(self, queue: Queue, *, prefetch: int) -> AbstractAsyncContextManager[Subscription]:

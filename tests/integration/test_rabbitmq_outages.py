@@ -263,7 +263,7 @@ async def test_a_stop_does_not_wait_for_a_connection_in_the_making(by_proxy: str
 async def test_an_alarm_blocks_publishers_alone_and_multiplies_nothing(
     node: RabbitMQ, limit: str, alarming: str, usual: str
 ) -> None:
-    """What was sent before the broker said so waits beyond its deadline; nothing is sent after that."""
+    """What is for the pipeline waits beyond its deadline, sent or not; what is put aside does not."""
     settings = settings_for(node.url_for(node.add_vhost()), publish_timeout_s=1)
     async with open_rabbitmq(settings, name="alarm") as broker:
         await publish(broker, Queue.IMAGE_UPLOAD, "before")
@@ -271,10 +271,11 @@ async def test_an_alarm_blocks_publishers_alone_and_multiplies_nothing(
         try:
             sent = [asyncio.create_task(publish(broker, Queue.IMAGE_UPLOAD, "sent")) for _ in range(2)]
             await eventually(lambda: is_blocked(broker))
-            for queue in (Queue.IMAGE_UPLOAD, Queue.DEAD_LETTER, Queue.IMAGE_UPLOAD):
+            waiting = asyncio.create_task(publish(broker, Queue.IMAGE_UPLOAD, "waiting"))
+            for queue in (Queue.DEAD_LETTER, Queue.FOREIGN):
                 with pytest.raises(Unavailable, match="blocked by its memory or disk alarm"):
                     await publish(broker, queue, "blocked")
-            assert not any(each.done() for each in sent)
+            assert not any(each.done() for each in (*sent, waiting))
             with pytest.raises(Unavailable, match="takes no messages: its memory or disk alarm is on"):
                 await broker.check()
             async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription:
@@ -282,10 +283,10 @@ async def test_an_alarm_blocks_publishers_alone_and_multiplies_nothing(
             assert (await broker.depth(Queue.IMAGE_UPLOAD)).messages == 0
         finally:
             await node.ctl(limit, usual)
-        await asyncio.gather(*sent)
+        await asyncio.gather(*sent, waiting)
         await eventually(lambda: works(broker))
         await publish(broker, Queue.IMAGE_UPLOAD, "after")
-        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["sent", "sent", "after"]
+        assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["sent", "sent", "waiting", "after"]
 
 
 async def is_blocked(broker: Broker) -> bool:

@@ -1,9 +1,9 @@
 """Messages to the broker, each confirmed: within its deadline over reconnects, nacks and missing queues.
 
 A message may arrive twice, never less than once. While the broker blocks us nothing more is sent: what was sent
-arrives when it goes on, and each attempt more would be a message more. So a message of the pipeline that was sent
-before we knew waits for its confirm as long as that takes; one that was not is Unavailable after its time, as are the
-copies that are put aside, for whoever puts them there has other work.
+arrives when it goes on, and each attempt more would be a message more. So a message of the pipeline waits as long as
+that takes, for who is to publish it has nothing better to do, and would do its work again in vain; a copy that is put
+aside is Unavailable after its time, for whoever puts it there has other work.
 """
 
 import asyncio
@@ -72,9 +72,11 @@ class Publisher:
         """Returns once the broker has confirmed it. Raises Unroutable or Unavailable."""
         timeout_s = self._settings.publish_timeout_s
         try:
-            async with asyncio.timeout(timeout_s) as deadline, self._window:
+            async with asyncio.timeout(timeout_s) as deadline:
                 message = _Message(queue, body, carried(headers), deadline, timeout_s)
-                await self._publish_until_confirmed(message)
+                with self._link.while_blocked(message.put_off):
+                    async with self._window:
+                        await self._publish_until_confirmed(message)
         except TimeoutError as error:
             raise self._why_not() from error
 
@@ -122,7 +124,7 @@ class Publisher:
 
     async def _publish_once(self, message: _Message) -> None:
         channel = await self._open_channel(await self._unblocked_connection())
-        with self._link.question(), self._link.while_blocked(message.put_off):
+        with self._link.question():
             await channel.publish(self._settings.queue_name(message.queue), message.body, message.headers)
 
     async def _unblocked_connection(self) -> Connection:
