@@ -6,13 +6,13 @@ job is retired: from then on no retry of it is accepted, and one that was before
 The last of the jobs that work on an original takes it along. Never by listing a bucket: it holds others' objects too.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from attrs import define, field
 
-from gateway.domain.job import Image, Job
+from gateway.domain.job import Job
 from gateway.errors import BadInput
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import possible_keys
@@ -56,14 +56,14 @@ class Cleaner:
         await keep_doing(self.name, self.run_once, pause_s=self._settings.clean_every_s)
 
     async def run_once(self) -> None:
-        """Remove what is due now. Raises Unavailable when a store is down."""
+        """Remove what is due now, what makes room on a full disk first. Raises Unavailable, NoRoom."""
+        moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)
+        await self._remove_old_jobs(moment)
         while self._leftovers:
             await self._remove_leftovers(self._leftovers[:_AT_ONCE])
             del self._leftovers[:_AT_ONCE]
         while overdue := await self._reservations.overdue(self._clock.now(), limit=_AT_ONCE):
             await self._remove_leftovers(overdue)
-        moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)
-        await self._remove_old_jobs(moment)
         await self._letters.forget_letters(before=moment)
         await self._answers.forget_answers(before=self._clock.now())
 
@@ -82,19 +82,26 @@ class Cleaner:
 
     async def _remove_old_jobs(self, moment: datetime) -> None:
         while job_ids := await self._backlog.ended_before(moment, limit=_AT_ONCE):
-            for job_id in job_ids:
-                await self._remove_job(job_id)
+            jobs = [job for job_id in job_ids if (job := await self._job(job_id))]
+            # Of all of them before anything is written: a full disk may have no room for that until they are gone.
+            for job in jobs:
+                await self._remove(Bucket.PROCESSED, _processed_keys(job))
+            for job in jobs:
+                shared = await self._jobs.retire(job.job_id)
+                await self._remove(Bucket.ORIGINAL, (key for key in _original_keys(job) if key not in shared))
+                await self._ledger.delete(job.job_id)
+                log.info("old job removed", job_id=job.job_id)
 
-    async def _remove_job(self, job_id: str) -> None:
+    async def _job(self, job_id: str) -> Job | None:
         try:
-            shared = await self._jobs.retire(job_id)
-            job = await self._jobs.get(job_id)
+            return await self._jobs.get(job_id)
         except JobNotFound:
-            return
+            return None
+
+    async def _remove(self, bucket: Bucket, keys: Iterable[str]) -> None:
+        """What an old job leaves there, if it is to go with it."""
         if self._settings.delete_objects:
-            await self._delete(key for key in _objects_of(job) if not _is_original_in(shared, key))
-        await self._ledger.delete(job_id)
-        log.info("old job removed", job_id=job_id)
+            await self._delete(ObjectKey(bucket, key) for key in keys)
 
     async def _delete(self, keys: Iterable[ObjectKey]) -> None:
         await for_each(dict.fromkeys(keys), self._delete_one, at_once=_DELETES_AT_ONCE)
@@ -106,26 +113,20 @@ class Cleaner:
             log.warning("not a key", reason=str(error))
 
 
-def _objects_of(job: Job) -> Iterable[ObjectKey]:
+def _processed_keys(job: Job) -> Iterable[str]:
+    """Also of attempts that lost, or whose result was."""
     for image in job.images:
-        for key in _original_keys(image):
-            yield ObjectKey(Bucket.ORIGINAL, key)
         if image.processed_path:
-            yield ObjectKey(Bucket.PROCESSED, image.processed_path)
-        # Of an attempt that lost, or whose result was, too.
-        for _, path in known_paths(image):
-            yield ObjectKey(Bucket.PROCESSED, path)
+            yield image.processed_path
+        yield from (path for _, path in known_paths(image))
 
 
-def _original_keys(image: Image) -> Iterable[str]:
+def _original_keys(job: Job) -> Iterable[str]:
     """A download that crashed may have left an object of either type, an image that was refused a part of one; an
     image tried again has another's original.
     """
-    if image.original is not None:
-        yield image.original.key
-    if image.original is None or image.source_url is not None:
-        yield from possible_keys(image.trace_id)
-
-
-def _is_original_in(keys: Collection[str], key: ObjectKey) -> bool:
-    return key.bucket is Bucket.ORIGINAL and key.key in keys
+    for image in job.images:
+        if image.original is not None:
+            yield image.original.key
+        if image.original is None or image.source_url is not None:
+            yield from possible_keys(image.trace_id)

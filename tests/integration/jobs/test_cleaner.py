@@ -1,4 +1,5 @@
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -7,12 +8,12 @@ from attrs import define, evolve
 
 from gateway.domain.job import Job, Original
 from gateway.domain.transitions import cancel, fetched
-from gateway.errors import Conflict, Unavailable
+from gateway.errors import Conflict, NoRoom, Unavailable
 from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.messages import encode
 from gateway.ports.broker import Queue
-from gateway.ports.job_store import JobNotFound
+from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from tests.builders import NOW, an_accepted_job
 from tests.integration.jobs.parts import Parts, parts_in
@@ -134,13 +135,14 @@ async def test_what_was_claimed_before_a_crash_is_removed_after_it(parts: Parts)
 
 @define(eq=False)
 class WatchedObjects:
-    """The real store, and what happens just before it deletes."""
+    """The real store, and what happens just before it deletes an original."""
 
     objects: ObjectStore
     before_delete: Callable[[], Awaitable[object]]
 
     async def delete(self, key: ObjectKey) -> None:
-        await self.before_delete()
+        if key.bucket is Bucket.ORIGINAL:
+            await self.before_delete()
         await self.objects.delete(key)
 
 
@@ -295,20 +297,46 @@ class DyingParts:
 async def test_a_crash_at_any_point_leaves_no_job_without_its_original_and_only_repeats(
     parts: Parts, deletes: int
 ):
-    """Of the one original and the four places of tagged images, then of the job."""
+    """Of the four places of tagged images, then of the one original, then of the job; with a retry right after it."""
     first = await a_failed_job(parts, images=2)
-    again = await parts.retry(first.job_id, [1])
+    await parts.retry(first.job_id, [1])
     await just_before_its_time_is_over(parts)
     dying: Any = DyingParts(parts, deletes)
     with pytest.raises(Unavailable):
         await evolve(parts.cleaner, objects=dying, ledger=dying).run_once()
-    assert again.images[0].original is not None
-    kept = f"original/{again.images[0].original.key}"
-    assert kept in parts.files()
-    with pytest.raises(Conflict):
-        await parts.retry(first.job_id)
+    with suppress(Conflict):
+        await parts.retry(first.job_id, [0])
     await parts.cleaner.run_once()
-    assert (await job_ids(parts), parts.files()) == ([again.job_id], [kept])
+    left = [await parts.jobs.get(job_id) for job_id in await job_ids(parts)]
+    assert len(left) == (2 if deletes < 4 else 1)
+    assert {job.retry_of for job in left} == {first.job_id}
+    originals = {image.original for job in left for image in job.images}
+    assert parts.files() == sorted(f"original/{original.key}" for original in originals if original)
+
+
+@define(eq=False)
+class FullJobs:
+    """The real job store, on a disk that is full."""
+
+    jobs: JobStore
+
+    async def get(self, job_id: str) -> Job:
+        return await self.jobs.get(job_id)
+
+    async def retire(self, job_id: str) -> frozenset[str]:
+        raise NoRoom("The disk is full.")
+
+
+async def test_on_a_full_disk_tagged_copies_of_all_old_jobs_make_room_for_what_is_written(parts: Parts):
+    await a_failed_job(parts, images=1)
+    await an_ended_job(parts)
+    await just_before_its_time_is_over(parts)
+    full: Any = FullJobs(parts.jobs)
+    with pytest.raises(NoRoom):
+        await evolve(parts.cleaner, jobs=full).run_once()
+    assert [file.partition("/")[0] for file in parts.files()] == ["original", "original"]
+    await parts.cleaner.run_once()
+    assert (await job_ids(parts), parts.files()) == ([], [])
 
 
 # What else is forgotten
