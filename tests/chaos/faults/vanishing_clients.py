@@ -36,33 +36,66 @@ SILENCE_S = 1
 """How long the gateway waits for the next byte of a body."""
 PATIENCE_S = 30
 LARGE_BYTES = 400_000
+CHUNK_BYTES = 1_000
 CREATED = b"HTTP/1.1 201"
 COMING_BACK = 0.5
 UNDER_WAY = 409
 PAUSE_S = 0.2
 
-Bytes = tuple[str, str, bytes]
-"""Query, content type and body of a request."""
-
 
 # --- what they send
 
 
-def as_multipart(images: Sequence[Sent]) -> Bytes:
-    return "", *multipart(images)
+@frozen
+class Request:
+    """Of a batch, with an idempotency key."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def whole(self) -> bytes:
+        return self.head + self.body
 
 
-def as_base64(images: Sequence[Sent]) -> Bytes:
-    return "", *in_base64(images)
+def a_request(images: Sequence[Sent], content_type: str, body: bytes, query: str = "") -> Request:
+    head = head_of(content_type, len(body), query, {"Idempotency-Key": f'"{images[0].name}"'})
+    return Request(head, body)
 
 
-def as_raw(images: Sequence[Sent]) -> Bytes:
-    """A body takes one image."""
-    (image,) = images
-    return f"?name={image.name}", "image/jpeg", image.content
+def as_multipart(images: Sequence[Sent]) -> Request:
+    return a_request(images, *multipart(images))
 
 
-FORMS: Sequence[Callable[[Sequence[Sent]], Bytes]] = (as_multipart, as_base64, as_raw)
+def as_base64(images: Sequence[Sent]) -> Request:
+    return a_request(images, *in_base64(images))
+
+
+def as_raw(images: Sequence[Sent]) -> Request:
+    """The first image alone."""
+    return a_request(images, "image/jpeg", images[0].content, f"?name={images[0].name}")
+
+
+def chunked(request: Request) -> Request:
+    """The same without a length that tells where it ends."""
+    length = f"Content-Length: {len(request.body)}".encode()
+    pieces = [request.body[start : start + CHUNK_BYTES] for start in range(0, len(request.body), CHUNK_BYTES)]
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+    head = request.head.replace(length, b"Transfer-Encoding: chunked")
+    return Request(head, b"".join([*chunks, b"0\r\n\r\n"]))
+
+
+def as_chunked_multipart(images: Sequence[Sent]) -> Request:
+    return chunked(as_multipart(images))
+
+
+def as_chunked_raw(images: Sequence[Sent]) -> Request:
+    return chunked(as_raw(images))
+
+
+Form = Callable[[Sequence[Sent]], Request]
+FORMS: Sequence[Form] = (as_multipart, as_base64, as_raw, as_chunked_multipart, as_chunked_raw)
+OF_ONE_IMAGE = (as_raw, as_chunked_raw)
 
 
 # --- how they leave
@@ -106,7 +139,7 @@ MOMENTS = ("in the body", "after the last byte", "in the answer")
 class Plan:
     """How one client goes."""
 
-    form: Callable[[Sequence[Sent]], Bytes]
+    form: Form
     moment: str
     way: Leaving
 
@@ -146,20 +179,19 @@ class Vanishing:
 
     async def one(self, number: int, plan: Plan) -> None:
         images = self._images(f"v{number}", plan)
-        query, content_type, body = plan.form(images)
-        head = head_of(content_type, len(body), query, {"Idempotency-Key": f'"{images[0].name}"'})
+        request = plan.form(images)
         line = Line(*await asyncio.open_connection(HOST, self.world.gateway.port))
         try:
             if plan.moment == "in the body":
-                await self._in_the_body(line, head + body[: self.dice.randrange(len(body))], images, plan.way)
+                await self._in_the_body(line, request, images, plan.way)
             elif plan.moment == "after the last byte":
-                await self._after_the_last_byte(line, head + body, images, plan.way)
+                await self._after_the_last_byte(line, request, images, plan.way)
             else:
-                await self._in_the_answer(line, head + body, images, plan.way)
+                await self._in_the_answer(line, request, images, plan.way)
         finally:
             line.writer.transport.abort()
         if self.dice.random() < COMING_BACK:
-            await self._come_back(images, head, body)
+            await self._come_back(images, request)
 
     async def accept_what_became_jobs(self) -> None:
         """Once all is over: of requests of which nobody knew."""
@@ -171,26 +203,28 @@ class Vanishing:
             if job is not None:
                 self._accept(job["job_id"], images)
 
-    async def _in_the_body(self, line: Line, begun: bytes, images: Sequence[Sent], way: Leaving) -> None:
+    async def _in_the_body(self, line: Line, request: Request, images: Sequence[Sent], way: Leaving) -> None:
         self.battle.records.refuse(images)
-        await _send(line, begun)
+        await _send(line, request.head + request.body[: self.dice.randrange(len(request.body))])
         await way(line)
         if way is not Line.reset:
             answer = await line.all_that_comes()
             self._note("in the body", answer, (b"", b"HTTP/1.1 400", b"HTTP/1.1 408"), images)
 
     async def _after_the_last_byte(
-        self, line: Line, request: bytes, images: Sequence[Sent], way: Leaving
+        self, line: Line, request: Request, images: Sequence[Sent], way: Leaving
     ) -> None:
         self.battle.records.leave_unanswered(images)
         self.unknown.append(images)
-        await _send(line, request)
+        await _send(line, request.whole)
         await way(line)
         if way is Line.close_half:
             self._note("after the last byte", await line.all_that_comes(), (b"", CREATED), images)
 
-    async def _in_the_answer(self, line: Line, request: bytes, images: Sequence[Sent], way: Leaving) -> None:
-        await _send(line, request)
+    async def _in_the_answer(
+        self, line: Line, request: Request, images: Sequence[Sent], way: Leaving
+    ) -> None:
+        await _send(line, request.whole)
         async with asyncio.timeout(PATIENCE_S):
             begun = await line.reader.readexactly(len(CREATED))
         await way(line)
@@ -201,11 +235,13 @@ class Vanishing:
         else:
             self._accept(job["job_id"], images)
 
-    async def _come_back(self, images: Sequence[Sent], head: bytes, body: bytes) -> None:
+    async def _come_back(self, images: Sequence[Sent], request: Request) -> None:
         """Until it is answered: the first request may still be under way, for the gateway."""
         port = self.world.gateway.port
         async with asyncio.timeout(PATIENCE_S):
-            while (answer := await exchanged(port, head, body)) is not None and answer.status == UNDER_WAY:
+            while (
+                answer := await exchanged(port, request.head, request.body)
+            ) and answer.status == UNDER_WAY:
                 await asyncio.sleep(PAUSE_S)
         self._note("on coming back", b"HTTP/1.1 %d" % answer.status if answer else b"", (CREATED,), images)
         if answer is not None and answer.status == 201:
@@ -223,7 +259,7 @@ class Vanishing:
             self.battle.records.wrong.append(f"{answer!r} for {_names(images)}")
 
     def _images(self, name: str, plan: Plan) -> Sequence[Sent]:
-        images = [a_jpeg_named(name)] if plan.form is as_raw else some_images(self.dice, name)
+        images = [a_jpeg_named(name)] if plan.form in OF_ONE_IMAGE else some_images(self.dice, name)
         return [self._perhaps_enlarged(image) for image in images]
 
     def _perhaps_enlarged(self, image: Sent) -> Sent:
@@ -232,8 +268,8 @@ class Vanishing:
         return enlarged(image, LARGE_BYTES) if is_jpeg and self.dice.random() < 0.5 else image
 
 
-async def _send(line: Line, request: bytes) -> None:
-    line.writer.write(request)
+async def _send(line: Line, sent: bytes) -> None:
+    line.writer.write(sent)
     await line.writer.drain()
 
 
