@@ -27,8 +27,6 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, Object
 log = structlog.get_logger(__name__)
 
 _HEADS_AT_ONCE: Final = 16
-_LOOK_S: Final = 20.0
-"""For all of them."""
 
 
 @frozen
@@ -53,6 +51,8 @@ class Retry:
     _clock: Clock
     _idempotent: IdempotentRequests
     _prefix: str
+    look_s: float = 20.0
+    """How long the object store may take to tell of all originals whether they are there."""
 
     async def once(self, job_id: str, indices: Sequence[int] | None, *, key: str | None) -> Accepted:
         """As a call, but for all requests with that key there is one job.
@@ -101,7 +101,7 @@ class Retry:
         """Raises Conflict when some are gone from the object store, Unavailable."""
         originals = [each.image.original for each in chosen if each.image.original]
         try:
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(self.look_s):
                 gone = await self._gone(originals)
         except TimeoutError as error:
             raise Unavailable("The object store does not answer in time.") from error

@@ -1,6 +1,8 @@
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -208,9 +210,18 @@ class NoObjects:
         raise Unavailable("The object store is down.")
 
 
-async def test_while_the_object_store_is_down_nothing_is_accepted(parts: Parts):
+class SilentObjects:
+    """An object store that says nothing."""
+
+    async def head(self, key: ObjectKey) -> StoredObject:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+@pytest.mark.parametrize("objects", [NoObjects(), SilentObjects()], ids=["down", "silent"])
+async def test_while_the_object_store_is_away_nothing_is_accepted(parts: Parts, objects: Any):
     job = await a_failed_job(parts)
-    retry = evolve(parts.retry, objects=NoObjects())  # type: ignore[arg-type]  # it only looks
+    retry = evolve(parts.retry, objects=objects, look_s=0.05)
     with pytest.raises(Unavailable):
         await retry(job.job_id)
     assert (await parts.jobs.page(limit=10)).total == 1
