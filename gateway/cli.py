@@ -112,9 +112,9 @@ def show_config(config: Path | None, role: str | None) -> None:
 @config_option
 @worker_option
 def health(config: Path | None, role: str | None) -> None:
-    """Ask whether the gateway of these settings, or a worker, is alive.
+    """Ask whether the gateway, or a worker, is alive.
 
-    The exit code is 0 if it is, for a container's health check.
+    The one of these settings. The exit code is 0 if it is, for a container's health check.
     """
     http = _http(config, role)
     url = _url(http)

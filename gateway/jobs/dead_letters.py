@@ -76,16 +76,9 @@ class DeadLetters:
 
     async def run_once(self) -> None:
         """Look at what lies there now, unless another does. Raises Unavailable when the broker or the store is down."""
-        messages = (await self._broker.depth(Queue.DEAD_LETTER)).messages
-        if messages == 0:
-            self._metrics.jobs.foreign_dead_letters.set(0)
-            self._others = self._behind = 0
-            return
-        if messages == self._others and self._clock.monotonic() < self._look_again_at:
-            return
         async with self._lease.turn() as is_ours:
             if is_ours:
-                await self._look_at(messages)
+                await self._look()
 
     def warnings(self) -> Sequence[str]:
         """What an operator should know of now, a line each, for readyz."""
@@ -97,6 +90,14 @@ class DeadLetters:
             f"those of ours among the {self._behind} behind them are missed at their deadline alone. Empty the queue."
         )
         return [line]
+
+    async def _look(self) -> None:
+        messages = (await self._broker.depth(Queue.DEAD_LETTER)).messages
+        if messages == 0:
+            self._metrics.jobs.foreign_dead_letters.set(0)
+            self._others = self._behind = 0
+        elif messages != self._others or self._clock.monotonic() >= self._look_again_at:
+            await self._look_at(messages)
 
     async def _look_at(self, messages: int) -> None:
         ours, others = await self._sweep()

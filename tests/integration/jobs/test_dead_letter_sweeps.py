@@ -44,6 +44,14 @@ class TestLease:
         await parts.dead_letters.run_once()
         assert len(await kept(parts)) == 1
 
+    async def test_what_another_gateway_holds_while_it_sweeps_is_not_taken_for_gone(self, parts: Parts):
+        await publish_others(parts, 2)
+        await parts.dead_letters.run_once()
+        await acquire(parts, "another")
+        async with parts.broker.sweep(Queue.DEAD_LETTER, limit=2):
+            await parts.dead_letters.run_once()
+        assert parts.measured("foreign_dead_letters") == 2
+
     async def test_a_gateway_that_died_in_its_sweep_keeps_nobody_waiting_longer_than_its_lease(
         self, parts: Parts
     ):
