@@ -104,7 +104,9 @@ async def _ask(name: str, check: Check) -> CheckResult:
         async with asyncio.timeout(CHECK_S):
             return CheckResult(True, await check())
     except TimeoutError:
-        return CheckResult(False, f"no answer within {CHECK_S:g} seconds")
+        reason = f"no answer within {CHECK_S:g} seconds"
+        log.warning("not ready", part=name, reason=reason)
+        return CheckResult(False, reason)
     except GatewayError as error:
         log.warning("not ready", part=name, reason=str(error))
         return CheckResult(False, error.text)

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from gateway.api import health
 from gateway.api.application import build_worker_application
@@ -114,6 +115,21 @@ async def test_a_worker_is_asked_for_its_own_parts() -> None:
             "checks": {"broker": {"status": "ok", "detail": "well"}},
             "warnings": [],
         }
+
+
+async def test_a_part_that_does_not_answer_makes_it_unready_and_the_log_says_which() -> None:
+    async def silence() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    with capture_logs() as lines:
+        async with a_worker_s_door({"broker": silence}, []) as (_, http), http.get("/readyz") as answer:
+            report = await answer.json()
+    reason = f"no answer within {health.CHECK_S:g} seconds"
+    assert (answer.status, report["checks"]["broker"]) == (503, {"status": "failing", "detail": reason})
+    assert [(line["event"], line["part"], line["reason"]) for line in lines] == [
+        ("not ready", "broker", reason)
+    ]
 
 
 async def test_warnings_are_those_of_the_moment_and_make_nobody_unready() -> None:
