@@ -33,6 +33,7 @@ images = st.builds(
     source_url=st.none() | texts,
     original=st.none() | st.builds(Original, texts, texts, sizes, texts),
     status=st.sampled_from(Status),
+    interruptions=st.integers(0, 9),
     published_at=st.none() | moments,
     not_before=st.none() | moments,
     start_time=st.none() | moments,

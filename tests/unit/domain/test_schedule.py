@@ -5,13 +5,17 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.schedule import Waiting, take_turns
+from gateway.domain.schedule import Waiting, each, take_turns
 
 backlogs = st.dictionaries(
     st.text("abcdef", min_size=1, max_size=2),
     st.lists(st.integers(0, 99), max_size=8, unique=True).map(sorted),
 )
 rooms = st.integers(min_value=-3, max_value=60)
+
+
+def test_all_that_wait_are_told_job_by_job():
+    assert each({"one": [0, 2], "two": [1]}) == [Waiting("one", 0), Waiting("one", 2), Waiting("two", 1)]
 
 
 def test_jobs_take_turns():
