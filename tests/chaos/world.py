@@ -30,6 +30,8 @@ PAGE = 100
 STATUSES = ("pending", "processing", "completed", "failed", "cancelled")
 DEADLINE_BESIDE_EXISTING_S = 4
 """Existing services may lose messages, and what is lost is missed at its deadline alone: so that comes soon."""
+LATE_S = 120
+"""Four times what S3 is given for one step."""
 MANY_TRIES = 50
 """Of downloads, trips and messages: each fault may cost one, and that is no failure of the gateway's."""
 WORKERS = {
@@ -53,6 +55,11 @@ class World:
     @property
     def takes_pngs(self) -> bool:
         return True
+
+    @property
+    def late_s(self) -> float:
+        """So long after a request what was sent to the store may arrive there: the gateway looks again."""
+        return 0
 
     async def objects(self) -> dict[str, set[str]]:
         """The keys in each bucket."""
@@ -127,6 +134,10 @@ class ProductionWorld(World):
     def takes_pngs(self) -> bool:
         """The existing processor fails on each."""
         return not self.is_existing
+
+    @property
+    def late_s(self) -> float:
+        return LATE_S
 
     async def objects(self) -> dict[str, set[str]]:
         names = self.place.names

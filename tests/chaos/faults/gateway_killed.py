@@ -13,6 +13,7 @@ from typing import Literal
 from tests.chaos.battle import Battle
 from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
+from tests.chaos.reservations import with_reservations
 from tests.chaos.world import embedded_world, production_world
 from tests.servers.gateway import START_S, Gateway
 from tests.servers.rabbitmq import listens
@@ -35,7 +36,8 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
         async with start(folder / f"world-{number}") as world:
             battle = Battle(world, thrown_from(dice))
             await _struck(battle, share, thrown_from(dice))
-            measured += await battle.measured(share)
+            seen = await battle.measured(share)
+            measured += await with_reservations(world, seen, late_s=world.late_s)
     return measured
 
 

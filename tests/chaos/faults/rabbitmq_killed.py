@@ -15,6 +15,7 @@ from attrs import frozen
 from tests.chaos.battle import Battle
 from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
+from tests.chaos.reservations import with_reservations
 from tests.chaos.world import ProductionWorld, production_world
 
 MOST_OF_ONE_WORLD = 25
@@ -53,7 +54,8 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
         async with production_world(folder / f"world-{number}", **beside.options) as world:
             battle = Battle(world, thrown_from(dice), beside.most_open_images)
             await _struck(battle, world, share, beside.name, thrown_from(dice))
-            measured += await battle.measured(share)
+            seen = await battle.measured(share)
+            measured += await with_reservations(world, seen, late_s=world.late_s)
     return measured
 
 
