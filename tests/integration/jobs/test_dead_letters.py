@@ -97,15 +97,13 @@ async def test_an_image_whose_attempts_are_used_up_fails_with_the_code_and_the_r
     )
 
 
-async def test_an_image_that_the_model_refuses_fails_at_once(parts: Parts):
+@pytest.mark.parametrize("code", ["analysis_refused", "analysis_crashed"])
+async def test_an_image_that_would_be_rejected_again_and_at_a_price_fails_at_once(parts: Parts, code: str):
+    """The model refuses it, or it kills the analyzer."""
     job = await a_published_job(parts)
-    image = await give_up(
-        parts, job, failure_code="analysis_refused", reject_reason="The model refuses this picture."
-    )
+    image = await give_up(parts, job, failure_code=code, reject_reason="No.")
     assert image.status is Status.FAILED
-    assert image.failure == Failure(
-        "analysis_refused", "the analyzer rejected the image once: The model refuses this picture."
-    )
+    assert image.failure == Failure(code, "the analyzer rejected the image once: No.")
 
 
 async def test_a_refusal_of_an_attempt_that_is_not_the_newest_changes_nothing(parts: Parts):
