@@ -1,5 +1,5 @@
 """Removes what nobody needs any more: leftovers of requests that ended without a job, jobs whose time is over with
-their dead letters, and dead letters whose job is long gone.
+their dead letters, dead letters whose job is long gone, and answers to idempotency keys that have expired.
 
 Objects go first, the record of them last, so that a crash in between only repeats the work. Before its objects go, a
 job is retired: from then on no retry of it is accepted, and one that was before keeps the originals that it works on.
