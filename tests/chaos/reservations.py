@@ -10,8 +10,6 @@ from attrs import evolve
 from tests.chaos.report import Measured
 from tests.chaos.world import World
 
-LATE_S = 120
-"""What was sent to an S3 may arrive so long after it was given up: four times the timeout that is usual."""
 CLEAN_S = 5
 """So long after they are due, reservations may still wait for the cleaner."""
 

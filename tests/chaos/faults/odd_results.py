@@ -22,7 +22,7 @@ from tests.chaos.fault import Fault, thrown_from
 from tests.chaos.meddler import BEFORE, Meddler, a_meddler
 from tests.chaos.odd_messages import Message
 from tests.chaos.report import Measured
-from tests.chaos.reservations import LATE_S, with_reservations
+from tests.chaos.reservations import with_reservations
 from tests.chaos.world import ProductionWorld, production_world
 
 PATIENCE_S = 60
@@ -80,7 +80,7 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
             await until_all_is_told(world, meddler)
         print(dict(meddler.odd), file=sys.stderr, flush=True)
         measured = await battle.measured(meddler.odd.total())
-        measured = await with_reservations(world, measured, late_s=LATE_S)
+        measured = await with_reservations(world, measured, late_s=world.late_s)
         for queue, expected in meddler.parked.items():
             measured += compared(queue, expected, await lying_in(world, queue))
         return measured
