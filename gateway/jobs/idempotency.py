@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -89,12 +89,12 @@ class Turn:
     _answers: Answers
     _clock: Clock
     _keep: timedelta
-    _key: str | None = None
+    _key: str = ""
     _first: Answer | None = None
 
     @property
     def has_key(self) -> bool:
-        return self._key is not None
+        return bool(self._key)
 
     @property
     def is_repeat(self) -> bool:
@@ -106,7 +106,7 @@ class Turn:
 
         Where the commit raises AlreadyAnswered, the turn took longer than its lease: undo, then `repeated`.
         """
-        if self._key is None:
+        if not self._key:
             return ()
         receipt = receipt_of(job)
         expires_at = receipt.created_at + self._keep
@@ -122,7 +122,7 @@ class Turn:
 
     async def _answer_of_another(self) -> Answer:
         """Of one that was quicker. Raises RequestInFlight if it is forgotten by now: the client may ask again."""
-        answer = await self._answers.answer(self._key or "", now=self._clock.now())
+        answer = await self._answers.answer(self._key, now=self._clock.now())
         if answer is None:
             raise RequestInFlight
         return answer
@@ -142,7 +142,7 @@ class IdempotentRequests:
     async def turn(self, key: str | None) -> AsyncIterator[Turn]:
         """The turn of a request with that key, or with none. Raises RequestInFlight, Unavailable."""
         if key is None:
-            yield self._turn()
+            yield self._any_time
             return
         async with self._alone(key):
             first = await self._answers.answer(key, now=self._clock.now())
@@ -165,7 +165,12 @@ class IdempotentRequests:
                 return await turn.repeated(asked)
             return Accepted(receipt_of(job))
 
-    def _turn(self, key: str | None = None, first: Answer | None = None) -> Turn:
+    @cached_property
+    def _any_time(self) -> Turn:
+        """The turn of every request without a key."""
+        return self._turn()
+
+    def _turn(self, key: str = "", first: Answer | None = None) -> Turn:
         keep = timedelta(seconds=self._keep_s)
         return Turn(answers=self._answers, clock=self._clock, keep=keep, key=key, first=first)
 
