@@ -19,7 +19,7 @@ from tests.chaos.fault import Fault, all_faults, dice_of, shared_out
 from tests.chaos.report import RESULT, Measured, added, commit_id, read_rows, table_of, write_rows
 
 LOGS = RESULT.parent / "chaos"
-PORTION = 50
+PORTION = 20
 """What one portion of a run has at least; each is written when it is over, so that a run that is broken off counts."""
 
 

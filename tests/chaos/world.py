@@ -9,7 +9,7 @@ gives the one that the part is told of. The world itself looks at the servers di
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,15 @@ class ProductionWorld(World):
     def late_s(self) -> float:
         return LATE_S
 
+    async def is_ready(self) -> None:
+        """And analyzer and processor take messages again."""
+        await super().is_ready()
+        names = self.place.names
+        taken = (names.image_upload, names.metadata_generated, names.image_processed)
+        async with asyncio.timeout(READY_S):
+            while not await self._have_consumers(taken):
+                await asyncio.sleep(0.02)
+
     async def objects(self) -> dict[str, set[str]]:
         names = self.place.names
         return {"original": await self._keys(names.original), "processed": await self._keys(names.processed)}
@@ -149,6 +158,10 @@ class ProductionWorld(World):
     def complaints(self) -> list[str]:
         ours = [program for program in (self.analyzer, self.processor) if "gateway" in program.command]
         return super().complaints() + [text for each in ours for text in complaints_in(each.output())]
+
+    async def _have_consumers(self, queues: Sequence[str]) -> bool:
+        depths = await self.depths()
+        return all(queue in depths and depths[queue].consumers for queue in queues)
 
     async def _keys(self, bucket: str) -> set[str]:
         pages = self.storage.get_paginator("list_objects_v2").paginate(Bucket=bucket)

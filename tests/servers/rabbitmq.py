@@ -54,6 +54,7 @@ class Depth:
     ready: int
     unacked: int
     """In somebody's hands."""
+    consumers: int
 
 
 @define(eq=False)
@@ -149,14 +150,15 @@ class RabbitMQ:
 
     async def depths(self, vhost: str) -> dict[str, Depth]:
         """Of all its queues, by name."""
+        items = ("messages_ready", "messages_unacknowledged", "consumers")
         listing = (
-            '[io:format("depth ~s ~b ~b~n", [Name, Ready, Unacked])'
-            " || [{name, {resource, _, queue, Name}}, {messages_ready, Ready}, {messages_unacknowledged, Unacked}]"
-            f' <- rabbit_amqqueue:info_all(<<"{vhost}">>, [name, messages_ready, messages_unacknowledged])]'
+            '[io:format("depth ~s ~b ~b ~b~n", [Name, Ready, Unacked, Consumers])'
+            " || [{name, {resource, _, queue, Name}}, {_, Ready}, {_, Unacked}, {_, Consumers}]"
+            f' <- rabbit_amqqueue:info_all(<<"{vhost}">>, [name, {", ".join(items)}])]'
         )
         printed = await asyncio.to_thread(self._evaluate, listing)
-        found = re.findall(r"^(?:\d+> )*depth (\S+) (\d+) (\d+)$", printed, re.MULTILINE)
-        return {name: Depth(int(ready), int(unacked)) for name, ready, unacked in found}
+        found = re.findall(r"depth (\S+) (\d+) (\d+) (\d+)$", printed, re.MULTILINE)
+        return {name: Depth(*map(int, figures)) for name, *figures in found}
 
     @contextmanager
     def impatience(self, within_s: float) -> Iterator[None]:
@@ -191,7 +193,7 @@ class RabbitMQ:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not listens(self.tls_port if self.certificates else self.port):
             if self._running.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"RabbitMQ does not start: {self._console()[-4000:]}")
+                raise RuntimeError(f"RabbitMQ does not start: {self._last_words()}")
             time.sleep(0.02)
         self._evaluate("rabbit:await_startup()")
 
@@ -255,6 +257,10 @@ class RabbitMQ:
         with (self.folder / "console").open("rb") as console:
             console.seek(begin)
             return console.read().decode(errors="replace")
+
+    def _last_words(self) -> str:
+        logs = [path.read_text(errors="replace") for path in sorted((self.folder / "log").glob("*.log"))]
+        return "\n".join(text[-4000:] for text in [self._console(), *logs])
 
     def _write_configuration(self) -> None:
         (self.folder / "home").mkdir(parents=True, exist_ok=True)
