@@ -175,7 +175,7 @@ async def embedded_world(folder: Path, *before: str, **settings: Any) -> AsyncIt
     async with (
         web_server() as site,
         running_gateway(folder / "data", *before, **_settings(site) | settings) as gateway,
-        aiohttp.ClientSession() as http,
+        _unbounded_session() as http,
     ):
         yield EmbeddedWorld(gateway, site, http)
 
@@ -233,7 +233,7 @@ async def production_world(
         place = Place(node.url, store)
         storage = await stack.enter_async_context(plain_client(store))
         site = await stack.enter_async_context(web_server())
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(_unbounded_session())
         seen_by_gateway = await stack.enter_async_context(before_gateway(place))
         seen_by_workers = await stack.enter_async_context(before_workers(place))
         chosen = _settings(site) | _deadlines(is_existing=is_existing) | settings
@@ -250,6 +250,11 @@ async def production_world(
         yield ProductionWorld(
             gateway, site, http, node, store, analyzing, tagging, place, storage, is_existing
         )
+
+
+def _unbounded_session() -> aiohttp.ClientSession:
+    """Each follower of an open job holds a connection; questions must not wait for one of them to end."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
 
 def _settings(site: Site) -> dict[str, Any]:

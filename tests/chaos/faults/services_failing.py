@@ -23,7 +23,7 @@ from tests.chaos.report import Measured
 from tests.chaos.world import DEADLINE_BESIDE_EXISTING_S, ProductionWorld, production_world
 from tests.servers.system import Make, Part, Program
 
-MOST_OF_ONE_WORLD = 10
+MOST_OF_ONE_WORLD = 5
 LONGEST_ABSENCE_S = 1.0
 REFUSALS = 3
 """So many images are refused before the service is whole again."""
