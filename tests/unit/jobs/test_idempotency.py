@@ -1,5 +1,6 @@
 """What makes two requests the same, whatever way they came."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -93,6 +94,21 @@ class TestIdentityOfContent:
         some_read, whole = Content(pieces(b"abc", b"def")), Content(pieces(b"abcdef"))
         await anext(some_read)
         assert await some_read.identity() == await whole.identity()
+
+    async def test_others_have_their_turn_between_its_pieces(self) -> None:
+        """Also where all of them lie in memory already, as those of base64 do."""
+        turns = 0
+
+        async def another() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(another())
+        await Content(pieces(*[b"abc"] * 100)).identity()
+        other.cancel()
+        assert turns >= 100
 
     async def test_content_that_breaks_off_is_not_the_same_as_what_came_of_it(self) -> None:
         broken, whole = Content(pieces(b"abc", broken=True)), Content(pieces(b"abc"))
