@@ -94,7 +94,7 @@ class Publisher:
         except ConnectionLost as error:
             if "ACCESS_REFUSED" not in error.detail:
                 raise
-            raise Forbidden(f"The broker lets us publish nothing: {error.detail}") from error
+            raise Forbidden(f"The broker lets us publish nothing ({error.detail}).") from error
 
     async def _publish_until_confirmed(self, message: _Message) -> None:
         for attempt in count(1):
