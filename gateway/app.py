@@ -125,6 +125,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             clock=clock,
             idempotent=idempotent,
             prefix=settings.jobs.trace_prefix,
+            takes_metadata_options=settings.takes_metadata_options,
         )
         cleaner = Cleaner(
             ledger=ledger,

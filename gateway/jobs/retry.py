@@ -2,6 +2,9 @@
 
 The job that they failed in may still be running, and its end stays as it is. That job and the new one work on the
 same originals, which the job store knows from the commit on: whichever is removed last takes them with it.
+
+What was asked for with that job is asked for again. Where that is not taken any more, the retry is refused, as a new
+batch would be.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ from attrs import define, frozen
 from gateway.domain.attempt import new_trace_id
 from gateway.domain.job import Image, Job, Original, Status
 from gateway.domain.job_id import new_job_id
+from gateway.domain.options import BatchOptions
 from gateway.domain.transitions import accept
 from gateway.errors import Conflict, Fault, Unavailable
 from gateway.intake.shape import MAX_FAULTS, refuse_any
@@ -51,6 +55,7 @@ class Retry:
     _clock: Clock
     _idempotent: IdempotentRequests
     _prefix: str
+    _takes_metadata_options: bool
     look_s: float = 20.0
     """How long the object store may take to tell of all originals whether they are there."""
 
@@ -75,10 +80,11 @@ class Retry:
 
         What `companions` makes of the new job is committed with it, or nothing is. Raises JobNotFound; BadInput for
         an index that is none of the job's or comes twice; Conflict when an image did not fail, has no original, or
-        there is nothing to retry, and when the job is retired meanwhile; Unavailable, NoRoom; what the job store
-        says of the companions.
+        there is nothing to retry, when the job's options would be dropped now, and when it is retired meanwhile;
+        Unavailable, NoRoom; what the job store says of the companions.
         """
         job = await self._jobs.get(job_id)
+        self._demand_that_options_are_taken(job.options)
         chosen = _all_failed(job) if indices is None else _named(job, indices)
         await self._demand_originals(chosen)
         now = self._clock.now()
@@ -87,6 +93,15 @@ class Retry:
         await self._ledger.add(change, reserved=(), companions=companions(change.job))
         log.info("job accepted", job_id=change.job.job_id, images=len(images), failed=0, retry_of=job.job_id)
         return change.job
+
+    def _demand_that_options_are_taken(self, options: BatchOptions) -> None:
+        """Raises Conflict: what is beside the gateway may have changed since the job was accepted."""
+        if options.metadata is not None and not self._takes_metadata_options:
+            text = (
+                "What the job says of metadata is not taken here any more, for the analyzer or the processor beside "
+                "this gateway may drop it (setting jobs.metadata_options)."
+            )
+            raise Conflict(text, code="metadata_options_refused")
 
     def _anew(self, image: Image, index: int) -> Image:
         return Image(

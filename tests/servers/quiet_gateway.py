@@ -163,6 +163,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         clock=clock,
         idempotent=idempotent,
         prefix=settings.jobs.trace_prefix,
+        takes_metadata_options=settings.takes_metadata_options,
     )
     context = AppContext(
         settings=settings,

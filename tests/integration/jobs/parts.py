@@ -84,8 +84,12 @@ class Parts:
             settings=self.intake,
             urls=FetchPolicy(),
             prefix=self.settings.trace_prefix,
-            takes_metadata_options=self.settings.metadata_options == "allowed",
+            takes_metadata_options=self.takes_metadata_options,
         )
+
+    @property
+    def takes_metadata_options(self) -> bool:
+        return self.settings.metadata_options == "allowed"
 
     @property
     def requeue(self) -> Requeue:
@@ -100,6 +104,7 @@ class Parts:
             clock=self.clock,
             idempotent=self.idempotent,
             prefix=self.settings.trace_prefix,
+            takes_metadata_options=self.takes_metadata_options,
         )
 
     @property

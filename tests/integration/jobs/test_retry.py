@@ -95,6 +95,18 @@ async def test_what_was_asked_for_with_the_batch_is_asked_for_again(tmp_path):
         assert (await parts.retry(job.job_id)).options == options
 
 
+async def test_what_is_not_taken_any_more_is_refused_and_not_dropped(tmp_path):
+    """Another processor stands beside the gateway since."""
+    options = BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+    async with parts_in(tmp_path, metadata_options="allowed") as parts:
+        job = await failed(parts, await parts.submitted(sent(a_jpeg()), options), 0)
+        for indices in (None, [0]):
+            with pytest.raises(Conflict) as caught:
+                await evolve(parts.retry, takes_metadata_options=False)(job.job_id, indices)
+            assert caught.value.code == "metadata_options_refused"
+        assert (await parts.jobs.page(limit=10)).total == 1
+
+
 async def test_the_old_job_stays_as_it_is(parts: Parts):
     job = await a_failed_job(parts)
     await parts.retry(job.job_id)
