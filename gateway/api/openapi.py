@@ -217,9 +217,9 @@ def _retry() -> Schema:
             "404": _problem("No such batch, or its time is over."),
             "408": _problem("The body came too slowly."),
             "409": _problem(
-                "An image did not fail, its original was not kept or is gone, there is nothing to retry, or the options "
-                "of the batch are not taken any more; or an earlier request with this idempotency key is still being "
-                "worked on.",
+                "An image did not fail, its original was not kept or is gone, there is nothing to retry, or the "
+                "options of the batch are not taken any more; or an earlier request with this idempotency key is still "
+                "being worked on.",
                 _LATER,
             ),
             "413": _problem("The body is over its bound."),
