@@ -125,6 +125,10 @@ class Link:
         with self._questions.one(), losses_told():
             yield
 
+    def waiting(self) -> AbstractContextManager[None]:
+        """Around what waits for the broker likewise, and raises errors of ours alone."""
+        return self._questions.one()
+
     def while_blocked(self, again_and_again: Callable[[], None]) -> AbstractContextManager[None]:
         """That is called, within this context, each LOOK_S in which the broker reads nothing from the connection."""
         return self._questions.telling_excuses(again_and_again)

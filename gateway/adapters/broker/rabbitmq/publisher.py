@@ -21,6 +21,7 @@ from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, Nacked, Retu
 from gateway.adapters.broker.rabbitmq.headers import carried
 from gateway.adapters.broker.rabbitmq.link import Link, is_blocked
 from gateway.adapters.broker.rabbitmq.topology import Topology
+from gateway.adapters.broker.rabbitmq.transport import Transport
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.pacing import pause_after
@@ -124,7 +125,7 @@ class Publisher:
 
     async def _publish_once(self, message: _Message) -> None:
         channel = await self._open_channel(await self._unblocked_connection())
-        with self._link.question():
+        with self._link.waiting():
             await channel.publish(self._settings.queue_name(message.queue), message.body, message.headers)
 
     async def _unblocked_connection(self) -> Connection:
@@ -134,13 +135,19 @@ class Publisher:
 
     async def _open_channel(self, connection: Connection) -> ConfirmingChannel:
         transport = self._link.transport_of(connection)
+        if (channel := self._channel_on(transport)) is not None:
+            return channel
         async with self._opening:
-            channel = self._channel
-            if channel is None or not channel.is_alive or not channel.is_of(transport):
+            channel = self._channel_on(transport)
+            if channel is None:
                 with self._link.question():
                     opened = cast(Channel, await connection.channel())
                 channel = self._channel = ConfirmingChannel(opened, transport)
             return channel
+
+    def _channel_on(self, transport: Transport) -> ConfirmingChannel | None:
+        channel = self._channel
+        return channel if channel is not None and channel.is_alive and channel.is_of(transport) else None
 
     def _why_not(self) -> Unavailable:
         """What kept a message from being confirmed in time."""
