@@ -82,8 +82,8 @@ class JobStore(Protocol):
         """Commit a new job with its first events, and end the reservations it used, in one transaction.
 
         Raises, with nothing committed: Conflict when a reservation is gone (overdue and cleaned), for its object is
-        gone too; JobNotFound when the job that it tries again is gone or retired; AlreadyAnswered when the key of an
-        Answer among the companions has one that has not expired; DeadLetterNotFound.
+        gone too, or when the job that it tries again is retired, JobNotFound when that one is gone; AlreadyAnswered
+        when the key of an Answer among the companions has one that has not expired; DeadLetterNotFound.
         """
 
     async def update(
@@ -92,8 +92,8 @@ class JobStore(Protocol):
         """Read the job, let `decide` (pure, not async) say what it becomes, commit job and events as one.
 
         Decisions on one job follow one another. Returns what was committed, None when the job did not change; the
-        companions are committed in both cases. Raises JobNotFound, DeadLetterNotFound; what `decide` raises, with
-        nothing changed.
+        companions are committed in both cases. Raises, with nothing changed: JobNotFound, AlreadyAnswered,
+        DeadLetterNotFound; what `decide` raises.
         """
 
     async def get(self, job_id: str) -> Job:

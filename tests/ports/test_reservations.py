@@ -54,6 +54,13 @@ async def test_a_release_and_a_job_in_the_same_instant_never_both_succeed(store:
     assert (await store.page(limit=1)).total == 0
 
 
+async def test_what_is_reserved_again_in_the_instant_of_its_release_stands(store: Store):
+    await store.reserve(["one"], deadline=NOW)
+    await asyncio.gather(store.release(["one"]), store.reserve(["one"], deadline=LATER))
+    assert list(await store.overdue(LATER + SECOND, limit=10)) == ["one"]
+    await store.add(an_accepted_job(), reserved=["one"])
+
+
 async def test_a_job_that_exists_already_is_not_added_twice(store: Store):
     """Whatever the error is, it harms nobody beside it."""
     job = await add(store, an_accepted_job(images=1))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from attrs import evolve
 
 from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change
@@ -231,6 +232,14 @@ async def test_one_companion_that_can_not_be_committed_keeps_everything_else_bac
         await store.get(again.job.job_id)
     assert await store.answer("key", now=NOW) is None
     assert await store.retire(job.job_id) == frozenset()
+
+
+async def test_a_companion_that_can_not_be_written_keeps_the_change_back(store: Store):
+    job = await add(store, an_accepted_job())
+    unwritable = evolve(_letter_of(job), reason="\ud800")
+    with pytest.raises(Exception):  # noqa: B017 - whichever it is
+        await store.update(job.job_id, publish, companions=[unwritable])
+    assert await store.get(job.job_id) == job
 
 
 async def test_neither_is_a_change_committed_without_its_companions(store: Store):

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway.adapters.job_store.queries import before_cursor
 from gateway.adapters.job_store.rows import (
+    Row,
     answer_of,
     answer_row,
     fetch_json,
@@ -23,6 +24,9 @@ from gateway.errors import Conflict
 from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.dead_letters import DeadLetterNotFound, DeadLetterPage
 from gateway.ports.job_store import Companion, TakenLetter
+
+Write = tuple[str, Row]
+"""A statement and its values."""
 
 _KEEP_LETTER = "INSERT OR IGNORE INTO dead_letters (dead_letter_id, job_id, at, data) VALUES (?, ?, ?, ?)"
 _TAKE_LETTER = "UPDATE dead_letters SET data = NULL WHERE dead_letter_id = ?"
@@ -39,6 +43,7 @@ SELECT json_array(
     ))
 )
 """
+_KEEP_ANSWER = "REPLACE INTO answers VALUES (?, ?, ?)"
 _ANSWER = "SELECT json(data) FROM answers WHERE idempotency_key = :key AND expires_at > :now"
 _SHARE = "INSERT OR IGNORE INTO shared_originals VALUES (?, ?)"
 _SHARED_WITH_OTHERS = """
@@ -49,24 +54,20 @@ SELECT json_group_array(object_key) FROM shared_originals AS mine WHERE job_key 
 """
 
 
-def check(connection: sqlite3.Connection, companions: Sequence[Companion], now: datetime | None) -> None:
-    """Whether they can be written. Raises AlreadyAnswered, DeadLetterNotFound."""
-    for companion in companions:
-        if isinstance(companion, TakenLetter):
-            letter(connection, companion.dead_letter_id)
-        elif isinstance(companion, Answer) and now and answer(connection, companion.key, now):
-            raise AlreadyAnswered("A request with this idempotency key was answered meanwhile.")
+def writes(connection: sqlite3.Connection, companions: Sequence[Companion]) -> Sequence[Write]:
+    """What commits them. Raises AlreadyAnswered, DeadLetterNotFound."""
+    return [_write(connection, companion) for companion in companions]
 
 
-def write(connection: sqlite3.Connection, companions: Sequence[Companion]) -> None:
-    """Those that `check` found well."""
-    for companion in companions:
-        if isinstance(companion, DeadLetter):
-            connection.execute(_KEEP_LETTER, letter_row(companion))
-        elif isinstance(companion, TakenLetter):
-            connection.execute(_TAKE_LETTER, (companion.dead_letter_id,))
-        else:
-            connection.execute("REPLACE INTO answers VALUES (?, ?, ?)", answer_row(companion))
+def _write(connection: sqlite3.Connection, companion: Companion) -> Write:
+    if isinstance(companion, DeadLetter):
+        return _KEEP_LETTER, letter_row(companion)
+    if isinstance(companion, TakenLetter):
+        letter(connection, companion.dead_letter_id)
+        return _TAKE_LETTER, (companion.dead_letter_id,)
+    if answer(connection, companion.key, companion.receipt.created_at):
+        raise AlreadyAnswered("A request with this idempotency key was answered meanwhile.")
+    return _KEEP_ANSWER, answer_row(companion)
 
 
 def letter(connection: sqlite3.Connection, dead_letter_id: str) -> DeadLetter:

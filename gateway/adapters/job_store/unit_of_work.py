@@ -113,14 +113,14 @@ class UnitOfWork:
 
     def add(self, accepted: Change, reserved: Sequence[str], companions: Sequence[Companion] = ()) -> None:
         self._demand(reserved)
-        beside.check(self._connection, companions, accepted.job.created_at)
+        writes = beside.writes(self._connection, companions)
         retried = self._retried(accepted.job)
         kept = KeptJob(next(self._keys), accepted.job)
         self._stage(kept, accepted, None)
         self._released.update(reserved)
         if retried is not None:
             beside.share_originals(self._connection, kept.job, (retried.key, kept.key))
-        beside.write(self._connection, companions)
+        self._make(writes)
 
     def update(
         self,
@@ -129,11 +129,11 @@ class UnitOfWork:
         companions: Sequence[Companion] = (),
     ) -> Change | None:
         kept = self._job_of(job_id)
-        beside.check(self._connection, companions, None)
+        writes = beside.writes(self._connection, companions)
         change = decide(kept.job)
         if change is not None:
             self._stage(KeptJob(kept.key, change.job), change, kept.job)
-        beside.write(self._connection, companions)
+        self._make(writes)
         return change
 
     def retire(self, job_id: str) -> frozenset[str]:
@@ -150,6 +150,8 @@ class UnitOfWork:
 
     def reserve(self, trace_ids: Sequence[str], deadline: datetime) -> None:
         self._reserved |= dict.fromkeys(trace_ids, microseconds(deadline))
+        self._claimed.difference_update(trace_ids)
+        self._released.difference_update(trace_ids)
 
     def claim(self, trace_ids: Sequence[str]) -> Sequence[str]:
         query = "SELECT trace_id FROM reservations WHERE trace_id IN (SELECT value FROM json_each(?))"
@@ -162,12 +164,10 @@ class UnitOfWork:
         self._released.update(trace_ids)
 
     def keep_letter(self, letter: DeadLetter) -> None:
-        beside.write(self._connection, (letter,))
+        self._make(beside.writes(self._connection, (letter,)))
 
     def delete_letter(self, dead_letter_id: str) -> None:
-        taken = (TakenLetter(dead_letter_id),)
-        beside.check(self._connection, taken, None)
-        beside.write(self._connection, taken)
+        self._make(beside.writes(self._connection, (TakenLetter(dead_letter_id),)))
 
     def delete_letters(self) -> int:
         return beside.delete_letters(self._connection)
@@ -262,6 +262,10 @@ class UnitOfWork:
         self._jobs.clear()
         self._forgets = True
         return self._connection.execute(_TAKE_PUBLISHES_BACK.format(data=data)).rowcount
+
+    def _make(self, writes: Sequence[beside.Write]) -> None:
+        for statement, row in writes:
+            self._connection.execute(statement, row)
 
     def _write_rows(self, statement: str, rows: Sequence[Row]) -> None:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
