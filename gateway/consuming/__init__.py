@@ -3,6 +3,7 @@
 Workers     the service: what becomes of a message, and of trouble (`workers`)
 Company     who works beside whom, and how one comes to be alone (`company`)
 tries       how often work on a message was begun, as its own header says (`tries`)
+Begun       what this process began, which kills nobody if it comes again (`begun`)
 """
 
 from gateway.consuming.tries import tries_of

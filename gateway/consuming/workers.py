@@ -9,7 +9,8 @@ reason as headers, and an ack once the broker has confirmed that. Likewise it is
 queue: the broker's own way would call it redelivered, which is what is said of a message whose worker died over it.
 
 Such a one is counted before anybody works on it again. From the third try on it is worked on alone, and after the last
-one it is given up.
+one it is given up. Nothing is counted that comes again to the very process that had begun it: that one lives, and lost
+its connection.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ import structlog
 from attrs import define, field
 
 from gateway.cancellation import is_being_cancelled
+from gateway.consuming.begun import Begun
 from gateway.consuming.company import Company
 from gateway.consuming.tries import for_the_next_try, tries_of, without_tries
 from gateway.errors import GatewayError, Unavailable
@@ -71,6 +73,7 @@ class Workers:
     _max_tries: int = 5
     _give_up: Handler = _reject_it
     _company: Company = field(init=False, factory=Company)
+    _begun: Begun = field(init=False, factory=Begun)
     _at_work: dict[asyncio.Task[None], asyncio.Lock] = field(factory=dict)
     """Each worker, with what it holds while it handles a message."""
 
@@ -123,10 +126,10 @@ class Workers:
     async def _take(self, subscription: Subscription, delivery: Delivery) -> None:
         """Raises GatewayError when it must wait."""
         tries = tries_of(delivery)
-        if delivery.redelivered and tries >= self._max_tries:
+        if self._has_cost_a_try(delivery) and tries >= self._max_tries:
             log.warning("message given up", service=self.name, tries=tries)
             await self._settle(subscription, delivery, self._give_up)
-        elif delivery.redelivered:
+        elif self._has_cost_a_try(delivery):
             await self._count_try(subscription, delivery)
         elif tries < ALONE_FROM:
             await self._work_on(subscription, delivery)
@@ -137,8 +140,13 @@ class Workers:
                 await self._put_back_the_rest(subscription)
                 await self._work_on(subscription, delivery)
 
+    def _has_cost_a_try(self, delivery: Delivery) -> bool:
+        """Whether another had it in hand and may have died over it."""
+        return delivery.redelivered and delivery not in self._begun
+
     async def _work_on(self, subscription: Subscription, delivery: Delivery) -> None:
         log.debug("message in hand", service=self.name, tries=tries_of(delivery))
+        self._begun.add(delivery)
         with self._metrics.image_seconds.of(worker=self.name).timed():
             await self._settle(subscription, delivery, self._handler)
 
@@ -161,13 +169,17 @@ class Workers:
         self._tally("counted")
 
     async def _give_back(self, subscription: Subscription, delivery: Delivery, why: GatewayError) -> None:
-        if delivery.redelivered or isinstance(why, _NotRejected):  # so that it is counted, when it comes
+        if self._has_cost_a_try(delivery) or isinstance(why, _NotRejected):  # so that it is counted then
+            self._begun.discard(delivery)
             await subscription.requeue(delivery)
         else:
             await self._put_back(subscription, delivery)
 
     async def _put_back(self, subscription: Subscription, delivery: Delivery) -> None:
-        """As it came, if that can be."""
+        """As it came, if that can be. Whoever takes it then may die over it."""
+        if not subscription.holds(delivery):
+            return  # its connection is gone: it comes again, and a copy would make two of it
+        self._begun.discard(delivery)
         try:
             await self._broker.publish(self._queue, delivery.body, delivery.headers)
         except GatewayError:
@@ -179,7 +191,7 @@ class Workers:
         """What it has in hand and has not begun. To be called when nothing more is taken."""
         while deliveries := await subscription.next_batch(1):
             for delivery in deliveries:
-                if delivery.redelivered:
+                if self._has_cost_a_try(delivery):
                     await subscription.requeue(delivery)
                 else:
                     await self._put_back(subscription, delivery)
@@ -196,7 +208,7 @@ class Workers:
         except Unroutable:
             await subscription.reject(delivery)
         except Unavailable as error:
-            if tries_of(delivery) == 1 and not delivery.redelivered:
+            if tries_of(delivery) == 1 and not self._has_cost_a_try(delivery):
                 raise _NotRejected(error.text, detail=error.detail) from error
             await subscription.reject(delivery)
         else:

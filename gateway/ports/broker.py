@@ -61,6 +61,9 @@ class Subscription(Protocol):
     async def stop_taking(self) -> None:
         """From now on the queue brings nothing more; what it has brought may still be given out and settled."""
 
+    def holds(self, delivery: Delivery) -> bool:
+        """Whether it is in hand: not once it was settled, nor once its connection is gone, for then it comes again."""
+
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Done with. Of a connection that is gone: nothing happens, they come again."""
 

@@ -113,8 +113,12 @@ async def test_an_image_that_kills_analyzers_is_given_up_and_those_beside_it_are
 
 
 async def test_an_image_that_kills_processors_is_answered_as_failed(place, own_store, line, tmp_path):
-    """Here the store hangs, and the worker is killed with the message in hand."""
-    async with running(worker("processor", "ours", place, tmp_path, LOG_LEVEL="debug")) as processor:
+    """Here the store hangs, and the worker is killed with the message in hand.
+
+    It takes one message at a time, so that what counts the try has been acked by then.
+    """
+    settings = {"LOG_LEVEL": "debug", "WORKER_CONCURRENCY": "1"}
+    async with running(worker("processor", "ours", place, tmp_path, **settings)) as processor:
         await keep_original(own_store, "poison")
         os.kill(own_store.pid, signal.SIGSTOP)
         await line.publish("metadata_generated", asking("poison", WORDS))

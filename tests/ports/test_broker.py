@@ -197,6 +197,28 @@ async def test_what_is_requeued_comes_again_and_says_so(broker: Broker) -> None:
         assert (again.body, again.redelivered) == (b"a", True)
 
 
+async def test_a_delivery_is_held_until_it_is_settled(broker: Broker) -> None:
+    await publish(broker, Queue.IMAGE_UPLOAD, "acked", "requeued", "rejected")
+    async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=3) as subscription:
+        acked, requeued, rejected = held = await take(subscription, 3)
+        assert [subscription.holds(delivery) for delivery in held] == [True] * 3
+        await subscription.ack([acked])
+        await subscription.requeue(requeued)
+        await subscription.reject(rejected)
+        assert [subscription.holds(delivery) for delivery in held] == [False] * 3
+
+
+async def test_what_is_unsettled_at_the_end_is_held_no_longer(broker: Broker) -> None:
+    await publish(broker, Queue.IMAGE_UPLOAD, "a")
+    async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as ended:
+        [delivery] = await take(ended, 1)
+    async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as subscription:
+        [again] = await take(subscription, 1)
+        assert not ended.holds(delivery)
+        assert not subscription.holds(delivery)
+        assert subscription.holds(again)
+
+
 async def test_a_rejected_upload_goes_to_the_dead_letters_with_its_death(broker: Broker) -> None:
     golden_letter = golden("dead_letter.image_upload")[0]
     wanted = golden_letter["properties"]["headers"]

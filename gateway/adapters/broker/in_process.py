@@ -137,6 +137,9 @@ class _Subscription:
             self._queue.leave(self)
             self._news.set()
 
+    def holds(self, delivery: Delivery) -> bool:
+        return delivery in self._unsettled
+
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         settled = [delivery for delivery in deliveries if self._unsettled.pop(delivery, None) is not None]
         self._queue.settle(len(settled))

@@ -139,6 +139,27 @@ async def test_what_is_put_back_because_a_part_is_down_is_not_counted() -> None:
     assert tries == [2, 2, 2]
 
 
+async def test_what_was_put_back_and_killed_the_next_worker_is_counted() -> None:
+    """Though it was begun here before."""
+    broker, may_go_on, begun = InProcessBroker(), asyncio.Event(), list[int]()
+
+    async def down_at_first(delivery: Delivery) -> None:
+        begun.append(tries_of(delivery))
+        if len(begun) == 1:
+            await may_go_on.wait()
+            raise Unavailable("The object store is down.")
+
+    await broker.publish(QUEUE, b"a")
+    async with Background().running(workers(broker, down_at_first)):
+        await eventually(lambda: is_so(bool(begun)))
+        async with broker.subscribe(QUEUE, prefetch=1) as who_dies:
+            may_go_on.set()
+            (taken,) = await asyncio.wait_for(who_dies.next_batch(1), 5)
+            assert not taken.redelivered
+        await eventually(lambda: is_so(len(begun) == 2))
+    assert begun == [1, 2]
+
+
 async def is_so(fact: bool) -> bool:
     await asyncio.sleep(0)
     return fact

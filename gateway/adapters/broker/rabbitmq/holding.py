@@ -61,10 +61,14 @@ class Holding:
     def take(self, limit: int) -> list[Delivery]:
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
+    def has(self, delivery: Delivery) -> bool:
+        """Whether this very one came by the channel and is not settled yet."""
+        return self._unsettled.get(delivery.tag) is delivery
+
     async def ack(self, deliveries: Iterable[Delivery]) -> None:
         """One frame for all that are the oldest without a gap, one for each of the rest."""
         async with self._settling:
-            tags = {delivery.tag for delivery in deliveries if self._has(delivery)}
+            tags = {delivery.tag for delivery in deliveries if self.has(delivery)}
             oldest = oldest_run(self._unsettled, tags)
             if oldest:
                 await self._channel.basic_ack(oldest[-1], multiple=True, wait=False)
@@ -88,12 +92,9 @@ class Holding:
 
     async def _give_back(self, delivery: Delivery, *, requeue: bool) -> None:
         async with self._settling:
-            if self._has(delivery):
+            if self.has(delivery):
                 await self._channel.basic_reject(delivery.tag, requeue=requeue, wait=False)
                 self._forget([delivery.tag])
-
-    def _has(self, delivery: Delivery) -> bool:
-        return self._unsettled.get(delivery.tag) is delivery
 
     def _forget(self, tags: Iterable[int]) -> None:
         for tag in tags:

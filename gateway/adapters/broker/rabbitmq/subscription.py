@@ -69,6 +69,10 @@ class RabbitSubscription:
         self._has_stopped = True
         self._news.set()
 
+    def holds(self, delivery: Delivery) -> bool:
+        holding = self._live_holding()
+        return holding is not None and holding.has(delivery)
+
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         await self._settle(lambda holding: holding.ack(deliveries))
 
