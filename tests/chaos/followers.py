@@ -36,10 +36,19 @@ class Followers:
         self._following.append(asyncio.create_task(following, name=f"follower of {job_id}"))
 
     async def until_done(self, patience_s: float) -> None:
-        """Or until it takes too long: then what is missing is missing. Raises what went wrong in any of them."""
-        if self._following:
-            await asyncio.wait(self._following, timeout=patience_s)
+        """Or until nobody has heard anything for so long: then what is missing is missing. Raises what went wrong in
+        any of them.
+        """
+        waiting = set(self._following)
+        while waiting:
+            heard = self._frames_heard()
+            _, waiting = await asyncio.wait(waiting, timeout=patience_s)
+            if self._frames_heard() == heard:
+                break
         await self.stop()
+
+    def _frames_heard(self) -> int:
+        return sum(map(len, self.frames.values()))
 
     async def stop(self) -> None:
         for each in self._following:
