@@ -8,6 +8,7 @@ Counts, progress and status of a job are computed from its images and stored now
 How one value becomes the next is decided in `transitions.py`.
 """
 
+from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -174,7 +175,7 @@ class Job:
     @property
     def started_at(self) -> datetime | None:
         """When the first of its images began."""
-        return min((image.start_time for image in self.images if image.start_time is not None), default=None)
+        return min(filter(None, [image.start_time for image in self.images]), default=None)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -183,9 +184,9 @@ class Job:
 
     @cached_property
     def counts(self) -> Counts:
-        states = [image.status for image in self.images]
-        completed, failed, cancelled = map(states.count, (Status.COMPLETED, Status.FAILED, Status.CANCELLED))
-        return Counts(completed, failed, cancelled, len(states) - completed - failed - cancelled)
+        of = Counter([image.status for image in self.images])
+        ended = (of[Status.COMPLETED], of[Status.FAILED], of[Status.CANCELLED])
+        return Counts(*ended, open=len(self.images) - sum(ended))
 
     @property
     def status(self) -> Status:

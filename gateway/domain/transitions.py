@@ -100,11 +100,13 @@ def fetched(job: Job, index: int, original: Original) -> Change | None:
 
 def published(job: Job, names: Iterable[AttemptName], now: datetime) -> Change | None:
     """The broker confirmed these attempts; those that are not the newest of their image count for nothing."""
-    confirmed = {(name.trace_id, name.number) for name in names}
+    numbers: dict[str, set[int]] = {}
+    for name in names:
+        numbers.setdefault(name.trace_id, set()).add(name.number)
     moved = [
         evolve(image, published_at=now, not_before=None, **_start(image, now))
         for image in job.images
-        if (image.trace_id, image.attempt) in confirmed and image.stage is Stage.PUBLISH
+        if image.attempt in numbers.get(image.trace_id, ()) and image.stage is Stage.PUBLISH
     ]
     return _move(job, moved, now) if moved else None
 

@@ -5,6 +5,7 @@ counts as published, and a result as taken, when that is committed.
 """
 
 import asyncio
+import gc
 import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -52,6 +53,7 @@ PERSISTENT = 2
 
 async def run() -> list[Row]:
     set_up_logs(LogSettings())  # as the gateway does: a line that nobody wants costs little
+    gc.freeze()  # likewise, for both sides
     build = Path(__file__).parents[2] / "build"
     build.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=build) as folder:
@@ -93,6 +95,7 @@ class Parts:
     latest: LatestJobs
     broker: Broker
     stack: AsyncExitStack
+    all_ended: asyncio.Event
 
 
 @define
@@ -140,10 +143,13 @@ class Sides:
             await fill(parts.broker, jobs)
             collector = await a_collector(parts, self.folder)
             started = time.perf_counter()
-            async with parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=PREFETCH) as results, limit():
-                while any([(await parts.jobs.get(job.job_id)).counts.open for job in jobs]):
-                    await collector.run_once(results)
-            return MESSAGES / (time.perf_counter() - started)
+            collecting = asyncio.create_task(collector.run())
+            async with limit():
+                await parts.all_ended.wait()  # the last group's ack follows in the same turn of the loop
+            speed = MESSAGES / (time.perf_counter() - started)
+            collecting.cancel()
+            await asyncio.wait([collecting])
+            return speed
 
     async def consumed_bare(self) -> float:
         url = self._url()
@@ -176,7 +182,15 @@ class Sides:
             latest = LatestJobs(jobs)
             hub = Hub()
             hub.observe(latest.observe)
-            yield Parts(jobs, Ledger(jobs, hub, latest), latest, broker, stack)
+            ends = itertools.count(1)
+            all_ended = asyncio.Event()
+
+            def notice(change: Change) -> None:
+                if change.job.completed_at is not None and next(ends) == JOBS:
+                    all_ended.set()
+
+            hub.observe(notice)
+            yield Parts(jobs, Ledger(jobs, hub, latest), latest, broker, stack, all_ended)
 
     def _url(self) -> str:
         return self.node.url_for(self.node.add_vhost())
