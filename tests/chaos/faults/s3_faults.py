@@ -46,8 +46,8 @@ from tests.servers.faulty_s3 import Fault as Failing
 from tests.servers.system import Place
 
 SHARES = (1.0, 0.5, 0.1)
-SHORTEST_S, LONGEST_S = 0.2, 4.0
-LATEST_S = 3.0
+SHORTEST_S, LONGEST_S = 0.2, 3.0
+LATEST_S = 2.0
 """After the fault, what was given up meanwhile arrives at last."""
 CLEAN_WITHIN_S = 40
 """The gateway looks again for what may arrive late, so that what is left over is gone only then."""
