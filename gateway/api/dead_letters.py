@@ -7,7 +7,7 @@ from attrs import define
 
 from gateway.api.answers import json_answer
 from gateway.api.batches import DEFAULT_PAGE, LONGEST_PAGE, PREFIX, created_answer
-from gateway.api.parameters import number, refuse_slips
+from gateway.api.parameters import number, refuse_slips, refuse_unknown
 from gateway.api.views import dead_letter_page_fields, sent_again_fields, to_json
 from gateway.context import AppContext
 from gateway.domain.job import Job
@@ -53,7 +53,8 @@ class DeadLetters:
         await self._context.dead_letters.delete_letter(_id_of(request))
         return web.Response(status=204)
 
-    async def delete_all(self, _request: web.Request) -> web.Response:
+    async def delete_all(self, request: web.Request) -> web.Response:
+        refuse_unknown(request)
         return json_answer(to_json({"deleted": await self._context.dead_letters.delete_letters()}))
 
 

@@ -1,7 +1,7 @@
 """Query parameters and path parts, read strictly: a value that is not understood is refused, never guessed.
 
 Parameters that are not known are ignored, so that newer clients can talk to older gateways; but not where one that says
-which images are meant would then be answered with all of them, and not what a known one was meant to be.
+which are meant would then be answered with all of them, and not what a known one was meant to be.
 """
 
 import re
@@ -47,9 +47,8 @@ def refuse_unknown(request: web.Request, *known: str) -> None:
     """Raises UnknownParameter for what is not among the known ones."""
     for name in request.query:
         if name not in known:
-            raise UnknownParameter(
-                f"There is no parameter {_shown(name)} here; known are {', '.join(known)}."
-            )
+            others = f"known are {', '.join(known)}" if known else "there are none"
+            raise UnknownParameter(f"There is no parameter {_shown(name)} here; {others}.")
 
 
 def refuse_slips(request: web.Request, *known: str, meant: Mapping[str, str] = {}) -> None:

@@ -102,7 +102,7 @@ class DeadLetters:
     async def _look_at(self, messages: int) -> None:
         ours, others = await self._sweep()
         self._metrics.jobs.foreign_dead_letters.set(others)
-        if ours:
+        if ours or not others:  # none: they were taken meanwhile, or the lease was
             self._others = self._behind = 0
         else:
             self._others, self._behind = messages, max(0, messages - others)

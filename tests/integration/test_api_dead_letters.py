@@ -195,6 +195,13 @@ class TestDelete:
         assert await listed(quiet) == []
         assert await ask(quiet, "DELETE", LETTERS, status=200) == {"deleted": 0}
 
+    async def test_who_means_some_of_them_does_not_delete_all(self, quiet: QuietGateway) -> None:
+        _, letter = await rejected(quiet)
+        problem = await ask(quiet, "DELETE", LETTERS, status=400, query={"job_id": "x"})
+        assert problem["code"] == "unknown_parameter"
+        assert "There is no parameter 'job_id' here; there are none." in problem["detail"]
+        assert await listed(quiet) == [letter]
+
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
