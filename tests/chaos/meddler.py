@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,6 +49,7 @@ class Meddler:
     world: ProductionWorld
     channel: AbstractChannel
     dice: random.Random
+    _group: asyncio.TaskGroup
     odd: Counter[str] = field(factory=Counter)
     """What it did, how often."""
     parked: dict[str, Counter[tuple[bytes, str]]] = field(factory=dict)
@@ -85,8 +86,8 @@ class Meddler:
         else:
             await self._of_older_attempts(self._rejected.pop(trace_id), result)
 
-    def _begin(self, work: Any) -> None:
-        task = asyncio.create_task(work)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -113,12 +114,11 @@ class Meddler:
         await self._tell(result[0])
 
     async def in_another_order(self, result: Result) -> None:
+        """It waits for others, but not for long."""
         self._pool.append(result)
-        if len(self._pool) >= POOL:
-            await self._empty_pool()
-        else:
+        if len(self._pool) < POOL:
             await asyncio.sleep(LONGEST_DELAY_S)
-            await self._empty_pool()
+        await self._empty_pool()
 
     async def contradicted(self, result: Result) -> None:
         """Behind a completed one comes a failure of the same attempt, which names its object."""
@@ -223,11 +223,12 @@ ODDITIES: Sequence[Callable[[Meddler, dict[str, Any]], Awaitable[None]]] = (
 async def a_meddler(world: ProductionWorld, dice: random.Random) -> AsyncIterator[Meddler]:
     connection = await aiormq.connect(world.node.url)
     try:
-        meddler = Meddler(world, await connection.channel(), dice)
-        taking = await connection.channel()
-        await taking.basic_qos(prefetch_count=TAKEN_AT_ONCE)
-        await taking.basic_consume(BEFORE, meddler.receive)
-        yield meddler
-        await meddler.finish()
+        async with asyncio.TaskGroup() as group:
+            meddler = Meddler(world, await connection.channel(), dice, group)
+            taking = await connection.channel()
+            await taking.basic_qos(prefetch_count=TAKEN_AT_ONCE)
+            await taking.basic_consume(BEFORE, meddler.receive)
+            yield meddler
+            await meddler.finish()
     finally:
         await connection.close()
