@@ -6,7 +6,7 @@ import json
 import os
 import random
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar
@@ -31,13 +31,12 @@ from gateway.client.answers import (
 )
 from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
 from gateway.client.tries import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRY_AGAIN, until_answered
-from gateway.client.upload import ImageSource, Multipart, Part, are_local, document_of, parts_of
+from gateway.client.upload import Body, ImageSource, body_of, watched
 
 T = TypeVar("T")
 BASE_URL = r"https?://[^/?#\s]+(/[^?#\s]*)?|unix:(//)?/.+"
 
 CONNECT_S = 10.0
-SILENCE_S = 60.0
 HEARTBEAT_S = 20.0
 PIECE_BYTES = 256 * 1024
 READY_PAUSE_S = 0.1
@@ -50,17 +49,19 @@ class GatewayClient:
     """A gateway at `base_url`: http://host:port, https://host/prefix or unix:///path/of/socket; else ValueError.
 
     Use it as an async context manager. Calls raise Refused when the gateway says no, Unreachable when it says
-    nothing. `patience_s` is how long `follow` and `submit` go on trying while no gateway answers, `ready_s` how long
-    `download` does while the image is not ready.
+    nothing. `patience_s` is how long `follow`, `submit` and `retry` go on trying while no gateway answers, `ready_s`
+    how long `download` does while the image is not ready, `silence_s` how long a gateway may say nothing, or take
+    nothing of what is sent, before it counts as away.
     """
 
     base_url: str = field(validator=validators.matches_re(BASE_URL))
     patience_s: float = 60.0
     ready_s: float = 3.0
+    silence_s: float = 60.0
     _session: aiohttp.ClientSession | None = field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self.silence_s)
         self._session = aiohttp.ClientSession(connector=self._connector(), timeout=timeout)
         return self
 
@@ -88,14 +89,8 @@ class GatewayClient:
         that can't be read.
         """
         options = {"metadata": dict(metadata)} if metadata else {}
-        headers = _with_key(key)
-        send: Callable[[], Awaitable[Mapping[str, Any]]]
-        if are_local(images):
-            parts = await asyncio.to_thread(parts_of, images, options)
-            send = partial(self._send_form, parts, headers)
-        else:
-            batch = await asyncio.to_thread(document_of, images, options)
-            send = partial(self._json, "POST", "batch", json=batch, headers=headers)
+        body = await asyncio.to_thread(body_of, images, options)
+        send = partial(self._send, body, _with_key(key))
         return self._read(read_submitted, await until_answered(send, self.patience_s, on_wait))
 
     async def retry(
@@ -234,10 +229,14 @@ class GatewayClient:
                     return
                 yield self._read(read_event, _parsed(frame))
 
-    async def _send_form(self, parts: Sequence[Part], headers: Mapping[str, str]) -> Mapping[str, Any]:
-        body = Multipart(parts)
+    async def _send(self, body: Body, headers: Mapping[str, str]) -> Mapping[str, Any]:
+        """The answer to a batch. Nothing in aiohttp ends a body that the gateway stops taking, so we do."""
         try:
-            return await self._json("POST", "batch", data=body.stream(), headers={**headers, **body.headers})
+            async with asyncio.timeout(None) as taking:
+                data = watched(body.stream(), taking, self.silence_s)
+                return await self._json("POST", "batch", data=data, headers={**headers, **body.headers})
+        except TimeoutError as error:
+            raise Unreachable(f"the gateway at {self.base_url} takes nothing more of what is sent") from error
         except Unreachable as error:
             raise body.failure or error from error
 

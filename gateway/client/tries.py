@@ -16,7 +16,8 @@ from gateway.client.errors import ClientError, NotConnected, Refused, Unreachabl
 T = TypeVar("T")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
-TRY_AGAIN = frozenset({429, 502, 503, 504})
+OF_A_PROXY = frozenset({502, 504})
+TRY_AGAIN = OF_A_PROXY | {429, 503}
 IN_FLIGHT = "request_in_flight"
 
 
@@ -25,18 +26,18 @@ async def until_answered(
 ) -> T:
     """What it answers. Raises the last error once `patience_s` have passed since the first one, or would meanwhile.
 
-    An Unreachable then says whether what was asked for may have been done.
+    Where some try may have been done, it says so.
     """
-    patience, may_be_done = _Patience(patience_s), False
+    patience, is_in_doubt = _Patience(patience_s), False
     while True:
         try:
             return await send()
         except (Refused, Unreachable) as error:
-            may_be_done |= isinstance(error, Unreachable) and not isinstance(error, NotConnected)
+            is_in_doubt |= _may_be_done_after(error)
             pause_s = patience.pause_after(error)
             if pause_s is None:
-                if may_be_done and isinstance(error, Unreachable):
-                    raise Unreachable(f"{error}; the batch may have been taken nevertheless") from error
+                if is_in_doubt and may_be_tried_again(error):
+                    raise _in_doubt(error) from error
                 raise
             on_wait(error)
         await asyncio.sleep(pause_s)
@@ -44,6 +45,20 @@ async def until_answered(
 
 def may_be_tried_again(error: Refused | Unreachable) -> bool:
     return not isinstance(error, Refused) or error.status in TRY_AGAIN or error.code == IN_FLIGHT
+
+
+def _may_be_done_after(error: Refused | Unreachable) -> bool:
+    """A proxy that gives up on the gateway knows no more than we do."""
+    if isinstance(error, Refused):
+        return error.status in OF_A_PROXY or error.code == IN_FLIGHT
+    return not isinstance(error, NotConnected)
+
+
+def _in_doubt(error: Refused | Unreachable) -> Refused | Unreachable:
+    text = f"{str(error).rstrip('.')}; the batch may have been taken nevertheless"
+    if isinstance(error, Refused):
+        return Refused(error.status, text, code=error.code, retry_after_s=error.retry_after_s)
+    return Unreachable(text)
 
 
 @define

@@ -1,17 +1,18 @@
 """The body of a batch, images and what is asked for with them.
 
 Files and bytes go as multipart/form-data (RFC 7578), read as they are sent: its length is known before, so the gateway
-can refuse it early; at most one file is open, and one piece of it held. Beside URLs they go in JSON.
+can refuse it early; at most one file is open, and one piece of it held. Beside URLs they go in JSON, which is held.
 """
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from attrs import define, field, frozen
 
@@ -20,6 +21,18 @@ PIECE_BYTES = 256 * 1024
 LocalImage = Path | tuple[str, bytes]
 ImageSource = LocalImage | str
 """A file, a name with its bytes, or a URL that the gateway downloads."""
+
+
+class Body(Protocol):
+    """It may be sent again and again. `failure` is what went wrong on our side while it was sent last."""
+
+    @property
+    def failure(self) -> OSError | None: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def stream(self) -> AsyncIterator[bytes]: ...
 
 
 @frozen
@@ -46,14 +59,14 @@ class Part:
 
 @define(eq=False)
 class Multipart:
-    """The body; `failure` keeps what went wrong on our side while it was sent."""
+    """A form."""
 
     parts: Sequence[Part]
     failure: OSError | None = None
     _boundary: str = field(factory=lambda: secrets.token_hex(16))
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         heads = sum(len(self._head(part)) + len(b"\r\n") for part in self.parts)
         size = heads + sum(part.size for part in self.parts) + len(self._end)
         return {
@@ -62,6 +75,7 @@ class Multipart:
         }
 
     async def stream(self) -> AsyncIterator[bytes]:
+        self.failure = None
         try:
             for part in self.parts:
                 yield self._head(part)
@@ -81,19 +95,51 @@ class Multipart:
         return f"--{self._boundary}--\r\n".encode()
 
 
-def are_local(images: Sequence[ImageSource]) -> TypeGuard[Sequence[LocalImage]]:
+@frozen(eq=False)
+class Document:
+    """JSON."""
+
+    content: bytes
+    failure: None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Content-Type": "application/json", "Content-Length": str(len(self.content))}
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        for piece in _cut(self.content):
+            yield piece
+
+
+async def watched(
+    pieces: AsyncIterator[bytes], taking: asyncio.Timeout, silence_s: float
+) -> AsyncIterator[bytes]:
+    """The same pieces; `taking` ends when one of them is not taken for so long. The time to get one is ours."""
+    loop = asyncio.get_running_loop()
+    async for piece in pieces:
+        _limit(taking, loop.time() + silence_s)
+        yield piece
+        _limit(taking, None)
+
+
+def _limit(taking: asyncio.Timeout, when: float | None) -> None:
+    with contextlib.suppress(
+        RuntimeError
+    ):  # the answer came before the end of the body: nobody waits any more
+        taking.reschedule(when)
+
+
+def body_of(images: Sequence[ImageSource], options: Mapping[str, Any]) -> Body:
+    """Raises OSError for a file that can't be read."""
+    if _are_local(images):
+        said = [Part.options(options)] if options else []
+        return Multipart([*said, *map(Part.image, images)])
+    batch = {"images": list(map(_described, images))} | ({"options": options} if options else {})
+    return Document(json.dumps(batch).encode())
+
+
+def _are_local(images: Sequence[ImageSource]) -> TypeGuard[Sequence[LocalImage]]:
     return not any(isinstance(image, str) for image in images)
-
-
-def parts_of(images: Sequence[LocalImage], options: Mapping[str, Any]) -> Sequence[Part]:
-    """Of a form. Raises OSError for a file that can't be read."""
-    said = [Part.options(options)] if options else []
-    return [*said, *map(Part.image, images)]
-
-
-def document_of(images: Sequence[ImageSource], options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """As JSON. Raises OSError for a file that can't be read."""
-    return {"images": list(map(_described, images))} | ({"options": options} if options else {})
 
 
 def _described(image: ImageSource) -> Mapping[str, str]:
@@ -115,7 +161,8 @@ def _headers_of_image(name: str) -> str:
 async def _pieces(part: Part) -> AsyncIterator[bytes]:
     """Exactly `part.size` bytes, for that many were announced."""
     if isinstance(part.content, bytes):
-        yield part.content
+        for piece in _cut(part.content):
+            yield piece
         return
     file = await asyncio.to_thread(os.open, part.content, os.O_RDONLY)
     try:
@@ -128,3 +175,7 @@ async def _pieces(part: Part) -> AsyncIterator[bytes]:
             yield piece
     finally:
         os.close(file)
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    return (content[start : start + PIECE_BYTES] for start in range(0, len(content), PIECE_BYTES))

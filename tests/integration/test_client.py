@@ -1,6 +1,9 @@
 """The Python client against a stand-in gateway over real connections."""
 
 import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -37,6 +40,15 @@ async def stand_in():
 async def client(stand_in: StandIn):
     async with GatewayClient(stand_in.base_url) as client:
         yield client
+
+
+@asynccontextmanager
+async def taking_nothing(path: Path) -> AsyncIterator[None]:
+    """A server that lets clients in, and reads nothing of what they send."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        yield
 
 
 async def test_files_and_bytes_are_sent_in_order_with_their_names(stand_in, client, tmp_path):
@@ -143,6 +155,23 @@ class TestGivenUp:
         async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
             with pytest.raises(Unreachable, match="the batch may have been taken nevertheless"):
                 await client.submit([("a.jpg", b"a")])
+
+    async def test_so_is_one_when_the_gateway_that_lost_its_answer_stays_busy(self, stand_in):
+        stand_in.lost_answers = 1
+
+        def stay_busy(_: ClientError) -> None:
+            stand_in.busy_answers = 1000
+
+        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+            with pytest.raises(Refused, match="Too much to do; the batch may have been taken nevertheless"):
+                await client.submit([("a.jpg", b"a")], on_wait=stay_busy)
+
+    @pytest.mark.parametrize("others", [[], ["https://a.example/b.jpg"]], ids=["form", "JSON"])
+    async def test_a_gateway_that_takes_nothing_more_of_it_is_one_that_is_away(self, tmp_path, others):
+        gateway = GatewayClient(f"unix://{tmp_path}/s", patience_s=0, silence_s=0.2)
+        async with asyncio.timeout(10), taking_nothing(tmp_path / "s"), gateway as client:
+            with pytest.raises(Unreachable, match="takes nothing more of what is sent"):
+                await client.submit([("a.jpg", b"a" * 20_000_000), *others])
 
     async def test_a_batch_that_was_never_sent_is_not(self, tmp_path):
         async with asyncio.timeout(10), GatewayClient(f"unix://{tmp_path}/s", patience_s=0.3) as client:
