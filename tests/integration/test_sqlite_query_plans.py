@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.job_store import backlog, search
+from gateway.adapters.job_store.companions import LETTERS
 from gateway.adapters.job_store.database import open_database
 from gateway.adapters.job_store.unit_of_work import DELETE_KEYWORDS
 from gateway.domain.image_query import ImageQuery
@@ -91,6 +92,15 @@ def test_what_a_job_was_found_by_is_deleted_row_by_row(connection: sqlite3.Conne
     """Not by going through all that others are found by with the same keyword."""
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {DELETE_KEYWORDS}", ("[]",))]
     assert plan[0] == "SEARCH keywords USING PRIMARY KEY (keyword=? AND place=?)"
+
+
+def test_a_page_of_dead_letters_and_their_number_are_told_by_an_index_of_those_that_are_shown(
+    connection: sqlite3.Connection,
+):
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {LETTERS}", {"before": 1, "limit": 1})]
+    touched = [step for step in plan if "dead_letters" in step]
+    assert len(touched) == 2
+    assert [step for step in touched if " INDEX dead_letters_shown" not in step] == []
 
 
 class Steps:

@@ -35,9 +35,10 @@ _FORGET_LETTERS = """
 DELETE FROM dead_letters WHERE at < ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.job_id = dead_letters.job_id)
 """
 _LETTER = "SELECT json(data) FROM dead_letters WHERE dead_letter_id = :dead_letter_id"
-_LETTERS = """
+# Along the index of those that are shown: the rows themselves are long, and most may have been taken away.
+LETTERS = """
 SELECT json_array(
-    (SELECT count(data) FROM dead_letters),
+    (SELECT count(*) FROM dead_letters WHERE data IS NOT NULL),
     (SELECT json_group_array(json_array(key, json(data))) FROM (
         SELECT key, data FROM dead_letters WHERE key < :before AND data IS NOT NULL ORDER BY key DESC LIMIT :limit
     ))
@@ -78,7 +79,7 @@ def letter(connection: sqlite3.Connection, dead_letter_id: str) -> DeadLetter:
 
 
 def letters(connection: sqlite3.Connection, *, limit: int, cursor: str | None) -> DeadLetterPage:
-    total, rows = fetch_json(connection, _LETTERS, {"before": before_cursor(cursor), "limit": limit + 1})
+    total, rows = fetch_json(connection, LETTERS, {"before": before_cursor(cursor), "limit": limit + 1})
     listed = rows[:limit]
     next_cursor = str(listed[-1][0]) if listed and len(rows) > limit else None
     return DeadLetterPage([letter_of(data) for _, data in listed], total, next_cursor)

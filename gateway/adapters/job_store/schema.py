@@ -143,6 +143,7 @@ _THIRD: Migration = (
         key INTEGER PRIMARY KEY, dead_letter_id TEXT NOT NULL UNIQUE, job_id TEXT NOT NULL, at INTEGER NOT NULL,
         data TEXT
     ) STRICT""",  # no data: it was taken away, and is not shown again if its message comes once more
+    "CREATE INDEX dead_letters_shown ON dead_letters (key) WHERE data IS NOT NULL",
     "CREATE INDEX dead_letters_of_job ON dead_letters (job_id)",
     "CREATE INDEX dead_letters_by_time ON dead_letters (at)",
     """CREATE TABLE answers (
