@@ -1,6 +1,7 @@
 """What clients and subscribers know, and what the world says when all is over: what the invariants are held against."""
 
 import asyncio
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ class Aftermath:
     """Errors and tracebacks in the logs of the gateway and of workers that are ours."""
     may_fail_with: Collection[str] = ()
     """Codes with which a good image may end, where the fault is one that no gateway can mend."""
+    results_were_lost: bool = False
+    """Whether an attempt may have stored its object without telling: it goes with its job."""
 
     def each_accepted(self) -> Iterator[tuple[Accepted, Job]]:
         """Those whose jobs are there."""
@@ -71,6 +74,12 @@ def keys_of(jobs: Mapping[str, Job]) -> dict[str, set[str]]:
     }
 
 
+def attempt_of(key: str) -> str:
+    """The trace_id of the image whose attempt stored that processed object."""
+    attempt = key.removeprefix("processed/").partition("/")[0]
+    return re.sub(r"-a\d+$", "", attempt)
+
+
 async def surveyed(
     world: World,
     records: Records,
@@ -91,6 +100,7 @@ async def surveyed(
         counts=await world.counts(),
         complaints=world.complaints(),
         may_fail_with=may_fail_with,
+        results_were_lost=world.loses_results,
     )
     places = [place for place, _ in bare.each_completed()]
     return evolve(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import define, evolve, field
 
 from tests.chaos.aftermath import Aftermath, Place
 from tests.chaos.bodies import a_jpeg_named, a_png_named
@@ -357,6 +357,19 @@ def test_a_job_that_nobody_was_told_of_is_no_violation() -> None:
     world.records.leave_unanswered([sent])
     add_job(world, "other", sent)
     assert violations_of(world.aftermath()) == []
+
+
+def test_where_results_are_lost_the_object_of_an_attempt_belongs_to_its_job() -> None:
+    world = Told()
+    leave_an_object(world)
+    world.objects["processed"].add("processed/t-other.png-a12/other.png")
+    assert violations_of(evolve(world.aftermath(), results_were_lost=True)) == []
+
+
+def test_where_results_are_lost_too_an_object_of_nobody_is_left_over() -> None:
+    world = Told()
+    world.objects["processed"].add("t-nobody-a2/good.jpg")
+    assert counted(violations_of(evolve(world.aftermath(), results_were_lost=True)), "left over") == 1
 
 
 def test_an_image_that_violates_several_invariants_is_counted_once() -> None:

@@ -33,7 +33,7 @@ DEADLINE_BESIDE_EXISTING_S = 4
 LATE_S = 120
 """Four times what S3 is given for one step."""
 MANY_TRIES = 50
-"""Of downloads, trips and messages: each fault may cost one, and that is no failure of the gateway's."""
+"""Of downloads, trips, messages and interruptions: each fault may cost one, and that is no failure of the gateway's."""
 WORKERS = {
     "GATEWAY_LOCAL_SEE": "false",  # what is in the photos would take the machine's cores
     "GATEWAY_ANALYZER_MAX_TRIES": str(MANY_TRIES),
@@ -55,6 +55,11 @@ class World:
     @property
     def takes_pngs(self) -> bool:
         return True
+
+    @property
+    def loses_results(self) -> bool:
+        """Whether a result may be lost on its way: of that attempt's object nobody hears before its job goes."""
+        return False
 
     @property
     def late_s(self) -> float:
@@ -134,6 +139,11 @@ class ProductionWorld(World):
     def takes_pngs(self) -> bool:
         """The existing processor fails on each."""
         return not self.is_existing
+
+    @property
+    def loses_results(self) -> bool:
+        """The existing services publish transient messages, unconfirmed."""
+        return self.is_existing
 
     @property
     def late_s(self) -> float:
@@ -265,6 +275,7 @@ def _settings(site: Site) -> dict[str, Any]:
         "fetch_tries": MANY_TRIES,
         "local_see": "false",
         "jobs_max_attempts": MANY_TRIES,
+        "jobs_max_interruptions": MANY_TRIES,
         "analyzer_max_tries": MANY_TRIES,
         "processor_max_tries": MANY_TRIES,
         "jobs_attempt_pause_s": 0.1,
