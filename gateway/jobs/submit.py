@@ -40,7 +40,7 @@ from gateway.ports.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-_TakeImage = Callable[[IncomingImage, Draft], Awaitable[None]]
+_Take = Callable[[IncomingImage | BatchOptions, Draft], Awaitable[None]]
 
 
 @define(eq=False)
@@ -84,20 +84,19 @@ class Submit:
             await self._undo(draft.used, error)
             raise
 
-    async def _take(self, batch: IncomingBatch, draft: Draft, take_image: _TakeImage) -> None:
+    async def _take(self, batch: IncomingBatch, draft: Draft, take: _Take) -> None:
         async for incoming in batch:
             if isinstance(incoming, BatchOptions):
-                self._take_options(incoming, draft)
+                draft.set_options(incoming)
             elif draft.size == self._settings.max_images:
                 text = f"A batch has at most {self._settings.max_images} images."
                 raise BadInput(text, code="too_many_images")
-            else:
-                await take_image(incoming, draft)
+            await take(incoming, draft)
         if not draft.size:
             raise BadInput("The batch has no images.", code="no_images")
 
-    def _take_options(self, options: BatchOptions, draft: Draft) -> None:
-        draft.set_options(options)
+    def _demand_that_options_are_taken(self, options: BatchOptions) -> None:
+        """Raises BadInput."""
         if options.metadata is not None and not self._takes_metadata_options:
             why = (
                 "metadata is not taken here, for the analyzer or the processor beside this gateway may drop it "
@@ -105,7 +104,10 @@ class Submit:
             )
             refuse_any([Fault(METADATA_AT, "metadata_options_refused", why)])
 
-    async def _keep(self, incoming: IncomingImage, draft: Draft) -> None:
+    async def _keep(self, incoming: IncomingImage | BatchOptions, draft: Draft) -> None:
+        if isinstance(incoming, BatchOptions):
+            self._demand_that_options_are_taken(incoming)
+            return
         if isinstance(incoming, LinkedImage):
             draft.images.append(self._linked(incoming, draft.size))
             draft.ask(incoming, incoming.url)
@@ -147,8 +149,10 @@ class Submit:
         return Accepted(receipt_of(change.job))
 
 
-async def _recognise(incoming: IncomingImage, draft: Draft) -> None:
-    """An image of a repeat: all of it is read, nothing is kept."""
+async def _recognise(incoming: IncomingImage | BatchOptions, draft: Draft) -> None:
+    """Of a repeat: all of it is read, nothing is kept, and nothing judged that was accepted before."""
+    if isinstance(incoming, BatchOptions):
+        return
     identity = incoming.url if isinstance(incoming, LinkedImage) else await Content(incoming.body).identity()
     draft.ask(incoming, identity)
 

@@ -102,6 +102,16 @@ class TestRepeat:
         with pytest.raises(Unavailable):
             await parts.accepted(sent(a_jpeg()), key="other")
 
+    async def test_what_is_not_taken_any_more_is_answered_as_it_was_when_it_was(self, tmp_path):
+        asked = sent(a_jpeg()), BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+        async with parts_in(tmp_path, metadata_options="allowed") as parts:
+            first = await parts.accepted(*asked, key="k")
+        async with parts_in(tmp_path, metadata_options="refused") as parts:
+            again = await parts.accepted(sent(a_jpeg()), asked[1], key="k")
+            assert again.receipt == first.receipt
+            with pytest.raises(BadInput):
+                await parts.accepted(sent(a_jpeg()), asked[1], key="other")
+
     async def test_it_is_answered_from_the_first_instant_to_the_last(self, parts: Parts):
         first = await parts.accepted(sent(a_jpeg()), key="k")
         parts.clock.turn(DAY_S - 1)
