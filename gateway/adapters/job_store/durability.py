@@ -21,13 +21,10 @@ def synchronous_of(writer: sqlite3.Connection) -> str:
 
 
 def doubts(writer: sqlite3.Connection, path: Path) -> Iterator[str]:
-    """What makes a commit worth less than a 201 says: a sentence each, with what to do."""
-    (mode,) = writer.execute("PRAGMA journal_mode").fetchone()
-    if mode != "wal":
-        yield (
-            f"the job store's journal_mode is {mode.upper()} and not WAL: a crash may damage its file. Move it to a "
-            "disk that supports write-ahead logging (job_store.path, data_dir)."
-        )
+    """What makes a commit worth less than a 201 says: a sentence each, with what to do.
+
+    Not the journal mode: a file that can't have WAL is not opened (`database.py`).
+    """
     if (synchronous := synchronous_of(writer)) not in _ENOUGH:
         yield (
             f"the job store's synchronous is {synchronous}: a power cut takes the last commits, so that a 201 outlives "
