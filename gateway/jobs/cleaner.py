@@ -6,6 +6,7 @@ job is retired: from then on no retry of it is accepted, and one that was before
 The last of the jobs that work on an original takes it along. Never by listing a bucket: it holds others' objects too.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -31,6 +32,7 @@ from gateway.ports.reservations import Reservations
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
+_JOBS_AT_ONCE = 8
 _DELETES_AT_ONCE = 16
 _MOST_LEFTOVERS = 100_000
 
@@ -50,6 +52,7 @@ class Cleaner:
     _settings: JobsSettings
     name: str = "cleaner"
     _leftovers: list[str] = field(factory=list)
+    _deletes: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(_DELETES_AT_ONCE))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -86,11 +89,15 @@ class Cleaner:
             # Of all of them before anything is written: a full disk may have no room for that until they are gone.
             for job in jobs:
                 await self._remove(Bucket.PROCESSED, _processed_keys(job))
-            for job in jobs:
-                shared = await self._jobs.retire(job.job_id)
-                await self._remove(Bucket.ORIGINAL, (key for key in _original_keys(job) if key not in shared))
-                await self._ledger.delete(job.job_id)
-                log.info("old job removed", job_id=job.job_id)
+            # Side by side, for each waits for two commits, and many share one.
+            await for_each(jobs, self._remove_old_job, at_once=_JOBS_AT_ONCE)
+
+    async def _remove_old_job(self, job: Job) -> None:
+        """All of it but its tagged images, which are gone."""
+        shared = await self._jobs.retire(job.job_id)
+        await self._remove(Bucket.ORIGINAL, (key for key in _original_keys(job) if key not in shared))
+        await self._ledger.delete(job.job_id)
+        log.info("old job removed", job_id=job.job_id)
 
     async def _job(self, job_id: str) -> Job | None:
         try:
@@ -108,7 +115,8 @@ class Cleaner:
 
     async def _delete_one(self, key: ObjectKey) -> None:
         try:
-            await self._objects.delete(key)
+            async with self._deletes:
+                await self._objects.delete(key)
         except BadInput as error:
             log.warning("not a key", reason=str(error))
 

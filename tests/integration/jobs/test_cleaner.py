@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -276,6 +277,39 @@ async def test_a_retry_just_before_the_removal_keeps_its_original(parts: Parts):
     assert await job_ids(parts) == [again.job_id]
     assert again.images[0].original is not None
     assert parts.files() == [f"original/{again.images[0].original.key}"]
+
+
+async def test_a_job_and_its_retry_that_go_together_take_the_original_along(parts: Parts):
+    await parts.retry((await a_failed_job(parts, images=1)).job_id)
+    for job_id in await job_ids(parts):
+        await parts.ledger.change(job_id, lambda job: cancel(job, parts.clock.now()))
+    await clean_after(parts, DAY_S + 1)
+    assert (await job_ids(parts), parts.files()) == ([], [])
+
+
+@define(eq=False)
+class MeetingJobs:
+    """The real job store, where nobody is retired alone."""
+
+    jobs: JobStore
+    meeting: asyncio.Barrier
+
+    async def get(self, job_id: str) -> Job:
+        return await self.jobs.get(job_id)
+
+    async def retire(self, job_id: str) -> frozenset[str]:
+        async with asyncio.timeout(10):
+            await self.meeting.wait()
+        return await self.jobs.retire(job_id)
+
+
+async def test_old_jobs_go_side_by_side_so_that_they_share_commits(parts: Parts):
+    for _ in range(2):
+        await a_failed_job(parts, images=1)
+    await just_before_its_time_is_over(parts)
+    meeting: Any = MeetingJobs(parts.jobs, asyncio.Barrier(2))
+    await evolve(parts.cleaner, jobs=meeting).run_once()
+    assert (await job_ids(parts), parts.files()) == ([], [])
 
 
 @define(eq=False)
