@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from attrs import define
+from attrs import define, field
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.job import Image, Job, Original
@@ -11,6 +11,7 @@ from gateway.jobs.processed import message_name
 from gateway.messages import METADATA_POLICY, ImageUpload, encode, encode_policy
 from gateway.ports.broker import Broker, Queue
 from gateway.ports.clock import Clock
+from gateway.telemetry.instruments import Counter, Histogram
 from gateway.telemetry.metrics import Metrics
 
 
@@ -21,6 +22,15 @@ class Uploads:
     _broker: Broker
     _clock: Clock
     _metrics: Metrics
+    _sent_first: Counter = field(init=False)
+    _sent_again: Counter = field(init=False)
+    _waiting_seconds: Histogram = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        jobs = self._metrics.jobs
+        self._sent_first = jobs.attempts_sent.of(number="first")
+        self._sent_again = jobs.attempts_sent.of(number="again")
+        self._waiting_seconds = jobs.image_stage_seconds.of(stage="waiting")
 
     async def publish(self, job: Job, image: Image) -> None:
         """Returns once the broker has confirmed it. Raises Unavailable, Unroutable. The image has its original."""
@@ -43,11 +53,13 @@ class Uploads:
         )
 
     def _measure(self, job: Job, image: Image) -> None:
-        is_first = image.attempt == 1
-        self._metrics.jobs.attempts_sent.of(number="first" if is_first else "again").add()
-        if is_first and image.source_url is None:
+        if image.attempt > 1:
+            self._sent_again.add()
+            return
+        self._sent_first.add()
+        if image.source_url is None:
             waited = (self._clock.now() - job.created_at).total_seconds()
-            self._metrics.jobs.image_stage_seconds.of(stage="waiting").observe(max(0.0, waited))
+            self._waiting_seconds.observe(max(0.0, waited))
 
 
 def _headers(options: BatchOptions) -> Mapping[str, object]:

@@ -72,12 +72,12 @@ _FIELDS: Final = {
     kind: [(field.name, field.default is NOTHING) for field in fields(kind)]
     for kind in (ImageUpload, MetadataGenerated, ImageProcessed)
 }
-"""Of each kind the names, and whether a message can't be without: looked up once, for decoding is done in thousands."""
+"""Of each kind the names, and whether a message can't be without: looked up once, for messages come in thousands."""
 
 
 def encode(message: ImageUpload | MetadataGenerated | ImageProcessed) -> bytes:
     """The message as one JSON object; an empty `error` is left out. Its timestamp must have a zone."""
-    body = {field.name: getattr(message, field.name) for field in fields(type(message))}
+    body = {name: getattr(message, name) for name, _ in _FIELDS[type(message)]}
     body["timestamp"] = _in_utc(message.timestamp or _NO_TIME)
     if isinstance(message, MetadataGenerated):
         body["metadata"] = _metadata_body(message.metadata)

@@ -64,10 +64,15 @@ class Publisher:
     _topology: Topology
     _settings: BrokerSettings
     _window: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(_MAX_IN_FLIGHT))
+    _queue_names: Mapping[Queue, str] = field(init=False)
     _opening: asyncio.Lock = field(init=False, factory=asyncio.Lock)
     _channel: ConfirmingChannel | None = field(init=False, default=None)
     _trouble: str = field(init=False, default="")
     _tried_out: Connection | None = field(init=False, default=None)
+
+    @_queue_names.default
+    def _as_the_settings_say(self) -> Mapping[Queue, str]:
+        return {queue: self._settings.queue_name(queue) for queue in Queue}
 
     async def publish(self, queue: Queue, body: bytes, headers: Mapping[str, object]) -> None:
         """Returns once the broker has confirmed it. Raises Unroutable or Unavailable."""
@@ -126,7 +131,7 @@ class Publisher:
     async def _publish_once(self, message: _Message) -> None:
         channel = await self._open_channel(await self._unblocked_connection())
         with self._link.waiting():
-            await channel.publish(self._settings.queue_name(message.queue), message.body, message.headers)
+            await channel.publish(self._queue_names[message.queue], message.body, message.headers)
 
     async def _unblocked_connection(self) -> Connection:
         while is_blocked(connection := await self._link.connection()):  # noqa: ASYNC110 no event tells
