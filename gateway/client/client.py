@@ -1,19 +1,16 @@
-"""Talks to a gateway over HTTP and WebSocket, by TCP or a Unix socket."""
+"""What may be asked of a gateway, over HTTP and WebSocket, by TCP or a Unix socket."""
 
 import asyncio
-import contextlib
-import json
 import os
 import random
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self
 
-import aiohttp
 from attrs import define, field, validators
-from yarl import URL
 
 from gateway.client.answers import (
     DeadLetter,
@@ -29,19 +26,15 @@ from gateway.client.answers import (
     read_requeued,
     read_submitted,
 )
-from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
+from gateway.client.errors import ClientError, Refused, Unreachable
+from gateway.client.http import Http
 from gateway.client.tries import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRY_AGAIN, until_answered
 from gateway.client.upload import Body, ImageSource, body_of, watched
 
-T = TypeVar("T")
 BASE_URL = r"https?://[^/?#\s]+(/[^?#\s]*)?|unix:(//)?/.+"
 
-CONNECT_S = 10.0
-HEARTBEAT_S = 20.0
 PIECE_BYTES = 256 * 1024
 READY_PAUSE_S = 0.1
-NO_SUCH_DOOR = frozenset({404, 405, 501})
-"""What other web servers say to our paths. A gateway says it too, but as a problem in JSON."""
 
 
 @define(eq=False)
@@ -58,17 +51,18 @@ class GatewayClient:
     patience_s: float = 60.0
     ready_s: float = 3.0
     silence_s: float = 60.0
-    _session: aiohttp.ClientSession | None = field(init=False, default=None)
+    _http: Http = field(init=False)
+
+    @_http.default
+    def _at_base_url(self) -> Http:
+        return Http(self.base_url, self.silence_s)
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self.silence_s)
-        self._session = aiohttp.ClientSession(connector=self._connector(), timeout=timeout)
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._http.__aexit__()
 
     async def submit(
         self,
@@ -91,7 +85,7 @@ class GatewayClient:
         options = {"metadata": dict(metadata)} if metadata else {}
         body = await asyncio.to_thread(body_of, images, options)
         send = partial(self._send, body, _with_key(key))
-        return self._read(read_submitted, await until_answered(send, self.patience_s, on_wait))
+        return self._http.read(read_submitted, await until_answered(send, self.patience_s, on_wait))
 
     async def retry(
         self,
@@ -106,18 +100,18 @@ class GatewayClient:
         No image is sent a second time. It is asked for again, and done once, as `submit` is.
         """
         said = {} if indices is None else {"images": list(indices)}
-        ask = partial(self._json, "POST", f"batch/{job_id}/retry", json=said, headers=_with_key(key))
-        return self._read(read_submitted, await until_answered(ask, self.patience_s, on_wait))
+        ask = partial(self._http.json, "POST", f"batch/{job_id}/retry", json=said, headers=_with_key(key))
+        return self._http.read(read_submitted, await until_answered(ask, self.patience_s, on_wait))
 
     async def status(self, job_id: str) -> Job:
         """The job with all its images."""
-        return self._read(read_job, await self._json("GET", f"batch/{job_id}"))
+        return self._http.read(read_job, await self._http.json("GET", f"batch/{job_id}"))
 
     async def jobs(self, *, status: str | None = None) -> AsyncIterator[Job]:
         """All jobs, newest first, without their images."""
         async for page in self._pages("batch", {"status": status} if status else {}):
             for job in page.get("jobs", ()):
-                yield self._read(read_job, job)
+                yield self._http.read(read_job, job)
 
     async def images(
         self, *, keyword: str | Sequence[str] = (), status: str | None = None
@@ -126,34 +120,36 @@ class GatewayClient:
         query: dict[str, Any] = {"keyword": keyword}
         async for page in self._pages("images", query | ({"status": status} if status else {})):
             for image in page.get("images", ()):
-                yield self._read(read_image, image)
+                yield self._http.read(read_image, image)
 
     async def image(self, job_id: str, index: int) -> Image:
         """One image of a job."""
-        return self._read(read_image, await self._json("GET", f"batch/{job_id}/images/{index}"))
+        return self._http.read(read_image, await self._http.json("GET", f"batch/{job_id}/images/{index}"))
 
     async def dead_letters(self) -> AsyncIterator[DeadLetter]:
         """Messages that an analyzer rejected, newest first."""
         async for page in self._pages("dead-letters", {}):
             for letter in page.get("dead_letters", ()):
-                yield self._read(read_dead_letter, letter)
+                yield self._http.read(read_dead_letter, letter)
 
     async def requeue(self, dead_letter_id: str) -> SentAgain | Submitted:
         """Have the image of a dead letter sent again, in a new job if it has failed; the letter is gone then.
 
         Not tried again after Unreachable: who asks once more and is Refused (404) had reached the gateway before.
         """
-        return self._read(read_requeued, await self._json("POST", f"dead-letters/{dead_letter_id}/requeue"))
+        return self._http.read(
+            read_requeued, await self._http.json("POST", f"dead-letters/{dead_letter_id}/requeue")
+        )
 
     async def delete_dead_letter(self, dead_letter_id: str) -> None:
         """Its image stays as it is."""
-        async with self._answer("DELETE", f"dead-letters/{dead_letter_id}"):
+        async with self._http.answer("DELETE", f"dead-letters/{dead_letter_id}"):
             pass
 
     async def delete_dead_letters(self) -> int:
         """All of them; how many there were."""
-        answer = await self._json("DELETE", "dead-letters")
-        return self._read(lambda told: int(told["deleted"]), answer)
+        answer = await self._http.json("DELETE", "dead-letters")
+        return self._http.read(lambda told: int(told["deleted"]), answer)
 
     async def download(self, job_id: str, index: int, to: Path, *, which: str = "processed") -> str:
         """Write the processed (or `original`) image to that file, whole or not at all.
@@ -164,7 +160,7 @@ class GatewayClient:
         deadline = asyncio.get_running_loop().time() + self.ready_s
         while True:
             try:
-                async with self._answer("GET", f"batch/{job_id}/images/{index}/{which}") as response:
+                async with self._http.answer("GET", f"batch/{job_id}/images/{index}/{which}") as response:
                     await _save(response.content.iter_chunked(PIECE_BYTES), to)
                     disposition = response.content_disposition
                     return (disposition and disposition.filename) or to.name
@@ -208,33 +204,27 @@ class GatewayClient:
 
     async def check(self) -> None:
         """Returns when a gateway answers there. Raises NoGateway when something else does."""
-        if (await self._json("GET", "/healthz")).get("status") != "ok":
-            raise self._no_gateway("")
+        if (await self._http.json("GET", "/healthz")).get("status") != "ok":
+            raise self._http.no_gateway()
 
     async def _news(self, job_id: str, after: str | None) -> AsyncIterator[Event]:
         """The events of one connection, which may end at any time."""
-        url = self._url(f"batch/{job_id}/ws").update_query({"after": after} if after else {})
-        with self._talking():
-            try:
-                socket = await self._open_session.ws_connect(url, heartbeat=HEARTBEAT_S, max_msg_size=0)
-            except aiohttp.WSServerHandshakeError as error:
-                if error.status == 404:
-                    raise Refused(404, f"There is no job {job_id}.", code="job_not_found") from error
-                raise Refused.by(error.status, None, error.headers or {}) from error
-        async with contextlib.aclosing(_frames(socket)) as frames:
-            while True:
-                with self._talking():
-                    frame = await anext(frames, None)
-                if frame is None:
-                    return
-                yield self._read(read_event, _parsed(frame))
+        query = {"after": after} if after else {}
+        try:
+            async with aclosing(self._http.frames(f"batch/{job_id}/ws", query)) as frames:
+                async for frame in frames:
+                    yield self._http.read(read_event, frame)
+        except Refused as error:
+            if error.status != 404:
+                raise
+            raise Refused(404, f"There is no job {job_id}.", code="job_not_found") from error
 
     async def _send(self, body: Body, headers: Mapping[str, str]) -> Mapping[str, Any]:
         """The answer to a batch. Nothing in aiohttp ends a body that the gateway stops taking, so we do."""
         try:
             async with asyncio.timeout(None) as taking:
                 data = watched(body.stream(), taking, self.silence_s)
-                return await self._json("POST", "batch", data=data, headers={**headers, **body.headers})
+                return await self._http.json("POST", "batch", data=data, headers={**headers, **body.headers})
         except TimeoutError as error:
             raise Unreachable(f"the gateway at {self.base_url} takes nothing more of what is sent") from error
         except Unreachable as error:
@@ -243,88 +233,17 @@ class GatewayClient:
     async def _pages(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         cursor: dict[str, str] = {}
         while True:
-            page = await self._json("GET", path, params={**query, **cursor})
+            page = await self._http.json("GET", path, params={**query, **cursor})
             yield page
             if not page.get("next_cursor"):
                 return
             cursor = {"cursor": page["next_cursor"]}
-
-    async def _json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
-        async with self._answer(method, path, **options) as response:
-            answer = _parsed(await response.text())
-        if not isinstance(answer, dict):
-            raise self._no_gateway("")
-        return answer
-
-    @contextlib.asynccontextmanager
-    async def _answer(self, method: str, path: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        with self._talking():
-            async with self._open_session.request(method, self._url(path), **options) as response:
-                if response.status >= 400:
-                    problem = _parsed(await response.text(errors="replace"))
-                    if response.status in NO_SUCH_DOOR and not isinstance(problem, dict):
-                        raise self._no_gateway(f": HTTP status {response.status}")
-                    raise Refused.by(response.status, problem, response.headers)
-                yield response
-
-    @contextlib.contextmanager
-    def _talking(self) -> Iterator[None]:
-        """aiohttp's ways to say that the connection failed become Unreachable.
-
-        A bare CancelledError is one of them: it is no cancellation unless someone asked this task to stop.
-        """
-        task = asyncio.current_task()
-        before = task.cancelling() if task else 0
-        try:
-            yield
-        except asyncio.CancelledError:
-            if task is None or task.cancelling() > before:
-                raise
-            raise Unreachable(f"the gateway at {self.base_url} closed the connection") from None
-        except aiohttp.ClientConnectorError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
-            raise NotConnected(f"no gateway answers at {self.base_url}: {reason}") from error
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise Unreachable(f"the gateway at {self.base_url} does not answer: {_reason(error)}") from error
-
-    def _read(self, reader: Callable[[Mapping[str, Any]], T], answer: Any) -> T:
-        try:
-            return reader(answer)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._no_gateway("") from error
-
-    def _no_gateway(self, why: str) -> NoGateway:
-        return NoGateway(f"there is no gateway at {self.base_url}, but another server{why}")
-
-    def _url(self, path: str) -> URL:
-        is_socket = self.base_url.startswith("unix:")
-        base = "http://localhost" if is_socket else self.base_url.rstrip("/")
-        return URL(base + (path if path.startswith("/") else f"/api/v1/{path}"))
-
-    def _connector(self) -> aiohttp.BaseConnector:
-        if self.base_url.startswith("unix:"):
-            return aiohttp.UnixConnector(self.base_url.removeprefix("unix:").removeprefix("//"))
-        # The system's own look-up knows names that DNS does not, such as `raspberrypi.local`.
-        return aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
-
-    @property
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("GatewayClient is used outside of its `async with`")
-        return self._session
 
 
 def _with_key(key: str | None) -> Mapping[str, str]:
     """The key as a string of structured fields (RFC 9651); None: one of its own."""
     key = secrets.token_hex(16) if key is None else key
     return {"Idempotency-Key": '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'}
-
-
-async def _frames(socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[str, None]:
-    async with socket:
-        async for message in socket:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                yield message.data
 
 
 async def _save(pieces: AsyncIterator[bytes], to: Path) -> None:
@@ -345,14 +264,3 @@ async def _save(pieces: AsyncIterator[bytes], to: Path) -> None:
 def _settle(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
