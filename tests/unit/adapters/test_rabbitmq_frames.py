@@ -185,6 +185,14 @@ def test_what_ends_within_a_frame_is_left_as_it_came(odd: bytes) -> None:
     assert divider.rest_of(odd) + divider.cut_off() == odd
 
 
+def test_a_frame_of_a_message_that_can_not_be_read_is_left_for_who_ends_the_connection_for_it() -> None:
+    divider = Divider(now=lambda: 0.0)
+    divider.divert(CHANNEL, ContentReader(DELIVER, lambda _: None).take)
+    deliver = pamqp.frame.marshal(spec.Basic.Deliver("us", 1, False, "", "q"), CHANNEL)
+    header = b"\x02\x00\x07\x00\x00\x00\x01x\xce"
+    assert divider.rest_of(deliver + header).startswith(header)
+
+
 def test_bytes_that_are_no_frames_are_left_from_there_on() -> None:
     divider = Divider(now=lambda: 0.0)
     divider.divert(CHANNEL, ContentReader(DELIVER, lambda _: None).take)

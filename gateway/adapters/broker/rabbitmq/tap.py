@@ -5,6 +5,7 @@ connection it gets as a heartbeat, which says no more than that the other side i
 """
 
 import asyncio
+import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -13,8 +14,9 @@ from attrs import define, field
 from gateway.adapters.broker.rabbitmq.frames import FRAME_END, FRAME_HEAD, OVERHEAD
 
 Taker = Callable[[int, bytes], bool]
-"""Gets kind and payload of each frame of a channel; whether it takes it. It must not raise."""
+"""Gets kind and payload of each frame of a channel; whether it takes it."""
 
+_UNREADABLE: Final = (struct.error, IndexError, ValueError)
 _HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 _PULSE_S: Final = 0.5
 """How often aiormq hears of what others take; the shortest heartbeat there is has a second."""
@@ -74,8 +76,7 @@ class Divider:
             if data[after - 1] != FRAME_END:
                 self._is_off = True
                 return b"".join([*rest, data[at:]])
-            taker = self._takers.get(channel)
-            if taker is not None and taker(kind, data[at + FRAME_HEAD.size : after - 1]):
+            if self._is_taken(channel, kind, data[at + FRAME_HEAD.size : after - 1]):
                 is_any_taken = True
             else:
                 rest.append(data[at:after])
@@ -84,6 +85,15 @@ class Divider:
         if is_any_taken and self._is_pulse_due():
             rest.append(_HEARTBEAT)
         return b"".join(rest)
+
+    def _is_taken(self, channel: int, kind: int, payload: bytes) -> bool:
+        taker = self._takers.get(channel)
+        if taker is None:
+            return False
+        try:
+            return taker(kind, payload)
+        except _UNREADABLE:  # aiormq, which can't read it either, ends the connection for it
+            return False
 
     def _is_pulse_due(self) -> bool:
         now = self._now()
