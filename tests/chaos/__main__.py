@@ -62,7 +62,7 @@ def main(only: str | None, times: int | None, seed: int | None) -> None:
         click.echo(f"{fault.name}: seed {seed}", err=True)
         dice = dice_of(seed, fault)
         for number, portion in enumerate(portions_of(fault, times or fault.full)):
-            measured = struck(fault, portion, dice, LOGS / f"{fault.name}-{number}.log")
+            measured = struck(fault, portion, dice, LOGS / f"{fault.name}-{seed}-{number}.log")
             told(fault, measured, commit)
             is_well = is_well and not measured.violations
     Console(width=None if sys.stdout.isatty() else 120).print(table_of(read_rows()))

@@ -27,6 +27,8 @@ from tests.free_ports import free_port
 
 START_S = 30
 STOP_S = 30
+READY = "ready"
+SHOWN_CHARACTERS = 10_000
 HOST = "127.0.0.1"
 OUR_VARIABLES = (
     "GATEWAY_",
@@ -149,17 +151,24 @@ class Gateway:
         return inherited | ours | dict(self.environment) | settings
 
     async def _ready(self) -> None:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
-            while not await self._is_ready(http):
-                assert self.process.returncode is None, f"the gateway did not start:\n{self.output()}"
-                await asyncio.sleep(0.02)
+        answer = ""
+        try:
+            async with aiohttp.ClientSession() as http, asyncio.timeout(START_S):
+                while (answer := await self._readiness(http)) != READY:
+                    assert self.process.returncode is None, f"the gateway did not start:\n{self.output()}"
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(
+                f"the gateway is not ready within {START_S} s: {answer}\n{self.output()[-SHOWN_CHARACTERS:]}"
+            ) from None
 
-    async def _is_ready(self, http: aiohttp.ClientSession) -> bool:
+    async def _readiness(self, http: aiohttp.ClientSession) -> str:
+        """READY, or why it is not."""
         try:
             async with http.get(self.url("/readyz")) as answer:
-                return answer.status == 200
-        except aiohttp.ClientConnectionError:
-            return False
+                return READY if answer.status == 200 else await answer.text()
+        except aiohttp.ClientConnectionError as error:
+            return str(error)
 
 
 def events_in(output: str) -> list[dict[str, Any]]:
