@@ -13,7 +13,17 @@ from yarl import URL
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
 from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Queue, Subscription
-from tests.deliveries import bodies, eventually, is_quiet, lying_in, publish, settings_for, take, works
+from tests.deliveries import (
+    QUIET_S,
+    bodies,
+    eventually,
+    is_quiet,
+    lying_in,
+    publish,
+    settings_for,
+    take,
+    works,
+)
 from tests.servers.rabbitmq import RabbitMQ, rabbitmq_node
 from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 
@@ -295,3 +305,24 @@ async def is_blocked(broker: Broker) -> bool:
     except Unavailable as error:
         return "alarm is on" in error.text
     return False
+
+
+async def test_who_stops_taking_before_the_broker_has_made_it_a_consumer_takes_nothing(
+    rabbitmq_url: str, by_proxy: str, proxy: TcpProxy
+) -> None:
+    """A broker that is slow at a start, or after a connection was lost."""
+    async with (
+        open_rabbitmq(settings_for(rabbitmq_url), name="direct") as direct,
+        open_rabbitmq(settings_for(by_proxy), name="slow") as broker,
+        broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=1) as other,
+    ):
+        proxy.freeze()
+        async with broker.subscribe(Queue.IMAGE_UPLOAD, prefetch=1) as stopped:
+            await stopped.stop_taking()
+            await publish(direct, Queue.IMAGE_UPLOAD, "a")
+            await publish(direct, Queue.IMAGE_PROCESSED, "b")
+            proxy.flow()
+            assert bodies(await take(other, 1)) == ["b"]
+            assert await stopped.next_batch(1) == []
+            await asyncio.sleep(QUIET_S)
+            assert await lying_in(direct, Queue.IMAGE_UPLOAD) == ["a"]

@@ -45,7 +45,9 @@ class RabbitSubscription:
     _holding: Holding | None = field(init=False, default=None)
     _news: asyncio.Event = field(init=False, factory=asyncio.Event)
     _consuming: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _is_stopping: bool = field(init=False, default=False)
     _has_stopped: bool = field(init=False, default=False)
+    """What has come by then is all."""
     _is_over: bool = field(init=False, default=False)
 
     async def next_batch(self, limit: int) -> list[Delivery]:
@@ -62,6 +64,7 @@ class RabbitSubscription:
             await self._news.wait()
 
     async def stop_taking(self) -> None:
+        self._is_stopping = True
         if (holding := self._live_holding()) is not None:
             with suppress(Unavailable):  # a connection that is silent or lost brings nothing either
                 async with self._link.asking():
@@ -144,7 +147,10 @@ class RabbitSubscription:
         self._divert(connection, channel, holding)
         try:
             async with self._link.asking():
-                await holding.start(self._settings.queue_name(self._queue), self._prefetch)
+                if not self._is_stopping:
+                    await holding.start(self._settings.queue_name(self._queue), self._prefetch)
+                if self._is_stopping:  # perhaps only since it asked
+                    await holding.stop()
             self._topology.consumed(self._queue)
             self._consuming.set()
             closing = channel.closing
