@@ -32,6 +32,7 @@ from gateway.ports.reservations import Reservations
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
+_ANSWERS_AT_ONCE = 1000  # a day of them in one transaction would hold up everybody who commits
 _JOBS_AT_ONCE = 8
 _DELETES_AT_ONCE = 16
 _MOST_LEFTOVERS = 100_000
@@ -68,7 +69,8 @@ class Cleaner:
         while overdue := await self._reservations.overdue(self._clock.now(), limit=_AT_ONCE):
             await self._remove_leftovers(overdue)
         await self._letters.forget_letters(before=moment)
-        await self._answers.forget_answers(before=self._clock.now())
+        while await self._answers.forget_answers(before=self._clock.now(), limit=_ANSWERS_AT_ONCE):
+            pass
 
     async def find_leftovers_of_a_crash(self) -> None:
         """At a start no request is under way yet: every reservation is a leftover, whatever its deadline."""

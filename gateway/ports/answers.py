@@ -19,5 +19,5 @@ class Answers(Protocol):
     async def answer(self, key: str, *, now: datetime) -> Answer | None:
         """What was answered to that key, unless its time is over."""
 
-    async def forget_answers(self, *, before: datetime) -> int:
-        """Forget those that have expired by then; returns how many. Raises NoRoom too."""
+    async def forget_answers(self, *, before: datetime, limit: int) -> int:
+        """Forget those that expired first, before then, at most `limit`; returns how many. Raises NoRoom too."""

@@ -103,7 +103,21 @@ async def test_those_that_have_expired_are_forgotten_and_counted(store: Store):
         accepted = an_accepted_job()
         answer = an_answer(accepted, f"key{number}", expires_at=NOW + number * SECOND)
         await add_answered(store, accepted, answer)
-    assert await store.forget_answers(before=NOW + 1.5 * SECOND) == 2
-    assert await store.forget_answers(before=NOW + 1.5 * SECOND) == 0
+    assert await store.forget_answers(before=NOW + 1.5 * SECOND, limit=10) == 2
+    assert await store.forget_answers(before=NOW + 1.5 * SECOND, limit=10) == 0
     assert await store.answer("key1", now=NOW) is None
     assert await store.answer("key2", now=NOW) is not None
+
+
+async def test_no_more_than_a_limit_are_forgotten_at_once_those_that_expired_first(store: Store):
+    for number in (2, 0, 1):
+        accepted = an_accepted_job()
+        answer = an_answer(accepted, f"key{number}", expires_at=NOW + number * SECOND)
+        await add_answered(store, accepted, answer)
+    assert await store.forget_answers(before=LATER, limit=2) == 2
+    before = NOW - SECOND
+    assert [await store.answer(f"key{number}", now=before) is None for number in range(3)] == [
+        True,
+        True,
+        False,
+    ]

@@ -46,6 +46,11 @@ SELECT json_array(
 """
 _KEEP_ANSWER = "REPLACE INTO answers VALUES (?, ?, ?)"
 _ANSWER = "SELECT json(data) FROM answers WHERE idempotency_key = :key AND expires_at > :now"
+_FORGET_ANSWERS = """
+DELETE FROM answers WHERE idempotency_key IN (
+    SELECT idempotency_key FROM answers WHERE expires_at < ? ORDER BY expires_at LIMIT ?
+)
+"""
 _SHARE = "INSERT OR IGNORE INTO shared_originals VALUES (?, ?)"
 _SHARED_WITH_OTHERS = """
 SELECT json_group_array(object_key) FROM shared_originals AS mine WHERE job_key = :job_key AND EXISTS (
@@ -98,8 +103,8 @@ def answer(connection: sqlite3.Connection, key: str, now: datetime) -> Answer | 
     return None if found is None else answer_of(found)
 
 
-def forget_answers(connection: sqlite3.Connection, before: datetime) -> int:
-    return connection.execute("DELETE FROM answers WHERE expires_at < ?", (microseconds(before),)).rowcount
+def forget_answers(connection: sqlite3.Connection, before: datetime, limit: int) -> int:
+    return connection.execute(_FORGET_ANSWERS, (microseconds(before), limit)).rowcount
 
 
 def demand_not_retired(connection: sqlite3.Connection, job_key: int) -> None:

@@ -208,8 +208,8 @@ class SqliteJobStore:
     async def answer(self, key: str, *, now: datetime) -> Answer | None:
         return await self._readers.run(partial(beside.answer, key=key, now=now))
 
-    async def forget_answers(self, *, before: datetime) -> int:
-        return await self._writer.run(lambda unit: unit.forget_answers(before))
+    async def forget_answers(self, *, before: datetime, limit: int) -> int:
+        return await self._writer.run(lambda unit: unit.forget_answers(before, limit))
 
     # Leases
 

@@ -175,8 +175,8 @@ class UnitOfWork:
     def forget_letters(self, before: datetime) -> int:
         return beside.forget_letters(self._connection, before)
 
-    def forget_answers(self, before: datetime) -> int:
-        return beside.forget_answers(self._connection, before)
+    def forget_answers(self, before: datetime, limit: int) -> int:
+        return beside.forget_answers(self._connection, before, limit)
 
     def touch(self) -> None:
         """Write something that changes nothing."""
