@@ -166,6 +166,14 @@ class TestGivenUp:
             with pytest.raises(Refused, match="Too much to do; the batch may have been taken nevertheless"):
                 await client.submit([("a.jpg", b"a")], on_wait=stay_busy)
 
+    async def test_so_is_one_that_the_gateway_is_still_at_work_on(self, stand_in):
+        stand_in.in_flight_answers = 1000
+        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+            with pytest.raises(
+                Refused, match="Still at work on it; the batch may have been taken nevertheless"
+            ):
+                await client.submit([("a.jpg", b"a")])
+
     @pytest.mark.parametrize("others", [[], ["https://a.example/b.jpg"]], ids=["form", "JSON"])
     async def test_a_gateway_that_takes_nothing_more_of_it_is_one_that_is_away(self, tmp_path, others):
         gateway = GatewayClient(f"unix://{tmp_path}/s", patience_s=0, silence_s=0.2)
