@@ -230,7 +230,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             submit=submit,
             retry=retry,
             dead_letters=jobs,
-            requeue=Requeue(ledger=ledger, jobs=jobs, letters=jobs, retry=retry),
+            requeue=Requeue(ledger=ledger, letters=jobs, retry=retry),
             warnings=lambda: [
                 *broker.warnings,
                 *pipeline.warnings(),

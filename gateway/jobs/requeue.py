@@ -16,7 +16,7 @@ from gateway.errors import Conflict
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.retry import Retry
 from gateway.ports.dead_letters import DeadLetterStore
-from gateway.ports.job_store import JobNotFound, JobStore, TakenLetter
+from gateway.ports.job_store import JobNotFound, TakenLetter
 
 log = structlog.get_logger(__name__)
 
@@ -30,12 +30,18 @@ class SentAgain:
     name: AttemptName
 
 
+class _HasFailed(Exception):
+    """The image of that index: no attempt of it can be made any more."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
 @define(eq=False)
 class Requeue:
     """A use case."""
 
     _ledger: Ledger
-    _jobs: JobStore
     _letters: DeadLetterStore
     _retry: Retry
 
@@ -47,14 +53,11 @@ class Requeue:
         """
         letter = await self._letters.letter(dead_letter_id)
         try:
-            image = _image_of(await self._jobs.get(letter.job_id), letter)
-            if image.status is Status.FAILED:
-                return await self._try_anew(letter, image)
             return await self._send_again(letter)
+        except _HasFailed as failed:
+            return await self._try_anew(letter, failed.index)
         except JobNotFound as error:
-            raise Conflict(
-                "The job of this dead letter is gone, and its images with it.", code="job_gone"
-            ) from error
+            raise _job_gone() from error
 
     async def _send_again(self, letter: DeadLetter) -> SentAgain:
         taken = TakenLetter(letter.dead_letter_id)
@@ -67,11 +70,18 @@ class Requeue:
         log.info("dead letter requeued", job_id=letter.job_id, trace_id=str(name))
         return SentAgain(letter.job_id, image.index, name)
 
-    async def _try_anew(self, letter: DeadLetter, image: Image) -> Job:
+    async def _try_anew(self, letter: DeadLetter, index: int) -> Job:
         taken = TakenLetter(letter.dead_letter_id)
-        job = await self._retry(letter.job_id, [image.index], companions=lambda _: [taken])
+        try:
+            job = await self._retry(letter.job_id, [index], companions=lambda _: [taken])
+        except JobNotFound as error:
+            raise _job_gone() from error
         log.info("dead letter requeued", job_id=job.job_id, trace_id=job.images[0].trace_id)
         return job
+
+
+def _job_gone() -> Conflict:
+    return Conflict("The job of this dead letter is gone, and its images with it.", code="job_gone")
 
 
 def _image_of(job: Job, letter: DeadLetter) -> Image:
@@ -83,8 +93,10 @@ def _image_of(job: Job, letter: DeadLetter) -> Image:
 
 
 def _another_attempt(job: Job, letter: DeadLetter) -> Change:
-    """Raises Conflict when the image has ended."""
+    """Raises _HasFailed, or Conflict when the image has ended otherwise."""
     image = _image_of(job, letter)
+    if image.status is Status.FAILED:
+        raise _HasFailed(image.index)
     change = attempt_again(job, image.index)
     if change is None:
         raise Conflict(

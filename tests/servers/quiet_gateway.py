@@ -179,6 +179,6 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         submit=submit,
         retry=retry,
         dead_letters=jobs,
-        requeue=Requeue(ledger=ledger, jobs=jobs, letters=jobs, retry=retry),
+        requeue=Requeue(ledger=ledger, letters=jobs, retry=retry),
     )
     return context, ledger

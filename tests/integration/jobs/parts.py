@@ -93,7 +93,7 @@ class Parts:
 
     @property
     def requeue(self) -> Requeue:
-        return Requeue(ledger=self.ledger, jobs=self.jobs, letters=self.jobs, retry=self.retry)
+        return Requeue(ledger=self.ledger, letters=self.jobs, retry=self.retry)
 
     @property
     def retry(self) -> Retry:

@@ -1,17 +1,21 @@
 """An image is sent again whose attempt ended as a dead letter: once for each letter."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from attrs import define, evolve
 
 from gateway.domain.attempt import AttemptName
+from gateway.domain.events import Change
 from gateway.domain.job import Image, Job, Stage, Status
-from gateway.domain.transitions import cancel
+from gateway.domain.transitions import cancel, fail
 from gateway.errors import Conflict
 from gateway.jobs.requeue import SentAgain
 from gateway.ports.dead_letters import DeadLetterNotFound
+from gateway.ports.job_store import Companion, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey
-from tests.builders import attempt_of, complete
+from tests.builders import a_failure, attempt_of, complete
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job
 from tests.integration.jobs.test_dead_letters import give_up, publish_letter
@@ -113,6 +117,19 @@ class TestOfAFailedImage:
         assert sorted(type(each).__name__ for each in asked) == ["DeadLetterNotFound"] * 4 + ["Job"]
         assert (await parts.jobs.page(limit=10)).total == 2
 
+    async def test_one_that_fails_just_before_its_attempt_is_committed_is_tried_anew(self, parts: Parts):
+        job = await a_published_job(parts)
+        await give_up(parts, job)
+
+        async def fail_it() -> None:
+            await parts.ledger.change(job.job_id, lambda job: fail(job, 0, a_failure(), parts.clock.now()))
+
+        ledger = evolve(parts.ledger, store=Before(parts.jobs, fail_it))  # type: ignore[arg-type]
+        again = await evolve(parts.requeue, ledger=ledger)(job.images[0].trace_id)
+        assert isinstance(again, Job)
+        assert again.retry_of == job.job_id
+        assert await kept(parts) == []
+
     async def test_without_its_original_it_is_refused_and_the_letter_stays(self, parts: Parts):
         job = await a_failed_job(parts)
         original = job.images[0].original
@@ -121,6 +138,24 @@ class TestOfAFailedImage:
         with pytest.raises(Conflict):
             await parts.requeue(job.images[0].trace_id)
         assert len(await kept(parts)) == 3
+
+
+@define(eq=False)
+class Before:
+    """The real job store; before each change, something happens."""
+
+    jobs: JobStore
+    happens: Callable[[], Awaitable[None]]
+
+    async def update(
+        self,
+        job_id: str,
+        decide: Callable[[Job], Change | None],
+        *,
+        companions: Sequence[Companion] = (),
+    ) -> Change | None:
+        await self.happens()
+        return await self.jobs.update(job_id, decide, companions=companions)
 
 
 class TestRefused:
