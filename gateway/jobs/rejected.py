@@ -95,7 +95,7 @@ def _code(headers: Mapping[str, object]) -> str:
 def _reason(headers: Mapping[str, object]) -> str | None:
     """The analyzer's, fit for clients."""
     reason = headers.get(REJECT_REASON)
-    return fit_for_clients(reason) if isinstance(reason, str) and reason else None
+    return fit_for_clients(reason) if isinstance(reason, str) and reason.strip() else None
 
 
 def _text(attempts: int, reason: str | None) -> str:

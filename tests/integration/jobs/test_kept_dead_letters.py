@@ -68,6 +68,12 @@ class TestWhatItSays:
         (letter,) = await kept(parts)
         assert (letter.reason, letter.code) == ("At …: broken.", "analysis_unreadable")
 
+    async def test_a_reason_of_blanks_is_none(self, parts: Parts):
+        job = await a_published_job(parts)
+        await give_up(parts, job, reject_reason=" \n ")
+        (letter,) = await kept(parts)
+        assert letter.reason == "rejected"
+
     async def test_a_copy_of_our_analyzer_lay_once_in_the_queue_that_analyzers_take_from(self, parts: Parts):
         """By the operator's name for it; the copy has no x-death."""
         job = await a_published_job(parts)
