@@ -72,7 +72,7 @@ async def test_who_may_not_publish_is_not_ready_and_says_why(user: str, node: Ra
     await node.ctl("set_permissions", "-p", VHOST, f"mute-{user}", ".*", "^$", ".*")
     async with _broker(node, f"mute-{user}", queues) as broker:
         for _ in range(2):
-            with pytest.raises(Unavailable, match="lets us publish nothing .*ACCESS_REFUSED.*amq.default"):
+            with pytest.raises(Unavailable, match=r"lets us publish nothing .*ACCESS_REFUSED.*amq\.default"):
                 await broker.check()
         await node.ctl("set_permissions", "-p", VHOST, f"mute-{user}", ".*", "^amq\\.default$", ".*")
         await eventually(lambda: works(broker))
