@@ -22,24 +22,24 @@ from gateway.events.stream import EventStream
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.policy import FetchPolicy
 from gateway.file_system import make_folder
+from gateway.jobs.accepting.idempotency import IdempotentRequests
+from gateway.jobs.accepting.reserved import ReservedTraceIds
+from gateway.jobs.accepting.retry import Retry
+from gateway.jobs.accepting.submit import Submit
+from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.cleaner import Cleaner
-from gateway.jobs.collector import Collector
-from gateway.jobs.dead_letters import DeadLetters
-from gateway.jobs.dispatcher import Dispatcher
+from gateway.jobs.dead_letters.requeue import Requeue
+from gateway.jobs.dead_letters.sweeper import DeadLetters
 from gateway.jobs.fetcher import Fetcher
-from gateway.jobs.idempotency import IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.measures import Census, Measures
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
-from gateway.jobs.recall import take_back
-from gateway.jobs.requeue import Requeue
-from gateway.jobs.rescuer import Rescuer
-from gateway.jobs.reserved import ReservedTraceIds
-from gateway.jobs.retry import Retry
-from gateway.jobs.submit import Submit
-from gateway.jobs.undo import Undo
+from gateway.jobs.results.collector import Collector
+from gateway.jobs.results.rescuer import Rescuer
+from gateway.jobs.sending.dispatcher import Dispatcher
+from gateway.jobs.sending.recall import take_back
 from gateway.neighbours import built_in_roles, check_installed, open_workers
 from gateway.ports.clock import SystemClock
 from gateway.processes import HelperProcesses

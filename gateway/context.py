@@ -12,9 +12,9 @@ from attrs import frozen
 from gateway.background import Background
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
-from gateway.jobs.requeue import Requeue
-from gateway.jobs.retry import Retry
-from gateway.jobs.submit import Submit
+from gateway.jobs.accepting.retry import Retry
+from gateway.jobs.accepting.submit import Submit
+from gateway.jobs.dead_letters.requeue import Requeue
 from gateway.ports.broker import Broker
 from gateway.ports.clock import Clock
 from gateway.ports.dead_letters import DeadLetterStore

@@ -23,7 +23,7 @@ from gateway.context import AppContext
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Status
 from gateway.intake.reader import read_batch
-from gateway.jobs.idempotency import Accepted
+from gateway.jobs.accepting.idempotency import Accepted
 from gateway.ports.job_store import JobNotFound, JobSummary
 
 PREFIX: Final = "/api/v1"

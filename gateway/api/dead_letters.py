@@ -13,7 +13,7 @@ from gateway.context import AppContext
 from gateway.domain.job import Job
 from gateway.domain.receipt import receipt_of
 from gateway.errors import Unavailable
-from gateway.jobs.idempotency import Accepted
+from gateway.jobs.accepting.idempotency import Accepted
 
 _PATH: Final = f"{PREFIX}/dead-letters"
 _ONE: Final = f"{_PATH}/{{id}}"

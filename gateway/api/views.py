@@ -21,7 +21,7 @@ from gateway.domain.job import Image, Job, outcome_of
 from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import Receipt
 from gateway.events.stream import EventStream
-from gateway.jobs.requeue import SentAgain
+from gateway.jobs.dead_letters.requeue import SentAgain
 from gateway.metadata import Metadata
 from gateway.ports.dead_letters import DeadLetterPage
 from gateway.ports.image_search import FoundImage, ImagePage

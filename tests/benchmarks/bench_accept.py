@@ -17,7 +17,7 @@ from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.domain.events import Change
 from gateway.domain.job import Status
-from gateway.jobs.reserved import ReservedTraceIds
+from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.ports.clock import SystemClock
 from tests.benchmarks.interleaved import interleaved
 from tests.benchmarks.row import Row, at_least, at_most

@@ -26,11 +26,11 @@ from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
-from gateway.jobs.collector import Collector
-from gateway.jobs.dispatcher import Dispatcher
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
+from gateway.jobs.results.collector import Collector
+from gateway.jobs.sending.dispatcher import Dispatcher
 from gateway.jobs.settings import JobsSettings
 from gateway.messages import ImageProcessed, ImageUpload, encode
 from gateway.ports.broker import Broker, Queue

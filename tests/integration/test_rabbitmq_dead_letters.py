@@ -14,7 +14,7 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.errors import Unavailable
-from gateway.jobs.dead_letters import DeadLetters
+from gateway.jobs.dead_letters.sweeper import DeadLetters
 from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
 from gateway.ports.job_store import Companion, JobStore
 from tests.deliveries import eventually, lying_in, publish, settings_for, works

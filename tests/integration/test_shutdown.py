@@ -12,7 +12,7 @@ from attrs import define, field
 
 from gateway.api.websocket import CLOSE_S
 from gateway.background import Background
-from gateway.jobs.recall import TAKE_BACK_S
+from gateway.jobs.sending.recall import TAKE_BACK_S
 from gateway.settings import HttpSettings
 from tests.following import Frame, follow
 from tests.free_ports import free_port

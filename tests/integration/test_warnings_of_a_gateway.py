@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.analyzer.vision.settings import VisionSettings
 from gateway.app import assembled
-from gateway.jobs.dead_letters import SWEEP_LIMIT
+from gateway.jobs.dead_letters.sweeper import SWEEP_LIMIT
 from gateway.jobs.settings import JobsSettings
 from gateway.ports.broker import Queue
 from gateway.settings import Settings

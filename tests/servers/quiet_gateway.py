@@ -29,14 +29,14 @@ from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
-from gateway.jobs.idempotency import IdempotentRequests
+from gateway.jobs.accepting.idempotency import IdempotentRequests
+from gateway.jobs.accepting.reserved import ReservedTraceIds
+from gateway.jobs.accepting.retry import Retry
+from gateway.jobs.accepting.submit import Submit
+from gateway.jobs.accepting.undo import Undo
+from gateway.jobs.dead_letters.requeue import Requeue
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
-from gateway.jobs.requeue import Requeue
-from gateway.jobs.reserved import ReservedTraceIds
-from gateway.jobs.retry import Retry
-from gateway.jobs.submit import Submit
-from gateway.jobs.undo import Undo
 from gateway.ports.clock import SystemClock
 from gateway.ports.object_store import Bucket, ObjectKey
 from gateway.settings import Settings

@@ -20,22 +20,22 @@ from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
 from gateway.intake.batch import IncomingImage
 from gateway.intake.settings import IntakeSettings
+from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests
+from gateway.jobs.accepting.reserved import ReservedTraceIds
+from gateway.jobs.accepting.retry import Retry
+from gateway.jobs.accepting.submit import Submit
+from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.cleaner import Cleaner
-from gateway.jobs.collector import Collector, ResultKind
-from gateway.jobs.dead_letters import DeadLetters
-from gateway.jobs.dispatcher import Dispatcher
-from gateway.jobs.idempotency import Accepted, IdempotentRequests
+from gateway.jobs.dead_letters.requeue import Requeue
+from gateway.jobs.dead_letters.sweeper import DeadLetters
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
-from gateway.jobs.requeue import Requeue
-from gateway.jobs.rescuer import Rescuer
-from gateway.jobs.reserved import ReservedTraceIds
-from gateway.jobs.retry import Retry
+from gateway.jobs.results.collector import Collector, ResultKind
+from gateway.jobs.results.rescuer import Rescuer
+from gateway.jobs.sending.dispatcher import Dispatcher
 from gateway.jobs.settings import JobsSettings
-from gateway.jobs.submit import Submit
-from gateway.jobs.undo import Undo
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings

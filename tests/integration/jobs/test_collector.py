@@ -12,8 +12,8 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, EventType
 from gateway.domain.job import Failure, Job, Status
 from gateway.errors import Unavailable
-from gateway.jobs.collector import Collector, ResultKind
 from gateway.jobs.processed import READS_AT_ONCE, ProcessedImages
+from gateway.jobs.results.collector import Collector, ResultKind
 from gateway.messages import FAILURE_CODE, ImageProcessed, encode
 from gateway.metadata import Metadata
 from gateway.ports.broker import Queue

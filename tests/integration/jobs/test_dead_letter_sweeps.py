@@ -8,7 +8,7 @@ import pytest
 from attrs import define, evolve, field
 
 from gateway.errors import Unavailable
-from gateway.jobs.dead_letters import LEASE, LEASE_S, SWEEP_LIMIT
+from gateway.jobs.dead_letters.sweeper import LEASE, LEASE_S, SWEEP_LIMIT
 from gateway.ports.broker import Broker, Delivery, Queue, QueueDepth, Sweep
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job

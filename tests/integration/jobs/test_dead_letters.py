@@ -11,7 +11,7 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.errors import Unavailable
-from gateway.jobs.dead_letters import OTHERS_AGAIN_S
+from gateway.jobs.dead_letters.sweeper import OTHERS_AGAIN_S
 from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
 from gateway.ports.job_store import Companion, JobStore
 from tests.golden import golden

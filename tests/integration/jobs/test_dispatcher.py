@@ -14,8 +14,8 @@ from gateway.domain.job import Job, Stage, Status
 from gateway.domain.options import BatchOptions
 from gateway.domain.transitions import attempt_rejected
 from gateway.errors import Unavailable
-from gateway.jobs.confirms import Confirms
 from gateway.jobs.pipeline import LEAST_WINDOW
+from gateway.jobs.sending.confirms import Confirms
 from gateway.messages import METADATA_POLICY, ImageUpload, decode, decode_policy
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.broker import Delivery, Queue

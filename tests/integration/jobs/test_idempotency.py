@@ -14,7 +14,7 @@ from gateway.domain.receipt import receipt_of
 from gateway.domain.transitions import accept
 from gateway.errors import BadInput, TooSlow, Unavailable, Unprocessable
 from gateway.intake.batch import IncomingImage, LinkedImage, SentImage
-from gateway.jobs.idempotency import Accepted, Asked, KeyReused, RequestInFlight
+from gateway.jobs.accepting.idempotency import Accepted, Asked, KeyReused, RequestInFlight
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.builders import an_image
 from tests.integration.jobs.parts import Parts, parts_in

@@ -6,7 +6,7 @@ from attrs import evolve
 from gateway.domain.attempt import AttemptName
 from gateway.domain.dead_letter import DeadLetter
 from gateway.errors import Unavailable
-from gateway.jobs.rejected import MAX_BODY_BYTES
+from gateway.jobs.dead_letters.rejected import MAX_BODY_BYTES
 from gateway.ports.broker import Queue
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts

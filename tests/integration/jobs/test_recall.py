@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.domain.job import Job, Status
 from gateway.domain.transitions import cancel
-from gateway.jobs.recall import SUSPECT_FROM, take_back
+from gateway.jobs.sending.recall import SUSPECT_FROM, take_back
 from gateway.messages import ImageUpload, decode
 from gateway.ports.broker import Queue
 from tests.builders import complete

@@ -11,7 +11,7 @@ from gateway.domain.events import Change
 from gateway.domain.job import Image, Job, Stage, Status
 from gateway.domain.transitions import cancel, fail
 from gateway.errors import Conflict
-from gateway.jobs.requeue import SentAgain
+from gateway.jobs.dead_letters.requeue import SentAgain
 from gateway.ports.dead_letters import DeadLetterNotFound
 from gateway.ports.job_store import Companion, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey

@@ -9,7 +9,7 @@ from attrs import define, evolve
 from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
-from gateway.jobs.rescuer import Rescuer
+from gateway.jobs.results.rescuer import Rescuer
 from gateway.messages import encode
 from gateway.ports.backlog import Backlog
 from gateway.ports.broker import Queue

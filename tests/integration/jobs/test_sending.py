@@ -15,9 +15,9 @@ from gateway.domain.job import Job, Stage, Status
 from gateway.domain.schedule import Waiting
 from gateway.domain.transitions import cancel
 from gateway.errors import Unavailable
-from gateway.jobs.dispatcher import Dispatcher
-from gateway.jobs.sending import CommitFirst
-from gateway.jobs.uploads import Uploads
+from gateway.jobs.sending.dispatcher import Dispatcher
+from gateway.jobs.sending.order import CommitFirst
+from gateway.jobs.sending.uploads import Uploads
 from gateway.messages import ImageUpload, decode
 from gateway.ports.broker import Queue
 from gateway.ports.job_store import Companion, JobStore

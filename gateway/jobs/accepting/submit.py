@@ -29,12 +29,12 @@ from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage
 from gateway.intake.options import METADATA_AT
 from gateway.intake.settings import IntakeSettings
 from gateway.intake.shape import refuse_any
-from gateway.jobs.draft import Draft
-from gateway.jobs.idempotency import Accepted, IdempotentRequests, Turn
+from gateway.jobs.accepting.draft import Draft
+from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests, Turn
+from gateway.jobs.accepting.reserved import ReservedTraceIds
+from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Content, Originals
-from gateway.jobs.reserved import ReservedTraceIds
-from gateway.jobs.undo import Undo
 from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.clock import Clock
 

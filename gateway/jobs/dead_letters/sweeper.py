@@ -21,9 +21,9 @@ from gateway.domain.job import Job
 from gateway.domain.transitions import attempt_refused, attempt_rejected
 from gateway.events.latest import LatestJobs
 from gateway.failure_codes import NOT_ASKED_AGAIN
+from gateway.jobs.dead_letters.rejected import RejectedAttempt, rejected_attempt
 from gateway.jobs.lease import Lease
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.rejected import RejectedAttempt, rejected_attempt
 from gateway.jobs.settings import JobsSettings
 from gateway.pacing import keep_doing
 from gateway.ports.broker import Broker, Delivery, Queue

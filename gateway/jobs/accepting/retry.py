@@ -21,7 +21,7 @@ from gateway.domain.options import BatchOptions
 from gateway.domain.transitions import accept
 from gateway.errors import Conflict, Fault, Unavailable
 from gateway.intake.shape import MAX_FAULTS, refuse_any
-from gateway.jobs.idempotency import Accepted, Asked, IdempotentRequests
+from gateway.jobs.accepting.idempotency import Accepted, Asked, IdempotentRequests
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.side_by_side import for_each
 from gateway.ports.clock import Clock

@@ -9,13 +9,13 @@ import asyncio
 from attrs import define, field
 
 from gateway.domain.schedule import take_turns
-from gateway.jobs.confirms import Confirms
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.pipeline import Pipeline
-from gateway.jobs.recall import Recall
-from gateway.jobs.sending import CommitFirst, PublishFirst, Sending
+from gateway.jobs.sending.confirms import Confirms
+from gateway.jobs.sending.order import CommitFirst, PublishFirst, Sending
+from gateway.jobs.sending.recall import Recall
+from gateway.jobs.sending.uploads import Uploads
 from gateway.jobs.settings import JobsSettings
-from gateway.jobs.uploads import Uploads
 from gateway.pacing import keep_doing
 from gateway.ports.backlog import Backlog
 from gateway.ports.broker import Broker

@@ -8,8 +8,8 @@ import pytest
 from gateway.domain.options import BatchOptions
 from gateway.errors import ContentError
 from gateway.intake.batch import LinkedImage, SentImage
-from gateway.jobs.draft import Draft
-from gateway.jobs.idempotency import Asked
+from gateway.jobs.accepting.draft import Draft
+from gateway.jobs.accepting.idempotency import Asked
 from gateway.jobs.originals import Content
 from gateway.metadata import FieldPolicy, MetadataPolicy
 

@@ -13,8 +13,8 @@ from gateway.domain.events import Change
 from gateway.domain.job import Image, Job, Status
 from gateway.domain.transitions import attempt_again
 from gateway.errors import Conflict
+from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.retry import Retry
 from gateway.ports.dead_letters import DeadLetterStore
 from gateway.ports.job_store import JobNotFound, TakenLetter
 

@@ -8,7 +8,7 @@ from gateway.domain.job import Image
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import IncomingImage, LinkedImage
-from gateway.jobs.idempotency import Asked
+from gateway.jobs.accepting.idempotency import Asked
 
 
 @define(eq=False)

@@ -8,7 +8,7 @@ import pytest
 from attrs import define, field
 
 from gateway.errors import Unavailable
-from gateway.jobs.reserved import AT_ONCE, FEW, ReservedTraceIds
+from gateway.jobs.accepting.reserved import AT_ONCE, FEW, ReservedTraceIds
 from gateway.ports.clock import SystemClock
 
 

@@ -20,10 +20,10 @@ from gateway.domain.job import Image, Job, Stage
 from gateway.domain.schedule import Waiting
 from gateway.domain.transitions import published, unpublished
 from gateway.errors import GatewayError
-from gateway.jobs.confirms import Confirms
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.sending.confirms import Confirms
+from gateway.jobs.sending.uploads import Uploads
 from gateway.jobs.side_by_side import for_each
-from gateway.jobs.uploads import Uploads
 from gateway.pacing import pause_after
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound, JobStore

@@ -1,0 +1,1 @@
+"""A request becomes a job, once and for good, or leaves nothing behind."""
