@@ -6,45 +6,21 @@ Half of the time it hangs before it dies, so that it takes messages with it whos
 
 import asyncio
 import random
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from attrs import frozen
 
 from tests.chaos.battle import Battle
+from tests.chaos.beside import BESIDE_EXISTING, BESIDE_OURS
 from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
 from tests.chaos.reservations import with_reservations
 from tests.chaos.world import ProductionWorld, production_world
+from tests.servers.system import Make
 
 MOST_OF_ONE_WORLD = 10
 LONGEST_HANG_S = 0.5
 LONGEST_OUTAGE_S = 1.0
 """Beyond the time that it takes to start."""
 STARTS = 3
-
-
-@frozen
-class Beside:
-    """The services that the gateway works with."""
-
-    name: str
-    most_open_images: int
-    options: Mapping[str, Any]
-
-
-BESIDE_OURS = Beside("beside ours", 60, {})
-BESIDE_EXISTING = Beside(
-    "beside existing ones",
-    most_open_images=8,  # exiftool takes a third of a second for each
-    options={
-        "analyzer": "existing",
-        "processor": "existing",
-        # Slower than the processor, so that images lie before and in both.
-        "analyzer_variables": {"ANALYSIS_S": "0.4", "WORKER_CONCURRENCY": "1"},
-    },
-)
 
 
 async def run(times: int, folder: Path, dice: random.Random) -> Measured:
@@ -54,18 +30,18 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
         beside = (BESIDE_OURS, BESIDE_EXISTING)[number % 2]
         async with production_world(folder / f"world-{number}", **beside.options) as world:
             battle = Battle(world, thrown_from(dice), beside.most_open_images)
-            await _struck(battle, world, share, beside.name, thrown_from(dice))
+            await _struck(battle, world, share, beside.make, thrown_from(dice))
             seen = await battle.measured(share)
             measured += await with_reservations(world, seen, late_s=world.late_s)
     return measured
 
 
 async def _struck(
-    battle: Battle, world: ProductionWorld, times: int, where: str, dice: random.Random
+    battle: Battle, world: ProductionWorld, times: int, make: Make, dice: random.Random
 ) -> None:
     async with battle.load():
         for strike in range(times):
-            await battle.stages_are_full(f"{strike} {where}")
+            await battle.stages_are_full(f"{strike}, beside {make} ones")
             with battle.broken():
                 await _killed(world, dice)
                 await _started(world)

@@ -3,24 +3,25 @@ stand-ins for the existing services.
 
 Slower: it hangs, with its consumers in place, until images are sent again; then it goes on, and its late results meet
 those of the later attempts. Refusing: it is started so that it can do no image, until some were refused. What an
-analyzer rejects is sent again; what a processor calls failed has failed, and that code alone is allowed.
+analyzer rejects is sent again because of that, not at its deadline; what a processor calls failed has failed, and no
+other image may.
 """
 
 import asyncio
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import cycle, islice, product
 from pathlib import Path
-from typing import Any
 
-from attrs import define, frozen
+from attrs import define, evolve
 
 from tests.chaos.battle import Battle
+from tests.chaos.beside import BESIDE_EXISTING, BESIDE_OURS
 from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
-from tests.chaos.world import DEADLINE_BESIDE_EXISTING_S, ProductionWorld, production_world
+from tests.chaos.world import DEADLINE_BESIDE_EXISTING_S, Job, ProductionWorld, production_world
 from tests.servers.system import Make, Part, Program
 
 MOST_OF_ONE_WORLD = 5
@@ -37,27 +38,13 @@ REFUSED = {
     ("existing", "processor"): "failed: ",
 }
 """What its log says of each image that it refuses."""
+REJECTED = "attempt rejected"
+SENT_AGAIN = "image is sent again: no result came"
+"""What the gateway's log says of each attempt that ends by a dead letter, and of each that it gives up waiting for."""
 
-
-@frozen
-class Beside:
-    """A world of one kind of services."""
-
-    make: Make
-    most_open_images: int
-    options: Mapping[str, Any]
-
-
-BESIDE_OURS = Beside("ours", 60, {"jobs_result_timeout_s": DEADLINE_BESIDE_EXISTING_S})
-BESIDE_EXISTING = Beside(
-    "existing",
-    most_open_images=8,  # exiftool takes a third of a second for each
-    options={
-        "analyzer": "existing",
-        "processor": "existing",
-        # Slower than the processor, so that images lie before and in both.
-        "analyzer_variables": {"ANALYSIS_S": "0.4", "WORKER_CONCURRENCY": "1"},
-    },
+BESIDE = (
+    evolve(BESIDE_OURS, options={"jobs_result_timeout_s": DEADLINE_BESIDE_EXISTING_S}),
+    BESIDE_EXISTING,
 )
 
 
@@ -79,12 +66,14 @@ class Strikes:
     async def refuses_every_image(self, part: Part) -> None:
         program = self._program(part)
         usual = program.environment
-        said = program.output().count(REFUSED[self.make, part])
+        refused, rejected = self.refused_by(part), self._told(REJECTED)
         program.environment = {**usual, **self._unable(part)}
         try:
             await program.kill()
             await self._is_back(program)
-            await self._until(lambda: program.output().count(REFUSED[self.make, part]) >= said + REFUSALS)
+            await self._until(lambda: self.refused_by(part) >= refused + REFUSALS)
+            if part == "analyzer":
+                await self._until(lambda: self._told(REJECTED) >= rejected + REFUSALS)
         finally:
             program.environment = usual
         await program.kill()
@@ -92,11 +81,11 @@ class Strikes:
 
     async def is_slower_than_the_deadline(self, part: Part) -> None:
         """Signalled once more at the end: what hangs can't be stopped in good order."""
-        said = self._sent_again()
+        said = self._told(SENT_AGAIN)
         pid = self._program(part).process.pid
         os.kill(pid, signal.SIGSTOP)
         try:
-            await self._until(lambda: self._sent_again() > said)
+            await self._until(lambda: self._told(SENT_AGAIN) > said)
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -115,8 +104,12 @@ class Strikes:
         (tools / "exiftool").chmod(0o755)
         return {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
 
-    def _sent_again(self) -> int:
-        return self.world.gateway.output().count("image is sent again: no result came")
+    def refused_by(self, part: Part) -> int:
+        """How many images, in all its lives."""
+        return self._program(part).output().count(REFUSED[self.make, part])
+
+    def _told(self, event: str) -> int:
+        return self.world.gateway.output().count(event)
 
     async def _is_back(self, program: Program) -> None:
         """The existing ones are started again by whoever keeps them alive."""
@@ -144,13 +137,24 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
     """Half of them each; of each half each kind as often as any other."""
     measured = Measured()
     for number, share in enumerate(shared_out(times, among=2, at_most=MOST_OF_ONE_WORLD)):
-        beside = (BESIDE_OURS, BESIDE_EXISTING)[number % 2]
+        beside = BESIDE[number % 2]
         place = folder / f"world-{number}"
         async with production_world(place, **beside.options) as world:
             battle = Battle(world, thrown_from(dice), beside.most_open_images)
-            await _struck(battle, Strikes(world, beside.make, place, thrown_from(dice)), share)
+            strikes = Strikes(world, beside.make, place, thrown_from(dice))
+            await _struck(battle, strikes, share)
             measured += await battle.measured(share, may_fail_with={TAGGING_FAILED})
+            measured += needless_failures((await world.jobs()).values(), strikes.refused_by("processor"))
     return measured
+
+
+def needless_failures(jobs: Iterable[Job], refused: int) -> Measured:
+    """A processor has called so many failed: no more than those have."""
+    failed = [image for job in jobs for image in job["images"] if image.get("code") == TAGGING_FAILED]
+    if len(failed) <= refused:
+        return Measured()
+    text = f"lost: {len(failed)} images are {TAGGING_FAILED}, and the processor refused {refused}"
+    return Measured(lost=len(failed) - refused, violations=(text,))
 
 
 async def _struck(battle: Battle, strikes: Strikes, times: int) -> None:
