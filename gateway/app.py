@@ -1,27 +1,17 @@
 """The composition root: settings in, a running gateway out.
 
-`assembled` reads from top to bottom as the order of the start; the stop is the reverse.
+`assembled` reads from top to bottom as the order of the start; the stop is the reverse. Below it stands how each use
+case and service is built.
 """
 
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Final
 
-from gateway.adapters.broker.opening import open_broker
-from gateway.adapters.job_store.opening import open_job_store
-from gateway.adapters.job_store.sqlite import SqliteJobStore
-from gateway.adapters.object_store.measured import MeasuredObjectStore
-from gateway.adapters.object_store.opening import open_object_store
-from gateway.background import Background, CanNotStart, Service
+from gateway.background import Background, Service
 from gateway.context import AppContext
-from gateway.events.hub import Hub
-from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
-from gateway.fetch.downloader import Downloader
 from gateway.fetch.policy import FetchPolicy
-from gateway.file_system import make_folder
 from gateway.jobs.accepting.idempotency import IdempotentRequests
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.retry import Retry
@@ -31,23 +21,17 @@ from gateway.jobs.cleaner import Cleaner
 from gateway.jobs.dead_letters.requeue import Requeue
 from gateway.jobs.dead_letters.sweeper import DeadLetters
 from gateway.jobs.fetcher import Fetcher
-from gateway.jobs.ledger import Ledger
-from gateway.jobs.measures import Census, Measures
-from gateway.jobs.originals import Originals
+from gateway.jobs.measures import Census
 from gateway.jobs.pipeline import Pipeline
-from gateway.jobs.processed import ProcessedImages
 from gateway.jobs.results.collector import Collector
 from gateway.jobs.results.rescuer import Rescuer
 from gateway.jobs.sending.dispatcher import Dispatcher
 from gateway.jobs.sending.recall import take_back
 from gateway.neighbours import built_in_roles, check_installed, open_workers
-from gateway.ports.clock import SystemClock
-from gateway.processes import HelperProcesses
+from gateway.parts import Parts, open_parts
+from gateway.ports.backlog import Backlog
 from gateway.settings import Settings, check_gateway, doubts
-from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.pulse import Pulse
-
-NAME: Final = "gateway"
 
 _LATE: Final = 4
 """What the object store has not done in so many times its timeout, it will not do any more."""
@@ -60,201 +44,214 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
     doubts.tell(doubts.of_gateway(settings))
     built_in = built_in_roles(settings)
     check_installed(*built_in)
-    _make_private(settings.data_dir)
     async with AsyncExitStack() as stack:
-        clock = SystemClock()
-        background = Background()
-        metrics = Metrics(settings.metrics)
-        stack.push_async_callback(metrics.close)
-        jobs = await stack.enter_async_context(open_job_store(settings.job_store, settings.data_dir))
-        objects = MeasuredObjectStore(
-            await stack.enter_async_context(open_object_store(settings.object_store, settings.data_dir)),
-            metrics.objects,
-        )
-        broker = await stack.enter_async_context(
-            open_broker(settings.broker, clock=clock, name=NAME, on_reconnect=metrics.broker.reconnects.add)
-        )
-        helpers = HelperProcesses(settings.helpers)
-        stack.push_async_callback(helpers.close)
-        downloader = await stack.enter_async_context(
-            Downloader.create(settings.fetch, max_bytes=settings.intake.max_image_bytes)
-        )
-
-        hub = Hub()
-        latest = LatestJobs(jobs)
-        hub.observe(latest.observe)
-        hub.observe(Measures(metrics.jobs).observe)
-        ledger = Ledger(jobs, hub, latest)
-        originals = Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels)
-        reserved = ReservedTraceIds(
-            reservations=jobs,
-            clock=clock,
-            prefix=settings.jobs.trace_prefix,
-            request_s=settings.intake.total_s,
-        )
+        parts = await stack.enter_async_context(open_parts(settings))
+        reserved = _reserved(parts)
         stack.push_async_callback(reserved.give_back)
-        idempotent = IdempotentRequests(
-            answers=jobs,
-            leases=jobs,
-            clock=clock,
-            keep_s=settings.jobs.idempotency_s,
-            body_s=settings.intake.total_s,
-        )
-        submit = Submit(
-            ledger=ledger,
-            reserved=reserved,
-            originals=originals,
-            undo=Undo(
-                objects=objects,
-                reservations=jobs,
-                clock=clock,
-                late_s=_LATE * settings.object_store.timeout_s,
-                puts_are_repeated=settings.object_store.kind == "s3",
-            ),
-            idempotent=idempotent,
-            clock=clock,
-            settings=settings.intake,
-            urls=FetchPolicy.of(settings.fetch),
-            prefix=settings.jobs.trace_prefix,
-            takes_metadata_options=settings.takes_metadata_options,
-        )
-        retry = Retry(
-            ledger=ledger,
-            jobs=jobs,
-            objects=objects,
-            clock=clock,
-            idempotent=idempotent,
-            prefix=settings.jobs.trace_prefix,
-            takes_metadata_options=settings.takes_metadata_options,
-        )
-        cleaner = Cleaner(
-            ledger=ledger,
-            jobs=jobs,
-            backlog=jobs,
-            reservations=jobs,
-            answers=jobs,
-            letters=jobs,
-            objects=objects,
-            clock=clock,
-            settings=settings.jobs,
-        )
+        idempotent = _idempotent(parts)
+        retry = _retry(parts, idempotent)
+        cleaner = _cleaner(parts)
         await cleaner.find_leftovers_of_a_crash()
-        processed = ProcessedImages(objects)
-        pipeline = Pipeline(
-            broker=broker,
-            backlog=jobs,
-            clock=clock,
-            settings=settings.jobs,
-            work=ledger.work,
-            metrics=metrics,
-            queue_name=settings.broker.queue_name,
-        )
-        dead_letters = DeadLetters(
-            ledger=ledger,
-            latest=latest,
-            letters=jobs,
-            leases=jobs,
-            broker=broker,
-            clock=clock,
-            settings=settings.jobs,
-            metrics=metrics,
-            queue_name=settings.broker.queue_name,
-        )
+        pipeline = _pipeline(parts)
+        dead_letters = _dead_letters(parts)
         neighbours = [
-            await stack.enter_async_context(open_workers(role, settings, broker, objects, helpers, metrics))
+            await stack.enter_async_context(
+                open_workers(role, settings, parts.broker, parts.objects, parts.helpers, parts.metrics)
+            )
             for role in reversed(built_in)
         ]
         services: tuple[Service, ...] = (
-            Collector(
-                ledger=ledger,
-                latest=latest,
-                broker=broker,
-                processed=processed,
-                clock=clock,
-                prefix=settings.jobs.trace_prefix,
-                prefetch=settings.broker.prefetch,
-                metrics=metrics,
-            ),
+            _collector(parts),
             dead_letters,
             *neighbours,
             pipeline,
-            Dispatcher(
-                ledger=ledger,
-                jobs=jobs,
-                backlog=jobs,
-                broker=broker,
-                clock=clock,
-                settings=settings.jobs,
-                pipeline=pipeline,
-                metrics=metrics,
-            ),
-            Rescuer(
-                ledger=ledger,
-                jobs=jobs,
-                backlog=jobs,
-                processed=processed,
-                pipeline=pipeline,
-                clock=clock,
-                settings=settings.jobs,
-                metrics=metrics,
-            ),
-            Fetcher(
-                ledger=ledger,
-                backlog=jobs,
-                downloader=downloader,
-                originals=originals,
-                clock=clock,
-                settings=settings.fetch,
-                poll_s=settings.jobs.poll_s,
-                max_running_jobs=settings.jobs.max_running_jobs,
-                metrics=metrics,
-            ),
+            _dispatcher(parts, pipeline),
+            _rescuer(parts, pipeline),
+            _fetcher(parts),
             cleaner,
-            Census(backlog=jobs, metrics=metrics.jobs),
-            Pulse(metrics),
+            Census(backlog=parts.jobs, metrics=parts.metrics.jobs),
+            Pulse(parts.metrics),
         )
-        if not broker.remembers:
-            stack.push_async_callback(_take_back_unless_crashed, jobs, background)
-        await stack.enter_async_context(background.running(*services))
-        yield AppContext(
-            settings=settings,
-            metrics=metrics,
-            clock=clock,
-            background=background,
-            job_store=jobs,
-            image_search=jobs,
-            object_store=objects,
-            broker=broker,
-            latest=latest,
-            stream=EventStream(latest, jobs, hub),
-            submit=submit,
-            retry=retry,
-            dead_letters=jobs,
-            requeue=Requeue(ledger=ledger, letters=jobs, retry=retry),
-            warnings=lambda: [
-                *broker.warnings,
+        if not parts.broker.remembers:
+            stack.push_async_callback(_take_back_unless_crashed, parts.jobs, parts.background)
+        await stack.enter_async_context(parts.background.running(*services))
+
+        def warnings() -> Sequence[str]:
+            return [
+                *parts.broker.warnings,
                 *pipeline.warnings(),
                 *dead_letters.warnings(),
-                *jobs.warnings,
-                *objects.warnings,
-            ],
+                *parts.jobs.warnings,
+                *parts.objects.warnings,
+            ]
+
+        yield AppContext(
+            settings=settings,
+            metrics=parts.metrics,
+            clock=parts.clock,
+            background=parts.background,
+            job_store=parts.jobs,
+            image_search=parts.jobs,
+            object_store=parts.objects,
+            broker=parts.broker,
+            latest=parts.latest,
+            stream=EventStream(parts.latest, parts.jobs, parts.hub),
+            submit=_submit(parts, reserved, idempotent),
+            retry=retry,
+            dead_letters=parts.jobs,
+            requeue=Requeue(ledger=parts.ledger, letters=parts.jobs, retry=retry),
+            warnings=warnings,
         )
 
 
-async def _take_back_unless_crashed(jobs: SqliteJobStore, background: Background) -> None:
+async def _take_back_unless_crashed(backlog: Backlog, background: Background) -> None:
     """A service that died may have died of an image: that counts as an interruption, as a dead process does."""
     if background.crashed is None:
-        await take_back(jobs)
+        await take_back(backlog)
 
 
-def _make_private(folder: Path) -> None:
-    """Photos and jobs are their owner's: a folder that we make is open to nobody else."""
-    try:
-        make_folder(folder, mode=0o700)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CanNotStart(
-            f"can't make the data folder {folder} (data_dir, GATEWAY_DATA_DIR): {reason}"
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise CanNotStart(f"can't write to the data folder {folder} (data_dir, GATEWAY_DATA_DIR)")
+def _reserved(parts: Parts) -> ReservedTraceIds:
+    return ReservedTraceIds(
+        reservations=parts.jobs,
+        clock=parts.clock,
+        prefix=parts.settings.jobs.trace_prefix,
+        request_s=parts.settings.intake.total_s,
+    )
+
+
+def _idempotent(parts: Parts) -> IdempotentRequests:
+    return IdempotentRequests(
+        answers=parts.jobs,
+        leases=parts.jobs,
+        clock=parts.clock,
+        keep_s=parts.settings.jobs.idempotency_s,
+        body_s=parts.settings.intake.total_s,
+    )
+
+
+def _submit(parts: Parts, reserved: ReservedTraceIds, idempotent: IdempotentRequests) -> Submit:
+    settings = parts.settings
+    undo = Undo(
+        objects=parts.objects,
+        reservations=parts.jobs,
+        clock=parts.clock,
+        late_s=_LATE * settings.object_store.timeout_s,
+        puts_are_repeated=settings.object_store.kind == "s3",
+    )
+    return Submit(
+        ledger=parts.ledger,
+        reserved=reserved,
+        originals=parts.originals,
+        undo=undo,
+        idempotent=idempotent,
+        clock=parts.clock,
+        settings=settings.intake,
+        urls=FetchPolicy.of(settings.fetch),
+        prefix=settings.jobs.trace_prefix,
+        takes_metadata_options=settings.takes_metadata_options,
+    )
+
+
+def _retry(parts: Parts, idempotent: IdempotentRequests) -> Retry:
+    return Retry(
+        ledger=parts.ledger,
+        jobs=parts.jobs,
+        objects=parts.objects,
+        clock=parts.clock,
+        idempotent=idempotent,
+        prefix=parts.settings.jobs.trace_prefix,
+        takes_metadata_options=parts.settings.takes_metadata_options,
+    )
+
+
+def _cleaner(parts: Parts) -> Cleaner:
+    return Cleaner(
+        ledger=parts.ledger,
+        jobs=parts.jobs,
+        backlog=parts.jobs,
+        reservations=parts.jobs,
+        answers=parts.jobs,
+        letters=parts.jobs,
+        objects=parts.objects,
+        clock=parts.clock,
+        settings=parts.settings.jobs,
+    )
+
+
+def _pipeline(parts: Parts) -> Pipeline:
+    return Pipeline(
+        broker=parts.broker,
+        backlog=parts.jobs,
+        clock=parts.clock,
+        settings=parts.settings.jobs,
+        work=parts.ledger.work,
+        metrics=parts.metrics,
+        queue_name=parts.settings.broker.queue_name,
+    )
+
+
+def _dead_letters(parts: Parts) -> DeadLetters:
+    return DeadLetters(
+        ledger=parts.ledger,
+        latest=parts.latest,
+        letters=parts.jobs,
+        leases=parts.jobs,
+        broker=parts.broker,
+        clock=parts.clock,
+        settings=parts.settings.jobs,
+        metrics=parts.metrics,
+        queue_name=parts.settings.broker.queue_name,
+    )
+
+
+def _collector(parts: Parts) -> Collector:
+    return Collector(
+        ledger=parts.ledger,
+        latest=parts.latest,
+        broker=parts.broker,
+        processed=parts.processed,
+        clock=parts.clock,
+        prefix=parts.settings.jobs.trace_prefix,
+        prefetch=parts.settings.broker.prefetch,
+        metrics=parts.metrics,
+    )
+
+
+def _dispatcher(parts: Parts, pipeline: Pipeline) -> Dispatcher:
+    return Dispatcher(
+        ledger=parts.ledger,
+        jobs=parts.jobs,
+        backlog=parts.jobs,
+        broker=parts.broker,
+        clock=parts.clock,
+        settings=parts.settings.jobs,
+        pipeline=pipeline,
+        metrics=parts.metrics,
+    )
+
+
+def _rescuer(parts: Parts, pipeline: Pipeline) -> Rescuer:
+    return Rescuer(
+        ledger=parts.ledger,
+        jobs=parts.jobs,
+        backlog=parts.jobs,
+        processed=parts.processed,
+        pipeline=pipeline,
+        clock=parts.clock,
+        settings=parts.settings.jobs,
+        metrics=parts.metrics,
+    )
+
+
+def _fetcher(parts: Parts) -> Fetcher:
+    return Fetcher(
+        ledger=parts.ledger,
+        backlog=parts.jobs,
+        downloader=parts.downloader,
+        originals=parts.originals,
+        clock=parts.clock,
+        settings=parts.settings.fetch,
+        poll_s=parts.settings.jobs.poll_s,
+        max_running_jobs=parts.settings.jobs.max_running_jobs,
+        metrics=parts.metrics,
+    )
