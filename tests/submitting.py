@@ -1,5 +1,6 @@
 """Batches and their jobs over HTTP, as a client does it."""
 
+import asyncio
 import base64
 import io
 import json
@@ -8,7 +9,11 @@ from typing import Any
 
 import aiohttp
 
+from tests.pictures import china
+from tests.servers.gateway import HOST, Gateway
+
 Fields = dict[str, Any]
+PATIENCE_S = 30
 
 
 async def submit_files(
@@ -34,6 +39,23 @@ async def submit_json(http: aiohttp.ClientSession, base_url: str, images: Sequen
 def as_base64(name: str, content: bytes) -> Mapping[str, str]:
     """An image of a JSON batch."""
     return {"base64": base64.b64encode(content).decode(), "name": name}
+
+
+async def half_an_upload(gateway: Gateway) -> asyncio.StreamWriter:
+    """A whole photo, whose original is stored, and half of the next one; the client stays and sends no more."""
+    head = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\n\r\n'
+    body = head + china() + b"\r\n" + head + china()[:50_000]
+    _, writer = await asyncio.open_connection(HOST, gateway.port)
+    writer.write(
+        b"POST /api/v1/batch HTTP/1.1\r\nHost: gateway\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        b"Content-Length: %d\r\n\r\n" % (len(body) + 100_000)
+    )
+    writer.write(body)
+    await writer.drain()
+    async with asyncio.timeout(PATIENCE_S):
+        while not gateway.objects["original"]:
+            await asyncio.sleep(0.02)
+    return writer
 
 
 async def job_of(http: aiohttp.ClientSession, base_url: str, job_id: str) -> Fields:

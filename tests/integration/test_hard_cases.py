@@ -13,13 +13,13 @@ from yarl import URL
 
 from tests.following import follow
 from tests.photos import a_jpeg
-from tests.servers.gateway import HOST, Gateway, running_gateway
+from tests.servers.gateway import running_gateway
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import plain_client
 from tests.servers.system import Place, gateway_at
 from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 from tests.servers.wire import Wire, patiently, wire
-from tests.submitting import Fields, job_of, submit_files
+from tests.submitting import Fields, half_an_upload, job_of, submit_files
 
 PATIENCE_S = 20
 FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2}
@@ -49,23 +49,6 @@ def seen_through(proxy: TcpProxy, place: Place) -> Place:
     return evolve(place, broker_url=str(URL(place.broker_url).with_port(proxy.port)))
 
 
-async def a_request_that_never_ends(gateway: Gateway) -> asyncio.StreamWriter:
-    """Its first image is stored whole, and the job can't be committed yet."""
-    head = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\n\r\n'
-    body = head + a_jpeg() + b"\r\n" + head + a_jpeg()[:100]
-    _, writer = await asyncio.open_connection(HOST, gateway.port)
-    writer.write(
-        b"POST /api/v1/batch HTTP/1.1\r\nHost: gateway\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-        b"Content-Length: %d\r\n\r\n" % (len(body) + 1000)
-    )
-    writer.write(body)
-    await writer.drain()
-    async for _ in patiently("an original in the store"):
-        if gateway.objects["original"]:
-            return writer
-    raise AssertionError
-
-
 async def the_answer_of(line: Wire, place: Place) -> Fields:
     """A processor's result of the image that was published, with its object where it says."""
     message = (await line.take("image_upload")).json
@@ -79,7 +62,7 @@ async def the_answer_of(line: Wire, place: Place) -> Fields:
 
 async def test_a_crash_between_the_put_and_the_commit_leaves_no_object(tmp_path: Path, http):
     async with running_gateway(tmp_path / "data") as gateway:
-        upload = await a_request_that_never_ends(gateway)
+        upload = await half_an_upload(gateway)
         await gateway.kill()
         assert gateway.objects["original"]
         await gateway.start()

@@ -20,6 +20,7 @@ from tests.photos import a_jpeg, a_png
 from tests.pictures import china
 from tests.servers.gateway import HOST, Ended, Gateway, running_gateway
 from tests.servers.web import Request, Site, image, web_server
+from tests.submitting import half_an_upload
 
 IN_TIME_S = 10
 PATIENCE_S = 30
@@ -101,23 +102,6 @@ async def end_of(http: aiohttp.ClientSession, gateway: Gateway, job_id: str) -> 
         followed = await follow(http, gateway.base_url, job_id)
     assert followed.types[-1] == "job_complete"
     return followed.frames[-1]
-
-
-async def half_an_upload(gateway: Gateway) -> asyncio.StreamWriter:
-    """A whole photo and half of the next one are in; the client stays and sends no more."""
-    head = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\n\r\n'
-    body = head + china() + b"\r\n" + head + china()[:50_000]
-    _, writer = await asyncio.open_connection(HOST, gateway.port)
-    writer.write(
-        b"POST /api/v1/batch HTTP/1.1\r\nHost: gateway\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-        b"Content-Length: %d\r\n\r\n" % (len(body) + 100_000)
-    )
-    writer.write(body)
-    await writer.drain()
-    async with asyncio.timeout(PATIENCE_S):
-        while not gateway.objects["original"]:
-            await asyncio.sleep(0.02)
-    return writer
 
 
 async def _within_patience(waiting: Awaitable[object]) -> None:
