@@ -62,7 +62,7 @@ class Lines:
 
     def waiting(self, why: str) -> None:
         if why != self._why_waiting:
-            click.echo(f"{why}, waiting")
+            click.echo(printable(why))
         self._why_waiting = why
 
     def going_on(self) -> None:
@@ -98,7 +98,7 @@ class Bar:
 
     def waiting(self, why: str) -> None:
         self._is_waiting = True
-        self._progress.update(self._task, description=f"{why}, waiting")
+        self._progress.update(self._task, description=printable(why))
 
     def going_on(self) -> None:
         if self._is_waiting:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.client import ClientError, GatewayClient, Submitted
-from gateway.shell.report import live_report
-from gateway.shell.submit import Submission, telling_jobs_when_stopped
+from gateway.shell.report import Lines, live_report
+from gateway.shell.submit import Submission, telling_jobs_when_stopped, why_waiting
 
 
 async def retry_images(
@@ -15,7 +15,10 @@ async def retry_images(
     job_ids: list[str] = []
     async with GatewayClient(url) as gateway:
         await gateway.check()
-        retried = await gateway.retry(job_id, indices or None)
+        told = Lines(total=0)
+        retried = await gateway.retry(
+            job_id, indices or None, on_wait=lambda error: told.waiting(why_waiting(error))
+        )
         names = await _names(gateway, retried)
         with telling_jobs_when_stopped(job_ids), live_report(len(names)) as report:
             submission = Submission(gateway, report, follow=follow, job_ids=job_ids)

@@ -207,7 +207,12 @@ class Submission:
         self.fail([Failure(name, why)])
 
     def _wait(self, error: ClientError) -> None:
-        self.report.waiting("gateway busy" if isinstance(error, Refused) else "gateway away")
+        self.report.waiting(why_waiting(error))
+
+
+def why_waiting(error: ClientError) -> str:
+    """For a person, who may be the one to mend it."""
+    return f"gateway busy, waiting: {error}" if isinstance(error, Refused) else "gateway away, waiting"
 
 
 def _why_no_copy(error: ClientError | OSError) -> str:

@@ -164,6 +164,8 @@ async def test_a_busy_gateway_is_asked_again(stand_in, photos):
     stand_in.busy_answers = 2
     ended = await run("submit", photos / "a.jpg", "--gateway", stand_in.base_url)
     assert (ended.code, len(stand_in.batches)) == (0, 1)
+    assert ended.lines[0] == "gateway busy, waiting: Too much to do."
+    assert ended.out.count("waiting") == 1
 
 
 async def test_a_refused_batch_fails_its_photos_with_the_reason(stand_in, photos):

@@ -4,12 +4,15 @@ import asyncio
 import os
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from attrs import define
 
 from tests.commands import Ended, run
 from tests.free_ports import free_port
 from tests.photos import a_jpeg
 from tests.servers.quiet_gateway import QuietGateway
+from tests.servers.stand_in_gateway import problem
 from tests.submitting import submit_files
 
 PATIENCE_S = 30
@@ -73,6 +76,25 @@ async def test_what_can_not_be_tried_again_is_one_line_and_code_1(failed: Failed
     assert ended.err == (
         "gateway: 1 of 1 images can't be tried again; the first: image 2: it has not failed, but is pending.\n"
     )
+
+
+async def test_a_gateway_that_can_not_do_it_now_is_waited_for_and_why_is_told_once() -> None:
+    away = {"Retry-After": "0"}
+    answers = [problem(503, "The object storage does not answer.", "unavailable", away) for _ in range(2)]
+    answers.append(problem(404, "There is no such job.", "job_not_found"))
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def retry(_: web.Request) -> web.Response:
+        return answers.pop(0)
+
+    application = web.Application()
+    application.add_routes([web.get("/healthz", healthz), web.post("/api/v1/batch/job/retry", retry)])
+    async with TestServer(application, port=free_port()) as server:
+        ended = await run("retry", "job", "--gateway", str(server.make_url("/")))
+    assert ended.lines == ["gateway busy, waiting: The object storage does not answer."]
+    assert (ended.code, ended.err) == (1, "gateway: There is no such job.\n")
 
 
 async def test_an_unknown_job_is_one_line_and_code_1(quiet: QuietGateway) -> None:
