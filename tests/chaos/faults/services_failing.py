@@ -71,9 +71,9 @@ class Strikes:
         try:
             await program.kill()
             await self._is_back(program)
-            await self._until(lambda: self.refused_by(part) >= refused + REFUSALS)
+            await self._until(lambda: self.refused_by(part) >= refused + REFUSALS, "images are refused")
             if part == "analyzer":
-                await self._until(lambda: self._told(REJECTED) >= rejected + REFUSALS)
+                await self._until(lambda: self._told(REJECTED) >= rejected + REFUSALS, REJECTED)
         finally:
             program.environment = usual
         await program.kill()
@@ -85,7 +85,7 @@ class Strikes:
         pid = self._program(part).process.pid
         os.kill(pid, signal.SIGSTOP)
         try:
-            await self._until(lambda: self._told(SENT_AGAIN) > said)
+            await self._until(lambda: self._told(SENT_AGAIN) > said, SENT_AGAIN)
         finally:
             os.kill(pid, signal.SIGCONT)
 
@@ -116,12 +116,15 @@ class Strikes:
         if self.make == "ours":
             await program.start()
         else:
-            await self._until(lambda: program.process.returncode is None)
+            await self._until(lambda: program.process.returncode is None, "it is started again")
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not holds():
-                await asyncio.sleep(0.05)
+    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+        """Raises AssertionError when that never happens."""
+        clock = asyncio.get_running_loop()
+        give_up_at = clock.time() + PATIENCE_S
+        while not holds():
+            assert clock.time() < give_up_at, f"never: {what}"
+            await asyncio.sleep(0.05)
 
 
 Strike = Callable[[Strikes, Part], Awaitable[None]]
