@@ -142,8 +142,15 @@ def _all_failed(job: Job) -> Sequence[_Chosen]:
     """Raises Conflict when there is none of which an original was kept, or a URL."""
     chosen = [_Chosen(image, "") for image in job.images if _has_failed(image) and _can_be_had(image)]
     if not chosen:
-        raise Conflict("The job has no failed images that can be tried again.", code="nothing_to_retry")
+        raise Conflict(_why_none(job), code="nothing_to_retry")
     return chosen
+
+
+def _why_none(job: Job) -> str:
+    refused = sum(1 for image in job.images if _has_failed(image))
+    if refused:
+        return f"None can be tried again: of the {refused} that failed no original was kept, for the content was refused."
+    return "No image of the job has failed" + (", so far." if job.completed_at is None else ".")
 
 
 def _named(job: Job, indices: Sequence[int]) -> Sequence[_Chosen]:

@@ -176,10 +176,16 @@ async def test_without_indices_refused_content_is_left_out(parts: Parts):
     assert [image.original_filename for image in (await parts.retry(job.job_id)).images] == ["b.jpg"]
 
 
-@pytest.mark.parametrize("content", [a_jpeg(), b"text"], ids=["nothing failed", "content was refused"])
-async def test_where_nothing_can_be_tried_again_there_is_nothing_to_retry(parts: Parts, content: bytes):
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(a_jpeg(), "has failed, so far."), (b"text", "the 1 that failed no original was kept")],
+    ids=["nothing failed", "content was refused"],
+)
+async def test_where_nothing_can_be_tried_again_there_is_nothing_to_retry(
+    parts: Parts, content: bytes, why: str
+):
     job = await parts.submitted(sent(content))
-    with pytest.raises(Conflict) as caught:
+    with pytest.raises(Conflict, match=why) as caught:
         await parts.retry(job.job_id)
     assert caught.value.code == "nothing_to_retry"
 
