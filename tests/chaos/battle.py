@@ -91,7 +91,7 @@ class Battle:
     def note(self, strike: int | str, held: Holdings) -> None:
         """Say what the fault hits."""
         self.stages_hit.update(stage for stage, count in held.items() if count)
-        print(f"{strike}: hits {shown(held)}", file=sys.stderr, flush=True)
+        print(f"strike {strike} hits images: {shown(held)}", file=sys.stderr, flush=True)
 
     async def measured(self, times: int, *, may_fail_with: Collection[str] = ()) -> Measured:
         """The verdict, once all is over. With `may_fail_with` good images may end with these codes as well."""
@@ -102,7 +102,7 @@ class Battle:
         )
         violations = violations_of(aftermath)
         if self.stages_hit:
-            print(f"stages hit: {shown(self.stages_hit)}", file=sys.stderr, flush=True)
+            print(f"strikes that hit images there: {shown(self.stages_hit)}", file=sys.stderr, flush=True)
         return Measured(
             times=times,
             accepted=self.records.images_accepted,
