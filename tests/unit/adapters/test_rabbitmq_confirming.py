@@ -28,6 +28,8 @@ class Wire:
     sent: list[bytes] = field(factory=list)
     closing: "asyncio.Future[None]" = field(factory=lambda: asyncio.get_running_loop().create_future())
     is_cut: bool = False
+    reading: asyncio.Event = field(factory=asyncio.Event)
+    """Whether the broker reads."""
     number: int = CHANNEL
     connection: Any = SimpleNamespace(connection_tune=SimpleNamespace(frame_max=131072))
     _divider: Divider = field(factory=lambda: Divider(now=lambda: 0.0))
@@ -35,6 +37,9 @@ class Wire:
     @property
     def is_closed(self) -> bool:
         return self.closing.done()
+
+    async def room(self) -> None:
+        await self.reading.wait()
 
     def send(self, frames: bytes) -> None:
         if self.is_cut:
@@ -63,7 +68,9 @@ class Wire:
 
 @pytest.fixture
 async def wire() -> Wire:
-    return Wire()
+    wire = Wire()
+    wire.reading.set()
+    return wire
 
 
 @pytest.fixture
@@ -185,6 +192,44 @@ async def test_the_end_of_the_channel_gives_its_frames_back(channel: ConfirmingC
     wire.closing.cancel()
     await turns()
     assert wire.says(spec.Basic.Ack(1)) == pamqp.frame.marshal(spec.Basic.Ack(1), CHANNEL)
+
+
+async def test_a_channel_that_the_broker_ends_takes_nothing_more_even_before_aiormq_has_read_of_it(
+    channel: ConfirmingChannel, wire: Wire
+) -> None:
+    tasks = await publishing(channel, 1)
+    close = spec.Channel.Close(406, "PRECONDITION_FAILED", 0, 0)
+    assert wire.says(close) == pamqp.frame.marshal(close, CHANNEL)
+    with pytest.raises(ConnectionLost):
+        await channel.publish("q", b"{}", {})
+    assert len(list(wire.messages())) == 1
+    await end(wire, tasks)
+
+
+async def test_a_message_that_can_not_be_made_takes_no_number(channel: ConfirmingChannel, wire: Wire) -> None:
+    with pytest.raises(OverflowError):
+        await channel.publish("q" * 256, b"{}", {})
+    tasks = await publishing(channel, 1)
+    wire.says(spec.Basic.Ack(1))
+    assert await outcomes(tasks) == [None]
+
+
+async def test_a_broker_that_does_not_read_is_sent_nothing_more(
+    channel: ConfirmingChannel, wire: Wire
+) -> None:
+    wire.reading.clear()
+    tasks = await publishing(channel, 3)
+    assert wire.sent == []
+    wire.reading.set()
+    await turns()
+    wire.says(spec.Basic.Ack(3, multiple=True))
+    assert await outcomes(tasks) == [None] * 3
+
+
+async def test_a_confirm_of_all_ends_all(channel: ConfirmingChannel, wire: Wire) -> None:
+    tasks = await publishing(channel, 2)
+    wire.says(spec.Basic.Ack(0, multiple=True))
+    assert await outcomes(tasks) == [None, None]
 
 
 async def test_the_answers_to_questions_on_the_channel_are_left_to_who_asked(

@@ -1,6 +1,8 @@
 """Frames of messages, against pamqp as the second opinion: what we make it reads, and what it makes we read."""
 
+import asyncio
 import math
+import struct
 from itertools import pairwise
 from typing import Any
 
@@ -13,19 +15,26 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
+from gateway.adapters.broker.rabbitmq.errors import Unreadable
 from gateway.adapters.broker.rabbitmq.frames import (
+    BODY,
     DELIVER,
+    FRAME_HEAD,
+    HEADER,
+    HEARTBEAT,
+    LARGEST_BODY,
     Content,
     ContentReader,
     confirmed_tag_and_multiple,
     content_frames,
     delivery_tag_and_redelivered,
+    frame,
     headers_in,
     message_id_in,
     publish_frame,
     reply_text_in,
 )
-from gateway.adapters.broker.rabbitmq.tap import Divider
+from gateway.adapters.broker.rabbitmq.tap import Divider, Tap
 
 CHANNEL = 7
 LARGEST = 4096
@@ -177,24 +186,101 @@ def test_whoever_reads_the_rest_hears_a_heartbeat_now_and_then_while_messages_ar
     assert heard == [beat, b"", b"", beat, b""]
 
 
-@pytest.mark.parametrize(
-    "odd", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"AMQP\x00\x00\x09\x01", b"\x01\x00"], ids=str
-)
-def test_what_ends_within_a_frame_is_left_as_it_came(odd: bytes) -> None:
+def test_what_ends_within_a_frame_is_left_as_it_came() -> None:
     divider = Divider(now=lambda: 0.0)
+    odd = b"\x01\x00\x07\x00\x00\x00\x01"
     assert divider.rest_of(odd) + divider.cut_off() == odd
 
 
-def test_a_frame_of_a_message_that_can_not_be_read_is_left_for_who_ends_the_connection_for_it() -> None:
-    divider = Divider(now=lambda: 0.0)
-    divider.divert(CHANNEL, ContentReader(DELIVER, lambda _: None).take)
-    deliver = pamqp.frame.marshal(spec.Basic.Deliver("us", 1, False, "", "q"), CHANNEL)
-    header = b"\x02\x00\x07\x00\x00\x00\x01x\xce"
-    assert divider.rest_of(deliver + header).startswith(header)
+NO_FRAMES = {
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "another version": b"AMQP\x00\x00\x09\x01",
+    "a kind that there is not": b"\x04\x00\x07\x00\x00\x00\x01x\xce",
+    "another end": b"\x01\x00\x07\x00\x00\x00\x01xy",
+    "no end within reason": b"\x03\x00\x07\x7f\xff\xff\xff",
+}
+DELIVER_FRAME = pamqp.frame.marshal(spec.Basic.Deliver("us", 1, False, "", "q"), CHANNEL)
+HEADER_FRAME = pamqp.frame.marshal(ContentHeader(body_size=2), CHANNEL)
+NO_MESSAGES = {
+    "a body without a header": DELIVER_FRAME + pamqp.frame.marshal(ContentBody(b"x"), CHANNEL),
+    "a header too short to be one": DELIVER_FRAME + frame(HEADER, CHANNEL, b"x"),
+    "two headers": DELIVER_FRAME + HEADER_FRAME * 2,
+    "a body that is too long": DELIVER_FRAME + HEADER_FRAME + frame(BODY, CHANNEL, b"xyz"),
+    "a body without an end": DELIVER_FRAME + HEADER_FRAME + frame(BODY, CHANNEL, b""),
+    "a heartbeat within": DELIVER_FRAME + frame(HEARTBEAT, CHANNEL, b""),
+    "more than any message has": DELIVER_FRAME
+    + pamqp.frame.marshal(ContentHeader(body_size=LARGEST_BODY + 1), CHANNEL),
+}
 
 
-def test_bytes_that_are_no_frames_are_left_from_there_on() -> None:
+@pytest.mark.parametrize("odd", (NO_FRAMES | NO_MESSAGES).values(), ids=(NO_FRAMES | NO_MESSAGES).keys())
+def test_what_can_not_be_read_ends_the_stream_and_what_follows_is_dropped(odd: bytes) -> None:
+    contents: list[Content] = []
     divider = Divider(now=lambda: 0.0)
-    divider.divert(CHANNEL, ContentReader(DELIVER, lambda _: None).take)
-    odd = b"\x01\x00\x07\x00\x00\x00\x01xy" + a_delivery(b"x")
-    assert divider.rest_of(odd) + divider.rest_of(a_delivery(b"x")) == odd + a_delivery(b"x")
+    divider.divert(CHANNEL, ContentReader(DELIVER, contents.append).take)
+    with pytest.raises(Unreadable):
+        divider.rest_of(odd)
+    assert divider.rest_of(a_delivery(b"x")) + divider.cut_off() == b""
+    assert contents == []
+
+
+def test_a_taker_that_can_not_read_a_message_ends_the_stream() -> None:
+    def too_short(content: Content) -> None:
+        delivery_tag_and_redelivered(content.method[:9])
+
+    divider = Divider(now=lambda: 0.0)
+    divider.divert(CHANNEL, ContentReader(DELIVER, too_short).take)
+    with pytest.raises(Unreadable):
+        divider.rest_of(a_delivery(b"x"))
+
+
+@pytest.mark.parametrize(
+    ("frame_max", "size", "is_read"),
+    [(4096, 8192, True), (4096, 8193, False), (0, LARGEST_BODY, True), (0, LARGEST_BODY + 1, False)],
+)
+def test_a_frame_may_be_somewhat_larger_than_agreed(frame_max: int, size: int, is_read: bool) -> None:
+    divider = Divider(now=lambda: 0.0)
+    divider.agree(frame_max)
+    head = FRAME_HEAD.pack(BODY, CHANNEL, size)
+    if is_read:
+        assert divider.rest_of(head) + divider.cut_off() == head
+    else:
+        with pytest.raises(Unreadable):
+            divider.rest_of(head)
+
+
+LAST_FRAME = len(pamqp.frame.marshal(ContentBody(b"n" * 50), CHANNEL))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [DELIVER_FRAME, DELIVER_FRAME + HEADER_FRAME, a_delivery(b"n" * 150)[:-LAST_FRAME]],
+    ids=["before its header", "before its body", "in its body"],
+)
+def test_a_message_that_is_broken_off_is_not_mixed_with_the_next(sent: bytes) -> None:
+    assert brought([sent, a_delivery(b"x")]) == ([b"x"], b"")
+
+
+def test_a_method_of_another_kind_breaks_a_message_off() -> None:
+    others = b"".join(OTHERS[4:7])
+    assert brought([DELIVER_FRAME, others, a_delivery(b"x")]) == ([b"x"], others)
+
+
+async def test_the_error_reaches_who_reads_the_stream_and_his_buffer_grows_no_more() -> None:
+    reader = asyncio.StreamReader()
+    tap = Tap(reader, Divider(now=lambda: 0.0))
+    tap.data_received(Heartbeat().marshal() + NO_FRAMES["another protocol"])
+    tap.data_received(a_delivery(b"x"))
+    with pytest.raises(Unreadable):
+        await reader.readexactly(1)
+
+
+@given(table=st.binary(max_size=60))
+def test_headers_of_any_bytes_are_read_or_found_unreadable(table: bytes) -> None:
+    properties = struct.pack(">HHQH", 60, 0, 0, 1 << 13) + struct.pack(">I", len(table)) + table
+    assert isinstance(headers_in(properties), dict)
+
+
+def test_headers_that_do_not_fit_in_a_frame_are_left_out() -> None:
+    header, _ = read_all(content_frames(CHANNEL, b"{}", {"long": "x" * LARGEST}, b"f" * 32, LARGEST))
+    assert not header.properties.headers

@@ -6,7 +6,6 @@ same: its number is taken.
 
 import asyncio
 from collections.abc import Mapping
-from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from attrs import define, field
 from gateway.adapters.broker.rabbitmq.errors import ConnectionLost, Nacked, Returned, lost, reason_of
 from gateway.adapters.broker.rabbitmq.frames import (
     ACK,
+    CHANNEL_CLOSE,
     METHOD,
     NACK,
     RETURN,
@@ -40,7 +40,9 @@ class ConfirmingChannel:
     _transport: Transport
     _name: str = field(init=False, factory=lambda: uuid4().hex[:_NAME_CHARS])
     """Begins the ids of its messages: what comes back is known by its id alone."""
-    _tags: "count[int]" = field(init=False, factory=lambda: count(1))
+    _next_tag: int = field(init=False, default=1)
+    _is_ending: bool = field(init=False, default=False)
+    """The broker ends the channel; aiormq has not read that yet. What went out now would end the connection."""
     _unsent: list[bytes] = field(init=False, factory=list)
     _waiting: dict[int, "asyncio.Future[None]"] = field(init=False, factory=dict)
     """By tag; tags only grow, so the oldest come first."""
@@ -54,20 +56,24 @@ class ConfirmingChannel:
 
     @property
     def is_alive(self) -> bool:
-        return not self._channel.is_closed
+        return not (self._is_ending or self._channel.is_closed)
 
     def is_of(self, transport: Transport) -> bool:
         return self._transport is transport
 
     async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
         """Returns at the confirm. Raises Nacked, Returned, ConnectionLost. It has no deadline of its own."""
+        await self._transport.room()
         if not self.is_alive:
             raise lost("the channel is closed")
-        tag = next(self._tags)
-        confirm = self._waiting[tag] = asyncio.get_running_loop().create_future()
+        tag = self._next_tag
+        message = self._message(tag, routing_key, body, headers)
+        self._next_tag += 1  # not before nothing can fail any more: the broker counts what it gets
+        loop = asyncio.get_running_loop()
+        confirm = self._waiting[tag] = loop.create_future()
         if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._send)
-        self._unsent.append(self._message(tag, routing_key, body, headers))
+            loop.call_soon(self._send)
+        self._unsent.append(message)
         await confirm
 
     def _message(self, tag: int, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> bytes:
@@ -95,12 +101,15 @@ class ConfirmingChannel:
             for confirmed in self._until(tag) if multiple else [tag]:
                 self._settle(confirmed, Nacked() if is_nack else None)
             return True
+        if kind == METHOD and payload.startswith(CHANNEL_CLOSE):
+            self._is_ending = True
         return self._returns.take(kind, payload)
 
     def _until(self, tag: int) -> list[int]:
+        """All, if it is 0."""
         found: list[int] = []
         for waiting in self._waiting:
-            if waiting > tag:
+            if tag and waiting > tag:
                 break
             found.append(waiting)
         return found

@@ -47,6 +47,10 @@ class Returned(Exception):
     """The broker has no queue of that name; the message came back, with the broker's words."""
 
 
+class Unreadable(ConnectionError):
+    """What the broker sends is no AMQP 0-9-1, or not in its order: nothing after it can be trusted."""
+
+
 @contextmanager
 def cancellation_kept() -> Iterator[None]:
     """One of ours stays one, also when an error of the library, or of a clean-up, would hide it."""
@@ -93,6 +97,8 @@ def reason_of(error: BaseException) -> str:
             return "the broker refuses the virtual host: it does not exist, or the user has no access to it"
         case ConnectionLost():
             return error.detail or "closed"
+        case AMQPError(__cause__=Unreadable() as cause):
+            return str(cause)
         case ConnectionClosed():
             return f"the broker closed the connection: {_line(error)}"
         case ssl.SSLCertVerificationError():

@@ -169,6 +169,7 @@ class Link:
         connection = Connection(self.address.url_as(self.name), transport_factory=transport)
         try:
             await _connect(connection, transport, settings.connect_timeout_s)
+            transport.agree(connection.connection_tune.frame_max)
             async with asyncio.timeout(settings.connect_timeout_s):
                 with losses_told():
                     await self._set_up(connection)

@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from typing import Any
+from typing import Any, Final
 
 from aiohttp.abc import AbstractResolver
 from aiormq import TransportFactory
@@ -17,10 +17,13 @@ from attrs import define, field
 from yarl import URL
 
 from gateway.adapters.broker.rabbitmq.address import Address
-from gateway.adapters.broker.rabbitmq.errors import lost
+from gateway.adapters.broker.rabbitmq.errors import losses_told, lost
 from gateway.adapters.broker.rabbitmq.tap import Divider, Taker, Tap
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+_MUCH_UNREAD: Final = 64 * 1024
+"""Bytes: the mark from which asyncio, too, holds up who waits for room."""
 
 
 @define(eq=False)
@@ -60,10 +63,21 @@ class Transport(TransportFactory):
             self._writer.transport.abort()
 
     def send(self, frames: bytes) -> None:
-        """Whole frames, between those of aiormq; it waits for no room. Raises ConnectionLost."""
+        """Whole frames, between those of aiormq; whoever sends much has waited for `room`. Raises ConnectionLost."""
         if self._writer is None or self._writer.is_closing():
             raise lost("closed")
         self._writer.write(frames)
+
+    async def room(self) -> None:
+        """Once the other side has read most of what was sent. Raises ConnectionLost; has no deadline of its own."""
+        writer = self._writer
+        if writer is not None and writer.transport.get_write_buffer_size() > _MUCH_UNREAD:
+            with losses_told():
+                await writer.drain()
+
+    def agree(self, frame_max: int) -> None:
+        """The handshake's largest frame; 0 means any."""
+        self._divider.agree(frame_max)
 
     def divert(self, channel: int, taker: Taker) -> None:
         """From now on it is asked first for what comes on that channel."""
