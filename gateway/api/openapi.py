@@ -230,7 +230,8 @@ def _retry() -> Schema:
         },
         description=(
             "The new batch works on the originals that are kept, so nothing is sent again; an image given as a URL "
-            "that was not downloaded is downloaded anew. The old batch stays as it is, and may still be running."
+            "that was not downloaded is downloaded anew. Without a body all that failed are meant, but for those whose "
+            "content was refused. The old batch stays as it is, and may still be running."
         ),
         parameters=[_KEY],
         requestBody={"content": content},

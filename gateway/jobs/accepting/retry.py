@@ -149,7 +149,9 @@ def _all_failed(job: Job) -> Sequence[_Chosen]:
 def _why_none(job: Job) -> str:
     refused = sum(1 for image in job.images if _has_failed(image))
     if refused:
-        return f"None can be tried again: of the {refused} that failed no original was kept, for the content was refused."
+        return (
+            f"No image can be tried again: {refused} failed for their content, and nothing was kept of them."
+        )
     return "No image of the job has failed" + (", so far." if job.completed_at is None else ".")
 
 

@@ -178,7 +178,7 @@ async def test_without_indices_refused_content_is_left_out(parts: Parts):
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(a_jpeg(), "has failed, so far."), (b"text", "the 1 that failed no original was kept")],
+    [(a_jpeg(), "has failed, so far."), (b"text", "1 failed for their content")],
     ids=["nothing failed", "content was refused"],
 )
 async def test_where_nothing_can_be_tried_again_there_is_nothing_to_retry(
