@@ -128,6 +128,20 @@ async def test_what_takes_no_body_is_sent_without_one(quiet: QuietGateway, tmp_p
     assert "202 Accepted" in shown
 
 
+async def test_a_body_that_may_be_left_out_says_so(quiet: QuietGateway, tmp_path: Path) -> None:
+    job = await quiet.accept(images=1)
+    form = "document.querySelector('#retryBatch form')"
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        assert await page.value(f"{form}.querySelector('label:last-of-type').innerText") == "JSON, or nothing"
+        await page.value(f"{form}.querySelector('input[name=job_id]').value = '{job.job_id}'")
+        await page.value(f"{form}.querySelector('textarea').value = ''")
+        await page.value(f"{form}.requestSubmit()")
+        await page.until(f"{form}.querySelector('output p') !== null")
+        shown = str(await page.value(f"{form}.querySelector('output').innerText"))
+    assert "No image of the job has failed, so far." in shown
+
+
 async def names_of_the_only_job(quiet: QuietGateway) -> list[str]:
     (summary,) = (await quiet.context.job_store.page(limit=2, cursor=None, status=None)).jobs
     job = await quiet.context.job_store.get(summary.job_id)

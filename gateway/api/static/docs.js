@@ -136,9 +136,10 @@ function bodyInputs({ requestBody }) {
   const { "multipart/form-data": form, "application/json": json } = requestBody?.content ?? {};
   const files = { name: FILES, type: "file", multiple: "", accept: "image/jpeg,image/png" };
   const text = json && JSON.stringify(json.example, null, 2);
+  const called = form ? "or JSON" : requestBody?.required ? "JSON" : "JSON, or nothing";
   return [
     form ? labelled("Images", element("input", files)) : "",
-    json ? labelled("or JSON", element("textarea", { name: JSON_BODY, rows: text.split("\n").length }, text)) : "",
+    json ? labelled(called, element("textarea", { name: JSON_BODY, rows: text.split("\n").length }, text)) : "",
   ];
 }
 
