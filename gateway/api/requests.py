@@ -111,6 +111,9 @@ async def _next_chunk(content: aiohttp.StreamReader, patience_s: float) -> bytes
     """The bytes that are there, at the end of the body none."""
     cancelled_before = times_cancelled()
     try:
+        # What has come already needs no deadline, which would cost more than the rest of this.
+        if (chunk := content.read_nowait()) or content.at_eof():
+            return chunk
         async with asyncio.timeout(patience_s):
             return await content.readany()
     except TimeoutError:

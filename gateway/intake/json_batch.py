@@ -116,10 +116,13 @@ def _text(
 async def _read(body: AsyncIterator[bytes], settings: IntakeSettings) -> bytearray:
     """The whole document. It is counted as it comes, so that one of a wrong size or make is not read to its end."""
     max_structure = max(_MAX_STRUCTURE, _MAX_STRUCTURE_PER_IMAGE * settings.max_images)
-    document, structure = bytearray(), 0
+    document, counted, structure = bytearray(), 0, 0
     async for chunk in body:
         document += chunk
-        structure += len(chunk) - len(chunk.translate(None, _STRUCTURE))
+        # A shorter document can't have more of them, so most are never counted.
+        if len(document) > max_structure:
+            structure += _structure_in(document[counted:])
+            counted = len(document)
         if len(document) > settings.max_json_bytes:
             raise TooLarge(
                 f"A JSON body may have {settings.max_json_bytes} bytes; "
@@ -131,3 +134,7 @@ async def _read(body: AsyncIterator[bytes], settings: IntakeSettings) -> bytearr
                 code="too_complex",
             )
     return document
+
+
+def _structure_in(piece: bytearray) -> int:
+    return len(piece) - len(piece.translate(None, _STRUCTURE))

@@ -72,6 +72,8 @@ def set_up_logs(settings: LogSettings, stream: TextIO | None = None) -> logging.
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+    # No line tells them, and to find them out for each takes time (Python's logging HOWTO, "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = LineWriter(stream)
     handler.addFilter(_is_worth_a_line)
     handler.setFormatter(

@@ -10,8 +10,9 @@ outlive a copy of the folder.
 """
 
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -60,10 +61,27 @@ class FolderObjectStore:
     warnings: Sequence[str] = field(init=False, default=())
     """Found once, by `prepare`."""
     _threads: DiskThreads = field(init=False)
+    _buckets: Mapping[Bucket, Path] = field(init=False)
+    _temporary: Path = field(init=False)
+    _run_id: str = field(init=False, factory=lambda: uuid4().hex)
+    _numbers: Iterator[int] = field(init=False, factory=count)
+    """With `_run_id` they name temporary files, so that no two processes on one folder choose the same."""
 
     @_threads.default
     def _new_threads(self) -> DiskThreads:
         return DiskThreads(self.settings.threads)
+
+    @_buckets.default
+    def _paths_of_buckets(self) -> Mapping[Bucket, Path]:
+        settings = self.settings
+        return {
+            Bucket.ORIGINAL: self.folder / settings.original_bucket,
+            Bucket.PROCESSED: self.folder / settings.processed_bucket,
+        }
+
+    @_temporary.default
+    def _path_of_temporary(self) -> Path:
+        return self.folder / TEMPORARY
 
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
@@ -113,7 +131,7 @@ class FolderObjectStore:
         )
         for warning in self.warnings:
             log.warning("accepted work is less safe than promised", reason=warning)
-        removed = await self._run(remove_leftovers, self.folder / TEMPORARY)
+        removed = await self._run(remove_leftovers, self._temporary)
         if removed:
             log.info("left-over temporary files removed", count=removed)
 
@@ -150,7 +168,7 @@ class FolderObjectStore:
             yield chunk
 
     def _make_folders(self) -> None:
-        for path in (*map(self._path_of, Bucket), self.folder / TEMPORARY):
+        for path in (*self._buckets.values(), self._temporary):
             make_folder(path)
 
     def _try_out(self) -> int:
@@ -161,7 +179,7 @@ class FolderObjectStore:
         return shutil.disk_usage(self.folder).free
 
     def _new_file(self) -> NewFile:
-        return NewFile(self.folder / TEMPORARY / uuid4().hex)
+        return NewFile(self._temporary / f"{self._run_id}-{next(self._numbers)}")
 
     def _stored_file(self, key: ObjectKey) -> StoredFile:
         try:
@@ -170,8 +188,7 @@ class FolderObjectStore:
             raise ObjectNotFound("There is no such object.", detail=str(key)) from None
 
     def _path_of(self, bucket: Bucket) -> Path:
-        original, processed = self.settings.original_bucket, self.settings.processed_bucket
-        return self.folder / (original if bucket is Bucket.ORIGINAL else processed)
+        return self._buckets[bucket]
 
     async def _run(self, function: Callable[..., T], *args: object) -> T:
         return await self._threads.run(function, *args, timeout_s=self.settings.timeout_s)

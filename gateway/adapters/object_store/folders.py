@@ -7,7 +7,7 @@ folder that is moved meanwhile can lead elsewhere. All of it blocks: for threads
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.errors import Unavailable
@@ -21,16 +21,17 @@ def walk(bucket: Path, folders: Sequence[str], *, make: bool = False) -> Iterato
 
     Raises Unavailable when the bucket itself is not there: a volume that is not mounted has no objects to miss.
     """
-    with ExitStack() as stack:
-        chain = [_open_bucket(bucket)]
-        stack.callback(os.close, chain[0])
+    chain = [_open_bucket(bucket)]
+    try:
         for name in folders:
             if make:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, dir_fd=chain[-1])
             chain.append(os.open(name, _FOLDER, dir_fd=chain[-1]))
-            stack.callback(os.close, chain[-1])
         yield chain
+    finally:
+        for descriptor in chain:
+            os.close(descriptor)
 
 
 def sync_all(chain: Sequence[int]) -> None:
