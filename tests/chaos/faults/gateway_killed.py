@@ -1,11 +1,13 @@
 """SIGKILL of the gateway, embedded and in production, at random instants, and again while it starts.
 
 It is killed at work when every stage holds images, and often once or twice more before it is ready: within the first
-50 ms of the process, and of its listening. Those hit what the one before left.
+50 ms of the process, and of its listening. Those hit what the one before left. Half of the time it hangs before it is
+killed at work, so that results have piled up, and dies within the first 50 ms in which it takes them.
 """
 
 import asyncio
 import random
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -22,6 +24,7 @@ MOST_OF_ONE_WORLD = 50
 LONGEST_LIFE_S = 1.0
 """Beyond the time until every stage holds images."""
 EARLY_S = 0.05
+HANG_S = 0.5
 CALM_S = 2
 """After the last one: what is refused then, no start cleans up."""
 
@@ -49,6 +52,8 @@ async def _struck(battle: Battle, times: int, dice: random.Random) -> None:
             held = await battle.stages_are_full(strike)
             assert gateway.process.returncode is None, "the gateway has ended by itself"
             with battle.broken():
+                if dice.random() < 0.5:
+                    await _hangs(gateway, dice)
                 await gateway.kill()
                 for early, again in zip(_early_strikes(dice), strikes, strict=False):
                     after_s = await _killed_early(gateway, early, dice)
@@ -57,6 +62,14 @@ async def _struck(battle: Battle, times: int, dice: random.Random) -> None:
         await asyncio.sleep(CALM_S)
     assert battle.records.accepted, "nothing was accepted"
     assert battle.records.refused, "nothing was refused or broken off"
+
+
+async def _hangs(gateway: Gateway, dice: random.Random) -> None:
+    """And goes on for a moment."""
+    gateway.process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(HANG_S)
+    gateway.process.send_signal(signal.SIGCONT)
+    await asyncio.sleep(dice.uniform(0, EARLY_S))
 
 
 def _early_strikes(dice: random.Random) -> Sequence[Early]:
