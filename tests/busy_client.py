@@ -25,6 +25,10 @@ BATCHES = 5
 IMAGES = 7
 QUICK: Mapping[str, str] = {"GATEWAY_LOCAL_SEE": "false"}
 """These tests are about messages under short deadlines: what is in the photos would take the machine's cores."""
+FAST: Mapping[str, Any] = {"jobs_poll_s": 0.2, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
+"""Settings of a gateway that looks again soon."""
+PATIENCE_S = 200
+"""Of a test, on a machine that is busy with others."""
 
 
 def deadline_beside(make: Make) -> Mapping[str, Any]:
@@ -32,7 +36,9 @@ def deadline_beside(make: Make) -> Mapping[str, Any]:
 
     Ours lose none. Beside them the deadline is the default, which is far beyond a test's end on any machine.
     """
-    return {"jobs_result_timeout_s": 4} if make == "existing" else {}
+    if make == "ours":
+        return {}
+    return {"jobs_result_timeout_s": 4, "jobs_max_attempts": 50}  # a slow machine may need some
 
 
 @define(eq=False)
@@ -105,7 +111,12 @@ class Client:
 
 @asynccontextmanager
 async def a_busy_system(
-    folder: Path, place: Place, *, within_s: float, worker_variables: Mapping[str, str] = {}, **options: Any
+    folder: Path,
+    place: Place,
+    *,
+    within_s: float = PATIENCE_S,
+    worker_variables: Mapping[str, str] = {},
+    **options: Any,
 ) -> AsyncIterator[Client]:
     """As `running_system`, with batches in every stage; all of it must be over in time."""
     async with (

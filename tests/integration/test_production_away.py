@@ -7,14 +7,13 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from attrs import define, evolve
 from yarl import URL
 
-from tests.busy_client import a_busy_system
+from tests.busy_client import FAST, a_busy_system
 from tests.following import follow
 from tests.free_ports import free_port
 from tests.photos import a_jpeg
@@ -26,8 +25,7 @@ from tests.servers.web import Site, image, web_server
 from tests.submitting import job_of, readiness, submit_files, submit_json
 
 PATIENCE_S = 60
-OUTAGE_S = 15
-FAST: dict[str, Any] = {"jobs_poll_s": 0.2, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
+OUTAGE_S = 10
 JPEG = {"Content-Type": "image/jpeg"}
 
 pytestmark = pytest.mark.timeout(240)
@@ -190,7 +188,7 @@ async def test_an_outage_under_load_makes_nothing_spin_and_costs_nothing(
         broker = Away(await stack.enter_async_context(tcp_proxy(rabbitmq.port)), rabbitmq.port)
         store = Away(await stack.enter_async_context(tcp_proxy(own_store.port)), own_store.port)
         seen = evolve(by_proxy(place, broker.proxy), store=evolve(own_store, port=store.proxy.port))
-        client = await stack.enter_async_context(a_busy_system(tmp_path, seen, within_s=200, **FAST))
+        client = await stack.enter_async_context(a_busy_system(tmp_path, seen, **FAST))
         system, struck = client.system, broker if what == "broker" else store
         usage = Usage([system.gateway, system.analyzer, system.processor])
         async with struck.away():
