@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from gateway.domain.attempt import new_trace_id
+from gateway.domain.attempt import new_trace_ids
 from gateway.errors import GatewayError
 from gateway.ports.clock import Clock
 from gateway.ports.reservations import Reservations
@@ -72,7 +72,7 @@ class ReservedTraceIds:
         return self._refilling
 
     async def _refill(self) -> None:
-        fresh = [new_trace_id(self._prefix) for _ in range(AT_ONCE)]
+        fresh = new_trace_ids(self._prefix, AT_ONCE)
         usable_until = self._clock.now() + timedelta(seconds=self._request_s)
         await self._reservations.reserve(fresh, deadline=usable_until + timedelta(seconds=self._request_s))
         self._ready.extend(_Reserved(trace_id, usable_until) for trace_id in fresh)
