@@ -1,9 +1,10 @@
 """Takes results: commits each, then acks it.
 
 Results come at least once and in any order. What has arrived is one group: those of a job are decided in one change,
-in their order, and all changes are committed together. One that is not ours is parked for its owner, a malformed one
-is copied to the dead letters (a reject would destroy both); a late one is counted as such and its object removed.
-What a store that is down holds up waits in hand and is given back after a pause; the others go on.
+in their order, and all changes are committed together; meanwhile the next group is read. One that is not ours is
+parked for its owner, a malformed one is copied to the dead letters (a reject would destroy both); a late one is counted
+as such and its object removed. What a store that is down holds up waits in hand and is given back after a pause; the
+others go on.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.processed import ProcessedImages, is_of_attempt
+from gateway.jobs.side_by_side import keep_on
 from gateway.messages import FAILURE_CODE, ImageProcessed, Malformed, decode
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
@@ -35,6 +37,8 @@ from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
+_GROUPS_AT_ONCE: Final = 2
+"""One that is committed, and one that is read meanwhile."""
 _NO_OBJECT: Final = Failure("storage_failed", "the tagged image is not in the object store")
 
 
@@ -84,8 +88,7 @@ class Collector:
     async def _session(self) -> None:
         async with self._broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=self._prefetch) as results:
             try:
-                while True:
-                    await self.run_once(results)
+                await keep_on(lambda: self.run_once(results), at_once=_GROUPS_AT_ONCE)
             finally:
                 await self._stop_giving_back()
 

@@ -272,6 +272,7 @@ class HalfDown:
 
     objects: ObjectStore
     down_for: set[str] = field(factory=set)
+    silent_for: set[str] = field(factory=set)
     most_at_once: int = 0
     _at_once: int = 0
 
@@ -281,6 +282,8 @@ class HalfDown:
     ) -> AsyncIterator[ObjectReader]:
         if key.key in self.down_for:
             raise Unavailable("The store is down.")
+        if key.key in self.silent_for:
+            await asyncio.Event().wait()
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -312,6 +315,25 @@ async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts
                 await asyncio.sleep(0.01)
         objects.down_for.clear()
         await eventually(parts, job, completed=3)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_result_whose_object_is_long_in_coming_does_not_hold_up_the_next_group(parts: Parts):
+    job = await a_published_job(parts, images=2)
+    messages = [result(job, index) for index in range(2)]
+    for message in messages:
+        await put_tagged(parts, message)
+    collector = collecting_from(parts, HalfDown(parts.objects, silent_for={messages[0].processed_path}))
+    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(messages[0]))
+    task = asyncio.create_task(collector.run())
+    try:
+        async with asyncio.timeout(5):
+            while (await parts.broker.depth(Queue.IMAGE_PROCESSED)).messages:
+                await asyncio.sleep(0.01)
+        await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(messages[1]))
+        await eventually(parts, job, completed=1)
     finally:
         task.cancel()
         await asyncio.wait([task])
