@@ -63,11 +63,13 @@ def default_name(index: int) -> str:
 
 def _readable(name: str) -> str:
     """Without what cannot be shown or deceives; NFC last, for a dropped character may have kept two apart."""
+    if name.isascii() and name.isprintable():  # as most are
+        return name
     return unicodedata.normalize("NFC", _UNSAFE.sub("", name))
 
 
 def _last_part(path: str) -> str:
-    return re.split(r"[/\\]", path)[-1]
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _trimmed(name: str) -> str:

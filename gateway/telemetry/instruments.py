@@ -8,8 +8,8 @@ A label has a closed list of values, and what is not in it is counted as "other"
 MOST_VALUES that come. So no caller, and nobody who sends something, can make series without end.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import product
 from time import perf_counter
 from typing import Final, Generic, Protocol, Self, TypeVar
@@ -96,14 +96,21 @@ class Histogram:
         if self._agent is not None:
             self._agent.histogram(self._name, value, self._tags)
 
-    @contextmanager
-    def timed(self) -> Iterator[None]:
+    def timed(self) -> AbstractContextManager[None]:
         """Observe the seconds that what is inside takes, however it ends."""
-        begun = perf_counter()
-        try:
-            yield
-        finally:
-            self.observe(perf_counter() - begun)
+        return _Timed(self)
+
+
+@define(eq=False)
+class _Timed(AbstractContextManager[None]):
+    _histogram: Histogram
+    _begun: float = field(init=False)
+
+    def __enter__(self) -> None:
+        self._begun = perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._histogram.observe(perf_counter() - self._begun)
 
 
 Instrument = TypeVar("Instrument", Counter, Gauge, Histogram)

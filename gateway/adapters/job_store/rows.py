@@ -8,12 +8,13 @@ interpreter's lock at every row; beside a busy event loop each row then waits up
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 from attrs import frozen
+from cattrs.gen import make_dict_unstructure_fn, override
 from cattrs.preconf.orjson import make_converter
 
 from gateway.adapters.job_store.schema import place_of
@@ -46,6 +47,10 @@ _converter = make_converter(detailed_validation=False, omit_if_default=True)
 _converter.register_unstructure_hook(datetime, microseconds)
 _converter.register_structure_hook(datetime, lambda number, _: moment(number))
 
+_unstructured_without_image = make_dict_unstructure_fn(
+    Event, _converter, _cattrs_omit_if_default=True, image=override(omit=True)
+)
+
 
 @frozen
 class KeptJob:
@@ -59,7 +64,7 @@ def to_json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def data_of(value: Image | Event | BatchOptions | DeadLetter | Answer) -> str:
+def data_of(value: Image | BatchOptions | DeadLetter | Answer) -> str:
     return to_json(_converter.unstructure(value))
 
 
@@ -100,8 +105,13 @@ def keyword_rows(key: int, image: Image) -> Iterable[Row]:
     return [(keyword, place) for keyword in keywords_of(image)]
 
 
-def event_row(key: int, event: Event) -> Row:
-    return place_of(key, event.seq), data_of(event)
+def event_row(key: int, event: Event, image_row_of: Mapping[int, Row]) -> Row:
+    """`image_row_of` has the rows of images that are written with it, by their `id`: its image's JSON is there."""
+    told = _unstructured_without_image(event)
+    if event.image is not None:
+        row = image_row_of.get(id(event.image))
+        told["image"] = orjson.Fragment(data_of(event.image) if row is None else str(row[-1]))
+    return place_of(key, event.seq), to_json(told)
 
 
 def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:

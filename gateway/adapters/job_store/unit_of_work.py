@@ -212,12 +212,12 @@ class UnitOfWork:
         images = change.job.images if before is None else _changed(before, change.job)
         # Everything that may raise stands before the first assignment.
         row = job_row(kept)
-        image_rows = {(kept.key, image.index): image_row(kept.key, image) for image in images}
-        event_rows = [event_row(kept.key, event) for event in change.events]
+        rows = {id(image): image_row(kept.key, image) for image in images}
+        event_rows = [event_row(kept.key, event, rows) for event in change.events]
         found_by = [row for image in images if image.metadata for row in keyword_rows(kept.key, image)]
         self._jobs[kept.job.job_id] = kept
         self._job_rows[kept.key] = row
-        self._image_rows.update(image_rows)
+        self._image_rows.update(((kept.key, image.index), rows[id(image)]) for image in images)
         self._event_rows += event_rows
         self._keyword_rows += found_by
 

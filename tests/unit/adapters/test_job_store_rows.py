@@ -11,11 +11,14 @@ from gateway.adapters.job_store.rows import (
     KeptJob,
     data_of,
     event_of,
+    event_row,
+    image_row,
     job_row,
     kept_job,
     microseconds,
     moment,
 )
+from gateway.adapters.job_store.schema import place_of
 from gateway.adapters.job_store.settings import JobStoreSettings
 from gateway.domain.events import Event, EventType
 from gateway.domain.job import Counts, Failure, Image, Job, Original, Status
@@ -57,9 +60,12 @@ policies = st.none() | st.sampled_from(FieldPolicy)
 options = st.builds(BatchOptions, st.none() | st.builds(MetadataPolicy, policies, policies, policies))
 
 
-@given(events)
-def test_every_event_is_read_back_with_its_image(event):
-    assert event_of(orjson.loads(data_of(event))) == event
+@given(events, st.booleans())
+def test_every_event_is_read_back_with_its_image(event, is_image_written_with_it):
+    images = [event.image] if event.image and is_image_written_with_it else []
+    place, data = event_row(3, event, {id(image): image_row(3, image) for image in images})
+    assert place == place_of(3, event.seq)
+    assert event_of(orjson.loads(str(data))) == event
 
 
 @given(

@@ -92,44 +92,44 @@ class TestSilence:
 
     def test_begins_with_a_question(self) -> None:
         self.time += 50
-        with self.questions.one():
+        with self.questions:
             self.time += 3
             assert self.questions.silent_s == 3
 
     def test_ends_with_an_answer(self) -> None:
-        with self.questions.one():
+        with self.questions:
             self.time += 3
         self.time += 3
         assert self.questions.silent_s == 0
 
     def test_ends_with_a_refusal(self) -> None:
-        with pytest.raises(ChannelNotFoundEntity), self.questions.one():
+        with pytest.raises(ChannelNotFoundEntity), self.questions:
             raise ChannelNotFoundEntity("NOT_FOUND")
         self.time += 3
         assert self.questions.silent_s == 0
 
     def test_goes_on_when_the_question_was_given_up(self) -> None:
-        with pytest.raises(asyncio.CancelledError), self.questions.one():
+        with pytest.raises(asyncio.CancelledError), self.questions:
             raise asyncio.CancelledError
         self.time += 3
         assert self.questions.silent_s == 3
 
     def test_begins_anew_with_an_answer_while_others_are_open(self) -> None:
-        with self.questions.one():
+        with self.questions:
             self.time += 3
-            with self.questions.one():
+            with self.questions:
                 self.time += 3
             self.time += 2
             assert self.questions.silent_s == 2
 
     def test_with_a_known_cause_does_not_count(self) -> None:
-        with self.questions.one():
+        with self.questions:
             self.time += 3
             self.questions.excuse()
             assert self.questions.silent_s == 0
 
     def test_of_an_earlier_connection_does_not_count(self) -> None:
-        with self.questions.one():
+        with self.questions:
             self.time += 3
             self.questions.forget()
             assert self.questions.silent_s == 0

@@ -122,12 +122,12 @@ class Link:
     @contextmanager
     def question(self) -> Iterator[None]:
         """Around what waits for the broker, and has a deadline already."""
-        with self._questions.one(), losses_told():
+        with self._questions, losses_told():
             yield
 
     def waiting(self) -> AbstractContextManager[None]:
         """Around what waits for the broker likewise, and raises errors of ours alone."""
-        return self._questions.one()
+        return self._questions
 
     def while_blocked(self, again_and_again: Callable[[], None]) -> AbstractContextManager[None]:
         """That is called, within this context, each LOOK_S in which the broker reads nothing from the connection."""

@@ -76,7 +76,10 @@ class Divider:
                 return b""
             data = bytes(self._begun)
             self._begun.clear()
-        return self._divide(data)
+        try:
+            return self._divide(data)
+        except _UNREADABLE as error:
+            raise self._unreadable(f"a message that can't be read: {error}") from error
 
     def cut_off(self) -> bytes:
         """What came of a frame before the stream ended in it; once."""
@@ -99,7 +102,8 @@ class Divider:
                 break
             if data[after - 1] != FRAME_END:
                 raise self._unreadable("a frame without its end")
-            if self._is_taken(channel, kind, data[at + FRAME_HEAD.size : after - 1]):
+            taker = self._takers.get(channel)
+            if taker is not None and taker(kind, data[at + FRAME_HEAD.size : after - 1]):
                 is_any_taken = True
             else:
                 rest.append(data[at:after])
@@ -108,15 +112,6 @@ class Divider:
         if is_any_taken and self._is_pulse_due():
             rest.append(_HEARTBEAT)
         return b"".join(rest)
-
-    def _is_taken(self, channel: int, kind: int, payload: bytes) -> bool:
-        taker = self._takers.get(channel)
-        if taker is None:
-            return False
-        try:
-            return taker(kind, payload)
-        except _UNREADABLE as error:
-            raise self._unreadable(f"a message that can't be read: {error}") from error
 
     def _unreadable(self, what: str) -> Unreadable:
         self._is_off = True
