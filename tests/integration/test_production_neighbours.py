@@ -3,12 +3,11 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.busy_client import a_busy_system, deadline_beside
+from tests.busy_client import FAST, a_busy_system, deadline_beside
 from tests.following import follow
 from tests.photos import a_jpeg
 from tests.servers.chat_completions import Answer, says, silence, status, vision_server, words
@@ -17,7 +16,6 @@ from tests.servers.wire import consumer
 from tests.submitting import job_of, submit_files
 
 OVERALL_S = 60
-FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
 
 
 async def test_a_model_that_fails_for_a_while_costs_no_image_and_one_that_always_fails_that_image_alone(

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
-from tests.busy_client import a_busy_system
+from tests.busy_client import FAST, a_busy_system
 from tests.following import follow
 from tests.free_ports import free_port
 from tests.photos import a_jpeg, padded
@@ -22,7 +21,6 @@ from tests.servers.wire import PATIENCE_S
 from tests.submitting import job_of, processed_of, readiness, submit_files
 
 OVERALL_S = 90
-FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
 
 
 async def failing_checks(http: aiohttp.ClientSession, base_url: str) -> set[str] | None:
