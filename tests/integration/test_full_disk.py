@@ -86,6 +86,14 @@ async def test_a_full_disk_refuses_new_work_and_keeps_the_old_readable(
         await a_completed_job(http, gateway)
 
 
+async def starts_without_room(gateway: Gateway) -> None:
+    """Until it says so."""
+    await gateway.launch()
+    async with asyncio.timeout(PATIENCE_S):
+        while "no room to start" not in gateway.output():
+            await asyncio.sleep(0.05)
+
+
 async def test_a_start_after_a_stop_in_good_order_waits_for_room(
     disk: Path, http: aiohttp.ClientSession
 ) -> None:
@@ -94,14 +102,19 @@ async def test_a_start_after_a_stop_in_good_order_waits_for_room(
         done = await a_completed_job(http, gateway)
         await gateway.stop()
         fill(disk)
-        await gateway.launch()
-        async with asyncio.timeout(PATIENCE_S):
-            while "no room to start" not in gateway.output():
-                await asyncio.sleep(0.05)
+        await starts_without_room(gateway)
         (disk / "filler").unlink()
         await until(http, gateway, "/readyz", 200)
         assert await status_of(http, gateway, f"{done}/images/0/processed") == 200
         await a_completed_job(http, gateway)
+
+
+async def test_a_start_that_waits_for_room_can_be_stopped(disk: Path) -> None:
+    async with running_gateway(disk) as gateway:
+        await gateway.stop()
+        fill(disk)
+        await starts_without_room(gateway)
+        assert (await gateway.stop()).code == 0
 
 
 async def test_a_start_on_a_full_disk_serves_what_is_there_and_recovers_with_room(
