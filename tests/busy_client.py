@@ -25,7 +25,7 @@ BATCHES = 5
 IMAGES = 7
 QUICK: Mapping[str, str] = {"GATEWAY_LOCAL_SEE": "false"}
 """These tests are about messages under short deadlines: what is in the photos would take the machine's cores."""
-FAST: Mapping[str, Any] = {"jobs_poll_s": 0.2, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
+FAST: dict[str, Any] = {"jobs_poll_s": 0.2, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
 """Settings of a gateway that looks again soon."""
 PATIENCE_S = 200
 """Of a test, on a machine that is busy with others."""
