@@ -24,7 +24,7 @@ from tests.chaos.battle import Battle
 from tests.chaos.bodies import a_jpeg_named, enlarged, in_base64, multipart, some_images
 from tests.chaos.exchange import exchanged, head_of
 from tests.chaos.fault import Fault, thrown_from
-from tests.chaos.load import GOOD_WAYS
+from tests.chaos.load import GOOD_WAYS, UNDER_WAY
 from tests.chaos.records import Accepted, Sent
 from tests.chaos.report import Measured
 from tests.chaos.reservations import with_reservations
@@ -39,7 +39,6 @@ LARGE_BYTES = 400_000
 CHUNK_BYTES = 1_000
 CREATED = b"HTTP/1.1 201"
 COMING_BACK = 0.5
-UNDER_WAY = 409
 PAUSE_S = 0.2
 
 
