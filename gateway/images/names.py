@@ -25,6 +25,11 @@ _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"  # control characters, line ends, lone surrogates
     r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # right-to-left tricks: `gpj.exe` shown backwards
 )
+_PLAIN = {
+    kind: re.compile(rf"[\w-](?:[\w .-]{{0,240}}[\w-])?(?:{'|'.join(map(re.escape, endings))})", re.ASCII)
+    for kind, endings in _EXTENSIONS.items()
+}
+"""Names that are safe as they are, as most are; what is safe besides them is found so by making it safe."""
 _BLANKS_AND_DOTS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "."
 
 
@@ -36,6 +41,8 @@ def safe_name(name: str, image_type: ImageType) -> str:
     called `a.jpg` becomes `a.png`; other endings stay (`scan.v2` becomes `scan.v2.png`). Making a safe name safe
     changes nothing.
     """
+    if _PLAIN[image_type].fullmatch(name):
+        return name
     stem, extension = splitext(_trimmed(_last_part(_readable(name))))
     if extension.lower() in _EXTENSIONS[image_type]:
         extension = extension.lower()
@@ -63,8 +70,6 @@ def default_name(index: int) -> str:
 
 def _readable(name: str) -> str:
     """Without what cannot be shown or deceives; NFC last, for a dropped character may have kept two apart."""
-    if name.isascii() and name.isprintable():  # as most are
-        return name
     return unicodedata.normalize("NFC", _UNSAFE.sub("", name))
 
 

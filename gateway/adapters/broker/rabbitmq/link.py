@@ -97,6 +97,11 @@ class Link:
             await self._up.wait()
         return self._connection
 
+    @property
+    def standing(self) -> Connection | None:
+        """The connection, if there is one now."""
+        return self._connection
+
     def current(self) -> Connection:
         """The connection that stands now. Raises Unavailable."""
         if self._connection is None:

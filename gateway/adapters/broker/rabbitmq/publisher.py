@@ -129,9 +129,16 @@ class Publisher:
                 raise Unroutable("The message broker has no such queue.", detail=str(error)) from error
 
     async def _publish_once(self, message: _Message) -> None:
-        channel = await self._open_channel(await self._unblocked_connection())
+        channel = self._ready_channel() or await self._open_channel(await self._unblocked_connection())
         with self._link.waiting():
             await channel.publish(self._queue_names[message.queue], message.body, message.headers)
+
+    def _ready_channel(self) -> ConfirmingChannel | None:
+        """The one that is open, if nothing stands against sending on it now: nearly always."""
+        connection = self._link.standing
+        if connection is None or is_blocked(connection):
+            return None
+        return self._channel_on(self._link.transport_of(connection))
 
     async def _unblocked_connection(self) -> Connection:
         while is_blocked(connection := await self._link.connection()):  # noqa: ASYNC110 no event tells

@@ -69,7 +69,10 @@ class Transport(TransportFactory):
         self._writer.write(frames)
 
     async def room(self) -> None:
-        """Once the other side has read most of what was sent. Raises ConnectionLost; has no deadline of its own."""
+        """Once the other side has read most of what was sent, or will read no more, which `send` tells.
+
+        Raises ConnectionLost; has no deadline of its own.
+        """
         writer = self._writer
         if writer is not None and writer.transport.get_write_buffer_size() > _MUCH_UNREAD:
             with losses_told():
