@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.attempt import AttemptName, new_trace_id, parse_attempt
+from gateway.domain.attempt import AttemptName, new_trace_id, new_trace_ids, parse_attempt
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 FIRST = f"b-{UUID}"
@@ -83,3 +83,9 @@ def test_a_name_belongs_to_one_prefix(tail, prefix):
     text = f"b-{tail}{UUID}"
     name = parse_attempt(text, prefix)
     assert name is None or name.trace_id == f"{prefix}-{name.trace_id[-36:]}"
+
+
+def test_trace_ids_made_together_are_names_of_first_attempts_and_all_different() -> None:
+    made = new_trace_ids("b", 64)
+    assert len(set(made)) == 64
+    assert [parse_attempt(text, "b") for text in made] == [AttemptName(text, 1) for text in made]

@@ -174,6 +174,13 @@ async def test_a_document_of_very_many_values_is_too_complex_and_not_read_to_its
     assert [chunk async for chunk in body] != []
 
 
+async def test_what_came_while_the_document_was_short_counts_with_the_rest():
+    document = b'{"images":[' + b"0," * 40_000 + b'"' + b" " * 64 * 1024 + b'",' + b"0," * 65_000 + b"0]}"
+    body = in_chunks(document, 80_000)
+    with pytest.raises(BadInput, match="too complex"):
+        await anext(json_batch(body, IntakeSettings()))
+
+
 async def test_names_and_urls_may_hold_the_characters_that_are_counted():
     image = {"url": "https://example.com/a,b:c/" + ",:" * 400, "name": "a, [b]: {c}.jpg"}
     body = in_chunks(orjson.dumps({"images": [image] * 100}))
