@@ -9,9 +9,10 @@ others go on.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from typing import Final
+from weakref import WeakValueDictionary
 
 import structlog
 from attrs import define, field, frozen
@@ -80,6 +81,8 @@ class Collector:
     name: str = "collector"
     _trouble: int = field(init=False, default=0)
     _giving_back: set[asyncio.Task[None]] = field(init=False, factory=set)
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(init=False, factory=WeakValueDictionary)
+    """Of each image of which results are being settled, by its trace_id. Only an earlier group is ever waited for."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -137,6 +140,13 @@ class Collector:
         done.add(delivery)
 
     async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
+        """After what came of these images before: a failure must not overtake the success that it contradicts."""
+        async with AsyncExitStack() as turns:
+            for trace_id in dict.fromkeys(result.name.trace_id for result in results):
+                await turns.enter_async_context(self._turns.setdefault(trace_id, asyncio.Lock()))
+            await self._settle_in_turn(job_id, results, done)
+
+    async def _settle_in_turn(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
         ends = await self._ends(results)
         try:
             counted = await self._commit(job_id, [end for _, end in ends])

@@ -273,6 +273,8 @@ class HalfDown:
     objects: ObjectStore
     down_for: set[str] = field(factory=set)
     silent_for: set[str] = field(factory=set)
+    is_asked: asyncio.Event = field(factory=asyncio.Event)
+    speaks: asyncio.Event = field(factory=asyncio.Event)
     most_at_once: int = 0
     _at_once: int = 0
 
@@ -283,7 +285,8 @@ class HalfDown:
         if key.key in self.down_for:
             raise Unavailable("The store is down.")
         if key.key in self.silent_for:
-            await asyncio.Event().wait()
+            self.is_asked.set()
+            await self.speaks.wait()
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -337,6 +340,26 @@ async def test_a_result_whose_object_is_long_in_coming_does_not_hold_up_the_next
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def test_a_failure_in_the_next_group_does_not_overtake_the_success_that_it_contradicts(parts: Parts):
+    job, other = await a_published_job(parts), await a_published_job(parts)
+    success, failure, of_other = result(job), result(job, status="failed"), result(other)
+    for message in (success, of_other):
+        await put_tagged(parts, message)
+    slow = HalfDown(parts.objects, silent_for={success.processed_path})
+    collector = collecting_from(parts, slow)
+    async with asyncio.timeout(10), parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=10) as results:
+        await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(success))
+        first = asyncio.create_task(collector.run_once(results))
+        await slow.is_asked.wait()
+        for message in (failure, of_other):
+            await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(message))
+        second = asyncio.create_task(collector.run_once(results))
+        await eventually(parts, other, completed=1)
+        slow.speaks.set()
+        await asyncio.gather(first, second)
+    assert (await parts.jobs.get(job.job_id)).counts.completed == 1
 
 
 async def eventually(parts: Parts, job: Job, *, completed: int) -> None:
