@@ -1,4 +1,4 @@
-"""Several of one kind at once, within a bound; of `for_each`, a failure of one does not hold up the others."""
+"""Several of one kind at once, within a bound; a failure of one does not hold up the others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -30,18 +30,3 @@ async def for_each(things: Collection[T], do: Callable[[T], Awaitable[object]], 
     if errors:
         bugs = (error for error in errors if not isinstance(error, GatewayError))
         raise next(bugs, errors[0])
-
-
-async def keep_on(do: Callable[[], Awaitable[None]], *, at_once: int) -> None:
-    """Do it again and again, `at_once` of it at a time. Raises the first error once the others were cancelled."""
-
-    async def work() -> None:
-        while True:
-            await do()
-
-    try:
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(at_once):
-                workers.create_task(work())
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None

@@ -1,18 +1,16 @@
 """Takes results: commits each, then acks it.
 
 Results come at least once and in any order. What has arrived is one group: those of a job are decided in one change,
-in their order, and all changes are committed together; meanwhile the next group is read. One that is not ours is
-parked for its owner, a malformed one is copied to the dead letters (a reject would destroy both); a late one is counted
-as such and its object removed. What a store that is down holds up waits in hand and is given back after a pause; the
-others go on.
+in their order, and all changes are committed together. One that is not ours is parked for its owner, a malformed one
+is copied to the dead letters (a reject would destroy both); a late one is counted as such and its object removed.
+What a store that is down holds up waits in hand and is given back after a pause; the others go on.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
-from weakref import WeakValueDictionary
 
 import structlog
 from attrs import define, field, frozen
@@ -27,7 +25,6 @@ from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.processed import ProcessedImages, is_of_attempt
-from gateway.jobs.side_by_side import keep_on
 from gateway.messages import FAILURE_CODE, ImageProcessed, Malformed, decode
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
@@ -38,8 +35,6 @@ from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-_GROUPS_AT_ONCE: Final = 2
-"""One that is committed, and one that is read meanwhile."""
 _NO_OBJECT: Final = Failure("storage_failed", "the tagged image is not in the object store")
 
 
@@ -81,8 +76,6 @@ class Collector:
     name: str = "collector"
     _trouble: int = field(init=False, default=0)
     _giving_back: set[asyncio.Task[None]] = field(init=False, factory=set)
-    _turns: WeakValueDictionary[str, asyncio.Lock] = field(init=False, factory=WeakValueDictionary)
-    """Of each image of which results are being settled, by its trace_id. Only an earlier group is ever waited for."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -91,7 +84,8 @@ class Collector:
     async def _session(self) -> None:
         async with self._broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=self._prefetch) as results:
             try:
-                await keep_on(lambda: self.run_once(results), at_once=_GROUPS_AT_ONCE)
+                while True:
+                    await self.run_once(results)
             finally:
                 await self._stop_giving_back()
 
@@ -140,13 +134,6 @@ class Collector:
         done.add(delivery)
 
     async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
-        """After what came of these images before: a failure must not overtake the success that it contradicts."""
-        async with AsyncExitStack() as turns:
-            for trace_id in dict.fromkeys(result.name.trace_id for result in results):
-                await turns.enter_async_context(self._turns.setdefault(trace_id, asyncio.Lock()))
-            await self._settle_in_turn(job_id, results, done)
-
-    async def _settle_in_turn(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
         ends = await self._ends(results)
         try:
             counted = await self._commit(job_id, [end for _, end in ends])

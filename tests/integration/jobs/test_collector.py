@@ -272,9 +272,6 @@ class HalfDown:
 
     objects: ObjectStore
     down_for: set[str] = field(factory=set)
-    silent_for: set[str] = field(factory=set)
-    is_asked: asyncio.Event = field(factory=asyncio.Event)
-    speaks: asyncio.Event = field(factory=asyncio.Event)
     most_at_once: int = 0
     _at_once: int = 0
 
@@ -284,9 +281,6 @@ class HalfDown:
     ) -> AsyncIterator[ObjectReader]:
         if key.key in self.down_for:
             raise Unavailable("The store is down.")
-        if key.key in self.silent_for:
-            self.is_asked.set()
-            await self.speaks.wait()
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
@@ -321,45 +315,6 @@ async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts
     finally:
         task.cancel()
         await asyncio.wait([task])
-
-
-async def test_a_result_whose_object_is_long_in_coming_does_not_hold_up_the_next_group(parts: Parts):
-    job = await a_published_job(parts, images=2)
-    messages = [result(job, index) for index in range(2)]
-    for message in messages:
-        await put_tagged(parts, message)
-    collector = collecting_from(parts, HalfDown(parts.objects, silent_for={messages[0].processed_path}))
-    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(messages[0]))
-    task = asyncio.create_task(collector.run())
-    try:
-        async with asyncio.timeout(5):
-            while (await parts.broker.depth(Queue.IMAGE_PROCESSED)).messages:
-                await asyncio.sleep(0.01)
-        await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(messages[1]))
-        await eventually(parts, job, completed=1)
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-async def test_a_failure_in_the_next_group_does_not_overtake_the_success_that_it_contradicts(parts: Parts):
-    job, other = await a_published_job(parts), await a_published_job(parts)
-    success, failure, of_other = result(job), result(job, status="failed"), result(other)
-    for message in (success, of_other):
-        await put_tagged(parts, message)
-    slow = HalfDown(parts.objects, silent_for={success.processed_path})
-    collector = collecting_from(parts, slow)
-    async with asyncio.timeout(10), parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=10) as results:
-        await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(success))
-        first = asyncio.create_task(collector.run_once(results))
-        await slow.is_asked.wait()
-        for message in (failure, of_other):
-            await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(message))
-        second = asyncio.create_task(collector.run_once(results))
-        await eventually(parts, other, completed=1)
-        slow.speaks.set()
-        await asyncio.gather(first, second)
-    assert (await parts.jobs.get(job.job_id)).counts.completed == 1
 
 
 async def eventually(parts: Parts, job: Job, *, completed: int) -> None:

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from gateway.errors import Unavailable
-from gateway.jobs.side_by_side import for_each, keep_on
+from gateway.jobs.side_by_side import for_each
 
 
 async def test_no_more_than_so_many_are_done_at_once_and_all_are_done():
@@ -70,38 +70,4 @@ async def test_a_cancel_ends_those_that_are_under_way():
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert sorted(ended) == [0, 1, 2]
-
-
-async def test_one_that_is_held_up_does_not_hold_up_the_other():
-    begun: list[int] = []
-
-    async def do() -> None:
-        begun.append(len(begun))
-        if begun[-1] == 0:
-            await asyncio.Event().wait()
-        if begun[-1] == 5:
-            raise Unavailable("It is down.")
-        await asyncio.sleep(0)
-
-    async with asyncio.timeout(5):
-        with pytest.raises(Unavailable):
-            await keep_on(do, at_once=2)
-
-
-async def test_an_error_of_one_comes_as_it_is_once_the_others_have_ended():
-    begun: list[int] = []
-    ended: list[int] = []
-
-    async def do() -> None:
-        begun.append(number := len(begun))
-        try:
-            if number == 2:
-                raise ZeroDivisionError
-            await asyncio.Event().wait()
-        finally:
-            ended.append(number)
-
-    with pytest.raises(ZeroDivisionError):
-        await keep_on(do, at_once=3)
     assert sorted(ended) == [0, 1, 2]
