@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final, Protocol
 
 import structlog
-from attrs import define
+from attrs import define, field
 
 from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change
@@ -44,15 +44,24 @@ class Sending(Protocol):
 
 @define(eq=False)
 class PublishFirst:
-    """A `Sending` for a broker that remembers."""
+    """A `Sending` for a broker that remembers.
+
+    After trouble the store must commit again before anything is published: one that answers and commits nothing, on
+    a full disk, would have the same images sent at every try.
+    """
 
     _jobs: JobStore
     _uploads: Uploads
     _confirms: Confirms
+    _was_in_trouble: bool = field(init=False, default=False)
 
     async def send(self, plan: Sequence[Waiting]) -> None:
+        if self._was_in_trouble:
+            await self._jobs.check()
+        self._was_in_trouble = True
         async with self._confirms.all_committed():
             await for_each(plan, self._publish, at_once=AT_ONCE)
+        self._was_in_trouble = False
 
     async def _publish(self, waiting: Waiting) -> None:
         try:

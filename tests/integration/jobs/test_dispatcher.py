@@ -266,6 +266,14 @@ class DownForAWhile:
             raise Unavailable("The disk is full of trouble.")
         return await self.jobs.update(job_id, decide, companions=companions)
 
+    async def get(self, job_id: str) -> Job:
+        return await self.jobs.get(job_id)
+
+    async def check(self) -> str:
+        if self.failures_left:
+            raise Unavailable("The disk is full of trouble.")
+        return await self.jobs.check()
+
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
 async def test_confirms_that_can_not_be_committed_are_told_and_published_again(tmp_path, failures):
@@ -289,6 +297,21 @@ async def test_confirms_that_can_not_be_committed_are_told_and_published_again(t
         await dispatcher.run_once()
         assert sum(sent.values()) == len(await published_in(parts))
         assert {(await parts.jobs.get(job_id)).status for job_id in jobs} == {Status.PROCESSING}
+
+
+async def test_while_the_store_commits_nothing_messages_do_not_pile_up_in_the_broker(parts: Parts):
+    parts.broker = RememberingBroker()
+    await parts.submitted(*(sent(a_jpeg()) for _ in range(3)))
+    store = DownForAWhile(parts.jobs, failures_left=1000)
+    ledger = evolve(parts.ledger, store=store)  # type: ignore[arg-type]  # the dispatcher updates alone
+    dispatcher = evolve(parts.dispatcher, ledger=ledger, jobs=store)  # type: ignore[arg-type]  # gets and checks
+    for _ in range(5):
+        with pytest.raises(Unavailable):
+            await dispatcher.run_once()
+    assert len(await published_in(parts)) == 3
+    store.failures_left = 0
+    await dispatcher.run_once()
+    assert await parts.jobs.in_flight() == 3
 
 
 async def test_a_start_publishes_what_was_in_flight_whoever_looked_at_the_job_before(tmp_path):
