@@ -124,7 +124,12 @@ class HelperProcesses:
         if succeeded:
             result: T = outcome
             return result
-        raise outcome
+        try:
+            raise outcome
+        finally:
+            # Its traceback holds this frame: together they would keep the arguments, a whole image, until the
+            # collector of garbage comes.
+            del outcome
 
     async def close(self) -> None:
         """Kill all helpers and refuse new calls; what runs or waits ends with HelperDied or Unavailable."""

@@ -12,6 +12,7 @@ class MultipartSegment:
 
 class PushMultipartParser:
     closed: bool
+    error: MultipartError | None
     def __init__(
         self,
         boundary: str | bytes,

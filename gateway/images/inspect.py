@@ -5,6 +5,8 @@ crossed in bulk. The verdict does not depend on where the chunks are cut. Bytes 
 cameras put more pictures there. What it lets pass is well-formed, not necessarily decodable.
 """
 
+from copy import copy
+
 from attrs import frozen
 
 from gateway.errors import ContentError
@@ -46,12 +48,12 @@ class Inspector:
             self._data.add(chunk)
             self._step()
         if self._error is not None:
-            raise self._error
+            raise copy(self._error)
 
     def finish(self) -> ImageFacts:
         """What the image is, now that all its bytes were fed."""
         if self._error is not None:
-            raise self._error
+            raise copy(self._error)
         if self._facts is not None:
             return self._facts
         raise damaged("it ends too early, as if cut off") if self.type else refusal(self._data.peek())
@@ -63,7 +65,8 @@ class Inspector:
         except StopIteration as stop:
             self._facts = stop.value
         except ContentError as error:
-            self._error = error
+            # Neither kept with a traceback nor raised itself: it would hold us, and whoever feeds us with the image.
+            self._error = error.with_traceback(None)
         finally:
             self._data.drop_read()
 

@@ -128,6 +128,8 @@ class _Parts:
         try:
             return list(self._parser.parse(chunk))[::-1]
         except MultipartError as error:
+            # The parser keeps it, and its traceback the parser and the chunk: together they would stay for long.
+            self._parser.error = None
             raise _broken(error, has_ended=not chunk) from None
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from gateway.errors import ContentError, RangeRefused, Unavailable
 from gateway.processes import STOP_S, HelperDied, HelperProcesses, HelperSettings, HelperTimeout
+from tests.garbage import collector_at_rest
 
 PLENTY_S = 30.0
 
@@ -270,6 +272,18 @@ async def test_an_exception_comes_back_as_it_is(helpers: HelperProcesses) -> Non
         "damaged",
         "for the log",
     )
+
+
+async def test_a_call_that_failed_is_gone_without_the_collector_of_garbage(helpers: HelperProcesses) -> None:
+    """With it its arguments, which may be a large image, would wait for a collection."""
+    with collector_at_rest():
+        try:
+            await helpers.run(refuse, "broken", timeout_s=PLENTY_S)
+        except ContentError as error:
+            failure = weakref.ref(error)
+        async with asyncio.timeout(PLENTY_S):
+            while failure() is not None:  # a moment longer, the helper's thread has it in hand
+                await asyncio.sleep(0.01)
 
 
 async def test_an_exception_brings_the_helpers_traceback_along_as_a_note(helpers: HelperProcesses) -> None:

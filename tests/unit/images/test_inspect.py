@@ -3,6 +3,7 @@
 import io
 import struct
 import tracemalloc
+import weakref
 import zlib
 from collections.abc import Iterable
 from itertools import pairwise
@@ -17,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from gateway.errors import ContentError
 from gateway.images.inspect import ImageFacts, ImageType, Inspector
+from tests.garbage import collector_at_rest
 
 SKLEARN_IMAGES = Path(sklearn.__file__).parent / "datasets/images"
 MATPLOTLIB_IMAGES = Path(mpl.get_data_path()) / "sample_data"
@@ -349,3 +351,16 @@ def test_little_is_held_however_much_comes(start: bytes) -> None:
 
     assert held < 10_000
     assert peak < 3_500_000
+
+
+def test_a_refused_image_is_gone_without_the_collector_of_garbage():
+    """With its refusal its sender's bytes would wait for a collection."""
+    with collector_at_rest():
+        inspector = Inspector()
+        try:
+            inspector.feed(b"no image, whatever it is called")
+        except ContentError as error:
+            refusal = weakref.ref(error)
+        gone = weakref.ref(inspector)
+        del inspector
+        assert (refusal(), gone()) == (None, None)

@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,7 @@ from gateway.errors import BadInput
 from gateway.intake.batch import SentImage
 from gateway.intake.multipart_batch import multipart_batch
 from gateway.metadata import FieldPolicy, MetadataPolicy
+from tests.garbage import collector_at_rest
 
 BORDER = "XborderX"
 
@@ -206,3 +208,31 @@ async def test_a_broken_body_is_told_in_our_words_and_in_the_parsers_for_the_log
         await read(body)
     assert caught.value.text == text
     assert caught.value.detail
+
+
+class _Body:
+    """Of one piece. Unlike a generator it goes, half read, as soon as nothing refers to it."""
+
+    def __init__(self, piece: bytes) -> None:
+        self._pieces = iter([piece])
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
+
+
+async def test_a_broken_body_is_gone_without_the_collector_of_garbage():
+    """With it its last piece would wait for a collection."""
+    with collector_at_rest():
+        body = _Body(f"--{BORDER}\r\nno header\r\n\r\n".encode())
+        gone = weakref.ref(body)
+        try:
+            await anext(multipart_batch(body, BORDER))
+        except BadInput as error:
+            refusal = weakref.ref(error)
+        del body
+        assert (refusal(), gone()) == (None, None)
