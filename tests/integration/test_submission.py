@@ -82,7 +82,7 @@ async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, tmp_pat
         async with stand_in_gateway(tmp_path / "s"):
             await run
     assert sorted(told.done) == ["a.jpg", "b.jpg", "c.jpg"]
-    assert set(told.waits) == {"gateway away"}
+    assert set(told.waits) == {"gateway away, waiting"}
 
 
 async def test_a_photo_that_went_away_fails_alone(stand_in, photos):
@@ -99,7 +99,7 @@ async def test_a_batch_whose_answer_was_lost_is_sent_again_and_is_one_batch(stan
     async with asyncio.timeout(30), GatewayClient(stand_in.base_url) as client:
         await Submission(client, told).send([photos])
     assert sorted(told.done) == ["a.jpg", "b.jpg", "c.jpg"]
-    assert (len(stand_in.batches), told.waits) == (1, ["gateway away"] * 2)
+    assert (len(stand_in.batches), told.waits) == (1, ["gateway away, waiting"] * 2)
 
 
 async def test_a_batch_that_is_never_answered_is_told_as_such(photos):
