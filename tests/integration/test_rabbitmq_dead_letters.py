@@ -11,14 +11,13 @@ from yarl import URL
 from gateway.adapters.broker.rabbitmq import open_rabbitmq
 from gateway.background import Background
 from gateway.domain.attempt import AttemptName
-from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.errors import Unavailable
 from gateway.jobs.dead_letters.sweeper import DeadLetters
 from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
-from gateway.ports.job_store import Companion, JobStore
 from tests.deliveries import eventually, lying_in, publish, settings_for, works
 from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.stores import Watched
 from tests.integration.jobs.test_collector import a_published_job
 from tests.integration.jobs.test_dead_letters import a_dead_upload
 from tests.integration.jobs.test_kept_dead_letters import kept
@@ -171,22 +170,13 @@ class WatchedSweeps:
 
 
 @define(eq=False)
-class CutsAfter:
-    """The real job store; after so many changes, something happens."""
+class CutsAfter(Watched):
+    """After so many changes, something happens."""
 
-    jobs: JobStore
     changes: int
     cut: Callable[[], None]
 
-    async def update(
-        self,
-        job_id: str,
-        decide: Callable[[Job], Change | None],
-        *,
-        companions: Sequence[Companion] = (),
-    ) -> Change | None:
-        change = await self.jobs.update(job_id, decide, companions=companions)
+    def after(self) -> None:
         self.changes -= 1
         if self.changes == 0:
             self.cut()
-        return change

@@ -1,4 +1,3 @@
-from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
@@ -8,14 +7,13 @@ from attrs import define, evolve
 from structlog.testing import capture_logs
 
 from gateway.domain.attempt import AttemptName
-from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job, Stage, Status
 from gateway.errors import Unavailable
 from gateway.jobs.dead_letters.sweeper import OTHERS_AGAIN_S
 from gateway.ports.broker import Broker, Queue, QueueDepth, Sweep
-from gateway.ports.job_store import Companion, JobStore
 from tests.golden import golden
 from tests.integration.jobs.parts import Parts
+from tests.integration.jobs.stores import Watched, down
 from tests.integration.jobs.test_collector import a_published_job, bodies_in, collect
 
 
@@ -199,23 +197,15 @@ async def test_dead_letters_of_ours_count_though_the_store_goes_down_between_the
 
 
 @define(eq=False)
-class DownAfter:
-    """The real job store; it goes down after so many changes."""
+class DownAfter(Watched):
+    """It goes down after so many changes."""
 
-    jobs: JobStore
     changes_left: int
 
-    async def update(
-        self,
-        job_id: str,
-        decide: Callable[[Job], Change | None],
-        *,
-        companions: Sequence[Companion] = (),
-    ) -> Change | None:
+    async def before(self, job_id: str) -> None:
         if not self.changes_left:
-            raise Unavailable("The disk is full of trouble.")
+            raise down()
         self.changes_left -= 1
-        return await self.jobs.update(job_id, decide, companions=companions)
 
 
 async def test_the_log_tells_where_and_how_often_the_broker_saw_it_die(parts: Parts):

@@ -1,6 +1,6 @@
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -9,7 +9,6 @@ from attrs import define, evolve, field
 
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.domain.attempt import AttemptName, parse_attempt
-from gateway.domain.events import Change
 from gateway.domain.job import Job, Stage, Status
 from gateway.domain.options import BatchOptions
 from gateway.domain.transitions import attempt_rejected
@@ -19,11 +18,11 @@ from gateway.jobs.sending.confirms import Confirms
 from gateway.messages import METADATA_POLICY, ImageUpload, decode, decode_policy
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.broker import Delivery, Queue
-from gateway.ports.job_store import Companion, JobStore
 from tests.builders import a_failure, an_accepted_job, attempt_failed
 from tests.golden import golden
 from tests.integration.jobs.brokers import RememberingBroker
 from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.stores import Watched, down
 from tests.integration.jobs.test_pipeline import services
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg, a_png
@@ -248,30 +247,22 @@ async def end(parts: Parts, message: ImageUpload) -> None:
 
 
 @define(eq=False)
-class DownForAWhile:
-    """The real job store, down for so many changes."""
+class DownForAWhile(Watched):
+    """Down for so many changes."""
 
-    jobs: JobStore
     failures_left: int
 
-    async def update(
-        self,
-        job_id: str,
-        decide: Callable[[Job], Change | None],
-        *,
-        companions: Sequence[Companion] = (),
-    ) -> Change | None:
+    async def before(self, job_id: str) -> None:
         if self.failures_left:
             self.failures_left -= 1
-            raise Unavailable("The disk is full of trouble.")
-        return await self.jobs.update(job_id, decide, companions=companions)
+            raise down()
 
     async def get(self, job_id: str) -> Job:
         return await self.jobs.get(job_id)
 
     async def check(self) -> str:
         if self.failures_left:
-            raise Unavailable("The disk is full of trouble.")
+            raise down()
         return await self.jobs.check()
 
 
@@ -363,21 +354,13 @@ async def test_a_stop_while_what_was_confirmed_is_committed_lets_that_end(parts:
 
 
 @define(eq=False)
-class Gate:
-    """The real job store; changes wait until it opens."""
+class Gate(Watched):
+    """Changes wait until it opens."""
 
-    jobs: JobStore
     opens: asyncio.Event = field(factory=asyncio.Event)
 
-    async def update(
-        self,
-        job_id: str,
-        decide: Callable[[Job], Change | None],
-        *,
-        companions: Sequence[Companion] = (),
-    ) -> Change | None:
+    async def before(self, job_id: str) -> None:
         await self.opens.wait()
-        return await self.jobs.update(job_id, decide, companions=companions)
 
 
 async def stop_it_while_it_publishes(

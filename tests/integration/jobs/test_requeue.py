@@ -1,22 +1,21 @@
 """An image is sent again whose attempt ended as a dead letter: once for each letter."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import pytest
 from attrs import define, evolve
 
 from gateway.domain.attempt import AttemptName
-from gateway.domain.events import Change
 from gateway.domain.job import Image, Job, Stage, Status
 from gateway.domain.transitions import cancel, fail
 from gateway.errors import Conflict
 from gateway.jobs.dead_letters.requeue import SentAgain
 from gateway.ports.dead_letters import DeadLetterNotFound
-from gateway.ports.job_store import Companion, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey
 from tests.builders import a_failure, attempt_of, complete
 from tests.integration.jobs.parts import Parts
+from tests.integration.jobs.stores import Watched
 from tests.integration.jobs.test_collector import a_published_job
 from tests.integration.jobs.test_dead_letters import give_up, publish_letter
 from tests.integration.jobs.test_kept_dead_letters import kept
@@ -141,21 +140,13 @@ class TestOfAFailedImage:
 
 
 @define(eq=False)
-class Before:
-    """The real job store; before each change, something happens."""
+class Before(Watched):
+    """Before each change, something happens."""
 
-    jobs: JobStore
     happens: Callable[[], Awaitable[None]]
 
-    async def update(
-        self,
-        job_id: str,
-        decide: Callable[[Job], Change | None],
-        *,
-        companions: Sequence[Companion] = (),
-    ) -> Change | None:
+    async def before(self, job_id: str) -> None:
         await self.happens()
-        return await self.jobs.update(job_id, decide, companions=companions)
 
 
 class TestRefused:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,10 @@ from gateway.jobs.sending.order import CommitFirst
 from gateway.jobs.sending.uploads import Uploads
 from gateway.messages import ImageUpload, decode
 from gateway.ports.broker import Queue
-from gateway.ports.job_store import Companion, JobStore
+from gateway.ports.job_store import JobStore
 from tests.integration.jobs.brokers import RememberingBroker
 from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.stores import Watched, down
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg
 
@@ -119,7 +120,7 @@ async def test_a_store_that_goes_down_with_the_broker_is_waited_for_until_the_pu
 
 async def test_an_image_that_was_cancelled_since_it_was_planned_is_not_sent(parts: Parts):
     job = await parts.submitted(sent(a_jpeg()))
-    store = Moody(parts.jobs, lambda _: False, before=lambda job: cancel(job, parts.clock.now()))
+    store = Moody(parts.jobs, lambda _: False, meanwhile=lambda job: cancel(job, parts.clock.now()))
     await on(store, parts).run_once()
     assert await groups(parts) == []
     assert (await parts.jobs.get(job.job_id)).status is Status.CANCELLED
@@ -135,29 +136,21 @@ async def test_a_job_that_was_deleted_since_it_was_planned_is_no_trouble(parts: 
 
 
 @define(eq=False)
-class Moody:
-    """The real job store, down for changes of some jobs, or with another change just before."""
+class Moody(Watched):
+    """Down for changes of some jobs, or with another change just before."""
 
-    jobs: JobStore
     is_down_for: Callable[[str], bool]
-    before: Callable[[Job], Change | None] | None = None
+    meanwhile: Callable[[Job], Change | None] | None = None
     changes: int = 0
     was_down: asyncio.Event = field(factory=asyncio.Event)
 
-    async def update(
-        self,
-        job_id: str,
-        decide: Callable[[Job], Change | None],
-        *,
-        companions: Sequence[Companion] = (),
-    ) -> Change | None:
+    async def before(self, job_id: str) -> None:
         self.changes += 1
         if self.is_down_for(job_id):
             self.was_down.set()
-            raise Unavailable("The disk is full of trouble.")
-        if self.before is not None:
-            await self.jobs.update(job_id, self.before)
-        return await self.jobs.update(job_id, decide, companions=companions)
+            raise down()
+        if self.meanwhile is not None:
+            await self.jobs.update(job_id, self.meanwhile)
 
 
 def on(store: Moody, parts: Parts) -> Dispatcher:
