@@ -9,6 +9,7 @@ gives the one that the part is told of. The world itself looks at the servers di
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -45,7 +46,7 @@ Job = Mapping[str, Any]
 
 
 @define(eq=False)
-class World:
+class World(ABC):
     """What every world has; each says for itself what lies in its store and its queues."""
 
     gateway: Gateway
@@ -66,9 +67,9 @@ class World:
         """So long after a request what was sent to the store may arrive there: the gateway looks again."""
         return 0
 
+    @abstractmethod
     async def objects(self) -> dict[str, set[str]]:
         """The keys in each bucket."""
-        raise NotImplementedError
 
     async def depths(self) -> Mapping[str, Depth]:
         """Of the queues, by name; empty where there are none."""
