@@ -1,4 +1,4 @@
-"""A process under load for test_sqlite_job_store.py: prints `<job_id> <seq>` after each write that returned."""
+"""A process under load for test_opening_again.py: prints `<job_id> <seq>` after each write that returned."""
 
 import asyncio
 import itertools
