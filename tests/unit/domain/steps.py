@@ -11,16 +11,7 @@ from gateway.domain.transitions import (
     attempt_refused,
     attempt_rejected,
 )
-from tests.builders import (
-    NOW,
-    a_failure,
-    a_job,
-    after,
-    attempt_failed,
-    attempt_of,
-    publish,
-    some_metadata,
-)
+from tests.builders import NOW, a_failure, a_job, after, attempt_failed, attempt_of, publish, some_metadata
 
 LATER = NOW + timedelta(minutes=5)
 POLICY = AttemptPolicy(max_attempts=3, pause_s=2.0)

@@ -14,16 +14,7 @@ from gateway.domain.transitions import (
     attempts_ended,
     published,
 )
-from tests.builders import (
-    NOW,
-    a_failure,
-    a_job,
-    after,
-    attempt_failed,
-    attempt_of,
-    publish,
-    some_metadata,
-)
+from tests.builders import NOW, a_failure, a_job, after, attempt_failed, attempt_of, publish, some_metadata
 from tests.unit.domain.steps import (
     LATER,
     POLICY,

@@ -34,11 +34,7 @@ from tests.builders import (
     an_image,
     attempt_failed,
 )
-from tests.unit.domain.steps import (
-    POLICY,
-    completed,
-    failed,
-)
+from tests.unit.domain.steps import POLICY, completed, failed
 
 Step = Callable[[Job], Change | None]
 
