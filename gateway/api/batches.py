@@ -7,14 +7,16 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
-from gateway.api.idempotency import REPLAYED, idempotency_key_of
-from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, number, refuse_slips
+from gateway.api.created import created_answer
+from gateway.api.idempotency import idempotency_key_of
+from gateway.api.paging import cursor_of, limit_of
+from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, refuse_slips
+from gateway.api.paths import BATCH, BATCHES
 from gateway.api.requests import Admission
 from gateway.api.stored_answer import can_be_stored, stored_answer
 from gateway.api.views import (
     Fields,
     StatusViews,
-    created_fields,
     job_fields,
     page_fields,
     to_json,
@@ -23,25 +25,12 @@ from gateway.context import AppContext
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Status
 from gateway.intake.reader import read_batch
-from gateway.jobs.accepting.idempotency import Accepted
 from gateway.ports.job_store import JobNotFound, JobSummary
 
-PREFIX: Final = "/api/v1"
-
-DEFAULT_PAGE: Final = 50
-LONGEST_PAGE: Final = 500
 LONGEST_PAGE_WITH_IMAGES: Final = 50
 """A job may have a hundred images: longer pages would take the loop for too long."""
 
 _ALL_IMAGES: Final = ImageQuery()
-
-
-def created_answer(accepted: Accepted) -> web.Response:
-    """What tells of a job that was accepted, and where it is; to a repeat the same again, marked as such."""
-    headers = {"Location": f"{PREFIX}/batch/{accepted.receipt.job_id}"}
-    if accepted.is_repeat:
-        headers |= REPLAYED
-    return json_answer(to_json(created_fields(accepted.receipt)), status=201, headers=headers)
 
 
 @define(eq=False)
@@ -55,9 +44,9 @@ class Batches:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post(f"{PREFIX}/batch", self.submit, expect_handler=self._admission.expect),
-            web.get(f"{PREFIX}/batch", self.page),
-            web.get(f"{PREFIX}/batch/{{job_id}}", self.status),
+            web.post(BATCHES, self.submit, expect_handler=self._admission.expect),
+            web.get(BATCHES, self.page),
+            web.get(BATCH, self.status),
         ]
 
     async def submit(self, request: web.Request) -> web.Response:
@@ -92,10 +81,10 @@ class Batches:
     async def page(self, request: web.Request) -> web.Response:
         refuse_slips(request, "limit", "cursor", "status", "images")
         with_images = flag(request, "images")
-        limit = number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE)
+        limit = limit_of(request)
         found = await self._context.job_store.page(
             limit=min(limit, LONGEST_PAGE_WITH_IMAGES) if with_images else limit,
-            cursor=request.query.get("cursor") or None,
+            cursor=cursor_of(request),
             status=choice(request, "status", Status),
         )
         jobs = await self._with_images(found.jobs) if with_images else map(job_fields, found.jobs)

@@ -6,8 +6,10 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.answers import json_answer
-from gateway.api.batches import DEFAULT_PAGE, LONGEST_PAGE, PREFIX, created_answer
-from gateway.api.parameters import number, refuse_slips, refuse_unknown
+from gateway.api.created import created_answer
+from gateway.api.paging import cursor_of, limit_of
+from gateway.api.parameters import refuse_slips, refuse_unknown
+from gateway.api.paths import PREFIX
 from gateway.api.views import dead_letter_page_fields, sent_again_fields, to_json
 from gateway.context import AppContext
 from gateway.domain.job import Job
@@ -36,8 +38,8 @@ class DeadLetters:
     async def page(self, request: web.Request) -> web.Response:
         refuse_slips(request, "limit", "cursor")
         page = await self._context.dead_letters.letters(
-            limit=number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE),
-            cursor=request.query.get("cursor") or None,
+            limit=limit_of(request),
+            cursor=cursor_of(request),
         )
         return json_answer(to_json(dead_letter_page_fields(page)))
 

@@ -16,9 +16,9 @@ from aiohttp import web
 from attrs import define, field, frozen
 
 from gateway.api.answers import not_modified, versioned_answer
-from gateway.api.batches import PREFIX
 from gateway.api.conditions import ByteRange, asked_range, is_known
 from gateway.api.parameters import index_of, job_id_of
+from gateway.api.paths import BATCH
 from gateway.api.views import StatusViews, image_fields, to_json
 from gateway.context import AppContext
 from gateway.domain.job import Image, Job, Status
@@ -29,7 +29,7 @@ from gateway.ports.object_store import Bucket, ObjectKey, StoredObject
 
 log = structlog.get_logger(__name__)
 
-_PATH: Final = f"{PREFIX}/batch/{{job_id}}/images/{{index}}"
+_PATH: Final = f"{BATCH}/images/{{index}}"
 PLACE_S: Final = 2.0
 """How long a download waits for its place."""
 WRITE_S: Final = 60.0

@@ -3,9 +3,10 @@
 from aiohttp import web
 from attrs import define
 
-from gateway.api.batches import PREFIX, created_answer
+from gateway.api.created import created_answer
 from gateway.api.idempotency import idempotency_key_of
 from gateway.api.parameters import UnknownParameter, job_id_of
+from gateway.api.paths import BATCH
 from gateway.api.requests import Admission
 from gateway.context import AppContext
 from gateway.intake.indices import read_indices
@@ -19,8 +20,7 @@ class Retries:
     _admission: Admission
 
     def routes(self) -> list[web.RouteDef]:
-        path = f"{PREFIX}/batch/{{job_id}}/retry"
-        return [web.post(path, self.retry, expect_handler=self._admission.expect)]
+        return [web.post(f"{BATCH}/retry", self.retry, expect_handler=self._admission.expect)]
 
     async def retry(self, request: web.Request) -> web.Response:
         job_id = job_id_of(request)

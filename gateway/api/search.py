@@ -4,8 +4,9 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.answers import json_answer
-from gateway.api.batches import DEFAULT_PAGE, LONGEST_PAGE, PREFIX
-from gateway.api.parameters import IMAGE_QUERY, image_query, number, refuse_unknown
+from gateway.api.paging import cursor_of, limit_of
+from gateway.api.parameters import IMAGE_QUERY, image_query, refuse_unknown
+from gateway.api.paths import PREFIX
 from gateway.api.views import found_page_fields, to_json
 from gateway.context import AppContext
 
@@ -23,7 +24,7 @@ class Search:
         refuse_unknown(request, *IMAGE_QUERY, "limit", "cursor")
         page = await self._context.image_search.find_images(
             image_query(request),
-            limit=number(request, "limit", default=DEFAULT_PAGE, at_most=LONGEST_PAGE),
-            cursor=request.query.get("cursor") or None,
+            limit=limit_of(request),
+            cursor=cursor_of(request),
         )
         return json_answer(to_json(found_page_fields(page)))

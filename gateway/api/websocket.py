@@ -15,9 +15,9 @@ import structlog
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 from attrs import define, field
 
-from gateway.api.batches import PREFIX
 from gateway.api.cors import CrossOrigin
 from gateway.api.parameters import job_id_of
+from gateway.api.paths import BATCH
 from gateway.api.views import Frames
 from gateway.context import AppContext
 from gateway.errors import GatewayError, Unavailable
@@ -51,7 +51,7 @@ class Subscriptions:
         return self._context.metrics.subscribers
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(f"{PREFIX}/batch/{{job_id}}/ws", self.follow, allow_head=False)]
+        return [web.get(f"{BATCH}/ws", self.follow, allow_head=False)]
 
     async def follow(self, request: web.Request) -> web.StreamResponse:
         if not self._cross_origin.allows(request.headers.get("Origin")):

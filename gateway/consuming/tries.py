@@ -22,10 +22,8 @@ def tries_of(delivery: Delivery) -> int:
 
 
 def for_the_next_try(delivery: Delivery) -> Mapping[str, object]:
-    """The headers of a copy that counts one try more."""
-    return {TRIES: tries_of(delivery) + 1} | without_tries(
-        delivery
-    )  # the first: of too many, the last are cut
+    """The headers of a copy that counts one try more; that count first, for of too many headers the last are cut."""
+    return {TRIES: tries_of(delivery) + 1} | without_tries(delivery)
 
 
 def without_tries(delivery: Delivery) -> dict[str, object]:
