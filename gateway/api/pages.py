@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.api.answers import JSON, not_modified
 from gateway.api.conditions import is_known
-from gateway.api.openapi import document
+from gateway.api.openapi.document import document
 from gateway.api.views import to_json
 from gateway.intake.settings import IntakeSettings
 

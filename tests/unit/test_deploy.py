@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from gateway.analyzer.settings import AnalyzerSettings
-from gateway.api.openapi import document
+from gateway.api.openapi.document import document
 from gateway.cli import main
 from gateway.intake.settings import IntakeSettings
 from gateway.processor.settings import ProcessorSettings

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.api import problems
-from gateway.api.openapi import document
-from gateway.api.schemas import schemas
+from gateway.api.openapi.document import document
+from gateway.api.openapi.schemas import schemas
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import Settings

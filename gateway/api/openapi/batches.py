@@ -1,0 +1,169 @@
+"""The operations on whole batches."""
+
+from gateway.api.openapi.blocks import (
+    ACCEPTED,
+    BOOLEAN,
+    CREATED,
+    CURSOR,
+    ETAG,
+    IF_NONE_MATCH,
+    IMAGE_BYTES,
+    IMAGE_STATUS,
+    KEY,
+    KEYWORD,
+    LATER,
+    LIMIT,
+    NO_ROOM,
+    RETRIED,
+    REUSED,
+    UNAVAILABLE,
+    UNCHANGED,
+    header,
+    json_answer,
+    operation,
+    problem,
+    query,
+)
+from gateway.api.openapi.schemas import Schema, options_as_json, ref
+from gateway.domain.job import Status
+
+
+def submit() -> Schema:
+    content = {
+        "application/json": {
+            "schema": ref("NewBatch"),
+            "example": {
+                "images": [
+                    {"url": "https://example.com/photo1.jpg", "name": "photo1.jpg"},
+                    {"url": "https://example.com/photo2.png"},
+                ]
+            },
+        },
+        "multipart/form-data": {"schema": ref("BatchForm")},
+        **IMAGE_BYTES,
+    }
+    return operation(
+        "batches",
+        "createBatch",
+        "Send a batch of images",
+        {
+            "201": json_answer("Accepted for good.", "CreatedBatch", ACCEPTED, example=CREATED),
+            "400": problem("The request has a wrong shape; nothing of it is kept."),
+            "408": problem("The body came too slowly."),
+            "409": problem("An earlier request with this idempotency key is still being worked on.", LATER),
+            "413": problem("The whole body is over its bound."),
+            "415": problem("A media type or content encoding that is not taken."),
+            "422": problem(f"With strict=true: an image's content was refused; nothing is kept. {REUSED}"),
+            "503": UNAVAILABLE,
+            "507": problem("No room is left to store the images."),
+        },
+        parameters=[
+            KEY,
+            query("strict", "Refuse the whole batch if the content of any image is bad.", BOOLEAN),
+            query("name", "The image's name, when the body is one image.", {"type": "string"}),
+            query(
+                "options",
+                'Options as JSON, when the body has no place for them: {"metadata": {"title": "keep"}}.',
+                options_as_json(),
+            ),
+        ],
+        requestBody={"required": True, "content": content},
+    )
+
+
+def retry() -> Schema:
+    content = {"application/json": {"schema": ref("Retry"), "example": {"images": [0, 3]}}}
+    return operation(
+        "batches",
+        "retryBatch",
+        "Try failed images again, as a new batch",
+        {
+            "201": json_answer("Accepted for good.", "CreatedBatch", ACCEPTED, example=RETRIED),
+            "400": problem("The body has a wrong shape, or an index is none of the batch's."),
+            "404": problem("No such batch, or its time is over."),
+            "408": problem("The body came too slowly."),
+            "409": problem(
+                "An image did not fail, its original was not kept or is gone, there is nothing to retry, or the "
+                "options of the batch are not taken any more; or an earlier request with this idempotency key is still "
+                "being worked on.",
+                LATER,
+            ),
+            "413": problem("The body is over its bound."),
+            "415": problem("A media type or content encoding that is not taken."),
+            "422": problem(REUSED),
+            "503": UNAVAILABLE,
+            "507": NO_ROOM,
+        },
+        description=(
+            "The new batch works on the originals that are kept, so nothing is sent again; an image given as a URL "
+            "that was not downloaded is downloaded anew. Without a body all that failed are meant, but for those whose "
+            "content was refused. The old batch stays as it is, and may still be running."
+        ),
+        parameters=[KEY],
+        requestBody={"content": content},
+    )
+
+
+def list_batches() -> Schema:
+    return operation(
+        "batches",
+        "listBatches",
+        "List batches, newest first",
+        {
+            "200": json_answer("A page.", "BatchPage"),
+            "400": problem("A parameter is wrong."),
+            "503": UNAVAILABLE,
+        },
+        parameters=[
+            query("limit", "Batches on a page; with images at most 50 come.", LIMIT),
+            CURSOR,
+            query("status", "Only batches with this status.", {"type": "string", "enum": list(Status)}),
+            query("images", "Whether to show the images of each batch.", BOOLEAN),
+        ],
+    )
+
+
+def status() -> Schema:
+    return operation(
+        "batches",
+        "getBatch",
+        "How a batch stands",
+        {
+            "200": json_answer("The batch with all its images, or those that were asked for.", "Batch", ETAG),
+            "304": UNCHANGED,
+            "400": problem("A parameter is wrong."),
+            "404": problem("No such batch, or its time is over."),
+            "503": UNAVAILABLE,
+        },
+        parameters=[IF_NONE_MATCH, KEYWORD, IMAGE_STATUS],
+    )
+
+
+def follow() -> Schema:
+    return operation(
+        "batches",
+        "followBatch",
+        "Follow a batch by WebSocket",
+        {
+            "101": {
+                "description": "The connection speaks WebSocket; each text frame is one Frame.",
+                "content": {"application/json": {"schema": ref("Frame")}},
+            },
+            "403": problem("Pages of this origin may not."),
+            "404": problem("No such batch, or its time is over."),
+            "426": problem("The request is no WebSocket handshake.", {"Upgrade": header("websocket")}),
+            "503": UNAVAILABLE,
+        },
+        description=(
+            "The current state comes first, then every change; after job_complete the gateway closes with 1000. "
+            "1001: it stops, 1011: it can't read the log; come back with after."
+        ),
+        parameters=[
+            query(
+                "after",
+                "id of the last frame that you have seen, to go on from there; 0 for everything from the start. "
+                "An unknown one gets the current state.",
+                {"type": "string"},
+            )
+        ],
+    )
