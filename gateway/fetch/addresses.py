@@ -9,6 +9,10 @@ The promise: `AddressPolicy.permits` says yes only to addresses of the public In
 operator allows. It is asked about the address that a socket is about to connect to, so no spelling, name or
 redirect gets around it; `literal_address` reads odd spellings for those who want to say no earlier.
 
+IPv6 addresses that carry an IPv4 address (`carried`) are not public, whatever they carry. Where the operator allows
+their network, what they carry must be permitted as well: behind NAT64, with 64:ff9b::/96 allowed, 64:ff9b::10.0.0.1
+is permitted only if 10.0.0.1 is.
+
 Never public, by the registries of special-purpose addresses (RFC 6890):
 
     IPv4  0.0.0.0/8 this host (RFC 1122), 10/8, 172.16/12, 192.168/16 private (RFC 1918), 100.64/10 carrier NAT
@@ -16,10 +20,10 @@ Never public, by the registries of special-purpose addresses (RFC 6890):
           (RFC 6890), 192.0.2/24, 198.51.100/24, 203.0.113/24 examples (RFC 5737), 192.88.99/24 6to4 relays
           (RFC 7526), 198.18/15 benchmarks (RFC 2544), 224/4 multicast (RFC 5771), 240/4 reserved (RFC 1112)
     IPv6  all but 2000::/3, the only global unicast there is (RFC 4291): so ::1, ::, ::a.b.c.d, fc00::/7
-          (RFC 4193), fe80::/10, fec0::/10 (RFC 3879), ff00::/8, 100::/64 (RFC 6666), 64:ff9b:1::/48
-          (RFC 8215); and within it 2001::/23 protocols with Teredo (RFC 4380), 2001:db8::/32 and 3fff::/20
-          examples (RFC 3849, RFC 9637), 2002::/16 6to4 (RFC 3056)
-    both  ::ffff:a.b.c.d (RFC 4291) is the IPv4 address, 64:ff9b::a.b.c.d (NAT64, RFC 6052) leads to one
+          (RFC 4193), fe80::/10, fec0::/10 (RFC 3879), ff00::/8, 100::/64 (RFC 6666), 64:ff9b::/96 and
+          64:ff9b:1::/48 NAT64 (RFC 6052, RFC 8215); and within it 2001::/23 protocols with Teredo (RFC 4380),
+          2001:db8::/32 and 3fff::/20 examples (RFC 3849, RFC 9637), 2002::/16 6to4 (RFC 3056), and ISATAP
+          (RFC 5214) below any prefix
 
 Domains are the subject of `domains`, sockets of `guard`.
 """
@@ -31,6 +35,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from urllib.parse import unquote
 
 from attrs import field, frozen
+
+from gateway.fetch.carried import carried_addresses
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -47,7 +53,6 @@ _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = tuple(
     IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
-_NAT64 = IPv6Network("64:ff9b::/96")
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 
@@ -70,9 +75,10 @@ class AddressPolicy:
         return port in self.allowed_ports and self.permits_address(ip)
 
     def permits_address(self, ip: IPAddress) -> bool:
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        return _is_public(ip) or any(ip in network for network in self.allowed_networks)
+        carried = carried_addresses(ip) if isinstance(ip, IPv6Address) else ()
+        if carried:
+            return self._allows(ip) and all(map(self.permits_address, carried))
+        return _is_public(ip) or self._allows(ip)
 
     def permits_host(self, host: str) -> bool:
         """Whether `host`, as it stands, is no forbidden address, in any spelling, and no name for this machine.
@@ -83,6 +89,9 @@ class AddressPolicy:
             return any(self.permits_address(address) for address in _LOOPBACK)
         address = literal_address(host)
         return address is None or self.permits_address(address)
+
+    def _allows(self, ip: IPAddress) -> bool:
+        return any(ip in network for network in self.allowed_networks)
 
 
 def literal_address(host: str) -> IPAddress | None:
@@ -100,8 +109,6 @@ def literal_address(host: str) -> IPAddress | None:
 def _is_public(ip: IPAddress) -> bool:
     if isinstance(ip, IPv4Address):
         return not any(ip in network for network in _NOT_PUBLIC_V4)
-    if ip in _NAT64:
-        return _is_public(IPv4Address(ip.packed[-4:]))
     return ip in _GLOBAL_UNICAST_V6 and not any(ip in network for network in _NOT_PUBLIC_V6)
 
 
