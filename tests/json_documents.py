@@ -1,13 +1,13 @@
-"""JSON bodies of batches, right ones and wrong, spelt in every way that JSON has; and bodies cut at random borders.
+"""JSON bodies of batches, right ones and wrong, spelt in every way that JSON has.
 
 The dice are handed in: `random.Random(seed)` makes many documents soon, `documents()` makes ones that hypothesis
-can shrink. What the standard modules make of a document is the subject of `tests.standard_reading`.
+can shrink. What the standard modules make of a document is the subject of `tests.standard_reading`, how bodies are cut
+that of `tests.cuts`.
 """
 
 import base64
 import json
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from random import Random
 from typing import Final
 
@@ -113,17 +113,6 @@ def a_document(chance: Random) -> bytes:
     text = _batch(speller)
     body = text.encode()
     return _damaged(body, chance) if chance.random() < 0.2 else body
-
-
-def cut(body: bytes, chance: Random) -> list[bytes]:
-    """The body in pieces, none of them empty: whole, in two, in a few, or in single bytes."""
-    if len(body) < 2:
-        return [body] if body else []
-    borders = chance.choice((0, 1, 1, 5, 20, len(body)))
-    if borders == len(body):
-        return [body[at : at + 1] for at in range(len(body))]
-    at = sorted({0, *(chance.randrange(1, len(body)) for _ in range(borders)), len(body)})
-    return [body[start:end] for start, end in pairwise(at)]
 
 
 @define
