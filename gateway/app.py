@@ -145,7 +145,6 @@ def _submit(parts: Parts, reserved: ReservedTraceIds, idempotent: IdempotentRequ
         undo=undo,
         idempotent=idempotent,
         clock=parts.clock,
-        settings=settings.intake,
         urls=FetchPolicy.of(settings.fetch),
         prefix=settings.jobs.trace_prefix,
         takes_metadata_options=settings.takes_metadata_options,

@@ -9,11 +9,10 @@ from typing import Any, Final
 
 from yarl import URL
 
-from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, Fault, TooLarge
 from gateway.fetch.urls import UrlRefused, UrlUnreadable, readable
 from gateway.intake.base64_body import decode_base64
-from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage, SentImage
+from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
 from gateway.intake.options import read_options
 from gateway.intake.repeats import refuse_repeats_in_options
 from gateway.intake.settings import IntakeSettings
@@ -29,59 +28,62 @@ _MAX_STRUCTURE_PER_IMAGE: Final = 1000
 
 
 async def json_batch(body: AsyncIterator[bytes], settings: IntakeSettings) -> IncomingBatch:
-    """Options and images of a JSON body, each let go as it is given. Raises BadInput, TooLarge, what `body` raises."""
-    members = parse_batch(await _read(body, settings), settings.max_images)
-    members.reverse()
-    while members:
-        yield members.pop()
+    """The images of a JSON body, each let go as it is given. Raises BadInput, TooLarge, what `body` raises."""
+    outline, texts = parse_batch(await _read(body, settings), settings.max_images)
+    for index in sorted(texts):
+        yield SentImage(index, decode_base64(texts.pop(index)))
+    yield outline
 
 
-def parse_batch(document: bytes | bytearray, max_images: int) -> list[BatchOptions | IncomingImage]:
-    """The batch that the document describes, its options first if it has any. Raises BadInput."""
+def parse_batch(document: bytes | bytearray, max_images: int) -> tuple[BatchOutline, dict[int, str]]:
+    """The batch that the document describes, and its images' texts in base64 by index. Raises BadInput."""
     batch = read_json(document, "body")
     if not isinstance(batch, dict):
         text = f"The body must be an object, not {kind_of(batch)}."
         raise BadInput(text, code="wrong_type", faults=[Fault("", "wrong_type", text)])
     faults = unknown_fields(batch, "", ("images", "options"))
-    options = [read_options(batch["options"], faults)] if "options" in batch else []
+    options = read_options(batch["options"], faults) if "options" in batch else None
     images = _read_images(batch, max_images, faults)
     refuse_any(faults)
-    if options:
+    if options is not None:
         refuse_repeats_in_options(document)
-    return [*options, *images]
+    texts = {
+        index: batch["images"][index]["base64"] for index, image in enumerate(images) if image.url is None
+    }
+    return BatchOutline(images, options), texts
 
 
-def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) -> list[IncomingImage]:
+def _read_images(batch: dict[str, Any], max_images: int, faults: list[Fault]) -> tuple[ImageOutline, ...]:
     if "images" not in batch:
         faults.append(Fault("/images", "missing", "images is missing"))
-        return []
+        return ()
     images = batch["images"]
     if not isinstance(images, list):
         faults.append(Fault("/images", "wrong_type", f"images must be an array, not {kind_of(images)}"))
-        return []
+        return ()
     if not 1 <= len(images) <= max_images:
         code = "too_many_images" if images else "no_images"
         faults.append(Fault("/images", code, f"a batch has 1 to {max_images} images, not {len(images)}"))
-        return []
-    read = [_read_image(image, f"/images/{index}", faults) for index, image in enumerate(images)]
-    return [image for image in read if image is not None]
+        return ()
+    return tuple(_read_image(image, f"/images/{index}", faults) for index, image in enumerate(images))
 
 
-def _read_image(image: Any, at: str, faults: list[Fault]) -> IncomingImage | None:
+def _read_image(image: Any, at: str, faults: list[Fault]) -> ImageOutline:
+    """As far as it could be read; what is wrong with it is added to `faults`."""
     if not isinstance(image, dict):
         faults.append(not_an_object(image, at, "an image"))
-        return None
+        return ImageOutline()
     faults += unknown_fields(image, at, ("url", "base64", "name"))
     name = _text(image, "name", at, faults, _MAX_NAME)
     sources = [source for source in ("url", "base64") if image.get(source) is not None]
     if len(sources) != 1:
         which = "both url and base64" if sources else "neither url nor base64"
         faults.append(Fault(at, "one_source", f"an image has exactly one of url and base64; here is {which}"))
-        return None
+        return ImageOutline(name)
     if sources == ["url"]:
-        return LinkedImage(_url(image, at, faults), name)
-    encoded = _text(image, "base64", at, faults) or ""
-    return SentImage(decode_base64(encoded), name)
+        return ImageOutline(name, _url(image, at, faults))
+    _text(image, "base64", at, faults)
+    return ImageOutline(name)
 
 
 def _url(image: dict[str, Any], at: str, faults: list[Fault]) -> str:

@@ -8,9 +8,10 @@ from typing import Final
 from attrs import define, field
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
+from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
-from gateway.intake.batch import IncomingBatch, SentImage
-from gateway.intake.options import parse_options
+from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
+from gateway.intake.options import options_twice, parse_options
 from gateway.intake.part_names import HEADER_CHARSET, PartNames, names_of
 from gateway.intake.repeats import MAX_OPTIONS_BYTES
 
@@ -22,23 +23,33 @@ _PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNOREC
 _Event = MultipartSegment | bytes | bytearray | None
 
 
-async def multipart_batch(body: AsyncIterator[bytes], boundary: str) -> IncomingBatch:
-    """Images and options of a multipart body, however many. Raises BadInput, what `body` raises."""
+async def multipart_batch(body: AsyncIterator[bytes], boundary: str, max_images: int) -> IncomingBatch:
+    """The images of a multipart body, and its options. Raises BadInput, what `body` raises."""
     if not boundary:
         raise BadInput("The Content-Type multipart/form-data has no boundary.", code="bad_multipart")
     parts, others = _Parts(body, _parser(boundary)), 0
+    images: list[ImageOutline] = []
+    options: BatchOptions | None = None
     while (names := await parts.next_part()) is not None:
         if names.file:
-            yield SentImage(parts.content(), names.file)
+            if len(images) == max_images:
+                raise BadInput(f"A batch has at most {max_images} images.", code="too_many_images")
+            yield SentImage(len(images), parts.content())
+            images.append(ImageOutline(names.file))
             continue
         others += 1
         if others > _MAX_OTHER_PARTS:
             text = f"The multipart body has more than {_MAX_OTHER_PARTS} parts that are no images."
             raise BadInput(text, code="bad_multipart")
-        if names.field == "options":
-            yield parse_options(await parts.small_content(MAX_OPTIONS_BYTES), "part options")
-        else:
+        if names.field != "options":
             _refuse(names, await parts.beginning(_MAX_HINTED))
+            continue
+        if options is not None:
+            raise options_twice()
+        options = parse_options(await parts.small_content(MAX_OPTIONS_BYTES), "part options")
+    if not images:
+        raise BadInput("The batch has no images.", code="no_images")
+    yield BatchOutline(tuple(images), options)
 
 
 def _parser(boundary: str) -> PushMultipartParser:

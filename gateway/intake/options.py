@@ -7,7 +7,7 @@ faults are told by pointers that begin with /options.
 from typing import Any, Final
 
 from gateway.domain.options import BatchOptions
-from gateway.errors import Fault
+from gateway.errors import BadInput, Fault
 from gateway.intake.repeats import refuse_repeats
 from gateway.intake.shape import kind_of, not_an_object, read_json, refuse_any, unknown_fields
 from gateway.metadata import POLICY_FIELDS, FieldPolicy, MetadataPolicy
@@ -22,6 +22,11 @@ def parse_options(document: bytes | str, name: str) -> BatchOptions:
     refuse_any(faults)
     refuse_repeats(document, name)
     return options
+
+
+def options_twice() -> BadInput:
+    """Where a request gives options in two places, neither is taken for what was meant."""
+    return BadInput("The request has options twice.", code="options_twice")
 
 
 def read_options(options: Any, faults: list[Fault]) -> BatchOptions:

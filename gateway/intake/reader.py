@@ -3,14 +3,15 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
+from attrs import evolve
 from multipart import parse_options_header
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import TooLarge, UnsupportedMedia
-from gateway.intake.batch import IncomingBatch, SentImage
+from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
 from gateway.intake.json_batch import json_batch
 from gateway.intake.multipart_batch import multipart_batch
-from gateway.intake.options import parse_options
+from gateway.intake.options import options_twice, parse_options
 from gateway.intake.settings import IntakeSettings
 
 IMAGE_TYPES = ("image/jpeg", "image/png")
@@ -25,22 +26,29 @@ def read_batch(
     options: Sequence[str] = (),
     settings: IntakeSettings,
 ) -> IncomingBatch:
-    """The images of a body, in order; their bytes pass as they arrive. Options are given as often as they came.
+    """The images of a body, their bytes passing as they arrive, then the outline of all.
 
-    `name` is for a body that is one raw image; `options`, each as JSON, were given beside the body. Iterating raises
-    BadInput (faults by JSON pointer), TooLarge, and what `body` raises; wrong `options` raise BadInput at once, a
-    wrong media type UnsupportedMedia.
+    `name` is for a body that is one raw image; `options`, as JSON, were given beside the body, as often as they stand
+    here. Iterating raises BadInput (faults by JSON pointer), TooLarge, and what `body` raises; wrong `options` raise
+    BadInput at once, a wrong media type UnsupportedMedia.
     """
+    beside = [parse_options(document, "parameter options") for document in options]
+    if len(beside) > 1:
+        raise options_twice()
     batch = _read_body(body, content_type, name, settings)
-    return _with([parse_options(document, "parameter options") for document in options], batch)
+    return _with(beside[0], batch) if beside else batch
 
 
-async def _with(options: Sequence[BatchOptions], batch: IncomingBatch) -> IncomingBatch:
-    for given in options:
-        yield given
+async def _with(options: BatchOptions, batch: IncomingBatch) -> IncomingBatch:
+    """The batch, with options that were given beside it."""
     async with aclosing(batch):
         async for member in batch:
-            yield member
+            if isinstance(member, SentImage):
+                yield member
+            elif member.options is None:
+                yield evolve(member, options=options)
+            else:
+                raise options_twice()
 
 
 def _read_body(
@@ -50,7 +58,8 @@ def _read_body(
     if media_type == _JSON:
         return json_batch(body, settings)
     if media_type == "multipart/form-data":
-        return multipart_batch(_bounded(body, settings.max_body_bytes), parameters.get("boundary", ""))
+        boundary = parameters.get("boundary", "")
+        return multipart_batch(_bounded(body, settings.max_body_bytes), boundary, settings.max_images)
     if media_type in IMAGE_TYPES:
         return _one_image(_bounded(body, settings.max_body_bytes), name)
     wanted = ", ".join((_JSON, "multipart/form-data", *IMAGE_TYPES))
@@ -65,7 +74,8 @@ def is_json(content_type: str) -> bool:
 
 
 async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingBatch:
-    yield SentImage(body, name)
+    yield SentImage(0, body)
+    yield BatchOutline((ImageOutline(name),))
 
 
 async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:

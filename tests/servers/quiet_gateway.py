@@ -151,7 +151,6 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         undo=Undo(objects, jobs, clock, late_s=settings.object_store.timeout_s, puts_are_repeated=False),
         idempotent=idempotent,
         clock=clock,
-        settings=settings.intake,
         urls=FetchPolicy.of(settings.fetch),
         prefix=settings.jobs.trace_prefix,
         takes_metadata_options=settings.takes_metadata_options,

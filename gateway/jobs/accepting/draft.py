@@ -2,47 +2,50 @@
 
 from collections.abc import Mapping
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from gateway.domain.job import Image
+from gateway.domain.job import Failure, Original
 from gateway.domain.options import BatchOptions
-from gateway.errors import BadInput
-from gateway.intake.batch import IncomingImage, LinkedImage
+from gateway.intake.batch import BatchOutline, ImageOutline
 from gateway.jobs.accepting.idempotency import Asked
+
+
+@frozen
+class Kept:
+    """An image that was sent along: what was stored under its trace_id, or why nothing was."""
+
+    trace_id: str
+    original: Original | None = None
+    failure: Failure | None = None
 
 
 @define(eq=False)
 class Draft:
-    """A batch on its way. `images` are those of a new job; under `used` something may lie in the object store.
+    """A batch on its way. Under `used` something may lie in the object store; `kept` and `identities` go by index.
 
     `strict` is how it is asked for; with `may_be_repeated` the content of its images is known to the last byte.
     """
 
     strict: bool
     may_be_repeated: bool
-    options: BatchOptions | None = None
-    images: list[Image] = field(factory=list)
+    outline: BatchOutline = BatchOutline(())
+    kept: dict[int, Kept] = field(factory=dict)
+    identities: dict[int, str] = field(factory=dict)
+    """What tells an image that was sent along from other content."""
     used: list[str] = field(factory=list)
-    _asked: list[Mapping[str, str | None]] = field(factory=list)
 
     @property
-    def size(self) -> int:
-        """How many images it has."""
-        return len(self._asked)
-
-    def ask(self, incoming: IncomingImage, identity: str) -> None:
-        """Note what an image is: that of which content, or from where."""
-        source = "url" if isinstance(incoming, LinkedImage) else "sha256"
-        self._asked.append({"name": incoming.name, source: identity})
-
-    def set_options(self, options: BatchOptions) -> None:
-        """Raises BadInput the second time."""
-        if self.options is not None:
-            raise BadInput("The request has options twice.", code="options_twice")
-        self.options = options
+    def options(self) -> BatchOptions:
+        """Those that were not given say nothing."""
+        return self.outline.options or BatchOptions()
 
     @property
     def asked(self) -> Asked:
         """All that decides what becomes of the request; options that say nothing are none."""
-        options = self.options or BatchOptions()
-        return Asked("batch", {"strict": self.strict, "options": options, "images": self._asked})
+        images = [self._asked(index, image) for index, image in enumerate(self.outline.images)]
+        return Asked("batch", {"strict": self.strict, "options": self.options, "images": images})
+
+    def _asked(self, index: int, image: ImageOutline) -> Mapping[str, str | None]:
+        if image.url is not None:
+            return {"name": image.name, "url": image.url}
+        return {"name": image.name, "sha256": self.identities[index]}

@@ -22,14 +22,13 @@ from gateway.domain.job_id import new_job_id
 from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import receipt_of
 from gateway.domain.transitions import accept
-from gateway.errors import BadInput, ContentError, Fault, GatewayError, Unprocessable
+from gateway.errors import ContentError, Fault, GatewayError, Unprocessable
 from gateway.fetch.policy import FetchPolicy
 from gateway.images.names import default_name, name_from_url
-from gateway.intake.batch import IncomingBatch, IncomingImage, LinkedImage
+from gateway.intake.batch import ImageOutline, IncomingBatch, SentImage
 from gateway.intake.options import METADATA_AT
-from gateway.intake.settings import IntakeSettings
 from gateway.intake.shape import refuse_any
-from gateway.jobs.accepting.draft import Draft
+from gateway.jobs.accepting.draft import Draft, Kept
 from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests, Turn
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.undo import Undo
@@ -40,7 +39,7 @@ from gateway.ports.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-_Take = Callable[[IncomingImage | BatchOptions, Draft], Awaitable[None]]
+_Take = Callable[[SentImage, Draft], Awaitable[None]]
 
 
 @define(eq=False)
@@ -53,7 +52,6 @@ class Submit:
     _undo: Undo
     _idempotent: IdempotentRequests
     _clock: Clock
-    _settings: IntakeSettings
     _urls: FetchPolicy
     _prefix: str
     _takes_metadata_options: bool
@@ -72,28 +70,28 @@ class Submit:
             if turn.is_repeat:
                 await self._take(batch, draft, _recognise)
                 return await turn.repeated(draft.asked)
-            await self._take_for_good(batch, draft)
-            return await self._commit(draft, turn)
+            images = await self._take_for_good(batch, draft)
+            return await self._commit(draft, images, turn)
 
-    async def _take_for_good(self, batch: IncomingBatch, draft: Draft) -> None:
+    async def _take_for_good(self, batch: IncomingBatch, draft: Draft) -> Sequence[Image]:
+        """The images of the new job."""
         try:
             await self._take(batch, draft, self._keep)
+            self._demand_that_options_are_taken(draft.options)
+            images = self._images(draft)
             if draft.strict:
-                _refuse_content(draft.images, self._urls)
+                _refuse_content(images, self._urls)
         except BaseException as error:
             await self._undo(draft.used, error)
             raise
+        return images
 
     async def _take(self, batch: IncomingBatch, draft: Draft, take: _Take) -> None:
-        async for incoming in batch:
-            if isinstance(incoming, BatchOptions):
-                draft.set_options(incoming)
-            elif draft.size == self._settings.max_images:
-                text = f"A batch has at most {self._settings.max_images} images."
-                raise BadInput(text, code="too_many_images")
-            await take(incoming, draft)
-        if not draft.size:
-            raise BadInput("The batch has no images.", code="no_images")
+        async for member in batch:
+            if isinstance(member, SentImage):
+                await take(member, draft)
+            else:
+                draft.outline = member
 
     def _demand_that_options_are_taken(self, options: BatchOptions) -> None:
         """Raises BadInput."""
@@ -104,36 +102,48 @@ class Submit:
             )
             refuse_any([Fault(METADATA_AT, "metadata_options_refused", why)])
 
-    async def _keep(self, incoming: IncomingImage | BatchOptions, draft: Draft) -> None:
-        if isinstance(incoming, BatchOptions):
-            self._demand_that_options_are_taken(incoming)
-            return
-        if isinstance(incoming, LinkedImage):
-            draft.images.append(self._linked(incoming, draft.size))
-            draft.ask(incoming, incoming.url)
-            return
-        content = Content(incoming.body)
-        draft.used.append(await self._reserved.take())
-        draft.images.append(await self._stored(incoming.name, content, draft.size, draft.used[-1]))
-        draft.ask(incoming, await content.identity() if draft.may_be_repeated else content.sha256)
+    async def _keep(self, sent: SentImage, draft: Draft) -> None:
+        content = Content(sent.body)
+        trace_id = await self._reserved.take()
+        draft.used.append(trace_id)
+        draft.kept[sent.index] = await self._stored(trace_id, content)
+        identity = await content.identity() if draft.may_be_repeated else content.sha256
+        draft.identities[sent.index] = identity
 
-    def _linked(self, incoming: LinkedImage, index: int) -> Image:
-        name = incoming.name or name_from_url(incoming.url, index)
-        trace_id = new_trace_id(self._prefix)
-        return Image(index=index, original_filename=name, trace_id=trace_id, source_url=incoming.url)
-
-    async def _stored(self, name: str | None, content: Content, index: int, trace_id: str) -> Image:
-        image = Image(index=index, original_filename=name or default_name(index), trace_id=trace_id)
+    async def _stored(self, trace_id: str, content: Content) -> Kept:
         try:
-            return evolve(image, original=await self._originals.store(trace_id, content))
+            return Kept(trace_id, original=await self._originals.store(trace_id, content))
         except ContentError as error:
-            failure = Failure(error.code, error.text)
-            return evolve(image, status=Status.FAILED, failure=failure, end_time=self._clock.now())
+            return Kept(trace_id, failure=Failure(error.code, error.text))
 
-    async def _commit(self, draft: Draft, turn: Turn) -> Accepted:
+    def _images(self, draft: Draft) -> Sequence[Image]:
+        return [
+            self._sent(index, outline, draft.kept[index])
+            if outline.url is None
+            else self._linked(index, outline, outline.url)
+            for index, outline in enumerate(draft.outline.images)
+        ]
+
+    def _sent(self, index: int, outline: ImageOutline, kept: Kept) -> Image:
+        image = Image(
+            index=index,
+            original_filename=outline.name or default_name(index),
+            trace_id=kept.trace_id,
+            original=kept.original,
+        )
+        if kept.failure is None:
+            return image
+        return evolve(image, status=Status.FAILED, failure=kept.failure, end_time=self._clock.now())
+
+    def _linked(self, index: int, outline: ImageOutline, url: str) -> Image:
+        name = outline.name or name_from_url(url, index)
+        trace_id = new_trace_id(self._prefix)
+        return Image(index=index, original_filename=name, trace_id=trace_id, source_url=url)
+
+    async def _commit(self, draft: Draft, images: Sequence[Image], turn: Turn) -> Accepted:
         now = self._clock.now()
         job_id = new_job_id(now)
-        change = accept(job_id, draft.images, now, draft.options or BatchOptions())
+        change = accept(job_id, images, now, draft.options)
         companions = turn.companions(draft.asked, change.job)
         try:
             await self._ledger.add(change, reserved=draft.used, companions=companions)
@@ -145,16 +155,13 @@ class Submit:
             raise
         # A commit that is cancelled may have been made, so nothing of it is undone: the reservations stand only if
         # it was not, and then the cleaner removes what lies under them.
-        log.info("job accepted", job_id=job_id, images=len(draft.images), failed=change.job.counts.failed)
+        log.info("job accepted", job_id=job_id, images=len(images), failed=change.job.counts.failed)
         return Accepted(receipt_of(change.job))
 
 
-async def _recognise(incoming: IncomingImage | BatchOptions, draft: Draft) -> None:
+async def _recognise(sent: SentImage, draft: Draft) -> None:
     """Of a repeat: all of it is read, nothing is kept, and nothing judged that was accepted before."""
-    if isinstance(incoming, BatchOptions):
-        return
-    identity = incoming.url if isinstance(incoming, LinkedImage) else await Content(incoming.body).identity()
-    draft.ask(incoming, identity)
+    draft.identities[sent.index] = await Content(sent.body).identity()
 
 
 def _refuse_content(images: Sequence[Image], urls: FetchPolicy) -> None:

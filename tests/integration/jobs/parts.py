@@ -13,12 +13,10 @@ from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.object_store.folder import open_folder_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.domain.job import Job
-from gateway.domain.options import BatchOptions
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
-from gateway.intake.batch import IncomingImage
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests
 from gateway.jobs.accepting.reserved import ReservedTraceIds
@@ -40,6 +38,7 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 from tests.clocks import HandClock
+from tests.integration.jobs.batches import Member, batch_of
 
 LATE_S = 120
 """So long after it was given up, a put may still arrive."""
@@ -81,7 +80,6 @@ class Parts:
             undo=Undo(self.objects, self.jobs, self.clock, LATE_S, self.puts_are_repeated),
             idempotent=self.idempotent,
             clock=self.clock,
-            settings=self.intake,
             urls=FetchPolicy(),
             prefix=self.settings.trace_prefix,
             takes_metadata_options=self.takes_metadata_options,
@@ -206,19 +204,13 @@ class Parts:
             settings=self.settings,
         )
 
-    async def submitted(self, *members: IncomingImage | BatchOptions, strict: bool = False) -> Job:
+    async def submitted(self, *members: Member, strict: bool = False) -> Job:
         """The job that a request for these makes."""
         accepted = await self.accepted(*members, strict=strict)
         return await self.jobs.get(accepted.receipt.job_id)
 
-    async def accepted(
-        self, *members: IncomingImage | BatchOptions, strict: bool = False, key: str | None = None
-    ) -> Accepted:
-        async def incoming():
-            for member in members:
-                yield member
-
-        return await self.submit(incoming(), strict=strict, key=key)
+    async def accepted(self, *members: Member, strict: bool = False, key: str | None = None) -> Accepted:
+        return await self.submit(batch_of(*members), strict=strict, key=key)
 
     async def put(self, bucket: Bucket, key: str, content: bytes) -> None:
         async def body():

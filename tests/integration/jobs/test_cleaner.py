@@ -10,13 +10,13 @@ from attrs import define, evolve
 from gateway.domain.job import Job, Original
 from gateway.domain.transitions import cancel, fetched
 from gateway.errors import Conflict, NoRoom, Unavailable
-from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.messages import encode
 from gateway.ports.broker import Queue
 from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from tests.builders import NOW, an_accepted_job
+from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import (
     a_published_job,
@@ -92,7 +92,7 @@ async def test_the_objects_of_others_are_never_touched(parts: Parts):
 
 
 async def test_a_download_that_crashed_leaves_no_object_behind(parts: Parts):
-    job = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
+    job = await parts.submitted(Linked("https://example.com/a.jpg"))
     await parts.put(Bucket.ORIGINAL, f"{job.images[0].trace_id}/original.png", a_jpeg())
     await parts.ledger.change(job.job_id, lambda job: cancel(job, parts.clock.now()))
     parts.clock.turn(DAY_S + 1)
@@ -223,7 +223,7 @@ async def test_a_retry_that_is_removed_first_leaves_the_original_to_the_job_that
 
 
 async def test_a_downloaded_original_that_came_with_a_retry_goes_with_it(parts: Parts):
-    job = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
+    job = await parts.submitted(Linked("https://example.com/a.jpg"))
     name = job.images[0].trace_id
     await parts.put(Bucket.ORIGINAL, f"{name}/original.jpg", a_jpeg())
     original = Original(f"{name}/original.jpg", "image/jpeg", len(a_jpeg()), "9f" * 32)

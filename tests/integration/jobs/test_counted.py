@@ -1,12 +1,12 @@
 """What the services of jobs count of their work."""
 
 from gateway.domain.job import Status
-from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.ports.broker import Queue
 from gateway.ports.object_store import Bucket
 from gateway.processor.tags import write_tags
 from tests.builders import some_metadata
+from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import a_published_job
 from tests.integration.jobs.test_dead_letters import a_job_in_the_broker, reject_all
@@ -93,7 +93,7 @@ async def test_queues_and_the_window_are_shown_as_of_the_last_look(tmp_path):
 
 async def test_each_try_of_a_download_that_fails_is_counted(parts: Parts):
     async with web_server({"/a.jpg": answer(503)}) as site, fetching(parts, site, tries=2) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/a.jpg")))
+        job = await parts.submitted(Linked(site.url("/a.jpg")))
         await fetched_once(parts, fetcher, job)
         parts.clock.turn(60)
         await fetched_once(parts, fetcher, job)

@@ -13,8 +13,8 @@ from gateway.domain.job import Image, Job, Stage, Status
 from gateway.domain.transitions import cancel
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.settings import FetchSettings
-from gateway.intake.batch import LinkedImage
 from gateway.jobs.fetcher import Fetcher
+from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg
 from tests.servers.web import Site, answer, image, web_server
@@ -52,7 +52,7 @@ async def test_what_a_url_gives_is_stored_and_waits_to_be_published(parts: Parts
         web_server({"/a.jpg": image(a_jpeg()), "/b": image(a_png())}) as site,
         fetching(parts, site) as fetcher,
     ):
-        job = await parts.submitted(LinkedImage(site.url("/a.jpg")), LinkedImage(site.url("/b"), "b.jpg"))
+        job = await parts.submitted(Linked(site.url("/a.jpg")), Linked(site.url("/b"), "b.jpg"))
         images = await fetched_once(parts, fetcher, job)
     assert [image.stage for image in images] == [Stage.PUBLISH, Stage.PUBLISH]
     assert [image.original and image.original.media_type for image in images] == ["image/jpeg", "image/png"]
@@ -61,7 +61,7 @@ async def test_what_a_url_gives_is_stored_and_waits_to_be_published(parts: Parts
 
 async def test_a_url_image_is_processing_from_its_first_try(parts: Parts):
     async with web_server({"/a.jpg": image(a_jpeg())}) as site, fetching(parts, site) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/a.jpg")))
+        job = await parts.submitted(Linked(site.url("/a.jpg")))
         (fetched,) = await fetched_once(parts, fetcher, job)
     assert (fetched.status, fetched.start_time) == (Status.PROCESSING, parts.clock.now())
 
@@ -79,7 +79,7 @@ async def test_a_url_image_is_processing_from_its_first_try(parts: Parts):
 )
 async def test_a_download_that_gives_no_good_image_fails_that_image_alone(parts: Parts, page, code):
     async with web_server({"/bad": page, "/good": image(a_jpeg())}) as site, fetching(parts, site) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/bad")), LinkedImage(site.url("/good")))
+        job = await parts.submitted(Linked(site.url("/bad")), Linked(site.url("/good")))
         bad, good = await fetched_once(parts, fetcher, job)
     assert bad.failure is not None
     assert bad.failure.code == code
@@ -95,7 +95,7 @@ async def test_a_forbidden_address_fails_the_image_and_is_never_connected_to(par
         fetching(parts, site, allowed_ports=(site.port, forbidden.port)) as fetcher,
     ):
         job = await parts.submitted(
-            LinkedImage(forbidden.url("/a")), LinkedImage(forbidden.url("/a", host="localhost"))
+            Linked(forbidden.url("/a")), Linked(forbidden.url("/a", host="localhost"))
         )
         images = await fetched_once(parts, fetcher, job)
         assert [image.failure and image.failure.code for image in images] == ["download_refused"] * 2
@@ -104,7 +104,7 @@ async def test_a_forbidden_address_fails_the_image_and_is_never_connected_to(par
 
 async def test_a_failure_that_may_pass_is_tried_again_later_and_then_counts(parts: Parts):
     async with web_server({"/a": answer(503)}) as site, fetching(parts, site, tries=2) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/a")))
+        job = await parts.submitted(Linked(site.url("/a")))
         (waiting,) = await fetched_once(parts, fetcher, job)
         assert (waiting.stage, waiting.tries) == (Stage.FETCH, 1)
         await fetched_once(parts, fetcher, job)
@@ -118,7 +118,7 @@ async def test_a_failure_that_may_pass_is_tried_again_later_and_then_counts(part
 
 async def test_a_failure_that_passed_is_forgotten(parts: Parts):
     async with web_server({"/a": answer(503)}) as site, fetching(parts, site) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/a")))
+        job = await parts.submitted(Linked(site.url("/a")))
         await fetched_once(parts, fetcher, job)
         site.pages["/a"] = image(a_jpeg())
         parts.clock.turn(60)
@@ -150,7 +150,7 @@ async def test_a_download_that_kills_the_process_each_time_runs_out_of_tries(tmp
     """A dead process writes nothing down any more: here its job store is closed before the fetcher ends."""
     async with web_server({"/a": never}) as site:
         async with parts_in(tmp_path) as parts:
-            job = await parts.submitted(LinkedImage(site.url("/a")))
+            job = await parts.submitted(Linked(site.url("/a")))
         for _ in range(3):
             async with AsyncExitStack() as stack:
                 async with parts_in(tmp_path) as parts:
@@ -165,7 +165,7 @@ async def test_a_download_that_kills_the_process_each_time_runs_out_of_tries(tmp
 
 async def test_a_download_that_a_stop_cuts_off_costs_no_try(parts: Parts):
     async with web_server({"/a": never}) as site, fetching(parts, site, tries=3) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/a")))
+        job = await parts.submitted(Linked(site.url("/a")))
         for _ in range(4):
             await stop(await started(fetcher, site))
         (image,) = (await parts.jobs.get(job.job_id)).images
@@ -174,7 +174,7 @@ async def test_a_download_that_a_stop_cuts_off_costs_no_try(parts: Parts):
 
 async def test_a_stop_takes_no_try_back_that_failed_before_it(parts: Parts):
     async with web_server({"/a": answer(503)}) as site, fetching(parts, site) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/a")))
+        job = await parts.submitted(Linked(site.url("/a")))
         await fetched_once(parts, fetcher, job)
         site.pages["/a"] = never
         parts.clock.turn(60)
@@ -185,7 +185,7 @@ async def test_a_stop_takes_no_try_back_that_failed_before_it(parts: Parts):
 
 async def test_a_stop_does_not_wait_for_a_job_store_that_hangs(parts: Parts):
     async with web_server({"/a": never}) as site, fetching(parts, site) as fetcher:
-        await parts.submitted(LinkedImage(site.url("/a")))
+        await parts.submitted(Linked(site.url("/a")))
         task = await started(fetcher, site)
         with closing(sqlite3.connect(parts.folder / "jobs.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -197,7 +197,7 @@ async def test_a_stop_does_not_wait_for_a_job_store_that_hangs(parts: Parts):
 
 async def test_no_more_downloads_run_at_once_than_the_bound(parts: Parts):
     async with web_server({"/a": never}) as site, fetching(parts, site, concurrency=3) as fetcher:
-        await parts.submitted(*(LinkedImage(site.url("/a")) for _ in range(10)))
+        await parts.submitted(*(Linked(site.url("/a")) for _ in range(10)))
         task = asyncio.create_task(fetcher.run())
         async with asyncio.timeout(5):
             while len(site.requests) < 3:
@@ -220,8 +220,8 @@ async def test_each_place_that_is_freed_goes_to_the_next_job(parts: Parts):
         fetching(parts, site, concurrency=2) as fetcher,
     ):
         for _ in range(2):
-            await parts.submitted(*(LinkedImage(site.url("/slow")) for _ in range(8)))
-        fast = await parts.submitted(LinkedImage(site.url("/fast")))
+            await parts.submitted(*(Linked(site.url("/slow")) for _ in range(8)))
+        fast = await parts.submitted(Linked(site.url("/fast")))
         task = asyncio.create_task(fetcher.run())
         async with asyncio.timeout(10):
             while (await parts.jobs.get(fast.job_id)).images[0].original is None:
@@ -237,7 +237,7 @@ async def test_downloads_begin_no_more_jobs_than_may_run_at_once(tmp_path):
         web_server({"/a": image(a_jpeg())}) as site,
         fetching(parts, site, concurrency=10) as fetcher,
     ):
-        jobs = [await parts.submitted(*[LinkedImage(site.url("/a"))] * 3) for _ in range(4)]
+        jobs = [await parts.submitted(*[Linked(site.url("/a"))] * 3) for _ in range(4)]
         await fetcher.run_once()
         await fetcher.run_once()
         async with asyncio.timeout(10):
@@ -255,7 +255,7 @@ async def test_downloads_begin_no_more_jobs_than_may_run_at_once(tmp_path):
 async def test_while_our_store_is_down_no_site_is_asked_again_and_again(parts: Parts):
     """And when it is back, nothing rests for long."""
     async with web_server({"/a": image(a_jpeg())}) as site, fetching(parts, site) as fetcher:
-        job = await parts.submitted(LinkedImage(site.url("/a")))
+        job = await parts.submitted(Linked(site.url("/a")))
         (parts.folder / "objects" / "original").rename(parts.folder / "objects" / "away")
         pauses = []
         for _ in range(6):

@@ -13,10 +13,10 @@ from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import receipt_of
 from gateway.domain.transitions import accept
 from gateway.errors import BadInput, TooSlow, Unavailable, Unprocessable
-from gateway.intake.batch import IncomingImage, LinkedImage, SentImage
 from gateway.jobs.accepting.idempotency import Accepted, Asked, KeyReused, RequestInFlight
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.builders import an_image
+from tests.integration.jobs.batches import Linked, Member, Sent
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_submit import clean_as_at_a_start, sent
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg, padded
@@ -61,9 +61,9 @@ async def reservations(parts: Parts) -> Sequence[str]:
 
 class TestRepeat:
     async def test_the_same_request_gets_the_first_answer_again(self, parts: Parts):
-        first = await parts.accepted(sent(a_jpeg()), LinkedImage(URL), key="k")
+        first = await parts.accepted(sent(a_jpeg()), Linked(URL), key="k")
         parts.clock.turn(60)
-        again = await parts.accepted(sent(a_jpeg()), LinkedImage(URL), key="k")
+        again = await parts.accepted(sent(a_jpeg()), Linked(URL), key="k")
         assert (first.is_repeat, again.is_repeat) == (False, True)
         assert again.receipt == first.receipt
         assert await jobs(parts) == 1
@@ -77,8 +77,8 @@ class TestRepeat:
 
     async def test_bytes_that_come_in_other_pieces_are_the_same(self, parts: Parts):
         images = [a_jpeg(), b"no image at all" * 100, a_truncated_jpeg()]
-        await parts.accepted(*(SentImage(cut(image, 10), "a.jpg") for image in images), key="k")
-        again = await parts.accepted(*(SentImage(cut(image, 7000), "a.jpg") for image in images), key="k")
+        await parts.accepted(*(Sent(cut(image, 10), "a.jpg") for image in images), key="k")
+        again = await parts.accepted(*(Sent(cut(image, 7000), "a.jpg") for image in images), key="k")
         assert again.is_repeat
 
     async def test_an_image_that_was_refused_is_known_by_all_of_its_bytes(self, parts: Parts):
@@ -90,7 +90,7 @@ class TestRepeat:
     async def test_an_image_over_the_bound_is_known_again(self, parts: Parts):
         await parts.accepted(sent(padded(a_jpeg(), 10 * 1024 * 1024 + 1)), key="k")
         again = await parts.accepted(
-            SentImage(cut(padded(a_jpeg(), 10 * 1024 * 1024 + 1), 65536), "photo.jpg"), key="k"
+            Sent(cut(padded(a_jpeg(), 10 * 1024 * 1024 + 1), 65536), "photo.jpg"), key="k"
         )
         assert again.is_repeat
 
@@ -159,7 +159,7 @@ class TestOtherContent:
             lambda: [sent(a_jpeg()), sent(a_jpeg())],
             lambda: [sent(a_jpeg(), "other.jpg")],
             lambda: [sent(a_jpeg(), None)],
-            lambda: [LinkedImage(URL, "photo.jpg")],
+            lambda: [Linked(URL, "photo.jpg")],
             lambda: [sent(a_jpeg()), BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))],
         ],
         ids=["content", "one more", "name", "no name", "URL", "options"],
@@ -187,9 +187,13 @@ class TestOtherContent:
             await parts.idempotent.once("k", Asked("retry", {}), do)
 
     async def test_a_repeat_of_a_wrong_shape_is_refused_for_it(self, parts: Parts):
+        async def batch():
+            raise BadInput("The batch has no images.", code="no_images")
+            yield
+
         await parts.accepted(sent(a_jpeg()), key="k")
         with pytest.raises(BadInput, match=r"The batch has no images\."):
-            await parts.accepted(key="k")
+            await parts.submit(batch(), key="k")
 
 
 class TestRefused:
@@ -200,7 +204,7 @@ class TestRefused:
             raise trouble
 
         with pytest.raises(type(trouble)):
-            await parts.accepted(SentImage(broken()), key="k")
+            await parts.accepted(Sent(broken()), key="k")
         assert not (await parts.accepted(sent(a_png()), key="k")).is_repeat
 
     async def test_a_strict_request_that_was_refused_leaves_its_key_free(self, parts: Parts):
@@ -215,14 +219,14 @@ class TestRefused:
 
         await parts.accepted(sent(a_jpeg()), key="k")
         with pytest.raises(ConnectionResetError):
-            await parts.accepted(SentImage(broken(), "photo.jpg"), key="k")
+            await parts.accepted(Sent(broken(), "photo.jpg"), key="k")
         assert (await parts.accepted(sent(a_jpeg()), key="k")).is_repeat
 
 
 class TestInFlight:
     async def test_a_second_one_is_sent_away_until_the_first_is_answered(self, parts: Parts):
         sender = Sender(a_jpeg())
-        first = asyncio.create_task(parts.accepted(SentImage(sender.body(), "photo.jpg"), key="k"))
+        first = asyncio.create_task(parts.accepted(Sent(sender.body(), "photo.jpg"), key="k"))
         await sender.waiting()
         with pytest.raises(RequestInFlight) as caught:
             await parts.accepted(sent(a_jpeg()), key="k")
@@ -234,7 +238,7 @@ class TestInFlight:
     async def test_two_repeats_at_once_are_one_and_one_sent_away(self, parts: Parts):
         await parts.accepted(sent(a_jpeg()), key="k")
         sender = Sender(a_jpeg())
-        repeat = asyncio.create_task(parts.accepted(SentImage(sender.body(), "photo.jpg"), key="k"))
+        repeat = asyncio.create_task(parts.accepted(Sent(sender.body(), "photo.jpg"), key="k"))
         await sender.waiting()
         with pytest.raises(RequestInFlight):
             await parts.accepted(sent(a_jpeg()), key="k")
@@ -243,7 +247,7 @@ class TestInFlight:
 
     async def test_a_request_that_is_cancelled_gives_the_key_free(self, parts: Parts):
         sender = Sender(a_jpeg())
-        first = asyncio.create_task(parts.accepted(SentImage(sender.body()), key="k"))
+        first = asyncio.create_task(parts.accepted(Sent(sender.body()), key="k"))
         await sender.waiting()
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -252,7 +256,7 @@ class TestInFlight:
 
     async def test_another_key_is_not_held_up(self, parts: Parts):
         sender = Sender(a_jpeg())
-        first = asyncio.create_task(parts.accepted(SentImage(sender.body()), key="k"))
+        first = asyncio.create_task(parts.accepted(Sent(sender.body()), key="k"))
         await sender.waiting()
         await parts.accepted(sent(a_jpeg()), key="other")
         sender.may_end.set()
@@ -278,7 +282,7 @@ class TestUnknownOutcome:
         await parts.submitted(sent(a_png()))  # now trace ids are reserved: the next commit is the job's
         sender = Sender(a_jpeg())
         with no_commits(parts):
-            first = asyncio.create_task(parts.accepted(SentImage(sender.body(), "photo.jpg"), key="k"))
+            first = asyncio.create_task(parts.accepted(Sent(sender.body(), "photo.jpg"), key="k"))
             await sender.waiting()
             sender.may_end.set()
             while len(parts.files()) < 2:
@@ -297,11 +301,9 @@ class TestUnknownOutcome:
 class TestLeaseThatRanOut:
     """The first one took longer than any request may, and a second one was answered meanwhile."""
 
-    async def overtaken(
-        self, parts: Parts, *second: IncomingImage | BatchOptions
-    ) -> tuple[asyncio.Task, Accepted]:
+    async def overtaken(self, parts: Parts, *second: Member) -> tuple[asyncio.Task, Accepted]:
         sender = Sender(a_jpeg())
-        first = asyncio.create_task(parts.accepted(SentImage(sender.body(), "photo.jpg"), key="k"))
+        first = asyncio.create_task(parts.accepted(Sent(sender.body(), "photo.jpg"), key="k"))
         await sender.waiting()
         parts.clock.turn(parts.intake.total_s + 601)
         quicker = await parts.accepted(*second, key="k")
@@ -325,7 +327,7 @@ class TestLeaseThatRanOut:
     async def test_the_first_lets_go_of_no_lease_of_a_third(self, parts: Parts):
         first, _ = await self.overtaken(parts, sent(a_jpeg()))
         sender = Sender(a_jpeg())
-        third = asyncio.create_task(parts.accepted(SentImage(sender.body(), "photo.jpg"), key="k"))
+        third = asyncio.create_task(parts.accepted(Sent(sender.body(), "photo.jpg"), key="k"))
         await sender.waiting()
         await first
         with pytest.raises(RequestInFlight):

@@ -7,7 +7,6 @@ import pytest
 from attrs import define, evolve
 
 from gateway.domain.job import Failure, Image, Job, Stage, Status
-from gateway.intake.batch import LinkedImage
 from gateway.jobs.processed import known_paths
 from gateway.jobs.results.rescuer import Rescuer
 from gateway.messages import encode
@@ -15,6 +14,7 @@ from gateway.ports.backlog import Backlog
 from gateway.ports.broker import Queue
 from gateway.ports.object_store import Bucket
 from gateway.processor.tags import write_tags
+from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import (
     WORDS,
@@ -326,7 +326,7 @@ async def test_an_image_that_is_given_up_is_completed_when_its_object_lies_in_th
 
 
 async def test_a_download_that_our_own_trouble_put_off_again_and_again_is_given_up_too(parts: Parts):
-    job = await parts.submitted(LinkedImage("https://example.com/a.jpg"))
+    job = await parts.submitted(Linked("https://example.com/a.jpg"))
     parts.clock.turn(3 * DAY_S + 1)
     await stay_up(parts)
     text = "given up 72 hours after it was accepted, while it waited for its download"

@@ -12,13 +12,13 @@ from gateway.domain.job import Image, Job, Status
 from gateway.domain.options import BatchOptions
 from gateway.domain.transitions import cancel, fail
 from gateway.errors import BadInput, Conflict, GatewayError, Unavailable
-from gateway.intake.batch import LinkedImage
 from gateway.messages import encode
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.dead_letters import DeadLetterNotFound
 from gateway.ports.job_store import JobNotFound, TakenLetter
 from gateway.ports.object_store import Bucket, ObjectKey, StoredObject
 from tests.builders import NOW, a_failure, after
+from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import a_published_job, collect, put_tagged, result
 from tests.integration.jobs.test_submit import sent
@@ -81,7 +81,7 @@ async def test_of_an_image_nothing_else_is_taken_over(parts: Parts):
 
 
 async def test_an_image_whose_download_failed_is_downloaded_anew(parts: Parts):
-    job = await failed(parts, await parts.submitted(LinkedImage(URL)), 0)
+    job = await failed(parts, await parts.submitted(Linked(URL)), 0)
     again = await parts.retry(job.job_id)
     assert (again.images[0].source_url, again.images[0].original, again.images[0].tries) == (URL, None, 0)
     due = await parts.jobs.to_fetch(parts.clock.now(), limit=10, max_running=10)

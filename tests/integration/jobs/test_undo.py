@@ -13,7 +13,7 @@ from gateway.adapters.object_store.s3 import open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.domain.job import Status
 from gateway.errors import BadInput, Unavailable
-from gateway.intake.batch import SentImage
+from tests.integration.jobs.batches import Sent
 from tests.integration.jobs.parts import LATE_S, Parts, parts_in
 from tests.photos import a_jpeg, padded
 from tests.servers.faulty_s3 import FaultyS3, arriving_late, faulty_s3, passed_on, refused
@@ -69,19 +69,19 @@ async def scene(rclone: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
             )
 
 
-def sent(content: bytes) -> SentImage:
+def sent(content: bytes) -> Sent:
     async def body() -> AsyncIterator[bytes]:
         yield content
 
-    return SentImage(body(), "photo.jpg")
+    return Sent(body(), "photo.jpg")
 
 
-def a_bad_end() -> SentImage:
+def a_bad_end() -> Sent:
     async def body() -> AsyncIterator[bytes]:
         yield a_jpeg()[:100]
         raise BadInput("broken")
 
-    return SentImage(body(), "photo.jpg")
+    return Sent(body(), "photo.jpg")
 
 
 async def the_first_arriving_late(store: FaultyS3, request: web.Request) -> web.StreamResponse:
@@ -92,7 +92,7 @@ async def the_first_arriving_late(store: FaultyS3, request: web.Request) -> web.
     return await passed_on(store, request)
 
 
-def a_bad_end_while(scene: Scene) -> SentImage:
+def a_bad_end_while(scene: Scene) -> Sent:
     """It comes when the store has begun to refuse everything."""
 
     async def body() -> AsyncIterator[bytes]:
@@ -100,10 +100,10 @@ def a_bad_end_while(scene: Scene) -> SentImage:
         scene.store.fault = refused(503, "SlowDown")
         raise BadInput("broken")
 
-    return SentImage(body(), "photo.jpg")
+    return Sent(body(), "photo.jpg")
 
 
-def a_truncated_image_while(scene: Scene) -> SentImage:
+def a_truncated_image_while(scene: Scene) -> Sent:
     """It is so large that its first part is stored before the store begins to refuse, and its end comes."""
 
     async def body() -> AsyncIterator[bytes]:
@@ -112,7 +112,7 @@ def a_truncated_image_while(scene: Scene) -> SentImage:
             await asyncio.sleep(0.01)
         scene.store.fault = refused(503, "SlowDown")
 
-    return SentImage(body(), "large.jpg")
+    return Sent(body(), "large.jpg")
 
 
 async def test_what_arrives_long_after_its_put_was_given_up_is_removed(scene: Scene) -> None:

@@ -1,6 +1,6 @@
 import base64
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import orjson
@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, TooLarge
-from gateway.intake.batch import LinkedImage, SentImage
+from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
 from gateway.intake.json_batch import json_batch, parse_batch
 from gateway.intake.settings import IntakeSettings
 from gateway.metadata import FieldPolicy, MetadataPolicy
@@ -27,19 +27,20 @@ def pointers(error: BadInput) -> list[str]:
     return [fault.pointer for fault in error.faults]
 
 
-async def test_urls_and_base64_come_in_their_order():
+async def test_images_that_were_sent_along_come_first_with_their_place_and_then_the_outline():
     document = {
         "images": [
             {"url": A_URL, "name": "photo1.jpg"},
             {"base64": base64.b64encode(b"bytes").decode()},
         ]
     }
-    first, second = parse_batch(orjson.dumps(document), max_images=100)
-    assert isinstance(first, LinkedImage)
-    assert (first.url, first.name) == (A_URL, "photo1.jpg")
-    assert isinstance(second, SentImage)
-    assert second.name is None
-    assert b"".join([chunk async for chunk in second.body]) == b"bytes"
+    members = json_batch(in_chunks(orjson.dumps(document)), IntakeSettings())
+    image = await anext(members)
+    assert isinstance(image, SentImage)
+    assert image.index == 1
+    assert b"".join([chunk async for chunk in image.body]) == b"bytes"
+    assert await anext(members) == BatchOutline((ImageOutline("photo1.jpg", A_URL), ImageOutline()))
+    assert [member async for member in members] == []
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nope", b'{"images": NaN}', b"\xff\xfe", b'{"images": []} x'])
@@ -93,11 +94,11 @@ def test_a_thousand_faults_are_told_as_twenty():
     assert len(refused({"images": [{}] * 100, **{f"key{n}": 1 for n in range(900)}}).faults) == 20
 
 
-async def test_options_come_before_the_images_wherever_they_stand_in_the_document():
+async def test_options_stand_in_the_outline():
     document = b'{"images": [{"url": "%s"}], "options": {"metadata": {"title": "keep"}}}' % A_URL.encode()
-    options, image = [member async for member in json_batch(in_chunks(document), IntakeSettings())]
-    assert options == BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
-    assert isinstance(image, LinkedImage)
+    (outline,) = [member async for member in json_batch(in_chunks(document), IntakeSettings())]
+    options = BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+    assert outline == BatchOutline((ImageOutline(url=A_URL),), options)
 
 
 A_BATCH = b'"images": [{"url": "https://example.com/photo1.jpg"}]'
@@ -123,15 +124,14 @@ def test_options_with_a_key_twice_are_refused_for_nobody_knows_what_was_meant(do
 )
 def test_a_name_that_looks_like_options_is_none(name):
     batch = {"images": [{"url": A_URL, "name": name}], "options": {"metadata": {"title": "keep"}}}
-    _, image = parse_batch(orjson.dumps(batch), max_images=100)
-    assert isinstance(image, LinkedImage)
-    assert image.name == name
+    outline, _ = parse_batch(orjson.dumps(batch), max_images=100)
+    assert outline.images[0].name == name
 
 
 def test_options_in_a_long_body_are_read_to_their_end():
     batch = {"options": {"metadata": {"title": "keep"}}, "images": [{"base64": "Ä" * 100_000}]}
-    options, _ = parse_batch(orjson.dumps(batch), max_images=100)
-    assert options == BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+    outline, _ = parse_batch(orjson.dumps(batch), max_images=100)
+    assert outline.options == BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
 
 
 def test_options_of_blanks_without_end_are_refused():
@@ -159,6 +159,11 @@ def test_a_url_that_the_downloader_could_not_read_is_refused(url):
     assert (error.code, pointers(error)) == ("bad_url", ["/images/0/url"])
 
 
+async def images_of(batch: IncomingBatch) -> Sequence[ImageOutline]:
+    (outline,) = [member async for member in batch if isinstance(member, BatchOutline)]
+    return outline.images
+
+
 async def in_chunks(document: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
     for start in range(0, len(document), size):
         yield document[start : start + size]
@@ -184,21 +189,21 @@ async def test_what_came_while_the_document_was_short_counts_with_the_rest():
 async def test_names_and_urls_may_hold_the_characters_that_are_counted():
     image = {"url": "https://example.com/a,b:c/" + ",:" * 400, "name": "a, [b]: {c}.jpg"}
     body = in_chunks(orjson.dumps({"images": [image] * 100}))
-    assert len([image async for image in json_batch(body, IntakeSettings())]) == 100
+    assert len(await images_of(json_batch(body, IntakeSettings()))) == 100
 
 
 async def test_a_bound_of_more_images_allows_for_more_structure():
     body = in_chunks(orjson.dumps({"images": [{"url": A_URL, "name": "a.jpg"}] * 20_000}))
-    assert len([image async for image in json_batch(body, IntakeSettings(max_images=20_000))]) == 20_000
+    assert len(await images_of(json_batch(body, IntakeSettings(max_images=20_000)))) == 20_000
 
 
 async def test_the_document_is_let_go_and_then_each_image_even_one_that_is_left_unread():
     size = 1024 * 1024
     document = orjson.dumps({"images": [{"base64": "A" * size}] * 4})
-    held = []
     tracemalloc.start()
-    async for image in json_batch(in_chunks(document), IntakeSettings()):
-        assert isinstance(image, SentImage)
-        held.append(round(tracemalloc.get_traced_memory()[0] / size))
+    held = [
+        round(tracemalloc.get_traced_memory()[0] / size)
+        async for _ in json_batch(in_chunks(document), IntakeSettings())
+    ]
     tracemalloc.stop()
-    assert held == [4, 3, 2, 1]
+    assert held == [4, 3, 2, 1, 0]

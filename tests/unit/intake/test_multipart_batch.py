@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
-from gateway.intake.batch import SentImage
+from gateway.intake.batch import BatchOutline, ImageOutline, SentImage
 from gateway.intake.multipart_batch import multipart_batch
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.garbage import collector_at_rest
 
 BORDER = "XborderX"
+MAX_IMAGES = 10
 
 
 def part(headers: str, content: bytes, charset: str = "utf-8") -> bytes:
@@ -38,12 +39,14 @@ async def in_pieces(body: bytes, cuts: Sequence[int]):
 
 
 async def read(body: bytes, *, cuts: Sequence[int] = ()) -> list[tuple[str | None, bytes]]:
-    """The images, without options."""
-    return [
-        (member.name, b"".join([piece async for piece in member.body]))
-        async for member in multipart_batch(in_pieces(body, cuts), BORDER)
-        if isinstance(member, SentImage)
-    ]
+    """The images by their names."""
+    contents, outline = {}, BatchOutline(())
+    async for member in multipart_batch(in_pieces(body, cuts), BORDER, MAX_IMAGES):
+        if isinstance(member, SentImage):
+            contents[member.index] = b"".join([piece async for piece in member.body])
+        else:
+            outline = member
+    return [(image.name, contents[index]) for index, image in enumerate(outline.images)]
 
 
 async def test_parts_with_a_file_name_are_images_in_order_whatever_their_field_is_called():
@@ -64,31 +67,43 @@ async def test_any_cutting_gives_the_same_images(contents, cuts):
 
 async def test_a_body_that_is_left_unread_is_passed_over():
     body = an_image_part(b"x" * 5000, "a.jpg") + an_image_part(b"two", "b.jpg") + END
-    images = multipart_batch(in_pieces(body, range(0, 6000, 500)), BORDER)
-    assert [image.name async for image in images if isinstance(image, SentImage)] == ["a.jpg", "b.jpg"]
+    *_, outline = [
+        member async for member in multipart_batch(in_pieces(body, range(0, 6000, 500)), BORDER, MAX_IMAGES)
+    ]
+    assert outline == BatchOutline((ImageOutline("a.jpg"), ImageOutline("b.jpg")))
 
 
 OPTIONS = part('name="options"', b'{"metadata": {"keywords": "replace"}}')
 
 
 @pytest.mark.parametrize(
-    ("body", "kinds"),
+    "body",
     [
-        (OPTIONS + an_image_part(b"one") + END, [BatchOptions, SentImage]),
-        (an_image_part(b"one") + OPTIONS + an_image_part(b"two") + END, [SentImage, BatchOptions, SentImage]),
-        (an_image_part(b"one") + OPTIONS + END, [SentImage, BatchOptions]),
+        OPTIONS + an_image_part(b"one") + an_image_part(b"two") + END,
+        an_image_part(b"one") + OPTIONS + an_image_part(b"two") + END,
+        an_image_part(b"one") + an_image_part(b"two") + OPTIONS + END,
     ],
     ids=["before", "between", "behind"],
 )
-async def test_a_part_called_options_may_stand_anywhere(body, kinds):
-    members = [member async for member in multipart_batch(in_pieces(body, ()), BORDER)]
-    assert [type(member) for member in members] == kinds
-    assert BatchOptions(MetadataPolicy(keywords=FieldPolicy.REPLACE)) in members
+async def test_a_part_called_options_may_stand_anywhere(body):
+    *images, outline = [member async for member in multipart_batch(in_pieces(body, ()), BORDER, MAX_IMAGES)]
+    assert [image.index for image in images if isinstance(image, SentImage)] == [0, 1]
+    assert isinstance(outline, BatchOutline)
+    assert outline.options == BatchOptions(MetadataPolicy(keywords=FieldPolicy.REPLACE))
 
 
-async def test_options_that_came_twice_are_given_twice_for_the_caller_to_refuse():
-    members = [member async for member in multipart_batch(in_pieces(OPTIONS + OPTIONS + END, ()), BORDER)]
-    assert [type(member) for member in members] == [BatchOptions, BatchOptions]
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (OPTIONS + an_image_part(b"one") + OPTIONS + END, "The request has options twice."),
+        (OPTIONS + END, "The batch has no images."),
+        (an_image_part(b"one") * (MAX_IMAGES + 1) + END, f"A batch has at most {MAX_IMAGES} images."),
+    ],
+)
+async def test_a_body_that_is_no_batch_is_refused(body, text):
+    with pytest.raises(BadInput) as caught:
+        await read(body)
+    assert caught.value.text == text
 
 
 @pytest.mark.parametrize(
@@ -139,13 +154,13 @@ async def test_a_file_field_that_was_left_empty_in_a_form_is_passed_over():
 
 async def test_without_a_boundary_the_body_is_refused():
     with pytest.raises(BadInput, match="boundary"):
-        await anext(multipart_batch(in_pieces(b"", ()), ""))
+        await anext(multipart_batch(in_pieces(b"", ()), "", MAX_IMAGES))
 
 
 @pytest.mark.parametrize("boundary", ["\udcff\udcfe", "größe", "a\nb"])
 async def test_a_boundary_that_can_be_none_is_refused(boundary):
     with pytest.raises(BadInput, match=r"^The multipart boundary is broken\.") as caught:
-        await anext(multipart_batch(in_pieces(b"--x", ()), boundary))
+        await anext(multipart_batch(in_pieces(b"--x", ()), boundary, MAX_IMAGES))
     assert caught.value.code == "bad_multipart"
 
 
@@ -178,12 +193,8 @@ async def test_an_extended_file_name_may_be_latin_1():
     ]
 
 
-async def test_any_number_of_small_parts_is_given_for_the_caller_to_count():
-    assert len(await read(an_image_part(b"x") * 300 + END)) == 300
-
-
-@pytest.mark.parametrize("other", [part('name="options"', b"{}"), part('name="images"; filename=""', b"")])
-async def test_very_many_parts_that_are_no_images_are_refused(other):
+async def test_very_many_parts_that_are_no_images_are_refused():
+    other = part('name="images"; filename=""', b"")
     assert len(await read(other * 8 + an_image_part(b"one") + END)) == 1
     with pytest.raises(BadInput, match="more than 8 parts that are no images"):
         await read(other * 9 + an_image_part(b"one") + END)
@@ -231,7 +242,7 @@ async def test_a_broken_body_is_gone_without_the_collector_of_garbage():
         body = _Body(f"--{BORDER}\r\nno header\r\n\r\n".encode())
         gone = weakref.ref(body)
         try:
-            await anext(multipart_batch(body, BORDER))
+            await anext(multipart_batch(body, BORDER, MAX_IMAGES))
         except BadInput as error:
             refusal = weakref.ref(error)
         del body

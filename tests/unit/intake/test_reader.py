@@ -2,7 +2,7 @@ import pytest
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, TooLarge, UnsupportedMedia
-from gateway.intake.batch import IncomingBatch, SentImage
+from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
 from gateway.intake.reader import read_batch
 from gateway.intake.settings import IntakeSettings
 from gateway.metadata import FieldPolicy, MetadataPolicy
@@ -14,20 +14,21 @@ async def chunks(*pieces: bytes):
 
 
 async def drain(batch: IncomingBatch) -> None:
-    async for image in batch:
-        assert isinstance(image, SentImage)
-        async for _ in image.body:
-            pass
+    async for member in batch:
+        if isinstance(member, SentImage):
+            async for _ in member.body:
+                pass
 
 
 async def test_a_raw_image_is_a_batch_of_one_with_the_name_that_was_given():
     images = read_batch(
         chunks(b"\xff\xd8", b"\xff"), content_type="image/jpeg", name="a.jpg", settings=IntakeSettings()
     )
-    async for image in images:
-        assert isinstance(image, SentImage)
-        assert image.name == "a.jpg"
-        assert b"".join([piece async for piece in image.body]) == b"\xff\xd8\xff"
+    image = await anext(images)
+    assert isinstance(image, SentImage)
+    assert image.index == 0
+    assert b"".join([piece async for piece in image.body]) == b"\xff\xd8\xff"
+    assert [member async for member in images] == [BatchOutline((ImageOutline("a.jpg"),))]
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/xml", "image/gif", "garbage;;"])
@@ -52,7 +53,7 @@ async def test_a_streamed_body_over_the_bound_is_too_large(content_type):
         await drain(read_batch(body, content_type=content_type, name=None, settings=settings))
 
 
-@pytest.mark.parametrize(
+OF_EVERY_KIND = pytest.mark.parametrize(
     ("content_type", "body"),
     [
         ("image/jpeg", b"\xff\xd8"),
@@ -64,12 +65,33 @@ async def test_a_streamed_body_over_the_bound_is_too_large(content_type):
     ],
     ids=["raw", "JSON", "multipart"],
 )
-async def test_options_that_stand_beside_a_body_come_before_its_images(content_type, body):
-    said = '{"metadata": {"description": "append"}}'
-    batch = read_batch(chunks(body), content_type=content_type, options=[said], settings=IntakeSettings())
-    options, image = [member async for member in batch]
-    assert options == BatchOptions(MetadataPolicy(description=FieldPolicy.APPEND))
-    assert not isinstance(image, BatchOptions)
+
+
+@OF_EVERY_KIND
+async def test_options_that_stand_beside_a_body_stand_in_the_outline(content_type, body):
+    batch = read_batch(chunks(body), content_type=content_type, options=[APPEND], settings=IntakeSettings())
+    *_, outline = [member async for member in batch]
+    assert isinstance(outline, BatchOutline)
+    assert outline.options == BatchOptions(MetadataPolicy(description=FieldPolicy.APPEND))
+
+
+APPEND = '{"metadata": {"description": "append"}}'
+
+
+@OF_EVERY_KIND
+def test_options_beside_a_body_may_stand_once(content_type, body):
+    with pytest.raises(BadInput, match=r"The request has options twice\."):
+        read_batch(chunks(body), content_type=content_type, options=["{}", APPEND], settings=IntakeSettings())
+
+
+async def test_options_in_a_body_and_beside_it_are_refused_for_nobody_knows_which_were_meant():
+    body = b'{"images": [{"url": "https://example.com/a.jpg"}], "options": {}}'
+    with pytest.raises(BadInput, match=r"The request has options twice\."):
+        await drain(
+            read_batch(
+                chunks(body), content_type="application/json", options=[APPEND], settings=IntakeSettings()
+            )
+        )
 
 
 @pytest.mark.parametrize(

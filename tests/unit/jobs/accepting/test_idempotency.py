@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import ContentError
-from gateway.intake.batch import LinkedImage, SentImage
+from gateway.intake.batch import BatchOutline, ImageOutline
 from gateway.jobs.accepting.draft import Draft
 from gateway.jobs.accepting.idempotency import Asked
 from gateway.jobs.originals import Content
@@ -28,11 +28,13 @@ def a_draft(
 ) -> Draft:
     """Of images by their names and what identifies them: a URL, or a SHA-256."""
     draft = Draft(strict, may_be_repeated=True)
-    for name, identity in images:
+    outlines = []
+    for index, (name, identity) in enumerate(images):
         is_linked = identity.startswith("http")
-        draft.ask(LinkedImage(identity, name) if is_linked else SentImage(pieces(), name), identity)
-    if options is not None:
-        draft.set_options(options)
+        outlines.append(ImageOutline(name, identity if is_linked else None))
+        if not is_linked:
+            draft.identities[index] = identity
+    draft.outline = BatchOutline(tuple(outlines), options)
     return draft
 
 
