@@ -42,6 +42,13 @@ class Inspector:
         self._facts: ImageFacts | None = None
         self._error: ContentError | None = None
 
+    def is_costly(self, chunk: bytes) -> bool:
+        """Whether to feed `chunk` may keep a CPU busy, as a PNG's image data does: then feed it in a thread."""
+        if self._facts is not None or self._error is not None:
+            return False
+        kind = self.type or image_type(self._data.peek() + chunk[:HEAD_BYTES])
+        return kind is ImageType.PNG
+
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes; once the first 16 came, at the latest, `type` is known."""
         if self._facts is None and self._error is None:

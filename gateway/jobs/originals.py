@@ -110,7 +110,7 @@ class _Passage:
             if chunk is None:
                 self._inspector.finish()
                 raise ContentError("not an image", code="not_an_image")
-            self._head.append(self._look_at(chunk))
+            self._head.append(await self._look_at(chunk))
         return self._inspector.type
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -118,11 +118,15 @@ class _Passage:
         for chunk in self._head:
             yield chunk
         async for chunk in self._content:
-            yield self._look_at(chunk)
+            yield await self._look_at(chunk)
         self._inspector.finish()
 
-    def _look_at(self, chunk: bytes) -> bytes:
+    async def _look_at(self, chunk: bytes) -> bytes:
         if self._content.size > self._max_bytes:
             raise ContentError(f"larger than {self._max_bytes} bytes", code="too_large")
-        self._inspector.feed(chunk)
+        if self._inspector.is_costly(chunk):
+            # Cancelled, the thread ends with this chunk: nobody asks the inspector again.
+            await asyncio.to_thread(self._inspector.feed, chunk)
+        else:
+            self._inspector.feed(chunk)
         return chunk
