@@ -74,6 +74,14 @@ class Failure:
     error: str
 
 
+@frozen
+class ImageRef:
+    """Names an image among those of all jobs."""
+
+    job_id: str
+    index: int
+
+
 @frozen(kw_only=True)
 class Image:
     """One member of a job.
@@ -81,7 +89,8 @@ class Image:
     `original_filename` is the client's own name; `trace_id` names the first attempt and never changes; `attempt`
     is the number of the newest one and `published_at` when the broker confirmed it (None: it has not yet).
     `tries` counts the downloads begun, `interruptions` how often the process died while the image lay in a broker
-    that forgot it. Nothing is done for the image before `not_before`.
+    that forgot it. Nothing is done for the image before `not_before`. `reused_from` is the image that was analysed in
+    its place, whose `processed_path` and `metadata` it has.
     """
 
     index: int
@@ -100,6 +109,7 @@ class Image:
     processed_path: str | None = None
     metadata: Metadata | None = None
     failure: Failure | None = None
+    reused_from: ImageRef | None = None
 
     @property
     def stage(self) -> Stage:

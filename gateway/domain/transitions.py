@@ -15,6 +15,7 @@ from gateway.domain.attempt import AttemptName
 from gateway.domain.events import Change, Event, EventType
 from gateway.domain.job import Counts, Failure, Image, Job, Original, Stage, Status
 from gateway.domain.options import BatchOptions
+from gateway.domain.reuse import Analysed, reused
 from gateway.metadata import Metadata
 
 _ON_ITS_WAY: Final = (Stage.PUBLISH, Stage.RESULT)
@@ -52,7 +53,7 @@ def accept(
     *,
     retry_of: str | None = None,
 ) -> Change:
-    """A new job; images whose content was refused on the way in are failed already."""
+    """A new job; images whose content was refused on the way in are failed already, reused ones completed."""
     job = Job(
         job_id=job_id,
         created_at=now,
@@ -61,8 +62,8 @@ def accept(
         options=options,
         retry_of=retry_of,
     )
-    refused = [image for image in images if image.status.is_final]
-    return _commit(job, refused, now, begins=True)
+    ended = [image for image in images if image.status.is_final]
+    return _commit(job, ended, now, begins=True)
 
 
 def begin_fetch(job: Job, index: int, now: datetime) -> Change | None:
@@ -96,6 +97,17 @@ def fetched(job: Job, index: int, original: Original) -> Change | None:
     if image.stage is not Stage.FETCH:
         return None
     return Change(_with_images(job, [evolve(image, original=original, not_before=None)]))
+
+
+def fetched_and_reused(
+    job: Job, index: int, original: Original, analysed: Analysed, now: datetime
+) -> Change | None:
+    """The original lies in the object store, and its bytes were analysed before: the image is completed."""
+    image = job.images[index]
+    if image.stage is not Stage.FETCH:
+        return None
+    ended = reused(evolve(image, original=original), analysed, now)
+    return _commit(_with_images(job, [ended]), [ended], now)
 
 
 def published(job: Job, names: Iterable[AttemptName], now: datetime) -> Change | None:

@@ -1,7 +1,7 @@
 """Jobs and their logs: two small ports, one transaction. Every write returns only when it is durable.
 
-An adapter may fulfil them by one object, together with Backlog, Reservations, ImageSearch, DeadLetterStore, Answers
-and Leases.
+An adapter may fulfil them by one object, together with Backlog, Reservations, ImageSearch, AnalysedImages,
+DeadLetterStore, Answers and Leases.
 """
 
 from collections.abc import Callable, Sequence
@@ -82,8 +82,9 @@ class JobStore(Protocol):
         """Commit a new job with its first events, and end the reservations it used, in one transaction.
 
         Raises, with nothing committed: Conflict when a reservation is gone (overdue and cleaned), for its object is
-        gone too, or when the job that it tries again is retired, JobNotFound when that one is gone; AlreadyAnswered
-        when the key of an Answer among the companions has one that has not expired; DeadLetterNotFound.
+        gone too, or when the job that it tries again is retired, JobNotFound when that one is gone; SourceGone when
+        an image reuses one whose job is withdrawn, retired or gone; AlreadyAnswered when the key of an Answer among
+        the companions has one that has not expired; DeadLetterNotFound.
         """
 
     async def update(
@@ -92,7 +93,7 @@ class JobStore(Protocol):
         """Read the job, let `decide` (pure, not async) say what it becomes, commit job and events as one.
 
         Decisions on one job follow one another. Returns what was committed, None when the job did not change; the
-        companions are committed in both cases. Raises, with nothing changed: JobNotFound, AlreadyAnswered,
+        companions are committed in both cases. Raises, with nothing changed: JobNotFound, SourceGone, AlreadyAnswered,
         DeadLetterNotFound; what `decide` raises.
         """
 

@@ -68,6 +68,11 @@ def data_of(value: Image | BatchOptions | DeadLetter | Answer) -> str:
     return to_json(_converter.unstructure(value))
 
 
+def options_data(options: BatchOptions) -> str | None:
+    """The same for the same options; None where nothing was said."""
+    return None if options == _NOTHING_SAID else data_of(options)
+
+
 def job_row(kept: KeptJob) -> Row:
     job, counts = kept.job, kept.job.counts
     return (
@@ -83,7 +88,7 @@ def job_row(kept: KeptJob) -> Row:
         counts.failed,
         counts.cancelled,
         counts.open,
-        None if job.options == _NOTHING_SAID else data_of(job.options),
+        options_data(job.options),
         job.retry_of,
         _maybe_microseconds(job.started_at),
     )

@@ -152,7 +152,23 @@ _THIRD: Migration = (
     "CREATE INDEX answers_by_expiry ON answers (expires_at)",
 )
 
-MIGRATIONS: Sequence[Migration] = (_FIRST, _SECOND, _THIRD)
+CONTENT_KEY = "substr(json_extract(data, '$.original.sha256'), 1, 16)"
+"""Of an image: as much of its SHA-256 as tells nearly all contents apart, for the rest would triple the index."""
+IS_ANALYSED = """stage = 'ended' AND json_extract(data, '$.processed_path') <> ''
+    AND json_extract(data, '$.reused_from') IS NULL"""
+"""Of an image: it has a tagged copy that was made for it. The index has those alone, so an accept writes none of it."""
+
+# For images that are not analysed again.
+_FOURTH: Migration = (
+    f"CREATE INDEX images_analysed ON images ({CONTENT_KEY}) WHERE {IS_ANALYSED}",
+    # Of tagged copies that jobs name beside the one whose image was analysed, and that one.
+    """CREATE TABLE shared_processed (
+        object_key TEXT NOT NULL, job_key INTEGER NOT NULL, PRIMARY KEY (object_key, job_key)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX shared_processed_of_job ON shared_processed (job_key)",
+)
+
+MIGRATIONS: Sequence[Migration] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 
 def place_of(key: int, number: int) -> int:

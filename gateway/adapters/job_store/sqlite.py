@@ -6,13 +6,13 @@ Writes go through one thread with group commit (`writer.py`), questions through 
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from gateway.adapters.job_store import backlog, queries, search
+from gateway.adapters.job_store import backlog, queries, reuse, search
 from gateway.adapters.job_store import companions as beside
 from gateway.adapters.job_store.database import Database, open_database
 from gateway.adapters.job_store.leases import ProcessLeases
@@ -25,14 +25,16 @@ from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change, Event
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Job, Stage, Status
+from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import Answer
+from gateway.domain.reuse import Analysed
 from gateway.ports.dead_letters import DeadLetterPage
 from gateway.ports.image_search import ImagePage
 from gateway.ports.job_store import Companion, JobPage
 
 
 class SqliteJobStore:
-    """Fulfils JobStore, EventLog, Backlog, Reservations, ImageSearch, DeadLetterStore, Answers and Leases."""
+    """Fulfils all the ports that keep something of jobs, from JobStore and EventLog to Answers and Leases."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,8 +43,9 @@ class SqliteJobStore:
         self._searchers = Readers(database.searchers)
         keys = itertools.count(database.next_key)
         standing: set[str] = set()
+        withdrawn: dict[str, int] = {}
         self._writer = Writer(
-            database.writer, lambda: UnitOfWork(database.writer, self._recent, standing, keys)
+            database.writer, lambda: UnitOfWork(database.writer, self._recent, standing, keys, withdrawn)
         )
         self._leases = ProcessLeases()
         self._is_open = True
@@ -124,6 +127,17 @@ class SqliteJobStore:
 
     async def find_images(self, query: ImageQuery, *, limit: int, cursor: str | None = None) -> ImagePage:
         return await self._searchers.run(partial(search.find_images, query=query, limit=limit, cursor=cursor))
+
+    # AnalysedImages
+
+    async def find_analysed(self, sha256s: Collection[str], options: BatchOptions) -> Mapping[str, Analysed]:
+        return await self._readers.run(partial(reuse.find_analysed, sha256s=sha256s, options=options))
+
+    async def withdraw(self, job_ids: Sequence[str]) -> frozenset[str]:
+        return await self._writer.run(lambda unit: unit.withdraw(job_ids))
+
+    async def is_shared(self, processed_path: str) -> bool:
+        return await self._readers.run(partial(reuse.is_shared, processed_path=processed_path))
 
     # Backlog
 

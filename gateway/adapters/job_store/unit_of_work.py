@@ -13,7 +13,7 @@ from itertools import chain
 from attrs import Factory, define
 
 from gateway.adapters.job_store import companions as beside
-from gateway.adapters.job_store import queries
+from gateway.adapters.job_store import queries, reuse
 from gateway.adapters.job_store.recent import RecentJobs
 from gateway.adapters.job_store.rows import (
     KeptJob,
@@ -76,6 +76,7 @@ _DELETE_JOBS = (
     DELETE_KEYWORDS,
     "DELETE FROM dead_letters WHERE job_id IN (SELECT value FROM json_each(?))",
     _DELETE_OF_KEYS.format(table="shared_originals"),
+    _DELETE_OF_KEYS.format(table="shared_processed"),
     _DELETE_OF_KEYS.format(table="retired"),
     _DELETE_PLACES.format(table="events"),
     _DELETE_PLACES.format(table="images"),
@@ -94,13 +95,15 @@ UPDATE images SET stage = 'publish', published_at = NULL, data = {data} WHERE st
 class UnitOfWork:
     """One transaction on the writer's connection. Jobs that are None here are deleted.
 
-    `standing` holds the reservations that were made since the file was opened and still stand, to spare a question.
+    `standing` holds the reservations that were made since the file was opened and still stand, to spare a question;
+    `withdrawn` the jobs, with their keys, of which nothing is reused any more.
     """
 
     _connection: sqlite3.Connection
     _recent: RecentJobs
     _standing: set[str]
     _keys: Iterator[int]
+    _withdrawn: dict[str, int] = Factory(dict)
     _jobs: dict[str, KeptJob | None] = Factory(dict)
     _job_rows: dict[int, Row] = Factory(dict)
     _image_rows: dict[tuple[int, int], Row] = Factory(dict)
@@ -138,6 +141,12 @@ class UnitOfWork:
 
     def retire(self, job_id: str) -> frozenset[str]:
         return beside.retire(self._connection, self._job_of(job_id).key)
+
+    def withdraw(self, job_ids: Sequence[str]) -> frozenset[str]:
+        """Holds at once, and whatever becomes of this transaction: with a full disk nothing is to be written."""
+        keys = reuse.keys_of(self._connection, job_ids)
+        self._withdrawn |= keys
+        return reuse.shared_with_others(self._connection, keys.values(), self._withdrawn.values())
 
     def delete(self, job_id: str) -> None:
         self._jobs[job_id] = None
@@ -184,7 +193,7 @@ class UnitOfWork:
 
     def write(self) -> None:
         """Hand everything staged to SQLite, within the transaction."""
-        deleted = [job_id for job_id, kept in self._jobs.items() if kept is None]
+        deleted = self._deleted()
         self._write_rows(_WRITE_JOBS, list(self._job_rows.values()))
         self._write_rows(_WRITE_IMAGES, list(self._image_rows.values()))
         self._write_rows(_WRITE_EVENTS, self._event_rows)
@@ -207,6 +216,8 @@ class UnitOfWork:
             self._recent.committed(self._jobs)
         self._standing.update(self._reserved)
         self._standing.difference_update(self._claimed, self._released)
+        for job_id in self._deleted():
+            self._withdrawn.pop(job_id, None)
 
     def _stage(self, kept: KeptJob, change: Change, before: Job | None) -> None:
         images = change.job.images if before is None else _changed(before, change.job)
@@ -214,12 +225,25 @@ class UnitOfWork:
         row = job_row(kept)
         rows = {id(image): image_row(kept.key, image) for image in images}
         event_rows = [event_row(kept.key, event, rows) for event in change.events]
+        shares = self._shares(kept.key, images)
         found_by = [row for image in images if image.metadata for row in keyword_rows(kept.key, image)]
         self._jobs[kept.job.job_id] = kept
         self._job_rows[kept.key] = row
         self._image_rows.update(((kept.key, image.index), rows[id(image)]) for image in images)
         self._event_rows += event_rows
         self._keyword_rows += found_by
+        self._make([(reuse.SHARE, row) for row in shares])
+
+    def _shares(self, key: int, changed: Sequence[Image]) -> Sequence[Row]:
+        """Notes of what images reuse from now on: an image that has ended changes no more. Raises SourceGone."""
+        reusing = [image for image in changed if image.reused_from is not None]
+        if not reusing:
+            return ()
+        gone = self._withdrawn.keys() | self._deleted()
+        return reuse.shares(self._connection, key, reusing, gone)
+
+    def _deleted(self) -> list[str]:
+        return [job_id for job_id, kept in self._jobs.items() if kept is None]
 
     def _retried(self, job: Job) -> KeptJob | None:
         """The job whose images that one tries again. Raises JobNotFound, Conflict."""
