@@ -245,6 +245,7 @@ def _rescuer(parts: Parts, pipeline: Pipeline) -> Rescuer:
 def _fetcher(parts: Parts) -> Fetcher:
     return Fetcher(
         ledger=parts.ledger,
+        jobs=parts.jobs,
         backlog=parts.jobs,
         downloader=parts.downloader,
         originals=parts.originals,

@@ -3,14 +3,19 @@
 import re
 from collections.abc import Collection, Mapping
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from gateway.fetch.failures import DownloadFailed
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
-_MAY_GO_BETTER = frozenset({408, 425, 429})
+_TOO_MANY = 429
+_FOR_NOW = frozenset({408, 425, _TOO_MANY})
 _TYPE_CHARS = 100
 _MAX_DIGITS = 18
+
+LONGEST_WAIT_S: Final = 300.0
+"""Of the pauses that a site asks for. None is cut short: who asks for a longer one is not asked again."""
 
 
 def redirect_target(status: int, headers: Mapping[str, str]) -> str | None:
@@ -52,14 +57,22 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def _failed_with(url: str, status: int, headers: Mapping[str, str]) -> DownloadFailed:
-    retryable = status in _MAY_GO_BETTER or status >= 500
+    wait_s = retry_after_s(headers)
+    if not _may_go_better(status):
+        return DownloadFailed(url, f"answered {status}", code="not_found" if status in _GONE else None)
+    if wait_s is not None and wait_s > LONGEST_WAIT_S:
+        return DownloadFailed(url, f"answered {status} and asked for a pause of {wait_s:.0f} s")
     return DownloadFailed(
         url,
         f"answered {status}",
-        code="not_found" if status in _GONE else None,
-        retryable=retryable,
-        retry_after_s=retry_after_s(headers) if retryable else None,
+        retryable=True,
+        retry_after_s=wait_s,
+        is_for_all_its_host=status == _TOO_MANY or wait_s is not None,
     )
+
+
+def _may_go_better(status: int) -> bool:
+    return status in _FOR_NOW or status >= 500
 
 
 def _shown(media_type: str) -> str:

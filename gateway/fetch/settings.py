@@ -57,4 +57,6 @@ class FetchSettings:
     """Taken besides image/*, such as binary/octet-stream."""
     tries: int = field(default=3, validator=validators.ge(1))
     concurrency: int = field(default=8, validator=validators.ge(1))
+    per_host: int = field(default=4, validator=validators.ge(1))
+    """Of these, from one host: the one in the URL that was sent."""
     user_agent: str = field(default="batch-gateway", validator=validators.matches_re(r"[\x20-\x7e]+"))

@@ -1,31 +1,34 @@
 """Gets the originals of images that were accepted as a URL.
 
 Each try is committed before it is made: an image whose download kills the process runs out of tries. One that is
-cut by a stop gets its try back. Downloads run side by side within a bound, jobs taking turns.
+cut by a stop gets its try back. Downloads run side by side within bounds, in all and by host, jobs taking turns
+(`next_downloads`). A host that asks for a pause gets it for all its images.
 """
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import timedelta
 
 import structlog
-from attrs import define, field
+from attrs import define, field, frozen
 
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Image, Job
-from gateway.domain.schedule import Waiting, take_turns
+from gateway.domain.schedule import Waiting
 from gateway.domain.transitions import begin_fetch, fail, fetch_later, fetched, put_off_fetch
 from gateway.errors import ContentError, GatewayError
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadError
+from gateway.fetch.hosts import Places, host_of
 from gateway.fetch.settings import FetchSettings
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.next_downloads import Next, NextDownloads
 from gateway.jobs.originals import Content, Originals
-from gateway.pacing import keep_doing
+from gateway.pacing import keep_doing, pause_after
 from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
-from gateway.ports.job_store import JobNotFound
+from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -37,11 +40,18 @@ _LONGEST_OWN_TROUBLE_PAUSE_S = 20.0
 _GIVE_BACK_S = 2.0  # within what a stop allows the services
 
 
+@frozen
+class _Running:
+    host: str
+    task: asyncio.Task[None]
+
+
 @define(eq=False)
 class Fetcher:
-    """A Service: at most `concurrency` downloads at once, at most `tries` for an image."""
+    """A Service: at most `concurrency` downloads at once, `per_host` from one host, at most `tries` for an image."""
 
     _ledger: Ledger
+    _jobs: JobStore
     _backlog: Backlog
     _downloader: Downloader
     _originals: Originals
@@ -52,8 +62,8 @@ class Fetcher:
     _metrics: Metrics
     name: str = "fetcher"
     _bell: asyncio.Event = field(init=False)
-    _running: dict[Waiting, asyncio.Task[None]] = field(factory=dict)
-    _last_served: str | None = None
+    _next: NextDownloads = field(init=False)
+    _running: dict[Waiting, _Running] = field(factory=dict)
     _trouble: int = 0
     _rests_until: float = float("-inf")
 
@@ -61,41 +71,49 @@ class Fetcher:
     def _at_work(self) -> asyncio.Event:
         return self._ledger.work.bell()
 
+    @_next.default
+    def _none_looked_for_yet(self) -> NextDownloads:
+        return NextDownloads(
+            self._jobs,
+            self._backlog,
+            self._clock,
+            self._max_running_jobs,
+            # As many again as may run, for those that run are still among those that wait.
+            page_size=2 * self._settings.concurrency,
+        )
+
     async def run(self) -> None:
         """Work until cancelled; downloads in hand are given up and made by the next start."""
         try:
             await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._poll_s)
         finally:
-            for task in self._running.values():
+            tasks = [running.task for running in self._running.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def run_once(self) -> None:
         """Start the downloads that wait, as far as there is room."""
-        room = self._settings.concurrency - len(self._running)
-        if room <= 0 or self._clock.monotonic() < self._rests_until:
+        hosts = [running.host for running in self._running.values()]
+        places = Places(self._settings.concurrency, self._settings.per_host, running=hosts)
+        if not places.is_any_left() or self._clock.monotonic() < self._rests_until:
             return
-        # As many again as may run, for those that run are still among those that wait.
-        most = 2 * self._settings.concurrency
-        waiting = await self._backlog.to_fetch(
-            self._clock.now(),
-            limit=most,
-            max_running=self._max_running_jobs,
-            after=self._last_served,
-        )
-        plan = [image for image in take_turns(waiting, most * most) if image not in self._running][:room]
-        for image in plan:
-            self._last_served = image.job_id
-            task = asyncio.create_task(self._fetch(image), name=f"fetch-{image.job_id}-{image.index}")
-            self._running[image] = task
-            task.add_done_callback(lambda _, image=image: self._ended(image))  # type: ignore[misc]
+        async with aclosing(self._next.found(self._running, places)) as downloads:
+            async for download in downloads:
+                self._start(download)
 
     async def wait_for_downloads(self) -> None:
         """Until those that were started have ended."""
-        await asyncio.gather(*self._running.values())
+        await asyncio.gather(*[running.task for running in self._running.values()])
+
+    def _start(self, download: Next) -> None:
+        image = download.image
+        task = asyncio.create_task(self._fetch(image), name=f"fetch-{image.job_id}-{image.index}")
+        self._running[image] = _Running(download.host, task)
+        task.add_done_callback(lambda _: self._ended(image))
 
     def _ended(self, image: Waiting) -> None:
-        task = self._running.pop(image)
+        task = self._running.pop(image).task
         if not task.cancelled() and (bug := task.exception()) is not None:
             log.error("download crashed", job_id=image.job_id, index=image.index, exc_info=bug)
         self._bell.set()
@@ -158,17 +176,30 @@ class Fetcher:
 
     async def _after(self, error: ContentError, waiting: Waiting, image: Image) -> None:
         self._metrics.jobs.download_errors.of(code=error.code).add()
-        if isinstance(error, DownloadError) and error.retryable and image.tries < self._settings.tries:
-            pause = min(error.retry_after_s or _FIRST_PAUSE_S * 2 ** (image.tries - 1), _LONGEST_PAUSE_S)
-            not_before = self._clock.now() + timedelta(seconds=pause)
-            await self._change(waiting, lambda job, index: fetch_later(job, index, not_before))
-            log.info("download comes again", trace_id=image.trace_id, reason=str(error), pause_s=pause)
-            return
+        if isinstance(error, DownloadError) and error.retryable:
+            pause_s = _pause_after(error, image.tries)
+            if error.is_for_all_its_host:
+                host = host_of(image.source_url or "")
+                self._next.rests.begin(host, now=self._clock.monotonic(), pause_s=pause_s)
+            if image.tries < self._settings.tries:
+                await self._come_again(error, waiting, image, pause_s)
+                return
         log.info("download failed", trace_id=image.trace_id, reason=str(error), code=error.code)
         await self._give_up(waiting, Failure(error.code, error.text))
+
+    async def _come_again(self, error: DownloadError, waiting: Waiting, image: Image, pause_s: float) -> None:
+        not_before = self._clock.now() + timedelta(seconds=pause_s)
+        await self._change(waiting, lambda job, index: fetch_later(job, index, not_before))
+        log.info("download comes again", trace_id=image.trace_id, reason=str(error), pause_s=pause_s)
 
     async def _give_up(self, waiting: Waiting, failure: Failure) -> None:
         await self._change(waiting, lambda job, index: fail(job, index, failure, self._clock.now()))
 
     async def _change(self, waiting: Waiting, decide: Callable[[Job, int], Change | None]) -> Change | None:
         return await self._ledger.change(waiting.job_id, lambda job: decide(job, waiting.index))
+
+
+def _pause_after(error: DownloadError, tries: int) -> float:
+    """Seconds: ours, or the longer one that the site asked for."""
+    ours = pause_after(tries, first_s=_FIRST_PAUSE_S, longest_s=_LONGEST_PAUSE_S)
+    return max(ours, error.retry_after_s or 0.0)

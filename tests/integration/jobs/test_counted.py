@@ -7,10 +7,10 @@ from gateway.ports.object_store import Bucket
 from gateway.processor.tags import write_tags
 from tests.builders import some_metadata
 from tests.integration.jobs.batches import Linked
+from tests.integration.jobs.downloads import fetched_once, fetching
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import a_published_job
 from tests.integration.jobs.test_dead_letters import a_job_in_the_broker, reject_all
-from tests.integration.jobs.test_fetcher import fetched_once, fetching
 from tests.integration.jobs.test_pipeline import services, work
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg

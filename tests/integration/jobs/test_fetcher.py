@@ -2,49 +2,19 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, closing
 
 import pytest
-from attrs import evolve
 
 from gateway.background import Background
-from gateway.domain.job import Image, Job, Stage, Status
+from gateway.domain.job import Stage, Status
 from gateway.domain.transitions import cancel
-from gateway.fetch.downloader import Downloader
-from gateway.fetch.settings import FetchSettings
 from gateway.jobs.fetcher import Fetcher
 from tests.integration.jobs.batches import Linked
+from tests.integration.jobs.downloads import fetched_once, fetching
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg
 from tests.servers.web import Site, answer, image, web_server
-
-
-@asynccontextmanager
-async def fetching(parts: Parts, site: Site, **changes: object) -> AsyncIterator[Fetcher]:
-    settings = evolve(
-        FetchSettings(allowed_networks=(site.network,), allowed_ports=(site.port,)),
-        **changes,  # type: ignore[arg-type]
-    )
-    async with Downloader.create(settings, max_bytes=parts.intake.max_image_bytes) as downloader:
-        yield Fetcher(
-            ledger=parts.ledger,
-            backlog=parts.jobs,
-            downloader=downloader,
-            originals=parts.originals,
-            clock=parts.clock,
-            settings=settings,
-            poll_s=1.0,
-            max_running_jobs=parts.settings.max_running_jobs,
-            metrics=parts.metrics,
-        )
-
-
-async def fetched_once(parts: Parts, fetcher: Fetcher, job: Job) -> tuple[Image, ...]:
-    await fetcher.run_once()
-    async with asyncio.timeout(10):
-        await fetcher.wait_for_downloads()
-    return (await parts.jobs.get(job.job_id)).images
 
 
 async def test_what_a_url_gives_is_stored_and_waits_to_be_published(parts: Parts):

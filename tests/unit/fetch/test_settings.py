@@ -28,6 +28,7 @@ def test_the_defaults_allow_the_public_web_alone() -> None:
         ("extra_content_types", ("octets",), "octets"),
         ("tries", 0, "tries"),
         ("concurrency", 0, "concurrency"),
+        ("per_host", 0, "per_host"),
         ("user_agent", "a\r\nX: y", "user_agent"),
     ],
 )
