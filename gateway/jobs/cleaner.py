@@ -1,9 +1,10 @@
 """Removes what nobody needs any more: leftovers of requests that ended without a job, jobs whose time is over with
 their dead letters, dead letters whose job is long gone, and answers to idempotency keys that have expired.
 
-Objects go first, the record of them last, so that a crash in between only repeats the work. Before its objects go, a
-job is retired: from then on no retry of it is accepted, and one that was before keeps the originals that it works on.
-The last of the jobs that work on an original takes it along. Never by listing a bucket: it holds others' objects too.
+Objects go first, the record of them last, so that a crash in between only repeats the work. Before its tagged images
+go, a job is withdrawn: from then on none of them is reused, and those that were before stay. Before its originals go, it
+is retired: from then on no retry of it is accepted, and one that was before keeps the originals that it works on. The
+last of the jobs that name an object takes it along. Never by listing a bucket: it holds others' objects too.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from gateway.ports.dead_letters import DeadLetterStore
 from gateway.ports.job_store import JobNotFound, JobStore
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.ports.reservations import Reservations
+from gateway.ports.reuse import AnalysedImages
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,7 @@ class Cleaner:
     _reservations: Reservations
     _answers: Answers
     _letters: DeadLetterStore
+    _analysed: AnalysedImages
     _objects: ObjectStore
     _clock: Clock
     _settings: JobsSettings
@@ -88,9 +91,10 @@ class Cleaner:
     async def _remove_old_jobs(self, moment: datetime) -> None:
         while job_ids := await self._backlog.ended_before(moment, limit=_AT_ONCE):
             jobs = [job for job_id in job_ids if (job := await self._job(job_id))]
+            reused = await self._analysed.withdraw(job_ids)
             # Of all of them before anything is written: a full disk may have no room for that until they are gone.
             for job in jobs:
-                await self._remove(Bucket.PROCESSED, _processed_keys(job))
+                await self._remove(Bucket.PROCESSED, (key for key in _processed_keys(job) if key not in reused))
             # Side by side, for each waits for two commits, and many share one.
             await for_each(jobs, self._remove_old_job, at_once=_JOBS_AT_ONCE)
 
@@ -124,11 +128,12 @@ class Cleaner:
 
 
 def _processed_keys(job: Job) -> Iterable[str]:
-    """Also of attempts that lost, or whose result was."""
+    """Also of attempts that lost, or whose result was. An image that was reused had none of its own."""
     for image in job.images:
         if image.processed_path:
             yield image.processed_path
-        yield from (path for _, path in known_paths(image))
+        if image.reused_from is None:
+            yield from (path for _, path in known_paths(image))
 
 
 def _original_keys(job: Job) -> Iterable[str]:

@@ -218,6 +218,7 @@ async def a_collector(parts: Parts, folder: Path) -> Collector:
         ledger=parts.ledger,
         latest=parts.latest,
         broker=parts.broker,
+        analysed=parts.jobs,
         processed=ProcessedImages(objects),
         clock=SystemClock(),
         prefix="b",

@@ -302,6 +302,7 @@ def cleaner_of(parts: Parts, objects: S3ObjectStore) -> Cleaner:
         reservations=parts.jobs,
         letters=parts.jobs,
         answers=parts.jobs,
+        analysed=parts.jobs,
         objects=objects,
         clock=parts.clock,
         settings=parts.settings,

@@ -17,6 +17,7 @@ from gateway.ports.image_search import ImageSearch
 from gateway.ports.job_store import EventLog, JobStore
 from gateway.ports.leases import Leases
 from gateway.ports.reservations import Reservations
+from gateway.ports.reuse import AnalysedImages
 from tests.builders import NOW, an_accepted_job, publish
 
 SECOND = timedelta(seconds=1)
@@ -25,7 +26,16 @@ MANY = 1000
 
 
 class Store(
-    JobStore, EventLog, Backlog, Reservations, ImageSearch, DeadLetterStore, Answers, Leases, Protocol
+    JobStore,
+    EventLog,
+    Backlog,
+    Reservations,
+    ImageSearch,
+    AnalysedImages,
+    DeadLetterStore,
+    Answers,
+    Leases,
+    Protocol,
 ):
     """All ports in one object."""
 

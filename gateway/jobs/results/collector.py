@@ -31,6 +31,7 @@ from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound
 from gateway.ports.object_store import ObjectNotFound
+from gateway.ports.reuse import AnalysedImages
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,7 @@ class Collector:
     _ledger: Ledger
     _latest: LatestJobs
     _broker: Broker
+    _analysed: AnalysedImages
     _processed: ProcessedImages
     _clock: Clock
     _prefix: str
@@ -185,18 +187,27 @@ class Collector:
         return counted
 
     async def _settle_late(self, result: _Result) -> ResultKind | None:
-        """Delete the object of a result that came too late, unless the image has ended with that very object."""
+        """Delete the object of a result that came too late, unless images have ended with that very object.
+
+        Also one of another job, for of a job that is gone results may be repeated.
+        """
         path = result.message.processed_path
         try:
             image = await self._image_of(result)
             if image is not None and _is_repeated(image, result):
                 return ResultKind.REPEATED
-            if is_of_attempt(path, result.name) and (image is None or image.processed_path != path):
+            if is_of_attempt(path, result.name) and not await self._is_named(path, image):
                 await self._processed.remove(path)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
             return None
         return ResultKind.LATE
+
+    async def _is_named(self, path: str, image: Image | None) -> bool:
+        """Whether the image, or in place of a job that is gone another one, has its tagged copy there."""
+        if image is not None:
+            return image.processed_path == path
+        return await self._analysed.is_shared(path)
 
     async def _image_of(self, result: _Result) -> Image | None:
         try:
