@@ -8,6 +8,7 @@ from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
 from gateway.api.created import created_answer
+from gateway.api.expectations import ask_later
 from gateway.api.idempotency import idempotency_key_of
 from gateway.api.paging import cursor_of, limit_of
 from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, refuse_slips
@@ -44,7 +45,7 @@ class Batches:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post(BATCHES, self.submit, expect_handler=self._admission.expect),
+            web.post(BATCHES, self.submit, expect_handler=ask_later),
             web.get(BATCHES, self.page),
             web.get(BATCH, self.status),
         ]
@@ -52,14 +53,15 @@ class Batches:
     async def submit(self, request: web.Request) -> web.Response:
         refuse_slips(request, "strict", "name", "options", meant={"metadata": "options"})
         strict, key = flag(request, "strict"), idempotency_key_of(request)
-        with self._admission.admit(request) as body:
-            batch = read_batch(
-                body,
-                content_type=request.headers.get("Content-Type", ""),
-                name=request.query.get("name"),
-                options=request.query.getall("options", []),
-                settings=self._context.settings.intake,
-            )
+        settings = self._context.settings.intake
+        batch = read_batch(
+            self._admission.body_of(request, settings.max_body_bytes),
+            content_type=request.headers.get("Content-Type", ""),
+            name=request.query.get("name"),
+            options=request.query.getall("options", []),
+            settings=settings,
+        )
+        with self._admission.place():
             accepted = await self._context.submit(batch, strict=strict, key=key)
         return created_answer(accepted)
 

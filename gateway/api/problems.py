@@ -21,6 +21,7 @@ from gateway import errors
 from gateway.api.cors import is_preflight, preflight_answer
 from gateway.cancellation import is_being_cancelled
 from gateway.errors import Conflict, GatewayError, RangeRefused, Unavailable
+from gateway.intake.content_coding import ACCEPTED, UnsupportedCoding
 
 log = structlog.get_logger(__name__)
 
@@ -183,6 +184,8 @@ def _members(error: GatewayError) -> dict[str, object]:
 def _headers(error: GatewayError) -> dict[str, str]:
     if isinstance(error, Unavailable | Conflict) and error.retry_after_s is not None:
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, UnsupportedCoding):
+        return {"Accept-Encoding": ACCEPTED}
     if isinstance(error, RangeRefused):
         return {"Content-Range": f"bytes */{error.size}"}
     return {}

@@ -4,12 +4,13 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.created import created_answer
+from gateway.api.expectations import ask_later
 from gateway.api.idempotency import idempotency_key_of
 from gateway.api.parameters import UnknownParameter, job_id_of
 from gateway.api.paths import BATCH
 from gateway.api.requests import Admission
 from gateway.context import AppContext
-from gateway.intake.indices import read_indices
+from gateway.intake.indices import MAX_BYTES, read_indices
 
 
 @define(eq=False)
@@ -20,13 +21,14 @@ class Retries:
     _admission: Admission
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(f"{BATCH}/retry", self.retry, expect_handler=self._admission.expect)]
+        return [web.post(f"{BATCH}/retry", self.retry, expect_handler=ask_later)]
 
     async def retry(self, request: web.Request) -> web.Response:
         job_id = job_id_of(request)
         _refuse_parameters(request)
         key = idempotency_key_of(request)
-        with self._admission.admit(request) as body:
+        body = self._admission.body_of(request, MAX_BYTES)
+        with self._admission.place():
             indices = await read_indices(body, content_type=request.headers.get("Content-Type", ""))
             accepted = await self._context.retry.once(job_id, indices, key=key)
         return created_answer(accepted)

@@ -61,16 +61,16 @@ def coding_of(values: Iterable[str]) -> ContentCoding:
     )
 
 
-async def unpacked(body: AsyncIterator[bytes], coding: ContentCoding, max_bytes: int) -> AsyncIterator[bytes]:
+def unpacked(body: AsyncIterator[bytes], coding: ContentCoding, max_bytes: int) -> AsyncIterator[bytes]:
     """The body, unpacked where it is packed, and then in pieces of at most PIECE_BYTES.
 
-    Raises BadContentCoding where it is no gzip or ends too early; TooLarge where it has more than `max_bytes`, packed
-    or unpacked, or far too much for its packed size; and what `body` raises.
+    Iterating raises BadContentCoding where it is no gzip or ends too early; TooLarge where it unpacks to more than
+    `max_bytes`, or to far too much for its size; and what `body` raises.
     """
-    if coding is ContentCoding.IDENTITY:
-        async for chunk in body:
-            yield chunk
-        return
+    return body if coding is ContentCoding.IDENTITY else _gunzipped(body, max_bytes)
+
+
+async def _gunzipped(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
     loop, members = asyncio.get_running_loop(), _Members(max_bytes)
     async for chunk in body:
         turn_ends = loop.time() + _TURN_S
@@ -128,7 +128,7 @@ class _Members:
 
     def _check_size(self) -> None:
         """Raises TooLarge."""
-        if max(self._packed_bytes, self._unpacked_bytes) > self._max_bytes:
-            raise TooLarge(f"The body is larger than {self._max_bytes} bytes, packed or unpacked.")
+        if self._unpacked_bytes > self._max_bytes:
+            raise TooLarge(f"The body unpacks to more than {self._max_bytes} bytes.")
         if self._unpacked_bytes > max(LEAST_SUSPECT_BYTES, MOST_FROM_A_BYTE * self._packed_bytes):
             raise TooLarge(f"The body unpacks to more than {MOST_FROM_A_BYTE} times its size.")

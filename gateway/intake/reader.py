@@ -7,7 +7,7 @@ from attrs import evolve
 from multipart import parse_options_header
 
 from gateway.domain.options import BatchOptions
-from gateway.errors import TooLarge, UnsupportedMedia
+from gateway.errors import UnsupportedMedia
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
 from gateway.intake.json_batch import json_batch
 from gateway.intake.multipart_batch import multipart_batch
@@ -29,8 +29,8 @@ def read_batch(
     """The images of a body, their bytes passing as they arrive, then the outline of all.
 
     `name` is for a body that is one raw image; `options`, as JSON, were given beside the body, as often as they stand
-    here. Iterating raises BadInput (faults by JSON pointer), TooLarge, and what `body` raises; wrong `options` raise
-    BadInput at once, a wrong media type UnsupportedMedia.
+    here. Iterating raises BadInput (faults by JSON pointer), and what `body` raises. Before anything is read, wrong
+    `options` raise BadInput, a wrong media type UnsupportedMedia.
     """
     beside = [parse_options(document, "parameter options") for document in options]
     if len(beside) > 1:
@@ -58,30 +58,15 @@ def _read_body(
     if media_type == _JSON:
         return json_batch(body, settings)
     if media_type == "multipart/form-data":
-        boundary = parameters.get("boundary", "")
-        return multipart_batch(_bounded(body, settings.max_body_bytes), boundary, settings.max_images)
+        return multipart_batch(body, parameters.get("boundary", ""), settings.max_images)
     if media_type in IMAGE_TYPES:
-        return _one_image(_bounded(body, settings.max_body_bytes), name)
+        return _one_image(body, name)
     wanted = ", ".join((_JSON, "multipart/form-data", *IMAGE_TYPES))
     # A header may hold any bytes.
     named = media_type[:100].encode("ascii", "replace").decode() or "(none)"
     raise UnsupportedMedia(f"Media type {named} is not taken; send one of {wanted}.")
 
 
-def is_json(content_type: str) -> bool:
-    """Whether the body would be read as JSON, and so be held whole."""
-    return parse_options_header(content_type)[0] == _JSON
-
-
 async def _one_image(body: AsyncIterator[bytes], name: str | None) -> IncomingBatch:
     yield SentImage(0, body)
     yield BatchOutline((ImageOutline(name),))
-
-
-async def _bounded(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
-    size = 0
-    async for chunk in body:
-        size += len(chunk)
-        if size > max_bytes:
-            raise TooLarge(f"The body is larger than {max_bytes} bytes.")
-        yield chunk
