@@ -25,6 +25,7 @@ from gateway.jobs.measures import Census
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.results.collector import Collector
 from gateway.jobs.results.rescuer import Rescuer
+from gateway.jobs.reuse import Reuse
 from gateway.jobs.sending.dispatcher import Dispatcher
 from gateway.jobs.sending.recall import take_back
 from gateway.neighbours import built_in_roles, check_installed, open_workers
@@ -151,6 +152,12 @@ def _submit(parts: Parts, reserved: ReservedTraceIds, idempotent: IdempotentRequ
     )
 
 
+def _reuse(parts: Parts) -> Reuse:
+    return Reuse(
+        analysed=parts.jobs, objects=parts.objects, clock=parts.clock, is_on=parts.settings.jobs.reuse
+    )
+
+
 def _retry(parts: Parts, idempotent: IdempotentRequests) -> Retry:
     return Retry(
         ledger=parts.ledger,
@@ -251,6 +258,7 @@ def _fetcher(parts: Parts) -> Fetcher:
         backlog=parts.jobs,
         downloader=parts.downloader,
         originals=parts.originals,
+        reuse=_reuse(parts),
         clock=parts.clock,
         settings=parts.settings.fetch,
         poll_s=parts.settings.jobs.poll_s,

@@ -53,6 +53,7 @@ def image_fields(image: Image) -> Fields:
             "code": failure and failure.code,
             "metadata": metadata and _metadata_fields(metadata),
             "sha256": image.original and image.original.sha256,
+            "reused_from": image.reused_from and asdict(image.reused_from),
         }
     )
 

@@ -30,9 +30,20 @@ class Submitted:
     retry_of: str = ""
 
 
+@frozen
+class ImageRef:
+    """Names an image among those of all jobs."""
+
+    job_id: str
+    index: int
+
+
 @frozen(kw_only=True)
 class Image:
-    """One image of a job. `error` and `code` say why it failed; `job_id` is told where images of all jobs are."""
+    """One image of a job. `error` and `code` say why it failed; `job_id` is told where images of all jobs are.
+
+    `reused_from` is the image of the same bytes that was analysed in its place.
+    """
 
     index: int
     original_filename: str
@@ -44,6 +55,7 @@ class Image:
     code: str = ""
     job_id: str = ""
     metadata: Metadata | None = None
+    reused_from: ImageRef | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
 
@@ -178,8 +190,12 @@ def read_options(options: Mapping[str, Any]) -> Options:
 def read_image(answer: Mapping[str, Any]) -> Image:
     words = answer.get("metadata")
     metadata = read_metadata(words) if words else None
+    source = answer.get("reused_from")
+    reused_from = ImageRef(**_known(ImageRef, source)) if source else None
     return Image(
-        **_known(Image, answer) | _moments(answer, "start_time", "end_time") | {"metadata": metadata}
+        **_known(Image, answer)
+        | _moments(answer, "start_time", "end_time")
+        | {"metadata": metadata, "reused_from": reused_from}
     )
 
 

@@ -1,10 +1,10 @@
 """Removes what nobody needs any more: leftovers of requests that ended without a job, jobs whose time is over with
 their dead letters, dead letters whose job is long gone, and answers to idempotency keys that have expired.
 
-Objects go first, the record of them last, so that a crash in between only repeats the work. Before its tagged images
-go, a job is withdrawn: from then on none of them is reused, and those that were before stay. Before its originals go, it
-is retired: from then on no retry of it is accepted, and one that was before keeps the originals that it works on. The
-last of the jobs that name an object takes it along. Never by listing a bucket: it holds others' objects too.
+Objects go first, the record of them last, so that a crash in between only repeats the work. Before its tagged
+images go, a job is withdrawn: from then on none of them is reused, and those that were before stay. Before its
+originals go, it is retired: from then on no retry of it is accepted, and one that was before keeps those that it works
+on. The last of the jobs that name an object takes it along. Never by listing a bucket: it holds others' objects too.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class Cleaner:
             reused = await self._analysed.withdraw(job_ids)
             # Of all of them before anything is written: a full disk may have no room for that until they are gone.
             for job in jobs:
-                await self._remove(Bucket.PROCESSED, (key for key in _processed_keys(job) if key not in reused))
+                await self._remove(Bucket.PROCESSED, set(_processed_keys(job)) - reused)
             # Side by side, for each waits for two commits, and many share one.
             await for_each(jobs, self._remove_old_job, at_once=_JOBS_AT_ONCE)
 

@@ -14,9 +14,18 @@ import structlog
 from attrs import define, field, frozen
 
 from gateway.domain.events import Change
-from gateway.domain.job import Failure, Image, Job
+from gateway.domain.job import Failure, Image, Job, Original
+from gateway.domain.options import BatchOptions
+from gateway.domain.reuse import Analysed
 from gateway.domain.schedule import Waiting
-from gateway.domain.transitions import begin_fetch, fail, fetch_later, fetched, put_off_fetch
+from gateway.domain.transitions import (
+    begin_fetch,
+    fail,
+    fetch_later,
+    fetched,
+    fetched_and_reused,
+    put_off_fetch,
+)
 from gateway.errors import ContentError, GatewayError
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadError
@@ -25,10 +34,12 @@ from gateway.fetch.settings import FetchSettings
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.next_downloads import Next, NextDownloads
 from gateway.jobs.originals import Content, Originals
+from gateway.jobs.reuse import Reuse
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound, JobStore
+from gateway.ports.reuse import SourceGone
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -55,6 +66,7 @@ class Fetcher:
     _backlog: Backlog
     _downloader: Downloader
     _originals: Originals
+    _reuse: Reuse
     _clock: Clock
     _settings: FetchSettings
     _poll_s: float
@@ -147,14 +159,15 @@ class Fetcher:
 
     async def _try_once(self, waiting: Waiting) -> None:
         begun = await self._change(waiting, lambda job, index: begin_fetch(job, index, self._clock.now()))
-        image = begun.job.images[waiting.index] if begun else None
-        if image is None or image.source_url is None:
+        if begun is None:
             return
+        image = begun.job.images[waiting.index]
         if image.tries > self._settings.tries:
             await self._give_up(waiting, Failure("download_failed", "the download was tried too often"))
             return
         try:
-            await self._get(image.source_url, image.trace_id, waiting)
+            original = await self._get(image)
+            await self._fetched(waiting, original, begun.job.options)
         except ContentError as error:
             await self._after(error, waiting, image)
         except asyncio.CancelledError:
@@ -163,16 +176,32 @@ class Fetcher:
                     await self._put_off(waiting, 0)
             raise
 
-    async def _get(self, url: str, trace_id: str, waiting: Waiting) -> None:
+    async def _get(self, image: Image) -> Original:
         begun = self._clock.monotonic()
-        async with self._downloader.open(url) as chunks:
-            original = await self._originals.store(trace_id, Content(chunks))
+        async with self._downloader.open(image.source_url or "") as chunks:
+            original = await self._originals.store(image.trace_id, Content(chunks))
         spent = self._clock.monotonic() - begun
         self._metrics.jobs.image_stage_seconds.of(stage="download").observe(spent)
         self._metrics.jobs.received_bytes.of(source="url").add(original.size)
-        await self._change(waiting, lambda job, index: fetched(job, index, original))
+        log.info("image fetched", trace_id=image.trace_id, bytes=original.size)
+        return original
+
+    async def _fetched(self, waiting: Waiting, original: Original, options: BatchOptions) -> None:
+        """The image waits for its place in the broker, unless its bytes were analysed before."""
+        analysed = await self._reuse.of(original, options)
+        if analysed is None or not await self._completed(waiting, original, analysed):
+            await self._change(waiting, lambda job, index: fetched(job, index, original))
         self._trouble = 0
-        log.info("image fetched", trace_id=trace_id, bytes=original.size)
+
+    async def _completed(self, waiting: Waiting, original: Original, analysed: Analysed) -> bool:
+        """Whether it is, by what another image lent: that one may have been removed meanwhile."""
+        now = self._clock.now()
+        with suppress(SourceGone):
+            await self._change(
+                waiting, lambda job, index: fetched_and_reused(job, index, original, analysed, now)
+            )
+            return True
+        return False
 
     async def _after(self, error: ContentError, waiting: Waiting, image: Image) -> None:
         self._metrics.jobs.download_errors.of(code=error.code).add()

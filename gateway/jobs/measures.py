@@ -48,6 +48,8 @@ class Measures:
 
     def _ended(self, image: Image, accepted_at: datetime) -> None:
         self._metrics.images_ended.of(status=image.status).add()
+        if image.reused_from is not None:
+            self._metrics.images_reused.add()
         if image.status is Status.FAILED:
             code = image.failure.code if image.failure is not None else OTHER
             self._metrics.image_failures.of(code=code).add()

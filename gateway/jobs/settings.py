@@ -20,7 +20,8 @@ class JobsSettings:
     again; `give_up_s` after its job was accepted it fails, whatever it waits for. It also fails, in embedded mode, once
     the process died `max_interruptions` times with it in work. `watch_every_s` the broker's queues are looked at. An
     ended job is kept for `keep_s`, then deleted, with its objects if `delete_objects`. The answer to a request with an
-    idempotency key is given again to its repeats for `idempotency_s`.
+    idempotency key is given again to its repeats for `idempotency_s`. With `reuse` an image of the same bytes and
+    options as one that was analysed, and is kept, is not analysed again.
     """
 
     trace_prefix: str = field(default="b", validator=validators.matches_re(r"[A-Za-z0-9_.]{1,40}"))
@@ -37,6 +38,7 @@ class JobsSettings:
     keep_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
     delete_objects: bool = True
     idempotency_s: float = field(default=24 * 3600.0, validator=validators.gt(0))
+    reuse: bool = False
     metadata_options: Literal["auto", "allowed", "refused"] = field(
         default="auto", validator=validators.in_(("auto", "allowed", "refused"))
     )

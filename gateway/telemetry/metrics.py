@@ -61,6 +61,10 @@ class JobMetrics:
         self.images_ended = instruments.counters(
             "images_ended_total", "Images that reached a final state.", status=_ENDS
         )
+        self.images_reused = instruments.counter(
+            "images_reused_total",
+            "Images that were completed without an analysis: their bytes had been analysed.",
+        )
         self.image_failures = instruments.counters(
             "image_failures_total",
             "Images that failed, by the code that their client reads.",

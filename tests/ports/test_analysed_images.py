@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -37,7 +38,7 @@ async def analysed(store: Store, *contents: str, options: BatchOptions = NOTHING
     """Likewise; all of them are completed."""
     job = await accepted(store, *contents, options=options)
     for index in range(len(contents)):
-        await store.update(job.job_id, lambda job, index=index: complete(job, index))
+        await store.update(job.job_id, partial(complete, index=index))
     return await store.get(job.job_id)
 
 

@@ -37,7 +37,7 @@ OF_SERVER = problems._OF_SERVER  # noqa: SLF001 - read, not used
 INDEX = ROOT / "docs" / "README.md"
 INSIDE = {
     "already_answered", "bad_key", "bad_settings", "can_not_start", "conflict", "helper_died", "helper_timeout",
-    "hopeless", "job_store_unusable", "malformed_message", "unroutable",
+    "hopeless", "job_store_unusable", "malformed_message", "source_gone", "unroutable",
 }  # fmt: skip
 """Codes that no client sees: of messages, of helpers, of the start, and kinds that are raised as leaves alone."""
 

@@ -249,6 +249,10 @@ def _image_fields() -> tuple[Schema, Schema]:
         "code": _text(f"Why it failed, as a stable word: {codes}; more may come."),
         "metadata": ref("Metadata"),
         "sha256": _text("Of the original's bytes.", pattern="^[0-9a-f]{64}$"),
+        "reused_from": _object(
+            {"job_id": _JOB_ID, "index": _INDEX},
+            description="The image of the same bytes that was analysed in its place; its job's time may be over.",
+        ),
     }
     return required, optional
 

@@ -30,6 +30,7 @@ async def fetching(parts: Parts, *sites: Site, **changes: object) -> AsyncIterat
             backlog=parts.jobs,
             downloader=downloader,
             originals=parts.originals,
+            reuse=parts.reuse,
             clock=parts.clock,
             settings=settings,
             poll_s=1.0,

@@ -32,6 +32,7 @@ from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
 from gateway.jobs.results.collector import Collector, ResultKind
 from gateway.jobs.results.rescuer import Rescuer
+from gateway.jobs.reuse import Reuse
 from gateway.jobs.sending.dispatcher import Dispatcher
 from gateway.jobs.settings import JobsSettings
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
@@ -118,6 +119,12 @@ class Parts:
     @property
     def originals(self) -> Originals:
         return Originals(self.objects, self.intake.max_image_bytes, self.intake.max_pixels)
+
+    @property
+    def reuse(self) -> Reuse:
+        return Reuse(
+            analysed=self.jobs, objects=self.objects, clock=self.clock, is_on=self.settings.reuse
+        )
 
     @property
     def stream(self) -> EventStream:
