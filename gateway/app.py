@@ -12,7 +12,9 @@ from gateway.background import Background, Service
 from gateway.context import AppContext
 from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
+from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.jobs.accepting.idempotency import IdempotentRequests
+from gateway.jobs.accepting.keep import Keep
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.accepting.submit import Submit
@@ -50,6 +52,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         reserved = _reserved(parts)
         stack.push_async_callback(reserved.give_back)
         idempotent = _idempotent(parts)
+        in_flight = BytesInFlight(settings.intake.max_held_bytes)
         retry = _retry(parts, idempotent)
         cleaner = _cleaner(parts)
         await cleaner.find_leftovers_of_a_crash()
@@ -97,7 +100,8 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             broker=parts.broker,
             latest=parts.latest,
             stream=EventStream(parts.latest, parts.jobs, parts.hub),
-            submit=_submit(parts, reserved, idempotent),
+            bytes_in_flight=in_flight,
+            submit=_submit(parts, Keep(reserved, parts.originals, in_flight), idempotent),
             retry=retry,
             dead_letters=parts.jobs,
             requeue=Requeue(ledger=parts.ledger, letters=parts.jobs, retry=retry),
@@ -130,7 +134,7 @@ def _idempotent(parts: Parts) -> IdempotentRequests:
     )
 
 
-def _submit(parts: Parts, reserved: ReservedTraceIds, idempotent: IdempotentRequests) -> Submit:
+def _submit(parts: Parts, keep: Keep, idempotent: IdempotentRequests) -> Submit:
     settings = parts.settings
     undo = Undo(
         objects=parts.objects,
@@ -141,14 +145,14 @@ def _submit(parts: Parts, reserved: ReservedTraceIds, idempotent: IdempotentRequ
     )
     return Submit(
         ledger=parts.ledger,
-        reserved=reserved,
-        originals=parts.originals,
+        keep=keep,
         undo=undo,
         idempotent=idempotent,
         clock=parts.clock,
         urls=FetchPolicy.of(settings.fetch),
         prefix=settings.jobs.trace_prefix,
         takes_metadata_options=settings.takes_metadata_options,
+        images_at_once=settings.intake.images_at_once,
     )
 
 

@@ -12,6 +12,7 @@ from attrs import frozen
 from gateway.background import Background
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
+from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.accepting.submit import Submit
 from gateway.jobs.dead_letters.requeue import Requeue
@@ -37,6 +38,7 @@ class AppContext:
     broker: Broker
     latest: LatestJobs
     stream: EventStream
+    bytes_in_flight: BytesInFlight
     submit: Submit
     retry: Retry
     dead_letters: DeadLetterStore

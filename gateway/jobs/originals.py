@@ -12,7 +12,7 @@ from attrs import define, field
 
 from gateway.domain.job import Original
 from gateway.errors import ContentError
-from gateway.images.inspect import Inspector
+from gateway.images.inspect import ImageLimits, Inspector
 from gateway.images.signatures import ImageType
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 
@@ -75,14 +75,19 @@ class Originals:
 
     _objects: ObjectStore
     _max_bytes: int
-    _max_pixels: int
+    _limits: ImageLimits
+
+    @property
+    def put_bytes(self) -> int:
+        """What `store` holds in memory, at most, but for a chunk of the content."""
+        return self._objects.put_bytes
 
     async def store(self, trace_id: str, content: Content) -> Original:
         """Store the image under its key, or nothing.
 
         Raises ContentError for bytes that are no good image; what the store and the content's body raise.
         """
-        passage = _Passage(content, Inspector(max_pixels=self._max_pixels), self._max_bytes)
+        passage = _Passage(content, Inspector(self._limits), self._max_bytes)
         kind = await passage.recognise()
         key = original_key(trace_id, kind)
         stored = await self._objects.put(
@@ -115,8 +120,8 @@ class _Passage:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """All bytes, those read already included. Raises ContentError once they turn out bad."""
-        for chunk in self._head:
-            yield chunk
+        while self._head:
+            yield self._head.pop(0)
         async for chunk in self._content:
             yield await self._look_at(chunk)
         self._inspector.finish()

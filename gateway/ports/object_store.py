@@ -59,6 +59,10 @@ class ObjectStore(Protocol):
     def warnings(self) -> Sequence[str]:
         """What makes that less true where the objects lie: a line each, for readyz; no question."""
 
+    @property
+    def put_bytes(self) -> int:
+        """What one put holds in memory, at most, but for the chunk of its body that it is just given."""
+
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
     ) -> StoredObject:

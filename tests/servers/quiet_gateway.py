@@ -29,7 +29,9 @@ from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
+from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.jobs.accepting.idempotency import IdempotentRequests
+from gateway.jobs.accepting.keep import Keep
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.accepting.submit import Submit
@@ -144,16 +146,18 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         keep_s=settings.jobs.idempotency_s,
         body_s=settings.intake.total_s,
     )
+    in_flight = BytesInFlight(settings.intake.max_held_bytes)
+    originals = Originals(objects, settings.intake.max_image_bytes, settings.intake.image_limits)
     submit = Submit(
         ledger=ledger,
-        reserved=reserved,
-        originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels),
+        keep=Keep(reserved, originals, in_flight),
         undo=Undo(objects, jobs, clock, late_s=settings.object_store.timeout_s, puts_are_repeated=False),
         idempotent=idempotent,
         clock=clock,
         urls=FetchPolicy.of(settings.fetch),
         prefix=settings.jobs.trace_prefix,
         takes_metadata_options=settings.takes_metadata_options,
+        images_at_once=settings.intake.images_at_once,
     )
     retry = Retry(
         ledger=ledger,
@@ -175,6 +179,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         broker=broker,
         latest=latest,
         stream=EventStream(latest, jobs, hub),
+        bytes_in_flight=in_flight,
         submit=submit,
         retry=retry,
         dead_letters=jobs,

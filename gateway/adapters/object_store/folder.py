@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PIECE_BYTES = 256 * 1024
-"""Written and read by one hop to a thread; what a put or a reader holds in memory, but for the caller's chunk."""
+"""Written and read by one hop to a thread; what a reader holds in memory."""
 
 TEMPORARY = ".tmp"  # no bucket is called so
 
@@ -82,6 +82,11 @@ class FolderObjectStore:
     @_temporary.default
     def _path_of_temporary(self) -> Path:
         return self.folder / TEMPORARY
+
+    @property
+    def put_bytes(self) -> int:
+        """A piece, as the chunks that it came in and as the one that is written."""
+        return 2 * PIECE_BYTES
 
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int

@@ -22,6 +22,10 @@ class MeasuredObjectStore:
     def warnings(self) -> Sequence[str]:
         return self._store.warnings
 
+    @property
+    def put_bytes(self) -> int:
+        return self._store.put_bytes
+
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
     ) -> StoredObject:

@@ -33,6 +33,8 @@ class Draft:
     identities: dict[int, str] = field(factory=dict)
     """What tells an image that was sent along from other content."""
     used: list[str] = field(factory=list)
+    gave_up_a_put: bool = False
+    """Whether something may yet arrive there that nobody waits for any more."""
 
     @property
     def options(self) -> BatchOptions:

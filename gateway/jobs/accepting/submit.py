@@ -1,8 +1,8 @@
 """Accept a batch: store what was sent, commit the job, or leave nothing behind.
 
 The one owner of the promise that 201 means accepted for good. An original is put under a trace_id that was reserved
-before; the job's commit ends the reservations it used. Whatever ends a request before that commit, its objects are
-removed (`undo.py`), or by the cleaner when this process dies first.
+before (`keep.py`), several at once (`overlapping.py`); the job's commit ends the reservations it used. Whatever ends a
+request before that commit, its objects are removed (`undo.py`), or by the cleaner when this process dies first.
 
 What is asked for with a batch is kept with its job, so that every attempt knows it. Where the services beside may drop
 it, the request is refused: nobody gets what they did not ask for.
@@ -17,12 +17,12 @@ import structlog
 from attrs import define, evolve
 
 from gateway.domain.attempt import new_trace_id
-from gateway.domain.job import Failure, Image, Status
+from gateway.domain.job import Image, Status
 from gateway.domain.job_id import new_job_id
 from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import receipt_of
 from gateway.domain.transitions import accept
-from gateway.errors import ContentError, Fault, GatewayError, Unprocessable
+from gateway.errors import Fault, GatewayError, Unprocessable
 from gateway.fetch.policy import FetchPolicy
 from gateway.images.names import default_name, name_from_url
 from gateway.intake.batch import ImageOutline, IncomingBatch, SentImage
@@ -30,10 +30,10 @@ from gateway.intake.options import METADATA_AT
 from gateway.intake.shape import refuse_any
 from gateway.jobs.accepting.draft import Draft, Kept
 from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests, Turn
-from gateway.jobs.accepting.reserved import ReservedTraceIds
+from gateway.jobs.accepting.keep import Keep, recognise
+from gateway.jobs.accepting.overlapping import for_each_sent
 from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.originals import Content, Originals
 from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.clock import Clock
 
@@ -47,14 +47,14 @@ class Submit:
     """The use case behind POST."""
 
     _ledger: Ledger
-    _reserved: ReservedTraceIds
-    _originals: Originals
+    _keep: Keep
     _undo: Undo
     _idempotent: IdempotentRequests
     _clock: Clock
     _urls: FetchPolicy
     _prefix: str
     _takes_metadata_options: bool
+    _images_at_once: int
 
     async def __call__(
         self, batch: IncomingBatch, *, strict: bool = False, key: str | None = None
@@ -68,7 +68,7 @@ class Submit:
         async with aclosing(batch), self._idempotent.turn(key) as turn:
             draft = Draft(strict, turn.has_key)
             if turn.is_repeat:
-                await self._take(batch, draft, _recognise)
+                await self._read(batch, draft, recognise)
                 return await turn.repeated(draft.asked)
             images = await self._take_for_good(batch, draft)
             return await self._commit(draft, images, turn)
@@ -76,22 +76,20 @@ class Submit:
     async def _take_for_good(self, batch: IncomingBatch, draft: Draft) -> Sequence[Image]:
         """The images of the new job."""
         try:
-            await self._take(batch, draft, self._keep)
+            await self._read(batch, draft, self._keep)
             self._demand_that_options_are_taken(draft.options)
             images = self._images(draft)
             if draft.strict:
                 _refuse_content(images, self._urls)
-        except BaseException as error:
-            await self._undo(draft.used, error)
+        except BaseException:
+            await self._undo_all(draft)
             raise
         return images
 
-    async def _take(self, batch: IncomingBatch, draft: Draft, take: _Take) -> None:
-        async for member in batch:
-            if isinstance(member, SentImage):
-                await take(member, draft)
-            else:
-                draft.outline = member
+    async def _read(self, batch: IncomingBatch, draft: Draft, take: _Take) -> None:
+        draft.outline = await for_each_sent(
+            batch, lambda sent: take(sent, draft), at_once=self._images_at_once
+        )
 
     def _demand_that_options_are_taken(self, options: BatchOptions) -> None:
         """Raises BadInput."""
@@ -101,20 +99,6 @@ class Submit:
                 "(setting jobs.metadata_options)"
             )
             refuse_any([Fault(METADATA_AT, "metadata_options_refused", why)])
-
-    async def _keep(self, sent: SentImage, draft: Draft) -> None:
-        content = Content(sent.body)
-        trace_id = await self._reserved.take()
-        draft.used.append(trace_id)
-        draft.kept[sent.index] = await self._stored(trace_id, content)
-        identity = await content.identity() if draft.may_be_repeated else content.sha256
-        draft.identities[sent.index] = identity
-
-    async def _stored(self, trace_id: str, content: Content) -> Kept:
-        try:
-            return Kept(trace_id, original=await self._originals.store(trace_id, content))
-        except ContentError as error:
-            return Kept(trace_id, failure=Failure(error.code, error.text))
 
     def _images(self, draft: Draft) -> Sequence[Image]:
         return [
@@ -147,21 +131,19 @@ class Submit:
         companions = turn.companions(draft.asked, change.job)
         try:
             await self._ledger.add(change, reserved=draft.used, companions=companions)
-        except AlreadyAnswered as error:
-            await self._undo(draft.used, error)
+        except AlreadyAnswered:
+            await self._undo_all(draft)
             return await turn.repeated(draft.asked)
-        except GatewayError as error:
-            await self._undo(draft.used, error)
+        except GatewayError:
+            await self._undo_all(draft)
             raise
         # A commit that is cancelled may have been made, so nothing of it is undone: the reservations stand only if
         # it was not, and then the cleaner removes what lies under them.
         log.info("job accepted", job_id=job_id, images=len(images), failed=change.job.counts.failed)
         return Accepted(receipt_of(change.job))
 
-
-async def _recognise(sent: SentImage, draft: Draft) -> None:
-    """Of a repeat: all of it is read, nothing is kept, and nothing judged that was accepted before."""
-    draft.identities[sent.index] = await Content(sent.body).identity()
+    async def _undo_all(self, draft: Draft) -> None:
+        await self._undo(draft.used, gave_up_a_put=draft.gave_up_a_put)
 
 
 def _refuse_content(images: Sequence[Image], urls: FetchPolicy) -> None:

@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 
 _WITHIN_S: Final = 10.0
 """How long a request that has failed waits for it."""
-_GIVEN_UP: Final = (Unavailable, NoRoom, TimeoutError, asyncio.CancelledError)
-"""What a request ends by while one of its puts may be under way."""
+GIVEN_UP: Final = (Unavailable, NoRoom, TimeoutError, asyncio.CancelledError)
+"""What a put ends by that may be under way all the same."""
 
 
 @define(eq=False)
@@ -39,14 +39,14 @@ class Undo:
     _late_s: float
     _puts_are_repeated: bool
 
-    async def __call__(self, used: Sequence[str], why: BaseException) -> None:
-        """Nothing lies under these reserved trace_ids any more, or soon. `why` is what the request ended by."""
+    async def __call__(self, used: Sequence[str], *, gave_up_a_put: bool) -> None:
+        """Nothing lies under these reserved trace_ids any more, or soon. None of their puts is waited for any more."""
         if not used:
             return
         try:
             async with asyncio.timeout(_WITHIN_S):
                 await self._remove(used)
-                if self._puts_are_repeated or isinstance(why, _GIVEN_UP):
+                if self._puts_are_repeated or gave_up_a_put:
                     await self._leave_to_cleaner(used)
                 else:
                     await self._reservations.release(used)

@@ -17,8 +17,10 @@ from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.fetch.policy import FetchPolicy
+from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests
+from gateway.jobs.accepting.keep import Keep
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.accepting.submit import Submit
@@ -76,15 +78,19 @@ class Parts:
     def submit(self) -> Submit:
         return Submit(
             ledger=self.ledger,
-            reserved=self.reserved,
-            originals=self.originals,
+            keep=Keep(self.reserved, self.originals, self.in_flight),
             undo=Undo(self.objects, self.jobs, self.clock, LATE_S, self.puts_are_repeated),
             idempotent=self.idempotent,
             clock=self.clock,
             urls=FetchPolicy(),
             prefix=self.settings.trace_prefix,
             takes_metadata_options=self.takes_metadata_options,
+            images_at_once=self.intake.images_at_once,
         )
+
+    @cached_property
+    def in_flight(self) -> BytesInFlight:
+        return BytesInFlight(self.intake.max_held_bytes)
 
     @property
     def takes_metadata_options(self) -> bool:

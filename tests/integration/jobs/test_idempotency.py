@@ -13,6 +13,7 @@ from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import receipt_of
 from gateway.domain.transitions import accept
 from gateway.errors import BadInput, TooSlow, Unavailable, Unprocessable
+from gateway.intake.batch import SentImage
 from gateway.jobs.accepting.idempotency import Accepted, Asked, KeyReused, RequestInFlight
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.builders import an_image
@@ -188,8 +189,9 @@ class TestOtherContent:
 
     async def test_a_repeat_of_a_wrong_shape_is_refused_for_it(self, parts: Parts):
         async def batch():
+            for member in list[SentImage]():
+                yield member
             raise BadInput("The batch has no images.", code="no_images")
-            yield
 
         await parts.accepted(sent(a_jpeg()), key="k")
         with pytest.raises(BadInput, match=r"The batch has no images\."):

@@ -12,7 +12,7 @@ from gateway.intake.batch import SentImage
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
 from tests.integration.jobs.batches import Linked, Sent
-from tests.integration.jobs.parts import Parts, parts_in
+from tests.integration.jobs.parts import LATE_S, Parts, parts_in
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg, padded
 
 
@@ -179,9 +179,12 @@ async def clean_as_at_a_start(parts: Parts) -> None:
 
 
 async def nothing_is_left(parts: Parts) -> None:
+    """No object; and no reservation as soon as no put that was given up can arrive any more."""
     assert parts.files() == []
     assert (await parts.jobs.page(limit=10)).total == 0
     await parts.reserved.give_back()
+    parts.clock.turn(LATE_S + 1)
+    await parts.cleaner.run_once()
     assert await parts.jobs.overdue(parts.clock.now().replace(year=9000), limit=10) == ()
 
 

@@ -33,6 +33,12 @@ class Scene:
             listed = await client.list_objects_v2(Bucket=self.bucket)
         return [each["Key"] for each in listed.get("Contents", [])]
 
+    async def has_objects(self, count: int) -> None:
+        """Wait until so many lie there."""
+        async with asyncio.timeout(10):
+            while len(await self.objects()) < count:
+                await asyncio.sleep(0.01)
+
     async def uploads(self) -> list[str]:
         """In parts, and incomplete."""
         async with plain_client(self.store.behind) as client:
@@ -76,9 +82,12 @@ def sent(content: bytes) -> Sent:
     return Sent(body(), "photo.jpg")
 
 
-def a_bad_end() -> Sent:
+def a_bad_end(scene: Scene) -> Sent:
+    """It comes when the image before it was stored."""
+
     async def body() -> AsyncIterator[bytes]:
         yield a_jpeg()[:100]
+        await scene.has_objects(1)
         raise BadInput("broken")
 
     return Sent(body(), "photo.jpg")
@@ -93,10 +102,11 @@ async def the_first_arriving_late(store: FaultyS3, request: web.Request) -> web.
 
 
 def a_bad_end_while(scene: Scene) -> Sent:
-    """It comes when the store has begun to refuse everything."""
+    """It comes when the image before it was stored, and the store has begun to refuse everything."""
 
     async def body() -> AsyncIterator[bytes]:
         yield a_jpeg()[:100]
+        await scene.has_objects(1)
         scene.store.fault = refused(503, "SlowDown")
         raise BadInput("broken")
 
@@ -158,14 +168,14 @@ async def test_while_the_store_is_down_it_stays_to_be_removed(scene: Scene) -> N
 
 async def test_a_refusal_on_a_store_that_works_leaves_no_object_at_once(scene: Scene) -> None:
     with pytest.raises(BadInput):
-        await scene.parts.submitted(sent(a_jpeg()), a_bad_end())
+        await scene.parts.submitted(sent(a_jpeg()), a_bad_end(scene))
     assert await scene.objects() == []
 
 
 async def test_the_first_try_of_a_put_that_was_repeated_may_arrive_after_the_refusal(scene: Scene) -> None:
     scene.store.fault = the_first_arriving_late
     with pytest.raises(BadInput):
-        await scene.parts.submitted(sent(a_jpeg()), a_bad_end())
+        await scene.parts.submitted(sent(a_jpeg()), a_bad_end(scene))
     scene.store.fault = None
     assert await scene.store.let_late_ones_arrive() == 1
     assert len(await scene.objects()) == 1

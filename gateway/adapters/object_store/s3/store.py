@@ -74,6 +74,11 @@ class S3ObjectStore:
         """None: what an S3 lies on, nobody can ask it."""
         return ()
 
+    @property
+    def put_bytes(self) -> int:
+        """A part."""
+        return self.settings.part_bytes
+
     async def put(
         self, key: ObjectKey, body: AsyncIterable[bytes], *, media_type: str, max_bytes: int
     ) -> StoredObject:
