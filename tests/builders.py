@@ -13,8 +13,9 @@ from gateway.domain import transitions
 from gateway.domain.attempt import AttemptName, new_trace_id
 from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change
-from gateway.domain.job import Failure, Image, Job, Original, Status
+from gateway.domain.job import Failure, Image, ImageRef, Job, Original, Status
 from gateway.domain.job_id import new_job_id
+from gateway.domain.reuse import Analysed, reused
 from gateway.domain.transitions import AttemptEnd
 from gateway.metadata import Metadata
 
@@ -46,6 +47,21 @@ def a_refused_image(index: int = 0, **changes: Any) -> Image:
         "end_time": NOW,
     }
     return an_image(index, **{**refused, **changes})
+
+
+def an_original(sha256: str = "9f" * 32) -> Original:
+    """The bytes of some image, of that content."""
+    return Original(f"{new_trace_id('b')}/original.jpg", "image/jpeg", 52_000, sha256)
+
+
+def an_analysed_image() -> Analysed:
+    """What an image of some job lends to others of its content."""
+    return Analysed(ImageRef(new_job_id(NOW), 7), "b-1/harbour.jpg", some_metadata())
+
+
+def a_reused_image(index: int = 0, **changes: Any) -> Image:
+    """An image whose content was analysed before, as `accept` takes it."""
+    return reused(an_image(index, **changes), an_analysed_image(), NOW)
 
 
 def a_failure(code: str = "analysis_failed", error: str = "The analyzer could not read it.") -> Failure:

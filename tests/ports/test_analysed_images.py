@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from gateway.domain.events import Change
-from gateway.domain.job import Image, ImageRef, Job, Original
+from gateway.domain.job import Image, ImageRef, Job
 from gateway.domain.job_id import new_job_id
 from gateway.domain.options import BatchOptions
 from gateway.domain.reuse import Analysed, reused
@@ -15,7 +15,16 @@ from gateway.domain.transitions import accept, cancel, fail, fetched, fetched_an
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
 from gateway.ports.reuse import SourceGone
-from tests.builders import NOW, a_failure, a_url_image, an_accepted_job, an_image, complete, some_metadata
+from tests.builders import (
+    NOW,
+    a_failure,
+    a_url_image,
+    an_accepted_job,
+    an_image,
+    an_original,
+    complete,
+    some_metadata,
+)
 from tests.ports.job_stores import Store, add
 
 NOTHING_SAID = BatchOptions()
@@ -24,8 +33,7 @@ CAT, DOG = "ca" * 32, "d0" * 32
 
 
 def an_image_of(sha256: str, index: int = 0) -> Image:
-    image = an_image(index)
-    return an_image(index, original=Original(f"{image.trace_id}/original.jpg", "image/jpeg", 52_000, sha256))
+    return an_image(index, original=an_original(sha256))
 
 
 async def accepted(store: Store, *contents: str, options: BatchOptions = NOTHING_SAID) -> Job:
@@ -158,8 +166,7 @@ async def test_an_image_is_read_back_with_the_one_that_it_reuses(store: Store):
 async def test_an_image_that_was_downloaded_reuses_another_too(store: Store):
     first = await analysed(store, CAT)
     second = await add(store, an_accepted_job([a_url_image(), a_url_image(1)]))
-    original = an_image_of(CAT).original
-    assert original is not None
+    original = an_original(CAT)
     await store.update(second.job_id, lambda job: fetched_and_reused(job, 1, original, lent(first), NOW))
     assert (await store.get(second.job_id)).images[1].reused_from == ImageRef(first.job_id, 0)
     assert await store.withdraw([first.job_id]) == paths(first)
@@ -173,8 +180,7 @@ async def refuse(store: Store, source: Job) -> None:
     with pytest.raises(JobNotFound):
         await store.get(accepted.job.job_id)
     job = await add(store, an_accepted_job([a_url_image()]))
-    original = an_image_of(CAT).original
-    assert original is not None
+    original = an_original(CAT)
     with pytest.raises(SourceGone):
         await store.update(job.job_id, lambda job: fetched_and_reused(job, 0, original, lent(source), NOW))
     assert await store.get(job.job_id) == job

@@ -21,7 +21,7 @@ from gateway.adapters.job_store.rows import (
 from gateway.adapters.job_store.schema import place_of
 from gateway.adapters.job_store.settings import JobStoreSettings
 from gateway.domain.events import Event, EventType
-from gateway.domain.job import Counts, Failure, Image, Job, Original, Status
+from gateway.domain.job import Counts, Failure, Image, ImageRef, Job, Original, Status
 from gateway.domain.options import BatchOptions
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 
@@ -44,6 +44,7 @@ images = st.builds(
     processed_path=st.none() | texts,
     metadata=st.none() | st.builds(Metadata, texts, texts, st.lists(texts, max_size=3).map(tuple), texts),
     failure=st.none() | st.builds(Failure, texts, texts),
+    reused_from=st.none() | st.builds(ImageRef, texts, st.integers(0, 99)),
 )
 counts = st.builds(Counts, sizes, sizes, sizes, sizes)
 events = st.builds(

@@ -22,6 +22,7 @@ from gateway.domain.transitions import (
     fail,
     fetch_later,
     fetched,
+    fetched_and_reused,
     published,
 )
 from tests.builders import (
@@ -29,9 +30,12 @@ from tests.builders import (
     a_failure,
     a_job,
     a_refused_image,
+    a_reused_image,
     a_url_image,
     an_accepted_job,
+    an_analysed_image,
     an_image,
+    an_original,
     attempt_failed,
 )
 from tests.unit.domain.steps import POLICY, completed, failed
@@ -73,7 +77,9 @@ class JobLife(RuleBasedStateMachine):
         self.now = NOW
 
     @initialize(
-        kinds=st.lists(st.sampled_from([an_image, a_url_image, a_refused_image]), min_size=1, max_size=5)
+        kinds=st.lists(
+            st.sampled_from([an_image, a_url_image, a_refused_image, a_reused_image]), min_size=1, max_size=5
+        )
     )
     def accept(self, kinds: list[Callable[[int], Image]]) -> None:
         change = an_accepted_job([make(index) for index, make in enumerate(kinds)])
@@ -93,9 +99,14 @@ class JobLife(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_download_succeeds(self, data: st.DataObject) -> None:
         image = self.any_image(data)
-        original = an_image().original
-        assert original is not None
-        self.commit(fetched(self.job, image.index, original), expected=image.stage is Stage.FETCH)
+        change = fetched(self.job, image.index, an_original())
+        self.commit(change, expected=image.stage is Stage.FETCH)
+
+    @rule(data=st.data())
+    def a_download_brings_what_was_analysed_before(self, data: st.DataObject) -> None:
+        image = self.any_image(data)
+        change = fetched_and_reused(self.job, image.index, an_original(), an_analysed_image(), self.now)
+        self.commit(change, expected=image.stage is Stage.FETCH)
 
     @rule(data=st.data())
     def an_attempt_is_confirmed(self, data: st.DataObject) -> None:

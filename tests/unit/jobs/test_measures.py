@@ -8,7 +8,15 @@ from gateway.domain.job import Job, Stage
 from gateway.jobs.measures import Census, Measures
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import JobMetrics
-from tests.builders import NOW, a_failure, a_refused_image, a_url_image, an_accepted_job, an_image
+from tests.builders import (
+    NOW,
+    a_failure,
+    a_refused_image,
+    a_reused_image,
+    a_url_image,
+    an_accepted_job,
+    an_image,
+)
 from tests.recording_agent import RecordingAgent
 
 
@@ -53,6 +61,17 @@ def test_an_image_that_is_refused_at_the_door_has_failed_with_its_code() -> None
     counted = measured(an_accepted_job([a_refused_image(0), an_image(1)]))
     assert value(counted, "images_ended_total", status="failed") == 1
     assert value(counted, "image_failures_total", code="not_an_image") == 1
+
+
+def test_an_image_that_is_reused_is_completed_and_counts_as_such() -> None:
+    counted = measured(an_accepted_job([a_reused_image(0), an_image(1)]))
+    assert value(counted, "images_ended_total", status="completed") == 1
+    assert value(counted, "images_reused_total") == 1
+
+
+def test_an_image_that_is_reused_at_the_door_took_no_time_of_work() -> None:
+    counted = measured(an_accepted_job([a_reused_image(0), an_image(1)]))
+    assert value(counted, "image_stage_seconds_count", stage="all") is None
 
 
 def test_an_image_that_is_refused_at_the_door_took_no_time_of_work() -> None:
