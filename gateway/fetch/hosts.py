@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from attrs import define, field
-from yarl import URL
 
 from gateway.fetch.domains import normalised
+from gateway.fetch.urls import parsed
 
 
 def host_of(url: str) -> str:
     """As the wire spells it; empty for a URL that can't be read, which nobody is asked for."""
     try:
-        return _normalised(URL(url).raw_host or "")
+        return _normalised(parsed(url).raw_host or "")
     except ValueError:
         return ""
 

@@ -10,6 +10,7 @@ from yarl import URL
 from gateway.fetch.addresses import AddressPolicy
 from gateway.fetch.domains import DomainPolicy
 from gateway.fetch.settings import FetchSettings
+from gateway.fetch.urls import UrlUnreadable, parsed
 
 FORBIDDEN_ADDRESS = "leads to an address that may not be connected to"
 
@@ -34,10 +35,10 @@ class FetchPolicy:
         None when only the look-up can tell, and for a URL that can't be read.
         """
         try:
-            parsed = URL(url)
-        except ValueError:
+            asked = url if isinstance(url, URL) else parsed(url)
+        except UrlUnreadable:
             return None
-        host, port = parsed.raw_host, parsed.port
+        host, port = asked.raw_host, asked.port
         if host is None or port is None:
             return None
         if not self.addresses.permits_host(host):

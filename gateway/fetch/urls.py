@@ -20,13 +20,13 @@ class UrlRefused(ValueError):
 
 def readable(url: str) -> URL:
     """`url` as it is asked: http or https, a host that can be looked up, no userinfo, no fragment."""
-    return _askable(_parsed(url))
+    return _askable(parsed(url))
 
 
 def next_hop(hop: URL, location: str) -> URL:
     """Where `location` in an answer from `hop` leads (RFC 9110, section 10.2.2); never from https to http."""
     try:
-        target = _askable(hop.join(_parsed(location)))
+        target = _askable(hop.join(parsed(location)))
     except UrlUnreadable as error:
         raise UrlUnreadable("redirects to what can't be read as a URL") from error
     if hop.scheme == "https" and target.scheme == "http":
@@ -34,10 +34,11 @@ def next_hop(hop: URL, location: str) -> URL:
     return target
 
 
-def _parsed(url: str) -> URL:
+def parsed(url: str) -> URL:
+    """`url` taken apart, whatever may be thought of it. Raises UrlUnreadable."""
     try:
         return URL(url)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # IndexError: brackets before an @, `http://[]@/`
         raise UrlUnreadable(INVALID) from error
 
 

@@ -30,7 +30,7 @@ def test_what_only_a_look_up_can_tell_is_not_forbidden_as_it_stands(url: str) ->
     assert POLICY.forbidden_as_it_stands(url) is None
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http:///x", "", "http://h:99999/"])
+@pytest.mark.parametrize("url", ["http://[::1", "http:///x", "", "http://h:99999/", "http://[]@/"])
 def test_what_is_unreadable_is_not_this_question(url: str) -> None:
     assert POLICY.forbidden_as_it_stands(url) is None
 
