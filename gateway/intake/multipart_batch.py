@@ -2,11 +2,11 @@
 called; a part called `options`, before them or behind, holds JSON. Parts pass as they arrive, nothing is kept."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from attrs import define, field
-from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, ParserError, ParserLimitReached, PushMultipartParser
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
@@ -21,6 +21,7 @@ _PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNOREC
 
 # What the parser tells: a part begins, a piece of its body, its end.
 _Event = MultipartSegment | bytes | bytearray | None
+_NO_EVENT: Final = b""
 
 
 async def multipart_batch(body: AsyncIterator[bytes], boundary: str, max_images: int) -> IncomingBatch:
@@ -52,9 +53,18 @@ async def multipart_batch(body: AsyncIterator[bytes], boundary: str, max_images:
     yield BatchOutline(tuple(images), options)
 
 
-def _parser(boundary: str) -> PushMultipartParser:
+class _Parser(PushMultipartParser):
+    """Refuses a line feed within a line of a head. The other sees it only where the line is cut before its end."""
+
+    def _on_segment_headerline(self, line: bytes) -> None:
+        if b"\n" in line:
+            raise ParserError("Invalid line break in segment header")
+        super()._on_segment_headerline(line)
+
+
+def _parser(boundary: str) -> _Parser:
     try:
-        return PushMultipartParser(boundary.encode("ascii"), header_charset=HEADER_CHARSET)
+        return _Parser(boundary.encode("ascii"), header_charset=HEADER_CHARSET)
     except (MultipartError, UnicodeEncodeError) as error:
         raise BadInput("The multipart boundary is broken.", code="bad_multipart", detail=str(error)) from None
 
@@ -82,7 +92,9 @@ class _Parts:
 
     _body: AsyncIterator[bytes]
     _parser: PushMultipartParser
-    _events: list[_Event] = field(factory=list)
+    _events: Iterator[_Event] = field(factory=lambda: iter(()))
+    _has_begun: bool = False
+    _has_ended: bool = False
     _in_part: bool = False
 
     async def next_part(self) -> PartNames | None:
@@ -90,10 +102,10 @@ class _Parts:
         async for _ in self.content():
             pass
         event = await self._next_event()
-        if isinstance(event, MultipartSegment):
-            self._in_part = True
-            return names_of(event)
-        return None
+        if not isinstance(event, MultipartSegment):
+            return None
+        self._in_part = True
+        return names_of(event)
 
     async def content(self) -> AsyncIterator[bytes]:
         """The present part's bytes; once."""
@@ -124,24 +136,41 @@ class _Parts:
 
     async def _next_event(self) -> _Event:
         """The next event; None is the end of a part, and between parts the end of the body."""
-        while not self._events:
+        while (event := self._next_told()) == _NO_EVENT:
             if self._parser.closed:
                 return None
             # An empty chunk tells the parser that the body ended; it raises when that is too early.
-            chunk = await anext(self._body, b"")
-            self._events = self._parsed(chunk)
-            if not chunk and not self._events:
-                return None
-        return self._events.pop()
+            chunk = await self._next_chunk()
+            self._has_ended = not chunk
+            self._events = self._parser.parse(chunk)
+        return event
 
-    def _parsed(self, chunk: bytes) -> list[_Event]:
-        """What the chunk tells, last event first."""
+    def _next_told(self) -> _Event:
+        """What the last chunk tells next, or _NO_EVENT. Where it is broken, all that stands before comes first."""
         try:
-            return list(self._parser.parse(chunk))[::-1]
+            return next(self._events, _NO_EVENT)
         except MultipartError as error:
             # The parser keeps it, and its traceback the parser and the chunk: together they would stay for long.
             self._parser.error = None
-            raise _broken(error, has_ended=not chunk) from None
+            raise _broken(error, has_ended=self._has_ended) from None
+
+    async def _next_chunk(self) -> bytes:
+        """Empty at the end of the body."""
+        if self._has_begun:
+            return await anext(self._body, b"")
+        self._has_begun = True
+        return await self._first_chunk()
+
+    async def _first_chunk(self) -> bytes:
+        """From the first delimiter on: what the parser makes of bytes before it depends on where they are cut."""
+        delimiter = b"\r\n--" + self._parser.boundary
+        held = b"\r\n"
+        async for chunk in self._body:
+            held += chunk
+            if (at := held.find(delimiter)) >= 0:
+                return held[at:]
+            held = held[1 - len(delimiter) :]
+        return b""
 
 
 def _broken(error: MultipartError, *, has_ended: bool) -> BadInput:

@@ -1,5 +1,6 @@
 import weakref
 from collections.abc import Sequence
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,31 @@ async def test_any_cutting_gives_the_same_images(contents, cuts):
     if any(b"--" + BORDER.encode() in content for content in contents):
         return
     assert await read(body, cuts=cuts) == [(f"{n}.jpg", content) for n, content in enumerate(contents)]
+
+
+CUT_ANYWHERE: Final[Sequence[Sequence[int]]] = ((), range(1, 400), *((at,) for at in range(1, 130)))
+"""Whole, in single bytes, and in two at each place of a head."""
+
+
+async def test_what_stands_before_the_first_part_is_passed_over_wherever_it_is_cut():
+    """The parser itself takes `--border` in the middle of a line for a part where it stands first in a piece."""
+    preamble = f"A form follows. x--{BORDER}\r\nContent-Disposition: form-data; name=x\r\n\r\n".encode()
+    body = preamble + an_image_part(b"one") + END
+    assert [await read(body, cuts=cuts) for cuts in CUT_ANYWHERE] == [[("a.jpg", b"one")]] * len(CUT_ANYWHERE)
+
+
+async def test_a_line_feed_in_a_line_of_a_head_is_refused_wherever_it_is_cut():
+    body = part('name="images"; filename="a.jpg"\r\r\n\nContent-Type: image/jpeg', b"one") + END
+    for cuts in CUT_ANYWHERE:
+        with pytest.raises(BadInput, match="not as RFC 7578"):
+            await read(body, cuts=cuts)
+
+
+async def test_the_first_of_several_faults_is_told_wherever_the_body_is_cut():
+    body = part('name="unknown"', b"x") + part("\r\nno header", b"")
+    for cuts in CUT_ANYWHERE:
+        with pytest.raises(BadInput, match="Unknown field"):
+            await read(body, cuts=cuts)
 
 
 async def test_a_body_that_is_left_unread_is_passed_over():
