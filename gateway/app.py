@@ -87,6 +87,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
                 *dead_letters.warnings(),
                 *parts.jobs.warnings,
                 *parts.objects.warnings,
+                *parts.downloader.warnings,
             ]
 
         yield AppContext(

@@ -1,27 +1,26 @@
 """A URL to a stream of bytes, from nowhere but where the policy allows.
 
-Promises: every connection, of every hop, is checked on the address that its socket connects to (`guard`); no more
-than `max_bytes` are handed on, and only of an answer that may be an image; no wait for the other side exceeds its
-bound, however it drips (`patience`); names are looked up without a thread (see `create`), so that a name server that
-hangs holds up no other download and no stop; nothing of ours (cookies, credentials, `.netrc`) goes out.
+Promises: every connection, of every hop, is checked on the address that its socket connects to (`guard`), unless the
+operator has it made by a proxy (`routes`); no more than `max_bytes` are handed on, and only of an answer that may be an
+image; no wait for the other side exceeds its bound, however it drips (`patience`); a name server that hangs holds up no
+other download and no stop; nothing of ours (cookies, credentials, `.netrc`) goes out.
 
 Left to others: whether the bytes are an image, trying again, and how many downloads run at once.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from attrs import frozen
 from yarl import URL
 
-from gateway.fetch.addresses import AddressPolicy
 from gateway.fetch.answers import demand_an_image, redirect_target, sent_too_much
-from gateway.fetch.failures import DownloadFailed, DownloadRefused, masked
-from gateway.fetch.guard import socket_factory
+from gateway.fetch.failures import DownloadFailed, DownloadRefused
 from gateway.fetch.patience import Patience
 from gateway.fetch.policy import FetchPolicy
+from gateway.fetch.routes import Routes
 from gateway.fetch.settings import FetchSettings
 from gateway.fetch.urls import UrlRefused, UrlUnreadable, next_hop, readable
 
@@ -30,7 +29,7 @@ from gateway.fetch.urls import UrlRefused, UrlUnreadable, next_hop, readable
 class Downloader:
     """Opens URLs for reading. Made by `create`, which also closes it."""
 
-    _session: aiohttp.ClientSession
+    _routes: Routes
     _policy: FetchPolicy
     _settings: FetchSettings
     _max_bytes: int
@@ -40,18 +39,18 @@ class Downloader:
     async def create(
         cls, settings: FetchSettings, *, max_bytes: int, resolver: AbstractResolver | None = None
     ) -> AsyncIterator["Downloader"]:
-        """Names are looked up as resolv.conf and /etc/hosts say unless there is a `resolver`, which its maker closes.
+        """Names are looked up as the system says unless there is a `resolver`, which its maker closes.
 
-        By c-ares (aiodns), not by getaddrinfo, which can't be cancelled: it keeps its thread, of which there are
-        few, and the end of the process waits for it. nsswitch.conf and its modules are not asked.
+        Raises ProxyUnusable.
         """
         policy = FetchPolicy.of(settings)
-        async with AsyncExitStack() as stack:
-            if resolver is None:
-                resolver = aiohttp.AsyncResolver()
-                stack.push_async_callback(resolver.close)
-            session = await stack.enter_async_context(_session(settings, policy.addresses, resolver))
-            yield cls(session, policy, settings, max_bytes)
+        async with Routes.open(settings, policy.addresses, resolver) as routes:
+            yield cls(routes, policy, settings, max_bytes)
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What makes the check of addresses worth less: a line each, for readyz."""
+        return self._routes.warnings
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -95,9 +94,9 @@ class Downloader:
     async def _ask(self, url: str, hop: URL, patience: Patience) -> aiohttp.ClientResponse:
         reason = self._policy.forbidden_as_it_stands(hop)
         if reason is not None:
-            raise DownloadRefused(url, reason, detail=masked(str(hop)))
+            raise DownloadRefused(url, reason)
         async with patience.waiting():
-            return await self._session.get(hop, allow_redirects=False)
+            return await self._routes.get(hop)
 
     async def _body(
         self, url: str, response: aiohttp.ClientResponse, patience: Patience
@@ -115,22 +114,3 @@ class Downloader:
 async def _next_chunk(response: aiohttp.ClientResponse, patience: Patience) -> bytes:
     async with patience.waiting():
         return await response.content.readany()
-
-
-def _session(
-    settings: FetchSettings, addresses: AddressPolicy, resolver: AbstractResolver
-) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(socket_factory=socket_factory(addresses), resolver=resolver, limit=0),
-        timeout=aiohttp.ClientTimeout(
-            total=None, connect=settings.connect_timeout_s, sock_read=settings.read_timeout_s
-        ),
-        headers={
-            "Accept": "image/jpeg, image/png, image/*;q=0.5",
-            "Accept-Encoding": "identity",
-            "User-Agent": settings.user_agent,
-        },
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,  # through a proxy, the guard would see the proxy's address alone
-    )

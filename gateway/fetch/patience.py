@@ -1,6 +1,7 @@
 """One download's waits for the other side: how long they may take in all, and what their failures mean."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from gateway.fetch.settings import FetchSettings
 from gateway.fetch.urls import INVALID
 
 _BROKEN = "broke the connection"
+_BY_PROXY = "was not reached by the proxy"
 
 
 @frozen
@@ -31,6 +33,8 @@ _MEANINGS = (
     _Meaning(aiohttp.ConnectionTimeoutError, "did not accept a connection within {connect_timeout_s:g} s"),
     _Meaning(aiohttp.SocketTimeoutError, "was silent for {read_timeout_s:g} s"),
     _Meaning(TimeoutError, "took longer than {total_timeout_s:g} s"),
+    _Meaning(aiohttp.ClientProxyConnectionError, _BY_PROXY),
+    _Meaning(aiohttp.ClientHttpProxyError, _BY_PROXY),
     _Meaning(aiohttp.ClientConnectorCertificateError, "has no valid TLS certificate", retryable=False),
     _Meaning(aiohttp.ClientSSLError, "did not agree on TLS", retryable=False),
     _Meaning(aiohttp.ClientConnectorDNSError, "has a host whose name was not found"),
@@ -80,6 +84,10 @@ class Patience:
 
 
 def _shown(error: BaseException) -> str:
-    """For the log; the texts of other errors than the system's hold URLs with their queries, and bodies."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
-    return type(error).__name__ + (f": {cause}" if cause else "")
+    """For the log: no texts of errors, for these hold addresses, URLs with their queries, and bodies."""
+    kind = type(error).__name__
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"{kind}: {error.status}"
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    name = errno.errorcode.get(number or 0)
+    return f"{kind}: {name}" if name else kind

@@ -59,4 +59,6 @@ class FetchSettings:
     concurrency: int = field(default=8, validator=validators.ge(1))
     per_host: int = field(default=4, validator=validators.ge(1))
     """Of these, from one host: the one in the URL that was sent."""
+    proxy_from_environment: bool = False
+    """Ask by the proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name: addresses are theirs to check then."""
     user_agent: str = field(default="batch-gateway", validator=validators.matches_re(r"[\x20-\x7e]+"))

@@ -10,6 +10,7 @@ from attrs import fields
 
 from gateway.analyzer.chosen import chosen_providers
 from gateway.analyzer.vision.settings import VisionSettings
+from gateway.fetch.proxies import Proxies
 from gateway.settings.composed import Role, Settings
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ def tell(doubts: Sequence[str]) -> None:
 def of_gateway(settings: Settings) -> Sequence[str]:
     """A sentence for each, with what to change."""
     built_in = [role for role in Role if settings.of(role).kind == "built_in"]
-    found = list(_of_results(settings, built_in))
+    found = [*_of_results(settings, built_in), *_of_proxies(settings)]
     return [*_of_vision(settings), *found] if Role.ANALYZER in built_in else found
 
 
@@ -57,6 +58,14 @@ def _of_results(settings: Settings, built_in: Sequence[Role]) -> Iterator[str]:
                 f"jobs.result_timeout_s = {result_s:g} sends an image again that may still be in work, for "
                 f"{role}.timeout_s = {image_s:g} is longer: it should be the shorter one"
             )
+
+
+def _of_proxies(settings: Settings) -> Iterator[str]:
+    if settings.fetch.proxy_from_environment and not Proxies.of_environment():
+        yield (
+            "fetch.proxy_from_environment is on, and neither HTTP_PROXY nor HTTPS_PROXY is set: downloads go without a "
+            "proxy"
+        )
 
 
 def _said(vision: VisionSettings) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.analyzer.chosen import lacks_a_key
+from gateway.fetch.proxies import Proxies, ProxyUnusable
 from gateway.settings.composed import Role, Settings
 from gateway.settings.existing_names import MINIO_ENDPOINT, RABBITMQ_URL
 from gateway.settings.sources import Given, SettingsError, variable_name
@@ -47,6 +48,7 @@ def check_gateway(settings: Settings) -> None:
             _check_reach(settings, f"{role}.kind = external")
     _check_keys(settings)
     _check_connections(settings)
+    _check_proxies(settings)
     if settings.analyzer.kind == "built_in":
         _check_vision(settings)
 
@@ -99,3 +101,11 @@ def _check_connections(settings: Settings) -> None:
             f"http.max_downloads = {downloads} needs object_store.connections = {2 * downloads} or more, and it is "
             f"{connections}: slow downloads could keep the gateway from its object store"
         )
+
+
+def _check_proxies(settings: Settings) -> None:
+    if settings.fetch.proxy_from_environment:
+        try:
+            Proxies.of_environment()
+        except ProxyUnusable as error:
+            raise SettingsError(f"fetch.proxy_from_environment is on, and {error}") from error

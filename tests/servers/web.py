@@ -8,6 +8,7 @@ by waiting: leaving the block cancels them.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
@@ -38,6 +39,7 @@ class Site:
     host: str
     port: int
     pages: dict[str, Page]
+    scheme: str = "http"
     accepted: int = 0
     requests: list[Request] = field(factory=list)
     closed_by_client: asyncio.Event = field(factory=asyncio.Event)
@@ -48,23 +50,24 @@ class Site:
         return f"{self.host}/32"
 
     def url(self, path: str, *, host: str | None = None) -> str:
-        return f"http://{host or self.host}:{self.port}{path}"
+        return f"{self.scheme}://{host or self.host}:{self.port}{path}"
 
 
 @asynccontextmanager
 async def web_server(
-    pages: Mapping[str, Page] = {}, *, host: str = HOST, port: int = 0
+    pages: Mapping[str, Page] = {}, *, host: str = HOST, port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Site]:
     """`pages` by target; every other target is answered 404."""
-    site = Site(host, port or free_port(), dict(pages))
+    site = Site(host, port or free_port(), dict(pages), scheme="http" if tls is None else "https")
 
     def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         site.accepted += 1
         connection = asyncio.create_task(_serve(site, reader, writer))
         site.connections.add(connection)
         connection.add_done_callback(site.connections.discard)
+        connection.add_done_callback(lambda _: writer.close())  # also where it was cancelled before it began
 
-    server = await asyncio.start_server(serve, site.host, site.port)
+    server = await asyncio.start_server(serve, site.host, site.port, ssl=tls)
     try:
         yield site
     finally:
@@ -117,10 +120,8 @@ async def _serve(site: Site, reader: asyncio.StreamReader, writer: asyncio.Strea
         request = _parsed(await reader.readuntil(b"\r\n\r\n"))
         site.requests.append(request)
         await _write_page(site, request, reader, writer)
-    except (ConnectionError, asyncio.IncompleteReadError):
+    except (OSError, asyncio.IncompleteReadError):
         site.closed_by_client.set()
-    finally:
-        writer.close()
 
 
 async def _write_page(

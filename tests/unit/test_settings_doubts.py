@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.settings import Role, Settings, doubts, load
+from tests.environment import without_proxies
 
 
 def settings(**variables: str) -> Settings:
@@ -97,3 +98,13 @@ def test_each_doubt_is_a_warning_of_the_log() -> None:
     with capture_logs() as lines:
         doubts.tell(["one", "two"])
     assert [(line["log_level"], line["reason"]) for line in lines] == [("warning", "one"), ("warning", "two")]
+
+
+def test_a_proxy_that_is_to_be_used_and_is_not_named_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_proxies(monkeypatch)
+    (doubt,) = of_gateway(GATEWAY_FETCH_PROXY_FROM_ENVIRONMENT="true")
+    assert doubt.startswith(
+        "fetch.proxy_from_environment is on, and neither HTTP_PROXY nor HTTPS_PROXY is set"
+    )
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    assert of_gateway(GATEWAY_FETCH_PROXY_FROM_ENVIRONMENT="true") == []
