@@ -1,0 +1,237 @@
+"""One task reads, several work: what is asked for when, and how all of it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+from attrs import define, field
+
+from gateway.errors import BadInput, TooSlow, Unavailable
+from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
+from gateway.jobs.accepting.overlapping import for_each_sent
+
+OUTLINE = BatchOutline((ImageOutline("a"), ImageOutline("b")))
+
+
+async def body_of(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def batch_of(images: int, *, then: BaseException | None = None) -> IncomingBatch:
+    for index in range(images):
+        yield SentImage(index, body_of(b"a", b"b"))
+    if then is not None:
+        raise then
+    yield OUTLINE
+
+
+async def let_others_run() -> None:
+    """Until all that can go on has done so."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@define(eq=False)
+class Putting:
+    """Work that reads its image, then goes on until it may end."""
+
+    may_end: set[int] = field(factory=set)
+    read: list[int] = field(factory=list)
+    ended: list[int] = field(factory=list)
+    under_way: int = 0
+    most: int = 0
+    _changed: asyncio.Event = field(factory=asyncio.Event)
+
+    async def __call__(self, sent: SentImage) -> None:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            async for _ in sent.body:
+                pass
+            self.read.append(sent.index)
+            while sent.index not in self.may_end:
+                await self._changed.wait()
+                self._changed.clear()
+        finally:
+            self.under_way -= 1
+            self.ended.append(sent.index)
+
+    async def let_end(self, *indices: int) -> None:
+        for index in indices:
+            self.may_end.add(index)
+            self._changed.set()
+            await let_others_run()
+
+
+class TestOverlap:
+    async def test_the_next_is_read_while_the_one_before_is_still_worked_on(self):
+        putting = Putting()
+        task = asyncio.create_task(for_each_sent(batch_of(2), putting, at_once=2))
+        await let_others_run()
+        assert (putting.read, putting.ended) == ([0, 1], [])
+        await putting.let_end(1, 0)
+        assert await task is OUTLINE
+        assert sorted(putting.ended) == [0, 1]
+
+    async def test_it_has_a_bound(self):
+        putting = Putting()
+        task = asyncio.create_task(for_each_sent(batch_of(5), putting, at_once=3))
+        await let_others_run()
+        assert putting.read == [0, 1, 2]
+        putting.may_end |= {0, 1, 2, 3, 4}
+        while not task.done():
+            await putting.let_end(0)
+        assert (putting.most, sorted(putting.ended)) == (3, [0, 1, 2, 3, 4])
+
+    async def test_nothing_is_asked_for_while_a_body_is_still_read(self):
+        asked: list[str] = []
+        may_go_on = asyncio.Event()
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            yield b"a"
+            await may_go_on.wait()
+            yield b"b"
+
+        async def batch() -> IncomingBatch:
+            asked.append("first")
+            yield SentImage(0, slow_body())
+            asked.append("second")
+            yield SentImage(1, body_of(b"c"))
+            yield OUTLINE
+
+        putting = Putting({0, 1})
+        task = asyncio.create_task(for_each_sent(batch(), putting, at_once=4))
+        await let_others_run()
+        assert asked == ["first"]
+        may_go_on.set()
+        await task
+        assert asked == ["first", "second"]
+
+    async def test_a_body_that_its_work_leaves_early_is_not_waited_for(self):
+        async def leave(sent: SentImage) -> None:
+            await anext(sent.body)
+
+        assert await for_each_sent(batch_of(3), leave, at_once=1) is OUTLINE
+
+
+class TestTrouble:
+    async def test_one_ends_all_and_is_what_is_raised(self):
+        putting = Putting()
+
+        async def work(sent: SentImage) -> None:
+            if sent.index == 2:
+                raise Unavailable("down")
+            await putting(sent)
+
+        with pytest.raises(Unavailable, match="down"):
+            await for_each_sent(batch_of(4), work, at_once=4)
+        assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
+
+    async def test_it_does_not_wait_for_a_sender_that_is_silent(self):
+        read = asyncio.Event()
+
+        async def batch() -> IncomingBatch:
+            yield SentImage(0, body_of(b"a"))
+            read.set()
+            await asyncio.Event().wait()
+            yield OUTLINE
+
+        async def work(sent: SentImage) -> None:
+            async for _ in sent.body:
+                pass
+            await read.wait()
+            raise Unavailable("down")
+
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable, match="down"):
+                await for_each_sent(batch(), work, at_once=4)
+
+    async def test_of_the_batch_it_ends_the_work_before_it_is_raised(self):
+        putting = Putting()
+        with pytest.raises(BadInput, match="too many"):
+            await for_each_sent(batch_of(2, then=BadInput("too many")), putting, at_once=4)
+        assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
+
+    @pytest.mark.parametrize("trouble", [TooSlow("slow"), ConnectionResetError(), BadInput("broken")])
+    async def test_of_a_body_is_raised_as_it_is(self, trouble: Exception):
+        async def broken() -> AsyncIterator[bytes]:
+            yield b"a"
+            raise trouble
+
+        async def batch() -> IncomingBatch:
+            yield SentImage(0, body_of(b"a"))
+            yield SentImage(1, broken())
+            yield OUTLINE
+
+        with pytest.raises(type(trouble)) as caught:
+            await for_each_sent(batch(), Putting(), at_once=4)
+        assert caught.value is trouble
+
+    async def test_the_first_is_raised_though_others_meet_trouble_as_they_are_ended(self):
+        async def work(sent: SentImage) -> None:
+            try:
+                async for _ in sent.body:
+                    pass
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                raise Unavailable("met while it cleaned up") from None
+
+        with pytest.raises(BadInput, match="too many"):
+            await for_each_sent(batch_of(2, then=BadInput("too many")), work, at_once=4)
+
+    async def test_a_bug_is_raised_as_it_is(self):
+        async def work(sent: SentImage) -> None:
+            raise KeyError(sent.index)
+
+        with pytest.raises(KeyError):
+            await for_each_sent(batch_of(2), work, at_once=4)
+
+
+class TestCancelled:
+    async def test_all_work_has_ended_before_the_batch_can_be_closed(self):
+        putting, closed_with = Putting(), list[int]()
+
+        async def batch() -> IncomingBatch:
+            try:
+                async for member in batch_of(3):
+                    yield member
+            finally:
+                closed_with.append(putting.under_way)
+
+        async def run() -> None:
+            async with aclosing(batch()) as members:
+                await for_each_sent(members, putting, at_once=2)
+
+        task = asyncio.create_task(run())
+        await let_others_run()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (closed_with, putting.under_way) == ([0], 0)
+
+    async def test_while_it_waits_for_the_sender(self):
+        async def batch() -> IncomingBatch:
+            async for member in batch_of(2):
+                if isinstance(member, SentImage):
+                    yield member
+            await asyncio.Event().wait()
+
+        putting = Putting()
+        task = asyncio.create_task(for_each_sent(batch(), putting, at_once=4))
+        await let_others_run()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
+
+    async def test_the_task_is_not_left_as_one_that_is_to_end(self):
+        async def work(_: SentImage) -> None:
+            raise Unavailable("down")
+
+        with pytest.raises(Unavailable):
+            await for_each_sent(batch_of(2), work, at_once=4)
+        this = asyncio.current_task()
+        assert this is not None
+        assert this.cancelling() == 0
