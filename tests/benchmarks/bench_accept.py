@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from gateway.adapters.job_store.database import open_database
 from gateway.adapters.job_store.recent import RecentJobs
@@ -20,6 +19,7 @@ from gateway.domain.job import Status
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.ports.clock import SystemClock
 from tests.benchmarks.interleaved import interleaved
+from tests.benchmarks.on_disk import folder_on_disk
 from tests.benchmarks.row import Row, at_least, at_most
 from tests.builders import NOW, an_accepted_job, complete
 
@@ -32,11 +32,8 @@ Post = Callable[[Change], Awaitable[object]]
 
 
 async def run() -> list[Row]:
-    # Beside the sources and not in the system's temporary folder, which may be memory, where a sync costs nothing.
-    build = Path(__file__).parents[2] / "build"
-    build.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=build) as folder:
-        return [await accepts(Path(folder)), *await kept_jobs(Path(folder))]
+    with folder_on_disk() as folder:
+        return [await accepts(folder), *await kept_jobs(folder)]
 
 
 async def accepts(folder: Path) -> Row:

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -39,6 +38,7 @@ from gateway.telemetry.logs import LogSettings, set_up_logs
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 from tests.benchmarks.interleaved import interleaved
+from tests.benchmarks.on_disk import folder_on_disk
 from tests.benchmarks.row import Row, at_least
 from tests.builders import NOW, a_job, an_accepted_job
 from tests.servers.rabbitmq import RabbitMQ, running_rabbitmq
@@ -54,11 +54,9 @@ PERSISTENT = 2
 async def run() -> list[Row]:
     set_up_logs(LogSettings())  # as the gateway does: a line that nobody wants costs little
     gc.freeze()  # likewise, for both sides
-    build = Path(__file__).parents[2] / "build"
-    build.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=build) as folder:
-        async with running_rabbitmq(Path(folder) / "rabbitmq") as node:
-            sides = Sides(node, Path(folder))
+    with folder_on_disk() as folder:
+        async with running_rabbitmq(folder / "rabbitmq") as node:
+            sides = Sides(node, folder)
             return [await publishes(sides), await results(sides)]
 
 

@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import aiormq
 import orjson
@@ -23,6 +22,7 @@ from attrs import define, field
 from gateway.adapters.job_store.recent import MAX_BYTES
 from tests.benchmarks.bench_embedded import tree_pss_mb
 from tests.benchmarks.bench_post import PATH, batch_of_one
+from tests.benchmarks.on_disk import folder_on_disk
 from tests.benchmarks.posting import Posted, post
 from tests.benchmarks.row import Row, at_least, at_most
 from tests.servers.gateway import Gateway, running_gateway
@@ -41,11 +41,8 @@ PERSISTENT = 2
 
 
 async def run() -> list[Row]:
-    # Beside the sources and not in the system's temporary folder, which may be memory, where a sync costs nothing.
-    build = Path(__file__).parents[2] / "build"
-    build.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=build) as folder:
-        return await minute(Path(folder))
+    with folder_on_disk() as folder:
+        return await minute(folder)
 
 
 async def minute(folder: Path) -> list[Row]:
