@@ -148,6 +148,7 @@ def _submit(parts: Parts, keep: Keep, idempotent: IdempotentRequests) -> Submit:
         ledger=parts.ledger,
         keep=keep,
         undo=undo,
+        reuse=_reuse(parts),
         idempotent=idempotent,
         clock=parts.clock,
         urls=FetchPolicy.of(settings.fetch),

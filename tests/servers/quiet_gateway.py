@@ -39,6 +39,7 @@ from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.dead_letters.requeue import Requeue
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
+from gateway.jobs.reuse import Reuse
 from gateway.ports.clock import SystemClock
 from gateway.ports.object_store import Bucket, ObjectKey
 from gateway.settings import Settings
@@ -152,6 +153,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         ledger=ledger,
         keep=Keep(reserved, originals, in_flight),
         undo=Undo(objects, jobs, clock, late_s=settings.object_store.timeout_s, puts_are_repeated=False),
+        reuse=Reuse(jobs, objects, clock, is_on=settings.jobs.reuse),
         idempotent=idempotent,
         clock=clock,
         urls=FetchPolicy.of(settings.fetch),

@@ -17,7 +17,7 @@ import structlog
 from attrs import define, evolve
 
 from gateway.domain.attempt import new_trace_id
-from gateway.domain.job import Image, Status
+from gateway.domain.job import Image, Job, Status
 from gateway.domain.job_id import new_job_id
 from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import receipt_of
@@ -34,6 +34,7 @@ from gateway.jobs.accepting.keep import Keep, recognise
 from gateway.jobs.accepting.overlapping import for_each_sent
 from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.ledger import Ledger
+from gateway.jobs.reuse import Reuse
 from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.clock import Clock
 
@@ -49,6 +50,7 @@ class Submit:
     _ledger: Ledger
     _keep: Keep
     _undo: Undo
+    _reuse: Reuse
     _idempotent: IdempotentRequests
     _clock: Clock
     _urls: FetchPolicy
@@ -125,12 +127,10 @@ class Submit:
         return Image(index=index, original_filename=name, trace_id=trace_id, source_url=url)
 
     async def _commit(self, draft: Draft, images: Sequence[Image], turn: Turn) -> Accepted:
-        now = self._clock.now()
-        job_id = new_job_id(now)
-        change = accept(job_id, images, now, draft.options)
-        companions = turn.companions(draft.asked, change.job)
         try:
-            await self._ledger.add(change, reserved=draft.used, companions=companions)
+            job = await self._reuse.committed(
+                images, draft.options, lambda images: self._add(draft, images, turn)
+            )
         except AlreadyAnswered:
             await self._undo_all(draft)
             return await turn.repeated(draft.asked)
@@ -139,8 +139,15 @@ class Submit:
             raise
         # A commit that is cancelled may have been made, so nothing of it is undone: the reservations stand only if
         # it was not, and then the cleaner removes what lies under them.
-        log.info("job accepted", job_id=job_id, images=len(images), failed=change.job.counts.failed)
-        return Accepted(receipt_of(change.job))
+        log.info("job accepted", job_id=job.job_id, images=len(images), failed=job.counts.failed)
+        return Accepted(receipt_of(job))
+
+    async def _add(self, draft: Draft, images: Sequence[Image], turn: Turn) -> Job:
+        now = self._clock.now()
+        change = accept(new_job_id(now), images, now, draft.options)
+        companions = turn.companions(draft.asked, change.job)
+        await self._ledger.add(change, reserved=draft.used, companions=companions)
+        return change.job
 
     async def _undo_all(self, draft: Draft) -> None:
         await self._undo(draft.used, gave_up_a_put=draft.gave_up_a_put)

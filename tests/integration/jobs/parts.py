@@ -80,6 +80,7 @@ class Parts:
             ledger=self.ledger,
             keep=Keep(self.reserved, self.originals, self.in_flight),
             undo=Undo(self.objects, self.jobs, self.clock, LATE_S, self.puts_are_repeated),
+            reuse=self.reuse,
             idempotent=self.idempotent,
             clock=self.clock,
             urls=FetchPolicy(),
