@@ -88,7 +88,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             hub=hub,
             latest=latest,
             ledger=Ledger(jobs, hub, latest),
-            originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.max_pixels),
+            originals=Originals(objects, settings.intake.max_image_bytes, settings.intake.image_limits),
             processed=ProcessedImages(objects),
         )
 

@@ -1,42 +1,58 @@
-"""Whether a stream of bytes is a whole JPEG or PNG, and how large its picture is.
+"""Whether a stream of bytes is a whole JPEG or PNG and nothing else, and how large its picture is.
 
-Reads the structure alone, as the bytes pass by: nothing is decoded, a few bytes are held, and image data is
-crossed in bulk. The verdict does not depend on where the chunks are cut. Bytes after the end are tolerated: some
-cameras put more pictures there. What it lets pass is well-formed, not necessarily decodable.
+Reads the structure alone, as the bytes pass by: no picture is decoded, and some kilobytes are held. Image data of a
+JPEG is crossed in bulk, that of a PNG unpacked piece by piece, counted and forgotten. The verdict does not depend on
+where the chunks are cut. What it lets pass is well-formed, not necessarily decodable.
 """
 
 from copy import copy
+from typing import cast
 
 from attrs import frozen
 
 from gateway.errors import ContentError
-from gateway.images.signatures import HEAD_BYTES, ImageType, image_type, refusal
-from gateway.images.structure import ByteReader, Steps, damaged, jpeg_size, png_size
+from gateway.images.byte_reader import START_BYTES, ByteReader, Steps
+from gateway.images.foreign import disguised_format
+from gateway.images.jpeg import jpeg_extent
+from gateway.images.limits import MAX_PIXELS, STRUCTURE_ALONE, ImageLimits
+from gateway.images.png import png_extent
+from gateway.images.refusals import disguised
+from gateway.images.signatures import (
+    HEAD_BYTES,
+    MORE_HEAD_BYTES,
+    ImageType,
+    image_type,
+    is_told_by,
+    refusal,
+)
+from gateway.images.trailing import pass_over_trailing_data
 
-__all__ = ["MAX_PIXELS", "ImageFacts", "ImageType", "Inspector"]
+__all__ = ["MAX_PIXELS", "STRUCTURE_ALONE", "ImageFacts", "ImageLimits", "ImageType", "Inspector"]
 
-MAX_PIXELS = 100_000_000
+_DEFAULTS = ImageLimits()
 
 
 @frozen
 class ImageFacts:
-    """What an image is: its type by content, its size in pixels as stored (before any EXIF rotation)."""
+    """What an image is: its type by content, its size in pixels as stored (before any EXIF rotation), its frames."""
 
     type: ImageType
     width: int
     height: int
+    frames: int = 1
 
 
 class Inspector:
     """Takes the bytes of one image as they come; `finish()` says what it is.
 
-    Both `feed` and `finish` raise ContentError as soon as it is clear that the image is refused (codes
-    `not_an_image`, `unsupported_type`, `damaged`, `too_many_pixels`), and again at each later call.
+    Both `feed` and `finish` raise ContentError as soon as it is clear that the image is refused, and again at each
+    later call: codes `not_an_image`, `unsupported_type`, `damaged`, `decompression_bomb`, `too_many_pixels`,
+    `too_many_frames`, `too_much_metadata`, `trailing_data`, `polyglot`.
     """
 
-    def __init__(self, *, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, limits: ImageLimits = _DEFAULTS) -> None:
         self.type: ImageType | None = None
-        self._max_pixels = max_pixels
+        self._limits = limits
         self._data = ByteReader()
         self._steps = self._inspect()
         self._facts: ImageFacts | None = None
@@ -46,12 +62,12 @@ class Inspector:
         """Whether to feed `chunk` may keep a CPU busy, as a PNG's image data does: then feed it in a thread."""
         if self._facts is not None or self._error is not None:
             return False
-        kind = self.type or image_type(self._data.peek() + chunk[:HEAD_BYTES])
+        kind = self.type or image_type(self._data.peek(HEAD_BYTES) + chunk[:HEAD_BYTES])
         return kind is ImageType.PNG
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes; once the first 16 came, at the latest, `type` is known."""
-        if self._facts is None and self._error is None:
+        """Take the next bytes; once the first 16 of an image came, at the latest, `type` is known."""
+        if self._error is None:
             self._data.add(chunk)
             self._step()
         if self._error is not None:
@@ -59,34 +75,50 @@ class Inspector:
 
     def finish(self) -> ImageFacts:
         """What the image is, now that all its bytes were fed."""
+        if self._error is None and not self._data.has_ended:
+            self._data.end()
+            self._step()
         if self._error is not None:
             raise copy(self._error)
-        if self._facts is not None:
-            return self._facts
-        raise damaged("it ends too early, as if cut off") if self.type else refusal(self._data.peek())
+        return cast(ImageFacts, self._facts)  # there is a verdict once the bytes have ended
 
     def _step(self) -> None:
         """Go on until the bytes are used up or the verdict stands."""
         try:
-            next(self._steps)
-        except StopIteration as stop:
-            self._facts = stop.value
+            next(self._steps, None)
         except ContentError as error:
-            # Neither kept with a traceback nor raised itself: it would hold us, and whoever feeds us with the image.
-            self._error = error.with_traceback(None)
+            # A copy knows no traceback: it would hold us, and whoever feeds us with the image.
+            self._error = copy(error)
         finally:
             self._data.drop_read()
 
-    def _inspect(self) -> Steps[ImageFacts]:
+    def _inspect(self) -> Steps[None]:
         self.type = yield from _recognised(self._data)
-        walk = jpeg_size if self.type is ImageType.JPEG else png_size
-        width, height = yield from walk(self._data, self._max_pixels)
-        return ImageFacts(self.type, width, height)
+        walk = jpeg_extent if self.type is ImageType.JPEG else png_extent
+        try:
+            extent = yield from walk(self._data, self._limits)
+        except ContentError as error:
+            yield from _explain(error, self.type, self._data)
+            raise
+        self._facts = ImageFacts(self.type, extent.width, extent.height, extent.frames)
+        yield from pass_over_trailing_data(self._data, self._limits)
 
 
 def _recognised(data: ByteReader) -> Steps[ImageType]:
     while not (found := image_type(head := data.peek(HEAD_BYTES))):
-        if len(head) == HEAD_BYTES:
-            raise refusal(head)
+        if data.has_ended or (len(head) == HEAD_BYTES and is_told_by(head)):
+            raise refusal(data.peek(MORE_HEAD_BYTES))
+        if len(data.peek(MORE_HEAD_BYTES)) == MORE_HEAD_BYTES:
+            raise refusal(data.peek(MORE_HEAD_BYTES))
         yield
     return found
+
+
+def _explain(error: ContentError, kind: ImageType, data: ByteReader) -> Steps[None]:
+    """Raise what says more if the damaged image is another file behind an image's first bytes."""
+    if error.code != "damaged":
+        return
+    while len(data.start) < START_BYTES and not data.has_ended:
+        yield
+    if looks_like := disguised_format(data.start.removeprefix(kind.signature)):
+        raise disguised(kind.name, looks_like)

@@ -12,7 +12,7 @@ from attrs import define, field
 
 from gateway.domain.job import Original
 from gateway.errors import ContentError
-from gateway.images.inspect import Inspector
+from gateway.images.inspect import ImageLimits, Inspector
 from gateway.images.signatures import ImageType
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 
@@ -75,7 +75,7 @@ class Originals:
 
     _objects: ObjectStore
     _max_bytes: int
-    _max_pixels: int
+    _limits: ImageLimits
 
     @property
     def put_bytes(self) -> int:
@@ -87,7 +87,7 @@ class Originals:
 
         Raises ContentError for bytes that are no good image; what the store and the content's body raise.
         """
-        passage = _Passage(content, Inspector(max_pixels=self._max_pixels), self._max_bytes)
+        passage = _Passage(content, Inspector(self._limits), self._max_bytes)
         kind = await passage.recognise()
         key = original_key(trace_id, kind)
         stored = await self._objects.put(

@@ -8,14 +8,13 @@ module that imports it, when a tag is to be written. It is the extra `processor`
 """
 
 import contextlib
-import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import ContentError
 from gateway.failure_codes import TAGGING_FAILED
-from gateway.images.inspect import Inspector
+from gateway.images.inspect import STRUCTURE_ALONE, Inspector
 from gateway.images.signatures import image_type
 from gateway.installing import how_to_install
 from gateway.metadata import Metadata, MetadataPolicy
@@ -74,7 +73,7 @@ def write_tags(image: bytes, words: Metadata, policy: MetadataPolicy = AUTO) -> 
 
 def _check_whole(image: bytes) -> None:
     """Nothing is written into what is cut off or damaged: nobody could tell what of it is the picture."""
-    inspector = Inspector(max_pixels=sys.maxsize)
+    inspector = Inspector(STRUCTURE_ALONE)
     try:
         inspector.feed(image)
         inspector.finish()

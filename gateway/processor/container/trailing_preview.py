@@ -6,11 +6,12 @@ none, or several that could be it, nothing is changed. Pure.
 """
 
 import struct
-import sys
 from typing import Final
 
 from gateway.errors import ContentError
-from gateway.images.structure import ByteReader, jpeg_size
+from gateway.images.byte_reader import ByteReader
+from gateway.images.jpeg import jpeg_extent
+from gateway.images.limits import STRUCTURE_ALONE
 from gateway.processor.container.parts import EXIF, Part, parts
 
 _PREVIEW_START: Final = b"\xff\xd8\xff"
@@ -41,7 +42,7 @@ def _preview_from_end(jpeg: bytes) -> int:
     reader = ByteReader()
     reader.add(jpeg)
     try:
-        for _ in jpeg_size(reader, sys.maxsize):
+        for _ in jpeg_extent(reader, STRUCTURE_ALONE):
             return 0  # it goes on where the file ends
     except ContentError:
         return 0

@@ -125,7 +125,7 @@ class Parts:
 
     @property
     def originals(self) -> Originals:
-        return Originals(self.objects, self.intake.max_image_bytes, self.intake.max_pixels)
+        return Originals(self.objects, self.intake.max_image_bytes, self.intake.image_limits)
 
     @property
     def reuse(self) -> Reuse:
