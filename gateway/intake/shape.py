@@ -17,7 +17,11 @@ def read_json(document: bytes | bytearray | str, name: str) -> Any:
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as error:
-        raise BadInput(f"The {name} is not JSON: {error}.", code="not_json") from None
+        raise not_json(name, str(error)) from None
+
+
+def not_json(name: str, why: str) -> BadInput:
+    return BadInput(f"The {name} is not JSON: {why}.", code="not_json")
 
 
 def refuse_any(faults: Sequence[Fault]) -> None:

@@ -114,7 +114,7 @@ class TestAccepted:
 WRONG_SHAPES: dict[str, tuple[Any, str, str]] = {
     "no images field": ({}, "missing", "images is missing"),
     "no images": ({"images": []}, "no_images", "1 to 100 images, not 0"),
-    "101 images": ({"images": [{"url": "https://example.com/a.jpg"}] * 101}, "too_many_images", "not 101"),
+    "101 images": ({"images": [{"url": "https://example.com/a.jpg"}] * 101}, "too_many_images", "not more"),
     "an array": ([], "wrong_type", "must be an object"),
     "images of a wrong type": ({"images": "a.jpg"}, "wrong_type", "images must be an array"),
     "an image of a wrong type": ({"images": [7]}, "wrong_type", "/images/0"),
