@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.adapters.job_store import backlog, search
+from gateway.adapters.job_store import backlog, reuse, search
 from gateway.adapters.job_store.companions import LETTERS
 from gateway.adapters.job_store.database import open_database
 from gateway.adapters.job_store.unit_of_work import DELETE_KEYWORDS
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Stage, Status
+from gateway.domain.options import BatchOptions
+from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.builders import NOW
 
 JOBS = 100_000
@@ -103,6 +105,17 @@ def test_a_page_of_dead_letters_and_their_number_are_told_by_an_index_of_those_t
     assert [step for step in touched if " INDEX dead_letters_shown" not in step] == []
 
 
+REUSED = {"sha256s": "[]", "options": None, "mine": "[]", "withdrawn": "[]", "object_key": ""}
+
+
+@pytest.mark.parametrize("query", [reuse.FIND, reuse.SHARED_WITH_OTHERS, reuse.IS_SHARED])
+def test_what_is_reused_is_found_along_indexes(connection: sqlite3.Connection, query: str):
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", REUSED)]
+    touched = [step for step in plan if re.search(r"\b(images|jobs|shared_processed|mine|others)\b", step)]
+    assert touched
+    assert [step for step in touched if not re.match("SEARCH .* USING ", step)] == []
+
+
 class Steps:
     """Counts what the database's machine does, in thousands of its instructions."""
 
@@ -134,7 +147,9 @@ def test_overdue_and_old_images_are_told_in_few_steps_however_much_waits(connect
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
-    """A hundred thousand jobs of one image: all of them completed and found by "all", one in a thousand by "few"."""
+    """A hundred thousand jobs of one image: all of them completed, of one content and found by "all", one in a thousand
+    by "few".
+    """
     path: Path = tmp_path_factory.mktemp("search") / "jobs.sqlite"
     database = open_database(path, "normal")
     try:
@@ -145,7 +160,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connecti
         database.close()
 
 
-IMAGE = '{"index": 0, "original_filename": "a.jpg", "trace_id": "b-1", "status": "completed"}'
+SHA256 = "9f" * 32
+IMAGE = f"""{{
+    "index": 0, "original_filename": "a.jpg", "trace_id": "b-1", "status": "completed", "processed_path": "b-1/a.jpg",
+    "original": {{"key": "b-1/original.jpg", "media_type": "image/jpeg", "size": 1, "sha256": "{SHA256}"}}
+}}"""
 FILL_ENDED = (
     f"{_NUMBERS} INSERT INTO jobs SELECT n, n, 0, 0, 0, NULL, 1, 'completed', 1, 0, 0, 0, {_NULLS} FROM numbers",  # noqa: S608
     f"{_NUMBERS} INSERT INTO images SELECT n << 24, 'ended', NULL, NULL, '{IMAGE}' FROM numbers",  # noqa: S608
@@ -172,6 +191,17 @@ def test_a_page_of_a_search_is_told_in_few_steps_however_many_images_are_kept(en
     page = search.find_images(ended, query, limit=10, cursor=cursor)
     assert (page.total, len(page.images)) == (total, min(10, total))
     assert steps.thousands < 5
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [(BatchOptions(), True), (BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP)), False)],
+    ids=["the same options", "other options"],
+)
+def test_what_can_be_reused_is_told_in_few_steps_however_often_it_was_analysed(ended, options, found):
+    steps = Steps(ended)
+    assert (SHA256 in reuse.find_analysed(ended, [SHA256], options)) == found
+    assert steps.thousands < 10
 
 
 def test_of_several_keywords_the_rarest_leads_the_way(ended):

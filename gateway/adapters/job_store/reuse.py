@@ -19,15 +19,15 @@ FIND = f"""
 SELECT json_group_array(json_array(sha256, job_id, json(data))) FROM (
     SELECT value AS sha256, (
         SELECT place FROM (
-            SELECT place, data FROM images
+            SELECT place FROM images
             WHERE {CONTENT_KEY} = substr(asked.value, 1, 16) AND {IS_ANALYSED}
+                AND json_extract(data, '$.original.sha256') = asked.value
             ORDER BY place DESC LIMIT {_LOOKED_AT}
         ) CROSS JOIN jobs ON key = place >> {NUMBER_BITS}
-        WHERE json_extract(data, '$.original.sha256') = asked.value AND options IS :options
-            AND key NOT IN (SELECT job_key FROM retired)
+        WHERE options IS :options AND key NOT IN (SELECT job_key FROM retired)
         ORDER BY place DESC LIMIT 1
-    ) AS place FROM json_each(:sha256s) AS asked
-) CROSS JOIN images USING (place) CROSS JOIN jobs ON key = place >> {NUMBER_BITS}
+    ) AS found FROM json_each(:sha256s) AS asked
+) CROSS JOIN images ON place = found CROSS JOIN jobs ON key = place >> {NUMBER_BITS}
 """  # noqa: S608 - composed of the constants above
 
 _KEYS = """
@@ -46,7 +46,7 @@ WHERE job_key IN (SELECT value FROM json_each(:mine)) AND EXISTS (
     AND others.job_key NOT IN (SELECT job_key FROM retired)
 )
 """
-IS_SHARED = "SELECT EXISTS (SELECT 1 FROM shared_processed WHERE object_key = ?)"
+IS_SHARED = "SELECT EXISTS (SELECT 1 FROM shared_processed WHERE object_key = :object_key)"
 
 
 def find_analysed(
@@ -62,7 +62,7 @@ def _analysed(job_id: str, image: Image) -> Analysed:
 
 
 def is_shared(connection: sqlite3.Connection, processed_path: str) -> bool:
-    return bool(connection.execute(IS_SHARED, (processed_path,)).fetchone()[0])
+    return bool(connection.execute(IS_SHARED, {"object_key": processed_path}).fetchone()[0])
 
 
 def keys_of(connection: sqlite3.Connection, job_ids: Sequence[str]) -> dict[str, int]:

@@ -16,11 +16,12 @@ from gateway.adapters.job_store.rows import KeptJob, image_row, job_row
 from gateway.adapters.job_store.schema import MIGRATIONS, add_functions, migrate
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.domain.image_query import ImageQuery
-from gateway.domain.job import Job, Outcome, Status
+from gateway.domain.job import ImageRef, Job, Outcome, Status
 from gateway.domain.options import BatchOptions
+from gateway.domain.reuse import Analysed, reused
 from gateway.domain.transitions import accept
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
-from tests.builders import NOW, a_job, an_accepted_job, an_image, complete, publish
+from tests.builders import NOW, a_job, an_accepted_job, an_image, an_original, complete, publish
 from tests.integration.job_store.stores import ROOT, add
 
 
@@ -34,7 +35,7 @@ async def test_an_older_file_is_migrated_with_all_it_holds(path):
     older.close()
 
 
-COLUMNS_OF_JOBS = {1: 12, 2: 13}
+COLUMNS_OF_JOBS = {1: 12, 2: 13, 3: 15}
 """By version; later ones came behind them."""
 
 
@@ -100,6 +101,23 @@ async def test_the_jobs_of_a_file_of_the_second_version_tell_when_they_began_and
         assert await store.retire(ended.job_id) == {image.original.key}
     async with SqliteJobStore.open(path) as store:
         assert await store.get("again") == again.job
+
+
+async def test_the_images_of_a_file_of_the_third_version_are_reused(path):
+    options = BatchOptions(MetadataPolicy(title=FieldPolicy.KEEP))
+    plain, optioned = a_job(3, completed=2, failed=1), evolve(a_job(1, completed=1), options=options)
+    write_version(3, path, plain, optioned, a_job(2, cancelled=True))
+    async with SqliteJobStore.open(path) as store:
+        sha256 = an_original().sha256
+        for job, index, asked in ((plain, 1, BatchOptions()), (optioned, 0, options)):
+            found = (await store.find_analysed([sha256], asked))[sha256]
+            image = job.images[index]
+            assert found == Analysed(ImageRef(job.job_id, index), image.processed_path or "", image.metadata)
+        reusing = await add(store, an_accepted_job([reused(an_image(), found, NOW)]))
+        assert await store.withdraw([optioned.job_id]) == {found.processed_path}
+    async with SqliteJobStore.open(path) as store:
+        assert await store.get(reusing.job_id) == reusing
+        assert await store.withdraw([optioned.job_id]) == {found.processed_path}
 
 
 async def test_what_deleted_jobs_were_found_by_takes_no_room(path):
