@@ -135,7 +135,7 @@ class ContentError(GatewayError):
     """The content of one image is bad. It fails that image; the others of its batch go on.
 
     `code` is one of the contract's words: too_large, not_an_image, unsupported_type, damaged, bad_base64,
-    too_many_pixels, download_failed, download_refused, not_found, storage_failed, ...
+    too_many_pixels, trailing_data, download_failed, download_refused, not_found, storage_failed, ...
     """
 
     default_code = "not_an_image"
