@@ -64,6 +64,19 @@ bench: $(TEST)  ## Measure against the goals, into build/bench.json; ONLY=name r
 chaos: system-packages $(TEST)  ## Break things under load, into build/chaos.json; ONLY=name TIMES=n strikes so
 	$(PYTHON_ENV) -m tests.chaos $(if $(ONLY),--only $(ONLY)) $(if $(TIMES),--times $(TIMES)) $(if $(SEED),--seed $(SEED))
 
+FUZZ := build/fuzz/python
+
+.PHONY: fuzz fuzz-json
+fuzz: $(TEST) $(FUZZ)  ## Look for inputs that break a promise, into build/fuzz/; TARGET=name SECONDS=n SEED=n
+	PYTHONPATH=$(FUZZ) $(PYTHON_ENV) -m tests.fuzz run $(if $(TARGET),--target $(TARGET)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+fuzz-json: $(TEST)  ## Read 100,000 generated JSON bodies as Python's own json does; SEED=n
+	$(PYTHON_ENV) -m tests.fuzz documents $(if $(SEED),--seed $(SEED))
+
+$(FUZZ): requirements/fuzz.txt
+	$(PYTHON_ENV) -m pip install --quiet --no-input --disable-pip-version-check --require-hashes --upgrade --target $@ -r $<
+	@touch $@
+
 .PHONY: lock dist clean system-packages
 lock:  ## Pin what setup.cfg asks for in requirements/; UPGRADE=1 takes the newest
 	tools/lock $(if $(UPGRADE),--upgrade)

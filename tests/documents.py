@@ -42,7 +42,12 @@ class Example:
 
 def documents() -> list[Path]:
     """All that are written for people, but for those that tests bring along."""
-    found = (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/benchmarks/*.md"))
+    found = (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("tests/benchmarks/*.md"),
+        *ROOT.glob("tests/fuzz/*.md"),
+    )
     return sorted(found)
 
 

@@ -41,18 +41,18 @@ class Batch:
 
 def read_document(document: bytes) -> Batch:
     """Raises Wrong."""
-    try:
-        text = document.decode()
-        batch = json.loads(text, parse_constant=_refuse, object_pairs_hook=_each_once)
-        json.dumps(batch, ensure_ascii=False).encode()  # a lone surrogate is no text
-    except (ValueError, RecursionError):
-        raise Wrong from None
-    _demand(not text.startswith("\ufeff") and _has_keys(batch, {"images", "options"}))
+    batch = _read_json(document)
+    _demand(_has_keys(batch, {"images", "options"}))
     images = batch.get("images")
     _demand(isinstance(images, list) and 1 <= len(images) <= MAX_IMAGES)
     return Batch(
         [_image(image) for image in images], _options(batch["options"]) if "options" in batch else None
     )
+
+
+def read_options(document: bytes) -> Mapping[str, str]:
+    """Raises Wrong."""
+    return _options(_read_json(document))
 
 
 def read_base64(text: str) -> bytes | None:
@@ -71,6 +71,17 @@ def read_base64(text: str) -> bytes | None:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
         return None
+
+
+def _read_json(document: bytes) -> Any:
+    try:
+        text = document.decode()
+        _demand(not text.startswith("\ufeff"))
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_each_once)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is no text
+    except (ValueError, RecursionError):
+        raise Wrong from None
+    return value
 
 
 def _image(image: Any) -> Image:

@@ -52,6 +52,14 @@ def test_the_lock_of_an_extra_that_may_be_added_pins_it():
     assert place in {f"{name}=={version}" for name, (version,) in pinned_in("place.txt").items()}
 
 
+def test_the_lock_of_the_fuzzer_pins_a_version_for_each_python():
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    wanted = [Requirement(line) for line in setup["options.extras_require"]["fuzz"].split("\n") if line]
+    pinned = pinned_in("fuzz.txt")
+    assert all(any(map(each.specifier.contains, pinned[each.name])) for each in wanted)
+
+
 @pytest.mark.parametrize("lock", ["run.txt", "place.txt"])
 def test_tests_run_with_the_versions_that_users_get(lock):
     theirs, test = pinned_in(lock), pinned_in("test.txt")

@@ -1,0 +1,91 @@
+"""An image's structure and size, cut anywhere: nothing but ContentError is raised, the verdict does not depend on the
+cuts, and a size is the one that Pillow reads."""
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import frozen
+from PIL import Image
+
+from gateway.errors import ContentError
+from gateway.images.inspect import ImageFacts, Inspector
+from tests.cuts import cut_the_same
+
+WORDS: Final = (
+    *(
+        b"\xff\xd8\xff",
+        b"\xff\xd9",
+        b"\xff\xda",
+        b"\xff\xc0\0\x0b\x08",
+        b"\xff\xc2",
+        b"\xff\xc4",
+        b"\xff\xe0",
+        b"\xff\xe1",
+    ),
+    *(b"Exif\0\0", b"MPF\0", b"\xff\xd0", b"\xff\0", b"\xff\xff"),
+    *(
+        b"\x89PNG\r\n\x1a\n",
+        b"IHDR",
+        b"PLTE",
+        b"IDAT",
+        b"IEND",
+        b"acTL",
+        b"fcTL",
+        b"fdAT",
+        b"iCCP",
+        b"zTXt",
+        b"eXIf",
+    ),
+)
+
+
+@frozen
+class Refused:
+    code: str
+    text: str
+
+
+def check(data: bytes) -> None:
+    """As it is, and as it were if whoever broke it had known the checksums of PNG."""
+    for image in {data, with_right_checksums(data)}:
+        verdict = inspected([image])
+        assert inspected(cut_the_same(image)) == verdict
+        if isinstance(verdict, ImageFacts) and (size := size_by_pillow(image)) is not None:
+            assert (verdict.width, verdict.height) == size
+
+
+def inspected(pieces: Sequence[bytes]) -> ImageFacts | Refused:
+    inspector = Inspector()
+    try:
+        for piece in pieces:
+            inspector.feed(piece)
+        return inspector.finish()
+    except ContentError as error:
+        return Refused(error.code, error.text)
+
+
+def size_by_pillow(image: bytes) -> tuple[int, int] | None:
+    """None for what Pillow does not take."""
+    try:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(image), formats=("JPEG", "PNG")) as opened,
+        ):
+            return opened.size
+    except Exception:  # noqa: BLE001  whatever its decoders raise
+        return None
+
+
+def with_right_checksums(data: bytes) -> bytes:
+    """A PNG whose whole chunks have the checksums that fit them; anything else as it is."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return data
+    repaired, at = bytearray(data), 8
+    while at + 12 <= len(data) and (end := at + 12 + int.from_bytes(data[at : at + 4])) <= len(data):
+        repaired[end - 4 : end] = struct.pack(">I", zlib.crc32(data[at + 4 : end - 4]))
+        at = end
+    return bytes(repaired)

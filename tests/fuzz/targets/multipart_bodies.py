@@ -1,0 +1,69 @@
+"""A multipart body, cut anywhere: it is refused, or its images are the parts between its delimiters, found by a plain
+search of the whole; the verdict does not depend on the cuts."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tests.cuts import cut_the_same
+from tests.fuzz.reading import Read, read
+from tests.fuzz.targets.json_bodies import said_in
+from tests.standard_reading import read_options
+
+WORDS: Final = (
+    *(
+        b"--b\r\n",
+        b"\r\n--b\r\n",
+        b"\r\n--b--",
+        b"--b",
+        b"--b--\r\n",
+        b"\r\n\r\n",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b"\t",
+    ),
+    *(
+        b"Content-Disposition: form-data; ",
+        b'name="images"; ',
+        b'filename="a.jpg"',
+        b"filename=",
+        b'name="options"',
+    ),
+    *(
+        b"filename*=utf-8''%41",
+        b"filename*=iso-8859-1''%ff",
+        b"Content-Type: image/jpeg",
+        b"Content-Length: 1",
+    ),
+    *(b"Content-Transfer-Encoding: base64", b'\\"', b"%22", b"\xff", b'{"metadata":{}}'),
+)
+CONTENT_TYPE: Final = "multipart/form-data; boundary=b"
+_DELIMITER: Final = b"\r\n--b"
+
+
+def check(data: bytes) -> None:
+    batch = read([data] if data else [], CONTENT_TYPE)
+    assert read(cut_the_same(data), CONTENT_TYPE) == batch
+    if not isinstance(batch, Read):
+        return
+    images = [content for content in batch.contents.values() if content is not None]
+    assert len(images) == len(batch.outline.images)
+    parts = list(between_delimiters(data))
+    in_order = iter(parts)
+    assert all(image in in_order for image in images)
+    for image in images:
+        parts.remove(image)
+    others = [part for part in parts if part]
+    assert len(others) <= 1, "a part is passed over"
+    assert said_in(batch.outline.options) == (read_options(others[0]) if others else None)
+
+
+def between_delimiters(body: bytes) -> Iterator[bytes]:
+    """The contents of the parts of a body that is right (RFC 2046, section 5.1.1)."""
+    body = b"\r\n" + body
+    at = body.index(_DELIMITER)
+    while not body.startswith(b"--", at + len(_DELIMITER)):
+        begin = body.index(b"\r\n\r\n", at + len(_DELIMITER)) + 4
+        at = body.index(_DELIMITER, begin)
+        yield body[begin:at]
