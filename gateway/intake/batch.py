@@ -11,8 +11,8 @@ from gateway.domain.options import BatchOptions
 class SentImage:
     """The bytes of the batch's image number `index`; `body` must be read or left before the next image comes.
 
-    `body` raises ContentError where the bytes can't be had (broken base64), and what the request's own stream
-    raises (TooSlow, ConnectionResetError).
+    `body` raises ContentError where the bytes can't be had (broken base64), BadInput where the request turns out
+    broken, and what the request's own stream raises (TooSlow, ConnectionResetError).
     """
 
     index: int

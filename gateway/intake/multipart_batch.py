@@ -11,9 +11,8 @@ from multipart import MultipartError, MultipartSegment, ParserError, ParserLimit
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
-from gateway.intake.options import options_twice, parse_options
+from gateway.intake.options import MAX_OPTIONS_BYTES, options_twice, parse_options
 from gateway.intake.part_names import HEADER_CHARSET, PartNames, names_of
-from gateway.intake.repeats import MAX_OPTIONS_BYTES
 
 _MAX_OTHER_PARTS: Final = 8
 _MAX_HINTED: Final = 200

@@ -12,6 +12,9 @@ from gateway.intake.repeats import refuse_repeats
 from gateway.intake.shape import kind_of, not_an_object, read_json, refuse_any, unknown_fields
 from gateway.metadata import POLICY_FIELDS, FieldPolicy, MetadataPolicy
 
+MAX_OPTIONS_BYTES: Final = 64 * 1024
+"""Of a document that is options and nothing else."""
+
 METADATA_AT: Final = "/options/metadata"
 
 

@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from gateway.errors import BadInput
 
-MAX_OPTIONS_BYTES: Final = 64 * 1024
-
 _LONGEST_SHOWN: Final = 100
 
 

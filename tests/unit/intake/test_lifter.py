@@ -1,5 +1,6 @@
 import base64
 import tracemalloc
+import weakref
 from collections.abc import Iterable, Sequence
 
 import orjson
@@ -12,6 +13,7 @@ from gateway.errors import BadInput, GatewayError, TooLarge
 from gateway.intake.json_outline import read_outline
 from gateway.intake.lifter import Document, Lifter, Pause, TextBegins, TextEnds
 from tests.cuts import cut_the_same
+from tests.garbage import collector_at_rest
 from tests.json_documents import documents
 from tests.standard_reading import Batch, Image, Wrong, read_document
 
@@ -309,3 +311,16 @@ def test_a_long_text_takes_no_memory():
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held < 10_000
+
+
+def test_a_refused_body_is_gone_without_the_collector_of_garbage():
+    """With its refusal the chunk that came last would wait for a collection."""
+    with collector_at_rest():
+        lifter = Lifter(MAX_IMAGES)
+        try:
+            list(lifter.feed(an_image("AAAA\n")))
+        except BadInput as error:
+            refusal = weakref.ref(error)
+        gone = weakref.ref(lifter)
+        del lifter
+        assert (refusal(), gone()) == (None, None)
