@@ -9,6 +9,7 @@ from gateway.domain.job import Status
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, Conflict, ContentError, TooSlow, Unprocessable
 from gateway.intake.batch import SentImage
+from gateway.intake.bytes_in_flight import FREE_BYTES
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
 from tests.integration.jobs.batches import Linked, Sent
@@ -163,7 +164,8 @@ async def test_a_cancelled_request_leaves_nothing_for_long(parts: Parts):
 
 async def test_a_request_that_outlived_its_reservation_is_refused(parts: Parts):
     async def slow():
-        yield a_jpeg()
+        yield padded(a_jpeg(), FREE_BYTES)
+        yield b"more"
         parts.clock.turn(1_000_000)
         await parts.cleaner.run_once()
 

@@ -7,11 +7,14 @@ from contextlib import aclosing
 import pytest
 from attrs import define, field
 
-from gateway.errors import BadInput, TooSlow, Unavailable
+from gateway.errors import BadInput, ContentError, TooSlow, Unavailable
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
+from gateway.intake.bytes_in_flight import FREE_BYTES
 from gateway.jobs.accepting.overlapping import for_each_sent
 
 OUTLINE = BatchOutline((ImageOutline("a"), ImageOutline("b")))
+PIECE = bytes(FREE_BYTES)
+LARGE, SMALL = (PIECE, b"and more"), (b"a", b"b")
 
 
 async def body_of(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -19,9 +22,11 @@ async def body_of(*pieces: bytes) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def batch_of(images: int, *, then: BaseException | None = None) -> IncomingBatch:
+async def batch_of(
+    images: int, *, of: tuple[bytes, ...] = LARGE, then: BaseException | None = None
+) -> IncomingBatch:
     for index in range(images):
-        yield SentImage(index, body_of(b"a", b"b"))
+        yield SentImage(index, body_of(*of))
     if then is not None:
         raise then
     yield OUTLINE
@@ -90,9 +95,9 @@ class TestOverlap:
         may_go_on = asyncio.Event()
 
         async def slow_body() -> AsyncIterator[bytes]:
-            yield b"a"
+            yield PIECE
             await may_go_on.wait()
-            yield b"b"
+            yield b"and more"
 
         async def batch() -> IncomingBatch:
             asked.append("first")
@@ -116,6 +121,72 @@ class TestOverlap:
         assert await for_each_sent(batch_of(3), leave, at_once=1) is OUTLINE
 
 
+class TestSmall:
+    """Images that fit into a piece."""
+
+    async def test_they_overlap_as_well(self):
+        putting = Putting()
+        task = asyncio.create_task(for_each_sent(batch_of(6, of=SMALL), putting, at_once=3))
+        await let_others_run()
+        assert putting.read == [0, 1, 2]
+        putting.may_end |= set(range(6))
+        while not task.done():
+            await putting.let_end(0)
+        assert (putting.most, sorted(putting.ended)) == (3, [0, 1, 2, 3, 4, 5])
+
+    async def test_they_come_as_they_were_sent(self):
+        bodies: dict[int, bytes] = {}
+
+        async def work(sent: SentImage) -> None:
+            bodies[sent.index] = b"".join([chunk async for chunk in sent.body])
+
+        await for_each_sent(batch_of(3, of=SMALL), work, at_once=2)
+        assert bodies == {0: b"ab", 1: b"ab", 2: b"ab"}
+
+    async def test_the_last_one_is_not_handed_to_a_task(self):
+        tasks: list[object] = []
+
+        async def work(_: SentImage) -> None:
+            tasks.append(asyncio.current_task())
+
+        await for_each_sent(batch_of(1, of=SMALL), work, at_once=2)
+        assert tasks == [asyncio.current_task()]
+
+    async def test_one_that_breaks_off_is_its_own_works_trouble(self):
+        async def broken() -> AsyncIterator[bytes]:
+            yield b"a"
+            raise ContentError("broken base64", code="bad_base64")
+
+        async def batch() -> IncomingBatch:
+            yield SentImage(0, broken())
+            yield SentImage(1, body_of(b"b"))
+            yield OUTLINE
+
+        came: dict[int, list[bytes | str]] = {0: [], 1: []}
+
+        async def work(sent: SentImage) -> None:
+            try:
+                async for chunk in sent.body:
+                    came[sent.index].append(chunk)
+            except ContentError as error:
+                came[sent.index].append(error.code)
+
+        await for_each_sent(batch(), work, at_once=2)
+        assert came == {0: [b"a", "bad_base64"], 1: [b"b"]}
+
+    async def test_one_that_is_the_last_and_fails_ends_the_others(self):
+        async def work(sent: SentImage) -> None:
+            if sent.index == 2:
+                await let_others_run()
+                raise Unavailable("down")
+            await putting(sent)
+
+        putting = Putting()
+        with pytest.raises(Unavailable, match="down"):
+            await for_each_sent(batch_of(3, of=SMALL), work, at_once=4)
+        assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
+
+
 class TestTrouble:
     async def test_one_ends_all_and_is_what_is_raised(self):
         putting = Putting()
@@ -133,7 +204,7 @@ class TestTrouble:
         read = asyncio.Event()
 
         async def batch() -> IncomingBatch:
-            yield SentImage(0, body_of(b"a"))
+            yield SentImage(0, body_of(*LARGE))
             read.set()
             await asyncio.Event().wait()
             yield OUTLINE
@@ -155,13 +226,14 @@ class TestTrouble:
         assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
 
     @pytest.mark.parametrize("trouble", [TooSlow("slow"), ConnectionResetError(), BadInput("broken")])
-    async def test_of_a_body_is_raised_as_it_is(self, trouble: Exception):
+    @pytest.mark.parametrize("first", [b"a", PIECE])
+    async def test_of_a_body_is_raised_as_it_is(self, trouble: Exception, first: bytes):
         async def broken() -> AsyncIterator[bytes]:
-            yield b"a"
+            yield first
             raise trouble
 
         async def batch() -> IncomingBatch:
-            yield SentImage(0, body_of(b"a"))
+            yield SentImage(0, body_of(*LARGE))
             yield SentImage(1, broken())
             yield OUTLINE
 
