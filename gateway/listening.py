@@ -15,15 +15,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
+import structlog
 from aiohttp import web
 
+from gateway import open_files
+from gateway.api.connections import ConnectionBounds
 from gateway.api.cors import CrossOrigin
 from gateway.api.runner import Runner
 from gateway.background import Background, CanNotStart
 from gateway.settings import HttpSettings
 
+log = structlog.get_logger(__name__)
+
 UNIX: Final = "unix://"
 _KNOCK_S: Final = 0.5
+
+_OTHER_FILES: Final = 1024
+"""What a process has open besides its clients: images on their way, stores, the broker, downloads."""
 
 
 @asynccontextmanager
@@ -37,6 +45,7 @@ async def listening(
     runner = Runner(
         application,
         CrossOrigin(http.cors_origins),
+        ConnectionBounds(_affordable(http.max_connections), headers_timeout_s=http.headers_timeout_s),
         access_log=None,
         auto_decompress=False,
         handle_signals=False,
@@ -56,6 +65,15 @@ async def listening(
         background.ask_to_stop()
         await runner.cleanup()
         _remove_sockets(addresses)
+
+
+def _affordable(connections: int) -> int:
+    """As many of them as the limit on open files allows, which is raised for them as far as it goes."""
+    allowed = open_files.allow(connections + _OTHER_FILES)
+    affordable = min(connections, max(allowed - _OTHER_FILES, allowed // 2))
+    if affordable < connections:
+        log.warning("few open files are allowed", limit=allowed, connections=affordable, wanted=connections)
+    return affordable
 
 
 def stop_on_signals(stop: Callable[[], object]) -> None:

@@ -17,6 +17,9 @@ from gateway.telemetry.metrics import HealthMetrics
 
 log = structlog.get_logger(__name__)
 
+ALIVE_PATH: Final = "/healthz"
+READY_PATH: Final = "/readyz"
+
 CHECK_S: Final = 2.0
 """How long one part may take to answer."""
 FRESH_S: Final = 1.0
@@ -51,7 +54,7 @@ class Health:
     _fresh_until: float = float("-inf")
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/healthz", self.alive), web.get("/readyz", self.ready)]
+        return [web.get(ALIVE_PATH, self.alive), web.get(READY_PATH, self.ready)]
 
     async def alive(self, _request: web.Request) -> web.Response:
         """The loop turns."""

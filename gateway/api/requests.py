@@ -13,6 +13,7 @@ from attrs import define
 from gateway.api.sent_body import sent_body
 from gateway.background import Background
 from gateway.errors import TooLarge, Unavailable
+from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.intake.content_coding import coding_of, unpacked
 from gateway.intake.settings import IntakeSettings
 
@@ -21,10 +22,11 @@ _RETRY_WHEN_FULL_S: Final = 2
 
 @define(eq=False)
 class Admission:
-    """Lets requests with bodies in, at most `max_requests` at a time."""
+    """Lets requests with bodies in, at most `max_requests` at a time, and none while images wait for memory."""
 
     _settings: IntakeSettings
     _background: Background
+    _in_flight: BytesInFlight
     _inside: int = 0
 
     def body_of(self, request: web.BaseRequest, max_bytes: int) -> AsyncIterator[bytes]:
@@ -41,16 +43,21 @@ class Admission:
     def place(self) -> Iterator[None]:
         """A request's place, which it has as long as the context lasts.
 
-        Raises Unavailable: stopping, or too many at once. Comes last, after all that no later try would make good.
+        Raises Unavailable: stopping, or too many or too much at once. It comes last, behind all that no later try would
+        make good.
         """
         if self._background.stopping.is_set():
             raise Unavailable("The gateway is stopping.", code="stopping")
         if self._inside >= self._settings.max_requests:
-            raise Unavailable(
-                "Too many requests are being received.", code="busy", retry_after_s=_RETRY_WHEN_FULL_S
-            )
+            raise _busy("Too many requests are being received.")
+        if self._in_flight.is_full:
+            raise _busy("Too much is on its way into the object storage.")
         self._inside += 1
         try:
             yield
         finally:
             self._inside -= 1
+
+
+def _busy(text: str) -> Unavailable:
+    return Unavailable(text, code="busy", retry_after_s=_RETRY_WHEN_FULL_S)

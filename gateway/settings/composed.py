@@ -47,7 +47,11 @@ class HttpSettings:
     max_downloads: int = field(default=16, validator=validators.ge(1))
     """Images that are sent at once; further downloads wait for a moment, then get 503."""
     keepalive_timeout_s: float = field(default=30.0, validator=validators.gt(0))
-    """How long a connection may be idle, or its headers take."""
+    """How long a connection may be idle between requests."""
+    headers_timeout_s: float = field(default=10.0, validator=validators.gt(0))
+    """How long the head of a request may take."""
+    max_connections: int = field(default=8192, validator=validators.ge(1))
+    """Connections at once, WebSocket ones included, as far as the limit on open files allows."""
     shutdown_timeout_s: float = field(default=2.0, validator=validators.ge(0))
     """How long requests in hand may take at a stop."""
 

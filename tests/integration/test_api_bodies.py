@@ -288,6 +288,7 @@ class TestPipelined:
         async with connection(quiet.port) as line:
             await line.send(head("POST", BATCH, ("Content-Type", "image/gif"), of_length(10_000)) + hidden)
             assert (await line.answer()).status == 415
+            line.writer.write_eof()
             await line.ended()
 
 

@@ -20,6 +20,9 @@ from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.object_store.folder import open_folder_store
 from gateway.api.application import build_application
+from gateway.api.connections import ConnectionBounds
+from gateway.api.cors import CrossOrigin
+from gateway.api.runner import Runner
 from gateway.background import Background
 from gateway.context import AppContext
 from gateway.domain import transitions
@@ -108,9 +111,14 @@ async def quiet_gateway(data_dir: Path, **sections: Any) -> AsyncIterator[QuietG
     async with AsyncExitStack() as stack:
         context, ledger = await _assembled(settings, stack)
         # A short one: a request that hangs at the stop is a fault that should show.
-        runner = web.AppRunner(
-            build_application(context), access_log=None, auto_decompress=False, shutdown_timeout=5
-        )
+        http_settings = settings.http
+        runner = Runner(
+            build_application(context),
+            CrossOrigin(http_settings.cors_origins),
+            ConnectionBounds(http_settings.max_connections, headers_timeout_s=http_settings.headers_timeout_s),
+            access_log=None, auto_decompress=False, shutdown_timeout=5,
+            keepalive_timeout=http_settings.keepalive_timeout_s,
+        )  # fmt: skip
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]

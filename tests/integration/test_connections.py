@@ -1,0 +1,252 @@
+"""Connections themselves: how many there may be, how long a head may take, and answers that overtake a body."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import HttpSettings
+from tests.curl import curl
+from tests.pictures import plain
+from tests.servers.gateway import running_gateway
+from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.servers.raw_http import Line, connection, head
+
+BATCH = "/api/v1/batch"
+JPEG = plain("JPEG")
+MB = 1024 * 1024
+SPARE = 32
+PATIENCE_S = 20
+HEALTH = head("GET", "/healthz")
+
+
+async def opened(stack: AsyncExitStack, port: int, count: int) -> list[Line]:
+    """So many connections on which a request was answered: they are known to be there."""
+    lines = [await stack.enter_async_context(connection(port)) for _ in range(count)]
+    for line in lines:
+        await line.send(HEALTH)
+        assert (await line.answer()).status == 200
+    return lines
+
+
+class TestSlowHeads:
+    """A head has half a second, and a connection may be idle for as long as these tests take."""
+
+    @pytest.fixture
+    async def quick(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
+        http = HttpSettings(headers_timeout_s=0.5, keepalive_timeout_s=600)
+        async with quiet_gateway(tmp_path, http=http) as gateway:
+            yield gateway
+
+    async def drip(self, line: Line, beginning: bytes) -> None:
+        """Sends a little at a time, and never stops by itself."""
+        await line.send(beginning)
+        while True:
+            await line.send(b"X-More: x\r\n")
+            await asyncio.sleep(0.05)
+
+    async def is_cut(self, line: Line, beginning: bytes) -> None:
+        dripping = asyncio.create_task(self.drip(line, beginning))
+        try:
+            answer = await line.answer()
+            assert (answer.status, answer.json["code"]) == (408, "too_slow")
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["connection"] == "close"
+            await line.ended()
+        finally:
+            dripping.cancel()
+            await asyncio.wait((dripping,))
+
+    async def test_the_first_head_is_cut_whatever_it_drips(self, quick: QuietGateway) -> None:
+        async with connection(quick.port) as line:
+            await self.is_cut(line, b"GET /healthz HTTP/1.1\r\n")
+
+    async def test_so_is_a_further_one(self, quick: QuietGateway) -> None:
+        async with connection(quick.port) as line:
+            await line.send(HEALTH)
+            assert (await line.answer()).status == 200
+            await self.is_cut(line, b"GET /healthz HTTP/1.1\r\n")
+
+    async def test_so_is_one_that_came_with_the_request_before_it(self, quick: QuietGateway) -> None:
+        async with connection(quick.port) as line:
+            await line.send(HEALTH + HEALTH[:10])
+            assert (await line.answer()).status == 200
+            await self.is_cut(line, HEALTH[10:-2])
+
+    async def test_so_is_one_behind_a_body(self, quick: QuietGateway) -> None:
+        async with connection(quick.port) as line:
+            sent = (("Content-Type", "image/jpeg"), ("Content-Length", len(JPEG)))
+            await line.send(head("POST", BATCH, *sent) + JPEG + HEALTH[:10])
+            assert (await line.answer()).status == 201
+            await self.is_cut(line, HEALTH[10:-2])
+
+    async def test_a_head_that_stops_is_cut_like_one_that_drips(self, quick: QuietGateway) -> None:
+        async with connection(quick.port) as line:
+            await line.send(HEALTH[:-2])
+            assert (await line.answer()).status == 408
+            await line.ended()
+
+    async def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
+        self, quick: QuietGateway
+    ) -> None:
+        async with connection(quick.port) as line:
+            await line.ended()
+
+    async def test_an_idle_connection_is_kept_past_the_time_of_a_head(self, tmp_path: Path) -> None:
+        http = HttpSettings(headers_timeout_s=0.2, keepalive_timeout_s=600)
+        async with quiet_gateway(tmp_path, http=http) as gateway, AsyncExitStack() as stack:
+            (line,) = await opened(stack, gateway.port, 1)
+            async with connection(gateway.port) as other:  # opened later, and cut by the same bound
+                await other.ended()
+            await line.send(HEALTH)
+            assert (await line.answer()).status == 200
+
+    async def test_a_head_has_its_time_even_where_idle_connections_have_less(self, tmp_path: Path) -> None:
+        http = HttpSettings(headers_timeout_s=600, keepalive_timeout_s=0.2)
+        async with quiet_gateway(tmp_path, http=http) as gateway, connection(gateway.port) as line:
+            await line.send(HEALTH[:-2])
+            async with AsyncExitStack() as stack:
+                (idle,) = await opened(stack, gateway.port, 1)
+                await idle.ended()
+            await line.send(b"\r\n")
+            assert (await line.answer()).status == 200
+
+    async def test_a_head_in_pieces_that_comes_in_time_is_answered(self, quick: QuietGateway) -> None:
+        async with connection(quick.port) as line:
+            for byte in HEALTH:
+                await line.send(bytes([byte]))
+            assert (await line.answer()).status == 200
+
+
+class TestTooMany:
+    @pytest.fixture
+    async def small(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
+        async with quiet_gateway(tmp_path, http=HttpSettings(max_connections=2)) as gateway:
+            yield gateway
+
+    async def test_one_above_the_bound_is_503_told_when_to_come_again_and_closed(
+        self, small: QuietGateway
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            await opened(stack, small.port, 2)
+            async with connection(small.port) as line:
+                await line.send(head("GET", BATCH))
+                answer = await line.answer()
+                await line.ended()
+        assert (answer.status, answer.json["code"]) == (503, "busy")
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["access-control-allow-origin"] == "*"
+
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+    async def test_who_asks_how_the_gateway_is_gets_an_answer_all_the_same_and_only_one(
+        self, small: QuietGateway, path: str
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            await opened(stack, small.port, 2)
+            async with connection(small.port) as line:
+                await line.send(head("GET", path))
+                answer = await line.answer()
+                assert (answer.status, answer.headers["connection"]) == (200, "close")
+                await line.ended()
+
+    async def test_above_the_spare_ones_the_answer_waits_for_no_request(self, small: QuietGateway) -> None:
+        async with AsyncExitStack() as stack:
+            await opened(stack, small.port, 2)
+            for _ in range(SPARE):
+                await stack.enter_async_context(connection(small.port))
+            async with connection(small.port) as line:
+                answer = await line.answer()
+                await line.ended()
+        assert (answer.status, answer.json["code"]) == (503, "busy")
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["connection"] == "close"
+
+    async def test_who_sends_its_request_at_once_still_sees_that_answer(self, small: QuietGateway) -> None:
+        async with AsyncExitStack() as stack:
+            await opened(stack, small.port, 2)
+            for _ in range(SPARE):
+                await stack.enter_async_context(connection(small.port))
+            answer = await curl("-T", "/dev/null", f"http://127.0.0.1:{small.port}{BATCH}")
+        assert answer.status == 503
+
+    async def test_a_connection_that_ended_makes_room(self, small: QuietGateway) -> None:
+        async with AsyncExitStack() as stack:
+            await opened(stack, small.port, 2)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await curl(f"http://127.0.0.1:{small.port}{BATCH}")).status == 503:
+                await asyncio.sleep(0.01)
+
+    async def test_a_flood_of_them_leaves_nothing_behind(self, small: QuietGateway) -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(300):
+                await stack.enter_async_context(connection(small.port))
+        async with asyncio.timeout(PATIENCE_S):
+            while (await curl(f"http://127.0.0.1:{small.port}{BATCH}")).status == 503:
+                await asyncio.sleep(0.01)
+
+    async def test_a_gateway_as_operators_start_it_has_the_bound(self, tmp_path: Path) -> None:
+        async with (
+            running_gateway(tmp_path / "data", http_max_connections=1) as gateway,
+            AsyncExitStack() as stack,
+        ):
+            await opened(stack, gateway.port, 1)
+            answer = await curl(gateway.url(BATCH))
+            assert (answer.status, answer.json["code"]) == (503, "busy")
+            for _ in range(SPARE):
+                await stack.enter_async_context(connection(gateway.port))
+            async with connection(gateway.port) as line:
+                assert (await line.answer()).status == 503
+            told = [event for event in gateway.log() if event["event"] == "too many connections"]
+            assert [event["bound"] for event in told] == [1]
+
+
+class TestOvertaken:
+    """An answer that does not wait for the body reaches a client that is still sending it."""
+
+    REFUSALS = (
+        (413, (("Content-Type", "image/jpeg"), ("Content-Length", 5000 * MB))),
+        (415, (("Content-Type", "image/gif"), ("Content-Length", 50 * MB))),
+        (400, (("Content-Type", "multipart/form-data"), ("Content-Length", 50 * MB))),
+    )
+
+    @pytest.mark.parametrize(("status", "headers"), REFUSALS)
+    async def test_one_that_reads_only_after_it_has_sent_all(
+        self, quiet: QuietGateway, status: int, headers: tuple[tuple[str, object], ...]
+    ) -> None:
+        async with connection(quiet.port) as line:
+            await line.send(head("POST", BATCH, *headers))
+            assert (await line.send_all_then_look(50 * MB)).status == status
+
+    async def test_one_whose_body_is_wrong_in_its_midst(self, quiet: QuietGateway) -> None:
+        headers = (("Content-Type", "application/json"), ("Content-Length", 50 * MB))
+        async with connection(quiet.port) as line:
+            await line.send(head("POST", BATCH, *headers), b"[" * MB)
+            assert (await line.send_all_then_look(49 * MB)).status == 400
+
+    async def test_curl(self, quiet: QuietGateway, tmp_path: Path) -> None:
+        file = tmp_path / "large.gif"
+        with file.open("wb") as large:
+            large.truncate(50 * MB)
+        url = f"http://127.0.0.1:{quiet.port}{BATCH}"
+        for more in ([], ["-H", "Expect:"]):
+            answer = await curl("-H", "Content-Type: image/gif", *more, "--data-binary", f"@{file}", url)
+            assert answer.status == 415
+
+    async def test_it_is_not_listened_to_for_ever(self, quiet: QuietGateway) -> None:
+        """Far more than is read of a body for which nobody waits."""
+        headers = (("Content-Type", "image/gif"), ("Content-Length", 500 * MB))
+        async with connection(quiet.port) as line:
+            await line.send(head("POST", BATCH, *headers))
+            with pytest.raises(ConnectionError):
+                await line.send_all_then_look(490 * MB)
+
+    async def test_nobody_waits_for_it_at_a_stop(self, quiet: QuietGateway) -> None:
+        headers = (("Content-Type", "image/gif"), ("Content-Length", 500 * MB))
+        async with connection(quiet.port) as line:
+            await line.send(head("POST", BATCH, *headers))
+            assert (await line.answer()).status == 415
+            async with asyncio.timeout(2):
+                await quiet.stop_doors()
