@@ -6,73 +6,21 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from attrs import define, evolve
-from botocore.exceptions import ClientError
 
-from gateway.adapters.object_store.s3 import open_s3_store
-from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.domain.job import Status
 from gateway.errors import BadInput, Unavailable
 from tests.integration.jobs.batches import Sent
-from tests.integration.jobs.parts import LATE_S, Parts, parts_in
+from tests.integration.jobs.faulty_scenes import Scene, scene_on
+from tests.integration.jobs.parts import LATE_S
 from tests.photos import a_jpeg, padded
-from tests.servers.faulty_s3 import FaultyS3, arriving_late, faulty_s3, passed_on, refused
-from tests.servers.s3 import S3Server, plain_client
-
-
-@define(eq=False)
-class Scene:
-    """A gateway's parts on a faulty S3, and what really lies there."""
-
-    parts: Parts
-    store: FaultyS3
-    bucket: str
-
-    async def objects(self) -> list[str]:
-        async with plain_client(self.store.behind) as client:
-            listed = await client.list_objects_v2(Bucket=self.bucket)
-        return [each["Key"] for each in listed.get("Contents", [])]
-
-    async def has_objects(self, count: int) -> None:
-        """Wait until so many lie there."""
-        async with asyncio.timeout(10):
-            while len(await self.objects()) < count:
-                await asyncio.sleep(0.01)
-
-    async def uploads(self) -> list[str]:
-        """In parts, and incomplete."""
-        async with plain_client(self.store.behind) as client:
-            try:
-                listed = await client.list_multipart_uploads(Bucket=self.bucket)
-            except ClientError:  # so rclone says that there are none
-                return []
-        return [each["Key"] for each in listed.get("Uploads", [])]
-
-    async def reserved(self) -> int:
-        """Trace ids that stand, but for those that wait for a request."""
-        await self.parts.reserved.give_back()
-        return len(await self.parts.jobs.overdue(self.parts.clock.now().replace(year=9000), limit=1000))
-
-    async def cleaned(self, after_s: float) -> None:
-        self.parts.clock.turn(after_s)
-        await self.parts.cleaner.run_once()
+from tests.servers.faulty_s3 import FaultyS3, arriving_late, passed_on, refused
+from tests.servers.s3 import S3Server
 
 
 @pytest.fixture
 async def scene(rclone: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
-    async with faulty_s3(rclone) as store:
-        options = {
-            **rclone.options(),
-            "endpoint": store.endpoint,
-            "timeout_s": 2,
-            "read_timeout_s": 0.5,
-            "attempts": 2,
-        }
-        settings = ObjectStoreSettings(kind="s3", **options)
-        async with open_s3_store(settings) as objects, parts_in(tmp_path) as parts:
-            yield Scene(
-                evolve(parts, objects=objects, puts_are_repeated=True), store, settings.original_bucket
-            )
+    async with scene_on(rclone, tmp_path, timeout_s=2, read_timeout_s=0.5, attempts=2) as made:
+        yield made
 
 
 def sent(content: bytes) -> Sent:
