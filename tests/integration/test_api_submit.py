@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.photos import padded
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway
 
@@ -32,8 +33,8 @@ def as_json(document: Any) -> dict[str, Any]:
 
 
 def jpeg_of(size: int) -> bytes:
-    """A JPEG with bytes after its end, as some cameras put them there."""
-    return JPEG + bytes(size - len(JPEG))
+    """A JPEG with comments."""
+    return padded(JPEG, size)
 
 
 async def post(quiet: QuietGateway, path: str = BATCH, **body: Any) -> tuple[int, Any]:
