@@ -52,7 +52,9 @@ class _Content(AsyncIterator[bytes]):
     async def __anext__(self) -> bytes:
         if self._is_over:
             raise StopAsyncIteration
-        event = await anext(self._events)
+        event = await anext(self._events, None)
+        if event is None:
+            raise RuntimeError("the request was given up while this image was read")
         if isinstance(event, bytes):
             return event
         self._is_over = True

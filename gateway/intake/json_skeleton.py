@@ -94,6 +94,6 @@ class Skeleton:
         self._kept += piece
         if len(self._kept) > self._max_bytes:
             raise TooLarge(
-                f"A JSON body may have {self._max_bytes} bytes besides the base64 of its images; send more of names, "
-                "URLs and blanks in several requests."
+                f"A JSON body may have {self._max_bytes} bytes besides what stands at images[*].base64; "
+                "send what is more in several requests."
             )

@@ -141,7 +141,7 @@ async def test_a_body_of_very_many_values_is_too_complex_and_not_read_to_its_end
 
 async def test_what_is_not_base64_is_bounded_and_not_read_to_its_end():
     body = arriving([b'{"images": [{"url": "', *[b"x" * SIZE] * 20])
-    with pytest.raises(TooLarge, match="besides the base64 of its images"):
+    with pytest.raises(TooLarge, match="besides what stands at images"):
         await anext(batch_of(body))
     assert [chunk async for chunk in body] != []
 
@@ -190,6 +190,19 @@ async def test_what_ends_the_stream_ends_the_image_that_is_read():
 
     image = await next_image(batch_of(body()))
     with pytest.raises(TooSlow):
+        await content_of(image)
+
+
+async def test_an_image_whose_reader_was_cancelled_is_never_taken_for_whole():
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"images": [{"base64": "AAAA'
+        await asyncio.Event().wait()
+
+    image = await next_image(batch_of(body()))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await content_of(image)
+    with pytest.raises(RuntimeError, match="given up"):
         await content_of(image)
 
 

@@ -276,7 +276,7 @@ def test_the_first_image_too_many_is_refused_before_it_is_read():
 @pytest.mark.parametrize("filling", [b" " * 500_000, b'"%b"' % (b"x" * 500_000), b"1" * 500_000])
 def test_all_that_is_not_lifted_is_bounded(filling: bytes):
     body = b'{"images": [{"base64": "AAAA"}], "x": ' + filling
-    with pytest.raises(TooLarge, match=f"{64 * 1024 + MAX_IMAGES * 4096} bytes besides the base64"):
+    with pytest.raises(TooLarge, match=f"{64 * 1024 + MAX_IMAGES * 4096} bytes besides what stands at images"):
         lifted([body[at : at + 1000] for at in range(0, len(body), 1000)])
 
 
