@@ -1,78 +1,101 @@
-"""A multipart/form-data body (RFC 7578): every part with a file name is an image, in order, whatever its field is
-called; a part called `options`, before them or behind, holds JSON. Parts pass as they arrive, nothing is kept."""
+"""A multipart/form-data body (RFC 7578) as a batch.
+
+Every part with a file name is an image, in order, whatever its field is called. A part called `options` holds JSON;
+parts called `name` hold what the images are called, one for each in the same order. Both may stand before the images
+and behind them. Images pass as they arrive, nothing of them is kept.
+"""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 from attrs import define, field
-from multipart import MultipartError, MultipartSegment, ParserError, ParserLimitReached, PushMultipartParser
 
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
+from gateway.intake.multipart_parts import Parts, parts_of
 from gateway.intake.options import MAX_OPTIONS_BYTES, options_twice, parse_options
-from gateway.intake.part_names import HEADER_CHARSET, PartNames, names_of
+from gateway.intake.part_names import PartNames, decoded
 
+_MAX_NAME_BYTES: Final = 4096
 _MAX_OTHER_PARTS: Final = 8
 _MAX_HINTED: Final = 200
 _PHOTO_NAME: Final = re.compile(rb"[^\0-\x1f]{1,200}\.(?:jpe?g|png)", re.IGNORECASE)
 
-# What the parser tells: a part begins, a piece of its body, its end.
-_Event = MultipartSegment | bytes | bytearray | None
-_NO_EVENT: Final = b""
-
 
 async def multipart_batch(body: AsyncIterator[bytes], boundary: str, max_images: int) -> IncomingBatch:
-    """The images of a multipart body, and its options. Raises BadInput, what `body` raises."""
-    if not boundary:
-        raise BadInput("The Content-Type multipart/form-data has no boundary.", code="bad_multipart")
-    parts, others = _Parts(body, _parser(boundary)), 0
-    images: list[ImageOutline] = []
-    options: BatchOptions | None = None
+    """The images of a multipart body, its names and options. Raises BadInput, what `body` raises."""
+    parts, form = parts_of(body, boundary), _Form(max_images)
     while (names := await parts.next_part()) is not None:
         if names.file:
-            if len(images) == max_images:
-                raise BadInput(f"A batch has at most {max_images} images.", code="too_many_images")
-            yield SentImage(len(images), parts.content())
-            images.append(ImageOutline(names.file))
-            continue
-        others += 1
-        if others > _MAX_OTHER_PARTS:
+            yield SentImage(form.add(names.file), parts.content())
+        else:
+            await form.read(parts)
+    yield form.outline()
+
+
+@define(eq=False)
+class _Form:
+    """What the parts have said so far, but for the bytes of images."""
+
+    _max_images: int
+    _files: list[str] = field(factory=list)
+    _names: list[str] = field(factory=list)
+    _options: BatchOptions | None = None
+    _others: int = 0
+
+    def add(self, file: str) -> int:
+        """An image more, with that file name; its index. Raises BadInput."""
+        if len(self._files) == self._max_images:
+            raise BadInput(f"A batch has at most {self._max_images} images.", code="too_many_images")
+        self._files.append(file)
+        return len(self._files) - 1
+
+    async def read(self, parts: Parts) -> None:
+        """The present part, which is no image. Raises BadInput."""
+        if parts.names.file is None and parts.names.field == "name":
+            await self._read_name(parts)
+            return
+        self._others += 1
+        if self._others > _MAX_OTHER_PARTS:
             text = f"The multipart body has more than {_MAX_OTHER_PARTS} parts that are no images."
             raise BadInput(text, code="bad_multipart")
-        if names.field != "options":
-            _refuse(names, await parts.beginning(_MAX_HINTED))
-            continue
-        if options is not None:
+        if parts.names.field != "options":
+            _refuse(parts.names, await parts.beginning(_MAX_HINTED))
+            return
+        if self._options is not None:
             raise options_twice()
-        options = parse_options(await parts.small_content(MAX_OPTIONS_BYTES), "part options")
-    if not images:
-        raise BadInput("The batch has no images.", code="no_images")
-    yield BatchOutline(tuple(images), options)
+        self._options = parse_options(await parts.small_content(MAX_OPTIONS_BYTES), "part options")
 
+    def outline(self) -> BatchOutline:
+        """Of the whole form. Raises BadInput."""
+        if not self._files:
+            raise BadInput("The batch has no images.", code="no_images")
+        if not self._names:
+            return BatchOutline(tuple(map(ImageOutline, self._files)), self._options)
+        if len(self._names) != len(self._files):
+            raise self._miscounted()
+        called = (name or file for name, file in zip(self._names, self._files, strict=True))
+        return BatchOutline(tuple(map(ImageOutline, called)), self._options)
 
-class _Parser(PushMultipartParser):
-    """Refuses a line feed within a line of a head. The other sees it only where the line is cut before its end."""
+    async def _read_name(self, parts: Parts) -> None:
+        if len(self._names) == self._max_images:
+            raise self._miscounted()
+        self._names.append(decoded(await parts.small_content(_MAX_NAME_BYTES)))
 
-    def _on_segment_headerline(self, line: bytes) -> None:
-        if b"\n" in line:
-            raise ParserError("Invalid line break in segment header")
-        super()._on_segment_headerline(line)
-
-
-def _parser(boundary: str) -> _Parser:
-    try:
-        return _Parser(boundary.encode("ascii"), header_charset=HEADER_CHARSET)
-    except (MultipartError, UnicodeEncodeError) as error:
-        raise BadInput("The multipart boundary is broken.", code="bad_multipart", detail=str(error)) from None
+    def _miscounted(self) -> BadInput:
+        counted = (
+            f"The multipart body has {len(self._names)} parts called name, and {len(self._files)} images"
+        )
+        return BadInput(f"{counted}; it may have one for each image, or none.", code="bad_multipart")
 
 
 def _refuse(names: PartNames, beginning: bytes) -> None:
     """Nothing is wrong with a file field of a form that was left empty. Raises BadInput for the rest."""
     field_name = names.field[:100]
     if names.file is None:
-        text = f"Unknown field {field_name!r}: a part is an image with a file name, or options"
+        text = f"Unknown field {field_name!r}: a part has a file name, or is called name or options"
         raise BadInput(text + _hint(field_name, beginning), code="unknown_field")
     if beginning:
         raise BadInput(f"The part {field_name!r} has content, but its file name is empty.", code="missing")
@@ -83,101 +106,3 @@ def _hint(name: str, beginning: bytes) -> str:
     if not _PHOTO_NAME.fullmatch(beginning):
         return "."
     return f"; did you mean {name}=@{beginning.decode(errors='replace')}?"
-
-
-@define(eq=False)
-class _Parts:
-    """The parser's events, pulled from the body as they are asked for."""
-
-    _body: AsyncIterator[bytes]
-    _parser: PushMultipartParser
-    _events: Iterator[_Event] = field(factory=lambda: iter(()))
-    _has_begun: bool = False
-    _has_ended: bool = False
-    _in_part: bool = False
-
-    async def next_part(self) -> PartNames | None:
-        """The names of the next part, after what is left of the present one; None when there is no further one."""
-        async for _ in self.content():
-            pass
-        event = await self._next_event()
-        if not isinstance(event, MultipartSegment):
-            return None
-        self._in_part = True
-        return names_of(event)
-
-    async def content(self) -> AsyncIterator[bytes]:
-        """The present part's bytes; once."""
-        while self._in_part:
-            event = await self._next_event()
-            if isinstance(event, bytes | bytearray):
-                yield bytes(event)
-            else:
-                self._in_part = False
-
-    async def small_content(self, max_bytes: int) -> bytes:
-        """All of the present part. Raises BadInput past the bound."""
-        content = bytearray()
-        async for piece in self.content():
-            content += piece
-            if len(content) > max_bytes:
-                raise BadInput(f"The part options may have {max_bytes} bytes.", code="part_too_large")
-        return bytes(content)
-
-    async def beginning(self, max_bytes: int) -> bytes:
-        """The first bytes of the present part, or all of it where it has no more."""
-        content = bytearray()
-        async for piece in self.content():
-            content += piece
-            if len(content) > max_bytes:
-                break
-        return bytes(content)
-
-    async def _next_event(self) -> _Event:
-        """The next event; None is the end of a part, and between parts the end of the body."""
-        while (event := self._next_told()) == _NO_EVENT:
-            if self._parser.closed:
-                return None
-            # An empty chunk tells the parser that the body ended; it raises when that is too early.
-            chunk = await self._next_chunk()
-            self._has_ended = not chunk
-            self._events = self._parser.parse(chunk)
-        return event
-
-    def _next_told(self) -> _Event:
-        """What the last chunk tells next, or _NO_EVENT. Where it is broken, all that stands before comes first."""
-        try:
-            return next(self._events, _NO_EVENT)
-        except MultipartError as error:
-            # The parser keeps it, and its traceback the parser and the chunk: together they would stay for long.
-            self._parser.error = None
-            raise _broken(error, has_ended=self._has_ended) from None
-
-    async def _next_chunk(self) -> bytes:
-        """Empty at the end of the body."""
-        if self._has_begun:
-            return await anext(self._body, b"")
-        self._has_begun = True
-        return await self._first_chunk()
-
-    async def _first_chunk(self) -> bytes:
-        """From the first delimiter on: what the parser makes of bytes before it depends on where they are cut."""
-        delimiter = b"\r\n--" + self._parser.boundary
-        held = b"\r\n"
-        async for chunk in self._body:
-            held += chunk
-            if (at := held.find(delimiter)) >= 0:
-                return held[at:]
-            held = held[1 - len(delimiter) :]
-        return b""
-
-
-def _broken(error: MultipartError, *, has_ended: bool) -> BadInput:
-    """The parser's own words are for the log."""
-    if has_ended:
-        text = "The multipart body ends before its last boundary."
-    elif isinstance(error, ParserLimitReached):
-        text = "A part of the multipart body has too many headers, or one that is too long."
-    else:
-        text = "The multipart body is broken: its parts, or their headers, are not as RFC 7578 has them."
-    return BadInput(text, code="bad_multipart", detail=str(error))

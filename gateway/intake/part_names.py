@@ -33,12 +33,17 @@ def names_of(part: MultipartSegment) -> PartNames:
     if extended:
         file = unquote(extended[2], encoding=extended[1], errors="replace")
     else:
-        file = None if part.filename is None else _decoded(part.filename)
-    return PartNames(_decoded(part.name or ""), file)
+        file = None if part.filename is None else _text_of(part.filename)
+    return PartNames(_text_of(part.name or ""), file)
 
 
-def _decoded(text: str) -> str:
+def _text_of(header: str) -> str:
+    return decoded(header.encode(HEADER_CHARSET))
+
+
+def decoded(text: bytes) -> str:
+    """A text as UTF-8, or else as Latin-1."""
     try:
-        return text.encode(HEADER_CHARSET).decode()
+        return text.decode()
     except UnicodeDecodeError:
-        return text
+        return text.decode(HEADER_CHARSET)

@@ -132,6 +132,94 @@ async def test_a_body_that_is_no_batch_is_refused(body, text):
     assert caught.value.text == text
 
 
+def named(*names: str) -> bytes:
+    return b"".join(part('name="name"', name.encode()) for name in names)
+
+
+ONE, TWO = an_image_part(b"one", "1.jpg"), an_image_part(b"two", "2.jpg")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        named("Ada") + ONE + named("Bob") + TWO,
+        named("Ada", "Bob") + ONE + TWO,
+        ONE + named("Ada") + TWO + named("Bob"),
+        ONE + TWO + named("Ada", "Bob"),
+        OPTIONS + named("Ada") + ONE + TWO + named("Bob"),
+    ],
+    ids=["each before", "all before", "each behind", "all behind", "around"],
+)
+async def test_parts_called_name_name_the_images_in_their_order_wherever_they_stand(body):
+    assert await read(body + END) == [("Ada", b"one"), ("Bob", b"two")]
+
+
+async def test_an_empty_name_leaves_the_image_that_of_its_file():
+    assert await read(named("", "Größe") + ONE + TWO + END) == [("1.jpg", b"one"), ("Größe", b"two")]
+
+
+@pytest.mark.parametrize("body", [named("Ada") + ONE + TWO, ONE + named("Ada", "Bob")])
+async def test_which_image_a_name_is_meant_for_is_never_guessed(body):
+    with pytest.raises(BadInput, match="it may have one for each image, or none") as caught:
+        await read(body + END)
+    assert caught.value.code == "bad_multipart"
+
+
+async def test_names_past_the_most_that_there_can_be_are_refused_at_once():
+    with pytest.raises(BadInput, match=f"{MAX_IMAGES} parts called name"):
+        await read(named(*["x"] * (MAX_IMAGES + 1)))
+
+
+async def test_a_name_that_is_too_long_is_refused():
+    with pytest.raises(BadInput, match=r"^The part name may have 4096 bytes\.$"):
+        await read(named("x" * 4097) + ONE + END)
+
+
+async def test_an_image_in_a_field_called_name_is_an_image():
+    assert await read(an_image_part(b"one", "a.jpg", field="name") + END) == [("a.jpg", b"one")]
+
+
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable", "x-gzip"])
+async def test_a_part_that_is_encoded_is_refused_as_a_whole_body(encoding):
+    body = part(f'name="a"; filename="a.jpg"\r\nContent-Transfer-Encoding: {encoding}', b"b25l") + END
+    with pytest.raises(BadInput, match="must be sent as they are"):
+        await read(body)
+
+
+@pytest.mark.parametrize("encoding", ["binary", "8bit", "7BIT"])
+async def test_a_part_that_says_that_it_is_not_encoded_is_taken(encoding):
+    body = part(f'name="a"; filename="a.jpg"\r\nContent-Transfer-Encoding: {encoding}', b"one") + END
+    assert await read(body) == [("a.jpg", b"one")]
+
+
+async def test_a_form_within_a_part_is_the_content_of_that_part():
+    inner = b"--inner\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\nx\r\n--inner--"
+    body = part('name="a"; filename="f"\r\nContent-Type: multipart/mixed; boundary=inner', inner) + END
+    assert await read(body) == [("f", inner)]
+
+
+MORE = b"x" * 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (MORE * 100 + b"\r\n" + ONE + END, "The multipart body does not begin with its boundary."),
+        (ONE + END + MORE * 100, "The multipart body goes on behind its last boundary."),
+    ],
+    ids=["before", "behind"],
+)
+async def test_far_more_than_nothing_around_the_parts_is_refused(body, text):
+    with pytest.raises(BadInput) as caught:
+        await read(body, cuts=range(0, len(body), 500))
+    assert (caught.value.text, caught.value.code) == (text, "bad_multipart")
+
+
+async def test_a_little_around_the_parts_is_passed_over():
+    body = MORE + b"\r\n" + ONE + END + MORE
+    assert await read(body, cuts=range(0, len(body), 500)) == [("1.jpg", b"one")]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -163,7 +251,7 @@ async def test_the_name_of_a_photo_in_place_of_its_bytes_gets_a_hint(file):
 
 @pytest.mark.parametrize("content", [b"hello", b"x" * 100_000 + b".jpg", b"two\nlines.jpg"])
 async def test_any_other_text_gets_no_hint(content):
-    with pytest.raises(BadInput, match=r"a part is an image with a file name, or options\.$"):
+    with pytest.raises(BadInput, match=r"a part has a file name, or is called name or options\.$"):
         await read(part('name="title"', content) + END)
 
 
