@@ -80,7 +80,7 @@ def as_batch(found: Lifted) -> Batch:
     return Batch(images, said if outline.options is not None else None)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(documents())
 def test_any_document_cut_anywhere_is_read_as_the_standard_modules_read_it(document: bytes):
     try:
