@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from attrs import define, evolve, field
+from attrs import evolve
 
 from gateway.domain.job import Status
 from gateway.errors import BadInput, TooSlow, Unavailable
@@ -16,7 +16,8 @@ from gateway.intake.bytes_in_flight import FREE_BYTES
 from tests.integration.jobs.batches import Member, Sent, batch_of
 from tests.integration.jobs.faulty_scenes import Scene, scene_on
 from tests.photos import a_jpeg, padded
-from tests.servers.faulty_s3 import Fault, FaultyS3, passed_on, refused
+from tests.servers.faulty_s3 import FaultyS3, passed_on, refused
+from tests.servers.held_puts import hold_puts
 from tests.servers.s3 import S3Server
 
 AT_ONCE = 4
@@ -28,43 +29,6 @@ PART = 5 * MB
 async def scene(rclone: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
     async with scene_on(rclone, tmp_path, attempts=1) as made:
         yield made
-
-
-@define(eq=False)
-class Held:
-    """A fault: puts arrive whole, and wait at the server's door until each may go on."""
-
-    waiting: list[str] = field(factory=list)
-    """Their paths, in the order in which they came."""
-    most: int = 0
-    _may_go: asyncio.Event = field(factory=asyncio.Event)
-    _then: Fault = passed_on
-
-    async def __call__(self, store: FaultyS3, request: web.Request) -> web.StreamResponse:
-        await request.read()
-        self.waiting.append(request.path)
-        self.most = max(self.most, len(self.waiting))
-        try:
-            await self._may_go.wait()
-        finally:
-            self.waiting.remove(request.path)
-        return await self._then(store, request)
-
-    async def until(self, count: int) -> None:
-        """So many wait."""
-        async with asyncio.timeout(10):
-            while len(self.waiting) < count:
-                await asyncio.sleep(0.005)
-
-    def let_go(self, then: Fault = passed_on) -> None:
-        """All of them, and all that come."""
-        self._then = then
-        self._may_go.set()
-
-
-def hold_puts(scene: Scene) -> Held:
-    scene.store.fault, scene.store.methods = held, _ = Held(), ("PUT",)
-    return held
 
 
 async def pieces_of(content: bytes) -> AsyncIterator[bytes]:
@@ -90,7 +54,7 @@ class TestOverlap:
     async def test_puts_of_one_batch_are_under_way_at_once_and_never_more_than_the_bound(
         self, scene: Scene, size: int
     ):
-        held = hold_puts(scene)
+        held = hold_puts(scene.store)
         photos = [a_photo(number, size) for number in range(AT_ONCE + 3)]
         request = asyncio.create_task(scene.parts.submitted(*map(sent, photos)))
         await held.until(1 if size > PART else AT_ONCE)
@@ -107,7 +71,7 @@ class TestOverlap:
             yield a_photo(number, FREE_BYTES)
             yield b""
 
-        held = hold_puts(scene)
+        held = hold_puts(scene.store)
         images = [Sent(body(number)) for number in range(AT_ONCE + 3)]
         request = asyncio.create_task(scene.parts.submitted(*images))
         await held.until(AT_ONCE)
@@ -139,7 +103,7 @@ class TestOverlap:
         ] * len(photos)
 
     async def test_one_that_is_bad_fails_alone_while_others_are_still_stored(self, scene: Scene):
-        held = hold_puts(scene)
+        held = hold_puts(scene.store)
         photos = [a_photo(0, FREE_BYTES), b"no image" * FREE_BYTES, a_photo(2, FREE_BYTES)]
         request = asyncio.create_task(scene.parts.submitted(*map(sent, photos)))
         await held.until(2)
@@ -169,7 +133,7 @@ class TestNothingIsLeft:
 
     @SIZES
     async def test_where_the_store_goes_down(self, scene: Scene, size: int):
-        held = hold_puts(scene)
+        held = hold_puts(scene.store)
         photos = [a_photo(number, size) for number in range(AT_ONCE + 1)]
         request = asyncio.create_task(scene.parts.submitted(*map(sent, photos)))
         await held.until(AT_ONCE if size < PART else 1)
@@ -190,7 +154,7 @@ class TestNothingIsLeft:
         await scene.nothing_is_left()
 
     async def test_where_it_ends_badly_while_all_others_wait_for_the_store(self, scene: Scene):
-        held = hold_puts(scene)
+        held = hold_puts(scene.store)
 
         async def cut_off() -> AsyncIterator[bytes]:
             yield a_photo(9)[:-1]
@@ -213,7 +177,7 @@ class TestNothingIsLeft:
 
     @SIZES
     async def test_where_it_is_cancelled(self, scene: Scene, size: int):
-        held = hold_puts(scene)
+        held = hold_puts(scene.store)
         photos = [a_photo(number, size) for number in range(AT_ONCE + 1)]
         request = asyncio.create_task(scene.parts.submitted(*map(sent, photos)))
         await held.until(AT_ONCE if size < PART else 1)
@@ -235,7 +199,7 @@ class TestBytesInFlight:
         return Scene(parts, scene.store, scene.bucket)
 
     async def test_a_large_image_waits_for_those_before_it(self, narrow: Scene):
-        held = hold_puts(narrow)
+        held = hold_puts(narrow.store)
         narrow.parts.in_flight.patience_s = 30
         photos = [a_photo(number, MB) for number in range(3)]
         requests = [asyncio.create_task(narrow.parts.submitted(sent(photo))) for photo in photos]
@@ -247,7 +211,7 @@ class TestBytesInFlight:
         assert narrow.parts.in_flight.held_bytes == 0
 
     async def test_who_waits_in_vain_is_told_to_come_again_and_leaves_nothing(self, narrow: Scene):
-        held = hold_puts(narrow)
+        held = hold_puts(narrow.store)
         first = asyncio.create_task(narrow.parts.submitted(sent(a_photo(0, MB))))
         await held.until(1)
         with pytest.raises(Unavailable) as caught:
@@ -259,7 +223,7 @@ class TestBytesInFlight:
         assert narrow.parts.in_flight.held_bytes == 0
 
     async def test_a_small_one_passes_all_the_same(self, narrow: Scene):
-        held = hold_puts(narrow)
+        held = hold_puts(narrow.store)
         first = asyncio.create_task(narrow.parts.submitted(sent(a_photo(0, MB))))
         await held.until(1)
         second = asyncio.create_task(narrow.parts.submitted(sent(a_photo(1))))

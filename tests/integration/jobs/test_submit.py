@@ -162,6 +162,24 @@ async def test_a_cancelled_request_leaves_nothing_for_long(parts: Parts):
     await nothing_is_left(parts)
 
 
+async def test_while_a_put_that_was_given_up_may_still_arrive_its_reservation_stands(parts: Parts):
+    arrived = asyncio.Event()
+
+    async def stalled():
+        yield padded(a_jpeg(), FREE_BYTES)
+        arrived.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(parts.submitted(sent(a_jpeg()), Sent(stalled())))
+    await asyncio.wait_for(arrived.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await parts.reserved.give_back()
+    assert len(await parts.jobs.overdue(parts.clock.now().replace(year=9000), limit=10)) == 2
+    await nothing_is_left(parts)
+
+
 async def test_a_request_that_outlived_its_reservation_is_refused(parts: Parts):
     async def slow():
         yield padded(a_jpeg(), FREE_BYTES)
