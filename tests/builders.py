@@ -54,14 +54,14 @@ def an_original(sha256: str = "9f" * 32) -> Original:
     return Original(f"{new_trace_id('b')}/original.jpg", "image/jpeg", 52_000, sha256)
 
 
-def an_analysed_image() -> Analysed:
-    """What an image of some job lends to others of its content."""
-    return Analysed(ImageRef(new_job_id(NOW), 7), "b-1/harbour.jpg", some_metadata())
+def an_analysed_image(job_id: str | None = None) -> Analysed:
+    """What an image of that job, or of some job, lends to others of its content."""
+    return Analysed(ImageRef(job_id or new_job_id(NOW), 7), "b-1/harbour.jpg", some_metadata())
 
 
-def a_reused_image(index: int = 0, **changes: Any) -> Image:
-    """An image whose content was analysed before, as `accept` takes it."""
-    return reused(an_image(index, **changes), an_analysed_image(), NOW)
+def a_reused_image(index: int = 0, *, of: str | None = None) -> Image:
+    """An image whose content was analysed before, in that job, as `accept` takes it."""
+    return reused(an_image(index), an_analysed_image(of), NOW)
 
 
 def a_failure(code: str = "analysis_failed", error: str = "The analyzer could not read it.") -> Failure:

@@ -57,6 +57,7 @@ async def prepared(gateway: QuietGateway) -> Job:
         builders.a_refused_image(1),
         builders.a_url_image(2),
         builders.an_image(3),
+        builders.a_reused_image(4, of=sent.job_id),
     ]
     job = await gateway.accept(images)
     await gateway.put_processed(f"{images[0].trace_id}/photo1.jpg", JPEG)
