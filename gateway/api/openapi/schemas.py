@@ -137,7 +137,14 @@ def _batch_form(intake: IntakeSettings) -> Schema:
         "maxItems": intake.max_images,
         "description": "Parts with a file name, in order; by any other field name they are images as well.",
     }
-    return {**_object({"images": images}, {"options": options_as_json()}), "additionalProperties": image}
+    names = {
+        "type": "array",
+        "items": {"type": "string", "maxLength": 4096},
+        "maxItems": intake.max_images,
+        "description": "What the images are called, in their order, if not by their files: none, or one for each.",
+    }
+    optional = {"name": names, "options": options_as_json()}
+    return {**_object({"images": images}, optional), "additionalProperties": image}
 
 
 def _options() -> Schema:
