@@ -88,9 +88,8 @@ class _Overlap:
         try:
             await self._work(sent)
         except GatewayError as error:
-            if (
-                is_being_cancelled()
-            ):  # and what was cancelled met trouble while it cleaned up: not why all ends
+            # What is cancelled may meet trouble while it cleans up, but that is not why all ends.
+            if is_being_cancelled():
                 raise asyncio.CancelledError from error
             raise
 
