@@ -79,6 +79,11 @@ class ByteReader:
             yield from self._more()
         self._position += count
 
+    def skip_rest(self) -> Steps[None]:
+        """Pass over all that comes, to the end."""
+        while (yield from self.peek_ahead(1)):
+            self._position = len(self._held)
+
     def checksum(self, count: int, checksum: int) -> Steps[int]:
         """Pass over `count` bytes; the CRC-32 of what came before (`checksum`) and of them."""
         while True:

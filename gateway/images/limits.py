@@ -24,15 +24,15 @@ class ImageLimits:
     """Bounds of one image. `max_pixels` holds for all frames of an animation together.
 
     `max_trailing_bytes` may stand behind the image's end, `max_metadata_bytes` are all its segments or chunks that are
-    no image data. `unpacks` says whether the image data of a PNG is unpacked, to see that it is as large as the header
-    says.
+    no image data. `is_thorough` says whether more than the structure is looked at: the image data of a PNG is unpacked,
+    and what stands behind the end is searched for other files.
     """
 
     max_pixels: int = MAX_PIXELS
     max_frames: int = MAX_FRAMES
     max_trailing_bytes: int = MAX_TRAILING_BYTES
     max_metadata_bytes: int = MAX_METADATA_BYTES
-    unpacks: bool = True
+    is_thorough: bool = True
 
 
 STRUCTURE_ALONE: Final = ImageLimits(
@@ -40,6 +40,6 @@ STRUCTURE_ALONE: Final = ImageLimits(
     max_frames=sys.maxsize,
     max_trailing_bytes=sys.maxsize,
     max_metadata_bytes=sys.maxsize,
-    unpacks=False,
+    is_thorough=False,
 )
 """For an image that was taken before: whether it is whole, however large it is."""

@@ -85,4 +85,4 @@ class CountedData:
 
 
 def image_data(size: int, limits: ImageLimits) -> ImageData:
-    return CountedData(size, limits) if limits.unpacks else UnreadData()
+    return CountedData(size, limits) if limits.is_thorough else UnreadData()

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tarfile
 import tracemalloc
 import weakref
 import zlib
@@ -55,6 +56,13 @@ def inspect(chunks: Iterable[bytes], *, max_pixels: int = MAX_PIXELS) -> ImageFa
     for each in chunks:
         inspector.feed(each)
     return inspector.finish()
+
+
+def a_tar(name: str) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo(name))
+    return file.getvalue()
 
 
 def verdict(chunks: Iterable[bytes]) -> ImageFacts | tuple[str, str]:
@@ -233,7 +241,30 @@ def test_an_image_of_countless_parts_is_refused_before_they_are_all_read(endless
         (b"data:image/jpeg;base64,/9j/4AAQ", "data URI"),
         (b"/9j/4AAQSkZJRgABAQEASABIAAD", "base64"),
         (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", "film"),
+        (b"Rar!\x1a\x07\1\0 and so on", "RAR"),
+        (b"7z\xbc\xaf\x27\x1c\0\4 and so on", "7z"),
+        (b"\x1f\x8b\x08\0 and so on, for long", "gzip"),
+        (b"\xfd7zXZ\0\0\4 and so on, for long", "xz"),
+        (b"BZh91AY&SY and so on, for long", "bzip2"),
+        (b"\x28\xb5\x2f\xfd\x04\x88 and so on", "zstd"),
+        (a_tar("run.sh"), "tar"),
+        (a_tar("a-long-name-that-looks-like-text.sh"), "tar"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(20), "office document"),
+        (b"{\\rtf1\\ansi and so on, for long", "RTF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "PostScript"),
+        (b"#!/bin/sh\nreboot\n", "script"),
+        (b"<?php echo 1; and so on", "script"),
+        (b"<script>alert(1)</script>", "HTML"),
+        (b"<!-- saved from --><html>", "HTML"),
+        (b"MZ\x90\0\3\0\0\0\4\0\0\0\xff\xff\0\0", "program"),
+        (b"\x7fELF\2\1\1" + bytes(20), "program"),
+        (b"RIFF\x24\0\0\0AVI LIST", "AVI film"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "WAV sound"),
+        (b"\x1aE\xdf\xa3" + bytes(20), "WebM film"),
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "film"),
+        (b"x" * 1000, "text"),
         (bytes(100), "unknown"),
+        (bytes(1000), "unknown"),
         (b"\xfe\xdc\xba\x98 and so on, for long", "unknown"),
     ],
 )
@@ -258,6 +289,13 @@ def test_what_is_not_an_image_is_told_what_it_looks_like(data: bytes, looks_like
         (b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14", "JPEG XL"),
         (b"MM\0*\0\0\0\x08\0\0\0\0\0\0\0\0", "TIFF"),
         (b"8BPS\0\1\0\0\0\0\0\0\0\3\0\0\2\0", "PSD"),
+        (b"II\xbc\1\x08\0\0\0" + bytes(20), "JPEG XR"),
+        (b"FOVb" + bytes(20), "Sigma raw"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "Canon raw"),
+        (b"v/1\1\2\0\0\0" + bytes(20), "OpenEXR"),
+        (b"P6\n640 480\n255\n" + bytes(20), "PPM"),
+        (b"gimp xcf v011\0" + bytes(20), "GIMP"),
+        (b"AT&TFORM\0\0\0\x20DJVU", "DjVu"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
     ],
 )

@@ -159,5 +159,6 @@ def test_what_lies_beyond_the_bound_is_not_looked_at() -> None:
     assert refused(a_jpeg() + b"x" * 1000 + a_zip()).code == "trailing_data"
 
 
-def test_of_an_image_that_was_taken_before_any_amount_is_tolerated() -> None:
-    inspect(a_jpeg() + bytes(MAX_TRAILING_BYTES + 1), STRUCTURE_ALONE)
+@pytest.mark.parametrize("behind", [bytes(MAX_TRAILING_BYTES + 1), a_zip()], ids=["much", "archive"])
+def test_of_an_image_that_was_taken_before_nothing_behind_its_end_is_looked_at(behind: bytes) -> None:
+    inspect(a_jpeg() + behind, STRUCTURE_ALONE)
