@@ -29,8 +29,8 @@ class AnalysedImages(Protocol):
     async def withdraw(self, job_ids: Sequence[str]) -> frozenset[str]:
         """From now on no image of these jobs is reused. Returns the keys of their tagged copies that must stay.
 
-        Those are named by other jobs that are neither withdrawn nor retired. It holds for as long as the store is
-        open, also when nothing else can be written, for it needs no room on a full disk.
+        Those are named by other jobs that are neither withdrawn nor retired. It needs no room on a full disk, and
+        holds for as long as the store is open.
         """
 
     async def is_shared(self, processed_path: str) -> bool:

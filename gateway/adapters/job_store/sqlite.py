@@ -7,7 +7,7 @@ Writes go through one thread with group commit (`writer.py`), questions through 
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from gateway.adapters.job_store.readers import Readers
 from gateway.adapters.job_store.recent import RecentJobs
 from gateway.adapters.job_store.settings import Synchronous
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
+from gateway.adapters.job_store.withdrawn import WithdrawnJobs
 from gateway.adapters.job_store.writer import Writer, closed
 from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change, Event
@@ -28,6 +29,7 @@ from gateway.domain.job import Job, Stage, Status
 from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import Answer
 from gateway.domain.reuse import Analysed
+from gateway.errors import NoRoom
 from gateway.ports.dead_letters import DeadLetterPage
 from gateway.ports.image_search import ImagePage
 from gateway.ports.job_store import Companion, JobPage
@@ -43,9 +45,10 @@ class SqliteJobStore:
         self._searchers = Readers(database.searchers)
         keys = itertools.count(database.next_key)
         standing: set[str] = set()
-        withdrawn: dict[str, int] = {}
+        self._withdrawn = WithdrawnJobs()
         self._writer = Writer(
-            database.writer, lambda: UnitOfWork(database.writer, self._recent, standing, keys, withdrawn)
+            database.writer,
+            lambda: UnitOfWork(database.writer, self._recent, standing, keys, self._withdrawn),
         )
         self._leases = ProcessLeases()
         self._is_open = True
@@ -134,7 +137,18 @@ class SqliteJobStore:
         return await self._readers.run(partial(reuse.find_analysed, sha256s=sha256s, options=options))
 
     async def withdraw(self, job_ids: Sequence[str]) -> frozenset[str]:
-        return await self._writer.run(lambda unit: unit.withdraw(job_ids))
+        jobs = await self._readers.run(partial(reuse.keys_of, job_ids=job_ids))
+        self._withdrawn.add(jobs)
+        await self._until_writes_have_ended()
+        withdrawn = self._withdrawn.keys
+        return await self._readers.run(
+            partial(reuse.shared_with_others, mine=jobs.values(), withdrawn=withdrawn)
+        )
+
+    async def _until_writes_have_ended(self) -> None:
+        """Those that were begun. On a full disk they fail, and what stands behind them with them: ended is ended."""
+        with suppress(NoRoom):
+            await self._writer.run(lambda unit: None)
 
     async def is_shared(self, processed_path: str) -> bool:
         return await self._readers.run(partial(reuse.is_shared, processed_path=processed_path))

@@ -26,6 +26,7 @@ from gateway.adapters.job_store.rows import (
     to_json,
 )
 from gateway.adapters.job_store.schema import KEYWORDS_OF_IMAGES
+from gateway.adapters.job_store.withdrawn import WithdrawnJobs
 from gateway.domain.dead_letter import DeadLetter
 from gateway.domain.events import Change
 from gateway.domain.job import Image, Job
@@ -95,15 +96,14 @@ UPDATE images SET stage = 'publish', published_at = NULL, data = {data} WHERE st
 class UnitOfWork:
     """One transaction on the writer's connection. Jobs that are None here are deleted.
 
-    `standing` holds the reservations that were made since the file was opened and still stand, to spare a question;
-    `withdrawn` the jobs, with their keys, of which nothing is reused any more.
+    `standing` holds the reservations that were made since the file was opened and still stand, to spare a question.
     """
 
     _connection: sqlite3.Connection
     _recent: RecentJobs
     _standing: set[str]
     _keys: Iterator[int]
-    _withdrawn: dict[str, int] = Factory(dict)
+    _withdrawn: WithdrawnJobs = Factory(WithdrawnJobs)
     _jobs: dict[str, KeptJob | None] = Factory(dict)
     _job_rows: dict[int, Row] = Factory(dict)
     _image_rows: dict[tuple[int, int], Row] = Factory(dict)
@@ -141,12 +141,6 @@ class UnitOfWork:
 
     def retire(self, job_id: str) -> frozenset[str]:
         return beside.retire(self._connection, self._job_of(job_id).key)
-
-    def withdraw(self, job_ids: Sequence[str]) -> frozenset[str]:
-        """Holds at once, and whatever becomes of this transaction: with a full disk nothing is to be written."""
-        keys = reuse.keys_of(self._connection, job_ids)
-        self._withdrawn |= keys
-        return reuse.shared_with_others(self._connection, keys.values(), self._withdrawn.values())
 
     def delete(self, job_id: str) -> None:
         self._jobs[job_id] = None
@@ -216,8 +210,7 @@ class UnitOfWork:
             self._recent.committed(self._jobs)
         self._standing.update(self._reserved)
         self._standing.difference_update(self._claimed, self._released)
-        for job_id in self._deleted():
-            self._withdrawn.pop(job_id, None)
+        self._withdrawn.deleted(self._deleted())
 
     def _stage(self, kept: KeptJob, change: Change, before: Job | None) -> None:
         images = change.job.images if before is None else _changed(before, change.job)
@@ -239,7 +232,7 @@ class UnitOfWork:
         reusing = [image for image in changed if image.reused_from is not None]
         if not reusing:
             return ()
-        gone = self._withdrawn.keys() | self._deleted()
+        gone = self._withdrawn.job_ids.union(self._deleted())
         return reuse.shares(self._connection, key, reusing, gone)
 
     def _deleted(self) -> list[str]:

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from gateway.adapters.job_store.sqlite import SqliteJobStore
+from gateway.domain.options import BatchOptions
+from gateway.domain.reuse import reused
 from gateway.errors import NoRoom
-from tests.builders import an_accepted_job, publish
+from gateway.ports.reuse import SourceGone
+from tests.builders import NOW, an_accepted_job, an_image, an_original, complete, publish
 from tests.integration.job_store.stores import ROOT, add
 
 
@@ -49,6 +52,28 @@ async def test_a_full_disk_fails_all_that_wait_and_a_freed_one_works_again(small
         assert await store.update(job.job_id, publish)
         await add(store)
         assert (await store.page(limit=10)).total == 2
+
+
+async def test_on_a_full_disk_jobs_are_withdrawn_beside_writes_that_fail(small_disk):
+    """So that their tagged copies can go, but for what others reuse, and make room."""
+    async with SqliteJobStore.open(small_disk / "jobs.sqlite") as store:
+        source = await add(store, an_accepted_job(images=1))
+        completed = await store.update(source.job_id, complete)
+        assert completed is not None
+        (found,) = (await store.find_analysed([an_original().sha256], BatchOptions())).values()
+        await add(store, an_accepted_job([reused(an_image(), found, NOW)]))
+        ballast = fill(small_disk)
+        new = [an_accepted_job(images=100) for _ in range(20)]
+        *outcomes, stay = await asyncio.gather(
+            *(add(store, accepted) for accepted in new),
+            store.withdraw([source.job_id]),
+            return_exceptions=True,
+        )
+        assert {type(outcome) for outcome in outcomes} == {NoRoom}
+        assert stay == {found.processed_path}
+        ballast.unlink()
+        with pytest.raises(SourceGone):
+            await add(store, an_accepted_job([reused(an_image(), found, NOW)]))
 
 
 FILE_TOO_LARGE = """
