@@ -13,8 +13,11 @@ from yarl import URL
 
 from gateway.fetch.addresses import literal_address
 
-# RFC 1035, section 2.3.4, and the underscores that some names have.
-_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.ASCII)
+# RFC 1035, section 2.3.4, and the underscores that some names have. What ends in a number is an address or nothing
+# (URL Standard, "ends in a number"): no top-level domain is one.
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?!(.*\.)?([0-9]+|0x[0-9a-f]*)\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}", re.ASCII
+)
 
 
 def normalised(domain: str) -> str:

@@ -1,6 +1,6 @@
 """What a hostile site answers, by name, and the code of the error that must come of it.
 
-The downloads take at most MAX_BYTES, and wait READ_S for a silent site and TOTAL_S in all.
+Downloads may take at most MAX_BYTES, and should have little patience.
 """
 
 import asyncio
@@ -12,8 +12,6 @@ from typing import Final
 from tests.servers.web import Page, Request, answer, head, raw
 
 MAX_BYTES: Final = 100_000
-READ_S: Final = 0.3
-TOTAL_S: Final = 0.8
 
 PNG: Final = b"\x89PNG\r\n\x1a\n" + b"picture" * 100
 IMAGE: Final = {"Content-Type": "image/png"}

@@ -22,6 +22,7 @@ def test_another_scheme_is_refused(url: str) -> None:
         "http://", "http:///a", "http:h/a", "http://[::1", "http://h:99999/", "http://h:x/", "http://a b/",
         "http://a..b/", "http://.a/", f"http://{'a' * 64}.de/", f"http://{'a.' * 130}de/", "http://h\0/",
         "http://h%0d%0aX/", "http://a\\@127.0.0.1/", "http://*.de/", "http://\udc80/",
+        "http://[v1.127.0.0.1]/", "http://256.0.0.1/", "http://1.2.3.4.5/", "http://a.0x7f/",
         "http://[]@/", "http://[::1]:80@",
     ],
 )  # fmt: skip
