@@ -32,6 +32,11 @@ def refused(data: bytes, limits: ImageLimits | None = None) -> ContentError:
     return caught.value
 
 
+def feed_in_bytes(inspector: Inspector, data: bytes) -> None:
+    for byte in data:
+        inspector.feed(bytes([byte]))
+
+
 def packed(pixels: bytes, *, level: int = 9) -> bytes:
     return chunk(b"IDAT", zlib.compress(pixels, level))
 
@@ -134,6 +139,16 @@ def test_a_bomb_is_refused_at_its_first_byte_too_much() -> None:
     tracemalloc.stop()
 
     assert peak < 1 * MIB
+
+
+def test_whether_it_is_too_much_or_broken_does_not_depend_on_how_it_came() -> None:
+    """Zlib gives nothing back of what it unpacked in a call that ends in an error."""
+    broken_and_too_much = png(data=chunk(b"IDAT", zlib.compress(rows() + bytes(100))[:-4] + b"????"))
+    inspector = Inspector()
+    with pytest.raises(ContentError) as in_bytes:
+        feed_in_bytes(inspector, broken_and_too_much)
+
+    assert in_bytes.value.text == refused(broken_and_too_much).text
 
 
 def test_a_picture_of_many_pixels_is_unpacked_in_little_memory() -> None:

@@ -155,6 +155,16 @@ def test_another_file_shows_before_what_stands_behind_it_has_come() -> None:
         inspector.feed(a_zip()[:64])
 
 
+@pytest.mark.parametrize(("behind", "code"), [(988, "polyglot"), (989, "trailing_data")])
+def test_a_mark_that_ends_beyond_the_bound_is_none(behind: int, code: str) -> None:
+    assert refused(a_jpeg() + b"x" * behind + an_empty_zip()[:12] + bytes(9)).code == code
+
+
+def test_of_two_other_files_the_first_is_named() -> None:
+    """As it would be if the second had not come yet."""
+    assert "HTML" in refused(a_jpeg() + b"\0film <html>" + a_zip()).text
+
+
 def test_what_lies_beyond_the_bound_is_not_looked_at() -> None:
     assert refused(a_jpeg() + b"x" * 1000 + a_zip()).code == "trailing_data"
 
