@@ -2,7 +2,7 @@
 
 A hundred drip the headers of a request, a hundred stall in the middle of a body; who is cut off comes again. The
 ordinary ones post batches of one image of 50 KB and ask how they stand, by turns with and without the others beside
-them. All of them must be answered, and what a stalled body has sent is all that may be held of it.
+them. All of them must be answered, and a stalled body may hold no more than is stated.
 """
 
 import statistics
@@ -10,7 +10,7 @@ import statistics
 from tests.benchmarks.asking import p99
 from tests.benchmarks.bench_post import batch_of_one
 from tests.benchmarks.beside_nobody import gateway_beside_nobody
-from tests.benchmarks.hostile import hostile_clients
+from tests.benchmarks.hostile import OF_EACH, hostile_clients
 from tests.benchmarks.memory import Peak
 from tests.benchmarks.on_disk import folder_on_disk
 from tests.benchmarks.patient import patient_clients
@@ -22,7 +22,8 @@ ROUNDS = 5
 TURN_S = 12
 """Longer than a sender may be silent: stalled bodies are cut off in it, and come again."""
 MOST_DELAY = 2
-MOST_MB = 16
+MOST_MB_EACH = 0.8
+"""For a body that is being received, as docs/TROUBLESHOOTING.md has it ("Out of memory")."""
 
 
 async def run() -> list[Row]:
@@ -51,7 +52,7 @@ async def rows(gateway: Gateway) -> list[Row]:
             name="memory growth beside 200 hostile clients",
             value=max(growth_mb),
             unit="MB of RSS",
-            goal=at_most(MOST_MB),
+            goal=at_most(OF_EACH * MOST_MB_EACH),
         ),
     ]
 

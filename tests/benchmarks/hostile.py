@@ -8,6 +8,7 @@ its input is closed, how often they have connected.
 """
 
 import asyncio
+import base64
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -17,13 +18,14 @@ from typing import NoReturn
 import uvloop
 from attrs import define
 
+from tests.benchmarks.large_bodies import grainy_jpeg
 from tests.benchmarks.posting import HOST
 
 OF_EACH = 100
 DRIP_EVERY_S = 1.0
 AGAIN_AFTER_S = 0.1
-PIECE = b'{"images": [{"base64": "' + b"A" * 64 * 1024
 DECLARED_BYTES = 1_000_000
+PIECE = b'{"images": [{"base64": "' + base64.b64encode(grainy_jpeg(DECLARED_BYTES))[: 256 * 1024]
 HEAD = b"POST /api/v1/batch HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 PATIENCE_S = 60
 
