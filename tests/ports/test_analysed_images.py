@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 
 import pytest
 
@@ -267,3 +268,16 @@ async def test_reuse_beside_a_withdrawal_is_refused_or_keeps_the_copy(store: Sto
     turns = [both(source, reuse_first=number % 2 == 0) for number, source in enumerate(sources)]
     for source, (added, stay) in zip(sources, await asyncio.gather(*turns), strict=True):
         assert stay == (frozenset() if isinstance(added, SourceGone) else paths(source))
+
+
+async def test_nothing_is_reused_of_a_job_that_was_deleted_just_before(store: Store):
+    """Also when both are committed together."""
+    sources = [await analysed(store, CAT) for _ in range(20)]
+    reuses = [a_job_that_reuses(lent(source)) for source in sources]
+    calls = zip(
+        (store.delete(source.job_id) for source in sources),
+        (store.add(accepted, reserved=[]) for accepted in reuses),
+        strict=True,
+    )
+    answers = await asyncio.gather(*chain.from_iterable(calls), return_exceptions=True)
+    assert {type(answer) for answer in answers[1::2]} == {SourceGone}
