@@ -175,6 +175,15 @@ async def test_cookies_are_not_kept() -> None:
     assert all("cookie" not in request.headers for request in site.requests)
 
 
+async def test_cookies_are_not_carried_to_the_next_hop() -> None:
+    page = answer(302, {"Location": "/b.png", "Set-Cookie": "a=b; Path=/"})
+    async with web_server({"/a.png": page, "/b.png": image(PNG)}) as site:
+        async with a_downloader(site, names={"site.test": [HOST]}) as downloader:
+            assert await read(downloader, site.url("/a.png", host="site.test")) == PNG
+    assert [request.target for request in site.requests] == ["/a.png", "/b.png"]
+    assert all("cookie" not in request.headers for request in site.requests)
+
+
 # Forbidden targets: 127.0.0.1 must not see a single connection.
 
 
@@ -447,6 +456,16 @@ async def test_a_port_where_nobody_listens_fails_and_may_go_better_again() -> No
         with pytest.raises(DownloadFailed, match="did not accept a connection") as caught:
             await read(downloader, nobody.url("/a.png"))
     assert caught.value.retryable
+
+
+async def test_the_line_in_the_log_tells_no_address_either() -> None:
+    nobody = Site(HOST, free_port(), {})
+    async with a_downloader(nobody, names={"site.test": [HOST]}) as downloader:
+        with pytest.raises(DownloadFailed) as caught:
+            await read(downloader, nobody.url("/a.png", host="site.test"))
+    assert str(caught.value) == (
+        f"http://site.test:{nobody.port}/a.png did not accept a connection (ClientConnectorError: ECONNREFUSED)"
+    )
 
 
 async def test_an_unknown_name_fails_and_may_go_better_again() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.fetch.answers import demand_an_image, retry_after_s
+from gateway.fetch.answers import LONGEST_WAIT_S, demand_an_image, retry_after_s
 from gateway.fetch.failures import DownloadFailed
 
 URL = "https://h/a"
@@ -47,3 +47,39 @@ def test_when_to_come_again_is_read_as_seconds_or_a_date(
     headers: dict[str, str], wait_s: float | None
 ) -> None:
     assert retry_after_s(headers) == wait_s
+
+
+def failure(status: int, headers: dict[str, str]) -> DownloadFailed:
+    with pytest.raises(DownloadFailed) as caught:
+        demand_an_image(URL, status, headers, max_bytes=10)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "is_for_all"),
+    [
+        (429, {}, True),
+        (429, {"Retry-After": "7"}, True),
+        (503, {"Retry-After": "7"}, True),
+        (503, {"Retry-After": "soon"}, False),
+        (503, {}, False),
+        (500, {}, False),
+    ],
+)
+def test_a_pause_is_for_all_images_of_a_host_that_asks_for_one_or_has_too_many_requests(
+    status: int, headers: dict[str, str], is_for_all: bool
+) -> None:
+    assert failure(status, headers).is_for_all_its_host is is_for_all
+
+
+@pytest.mark.parametrize(("wait_s", "retryable"), [(LONGEST_WAIT_S, True), (LONGEST_WAIT_S + 1, False)])
+def test_a_pause_that_is_too_long_is_told_and_not_waited_for(wait_s: float, retryable: bool) -> None:
+    error = failure(503, {"Retry-After": f"{wait_s:.0f}"})
+    assert error.retryable is retryable
+    assert ("asked for a pause of 301 s" in error.text) is not retryable
+
+
+@pytest.mark.parametrize("status", [404, 403, 301])
+def test_a_pause_counts_only_for_what_may_go_better(status: int) -> None:
+    error = failure(status, {"Retry-After": "7"})
+    assert (error.retryable, error.retry_after_s, error.is_for_all_its_host) == (False, None, False)
