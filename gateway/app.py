@@ -15,6 +15,7 @@ from gateway.fetch.policy import FetchPolicy
 from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.jobs.accepting.idempotency import IdempotentRequests
 from gateway.jobs.accepting.keep import Keep
+from gateway.jobs.accepting.overlapping import Room
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.accepting.submit import Submit
@@ -53,6 +54,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
         stack.push_async_callback(reserved.give_back)
         idempotent = _idempotent(parts)
         in_flight = BytesInFlight(settings.intake.max_held_bytes)
+        room = Room(settings.intake.images_at_once, parts.originals.put_bytes, in_flight)
         retry = _retry(parts, idempotent)
         cleaner = _cleaner(parts)
         await cleaner.find_leftovers_of_a_crash()
@@ -102,7 +104,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             latest=parts.latest,
             stream=EventStream(parts.latest, parts.jobs, parts.hub),
             bytes_in_flight=in_flight,
-            submit=_submit(parts, Keep(reserved, parts.originals, in_flight), idempotent),
+            submit=_submit(parts, Keep(reserved, parts.originals), room, idempotent),
             retry=retry,
             dead_letters=parts.jobs,
             requeue=Requeue(ledger=parts.ledger, letters=parts.jobs, retry=retry),
@@ -135,7 +137,7 @@ def _idempotent(parts: Parts) -> IdempotentRequests:
     )
 
 
-def _submit(parts: Parts, keep: Keep, idempotent: IdempotentRequests) -> Submit:
+def _submit(parts: Parts, keep: Keep, room: Room, idempotent: IdempotentRequests) -> Submit:
     settings = parts.settings
     undo = Undo(
         objects=parts.objects,
@@ -154,7 +156,7 @@ def _submit(parts: Parts, keep: Keep, idempotent: IdempotentRequests) -> Submit:
         urls=FetchPolicy.of(settings.fetch),
         prefix=settings.jobs.trace_prefix,
         takes_metadata_options=settings.takes_metadata_options,
-        images_at_once=settings.intake.images_at_once,
+        room=room,
     )
 
 

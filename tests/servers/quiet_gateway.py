@@ -35,6 +35,7 @@ from gateway.fetch.policy import FetchPolicy
 from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.jobs.accepting.idempotency import IdempotentRequests
 from gateway.jobs.accepting.keep import Keep
+from gateway.jobs.accepting.overlapping import Room
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.accepting.submit import Submit
@@ -159,7 +160,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
     originals = Originals(objects, settings.intake.max_image_bytes, settings.intake.image_limits)
     submit = Submit(
         ledger=ledger,
-        keep=Keep(reserved, originals, in_flight),
+        keep=Keep(reserved, originals),
         undo=Undo(objects, jobs, clock, late_s=settings.object_store.timeout_s, puts_are_repeated=False),
         reuse=Reuse(jobs, objects, clock, is_on=settings.jobs.reuse),
         idempotent=idempotent,
@@ -167,7 +168,7 @@ async def _assembled(settings: Settings, stack: AsyncExitStack) -> tuple[AppCont
         urls=FetchPolicy.of(settings.fetch),
         prefix=settings.jobs.trace_prefix,
         takes_metadata_options=settings.takes_metadata_options,
-        images_at_once=settings.intake.images_at_once,
+        room=Room(settings.intake.images_at_once, originals.put_bytes, in_flight),
     )
     retry = Retry(
         ledger=ledger,

@@ -4,8 +4,7 @@ from attrs import define
 
 from gateway.domain.job import Failure
 from gateway.errors import ContentError
-from gateway.intake.batch import SentImage
-from gateway.intake.bytes_in_flight import BytesInFlight
+from gateway.jobs.accepting.beginning import Beginning
 from gateway.jobs.accepting.draft import Draft, Kept
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.undo import GIVEN_UP
@@ -18,17 +17,14 @@ class Keep:
 
     _reserved: ReservedTraceIds
     _originals: Originals
-    _in_flight: BytesInFlight
 
-    async def __call__(self, sent: SentImage, draft: Draft) -> None:
+    async def __call__(self, draft: Draft, index: int, image: Beginning) -> None:
         """Raises NoRoom, Unavailable, what the body raises. Bad content is no error: it fails that image alone."""
         trace_id = await self._reserved.take()
         draft.used.append(trace_id)
-        with self._in_flight.share(self._originals.put_bytes) as share:
-            content = Content(share.passing(sent.body))
-            draft.kept[sent.index] = await self._stored(trace_id, content, draft)
-        identity = await content.identity() if draft.may_be_repeated else content.sha256
-        draft.identities[sent.index] = identity
+        content = Content(image.whole())
+        draft.kept[index] = await self._stored(trace_id, content, draft)
+        draft.identities[index] = await content.identity() if draft.may_be_repeated else content.sha256
 
     async def _stored(self, trace_id: str, content: Content, draft: Draft) -> Kept:
         try:
@@ -40,6 +36,6 @@ class Keep:
             raise
 
 
-async def recognise(sent: SentImage, draft: Draft) -> None:
+async def recognise(draft: Draft, index: int, image: Beginning) -> None:
     """Of a repeat: all of it is read, nothing is kept, and nothing judged that was accepted before."""
-    draft.identities[sent.index] = await Content(sent.body).identity()
+    draft.identities[index] = await Content(image.whole()).identity()

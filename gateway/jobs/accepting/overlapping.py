@@ -4,32 +4,45 @@ A body is read in its order, so what overlaps is what follows the last byte of a
 answer of a store. A large image is read by its own work: nothing lies in between, and a store that is slow slows the
 reading, and that the sender. One that fits into a piece is read first, and its work begins once another follows:
 most requests bring one small image, and a task for it would cost more than all that it overlaps with.
+
+So a request holds in memory what its works hold, and one piece for which there is no room yet.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from attrs import define, field, frozen
 
 from gateway.cancellation import is_being_cancelled
-from gateway.errors import ContentError, GatewayError
+from gateway.errors import GatewayError
 from gateway.intake.batch import BatchOutline, IncomingBatch, SentImage
-from gateway.intake.bytes_in_flight import FREE_BYTES
+from gateway.intake.bytes_in_flight import BytesInFlight
+from gateway.jobs.accepting.beginning import Beginning
 
-Work = Callable[[SentImage], Awaitable[None]]
+Work = Callable[[int, Beginning], Awaitable[None]]
+"""What is done with the image of that index."""
 
 
-async def for_each_sent(batch: IncomingBatch, work: Work, *, at_once: int) -> BatchOutline:
-    """Do the work for every image that is sent along, for at most `at_once` at a time; the outline at the end.
+@frozen(eq=False)
+class Room:
+    """For at most `at_once` images of one request, each of which holds at most `held_bytes` of what is `in_flight`."""
+
+    at_once: int
+    held_bytes: int
+    in_flight: BytesInFlight
+
+
+async def for_each_sent(batch: IncomingBatch, work: Work, room: Room) -> BatchOutline:
+    """Do the work for every image that is sent along, as there is room; the outline at the end.
 
     The next image is asked for once one was read to its end, or its work has ended without. The first error of any
     work, or of the batch, is raised, and a cancellation passed on, once all that was under way has ended: then the
-    batch may be closed.
+    batch may be closed. Raises Unavailable (busy) where no room comes.
     """
     outline = BatchOutline(())
     try:
         async with asyncio.TaskGroup() as tasks:
-            overlap = _Overlap(work, tasks, asyncio.Semaphore(at_once))
+            overlap = _Overlap(work, tasks, room)
             async for member in batch:
                 if isinstance(member, SentImage):
                     await overlap.take(member)
@@ -41,97 +54,86 @@ async def for_each_sent(batch: IncomingBatch, work: Work, *, at_once: int) -> Ba
     return outline
 
 
+@frozen(eq=False)
+class _Read:
+    """An image of which the beginning was read, and for which no work has begun."""
+
+    index: int
+    beginning: Beginning
+
+
 @define(eq=False)
 class _Overlap:
     """One task takes images, each of `_tasks` works on one, in a place that it gives back."""
 
     _work: Work
     _tasks: asyncio.TaskGroup
-    _places: asyncio.Semaphore
-    _waiting: SentImage | None = field(init=False, default=None)
-    """One that was read, and for which no work has begun yet."""
+    _room: Room
+    _places: asyncio.Semaphore = field(init=False)
+    _small: _Read | None = field(init=False, default=None)
+    """The last one, if all of it was read."""
+
+    @_places.default
+    def _free_places(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self._room.at_once)
 
     async def take(self, sent: SentImage) -> None:
         """Until it was read, or nobody wants to read on."""
-        await self._begin_the_one_before()
-        beginning = await _Beginning.of(sent.body)
-        if beginning.is_all:
-            self._waiting = SentImage(sent.index, beginning.then_rest())
+        await self._begin_small_one()
+        read = _Read(sent.index, await Beginning.of(sent.body))
+        if read.beginning.is_all:
+            self._small = read
         else:
-            await self._begin_and_let_read(SentImage(sent.index, beginning.then_rest()))
+            await self._begin_and_let_read(read)
 
     async def end(self) -> None:
-        """No other image comes: what is left to begin needs no task of its own."""
-        if self._waiting is not None:
-            await self._places.acquire()
-            await self._work(self._waiting)
+        """No other image comes: the last one, if it is small, needs no task of its own."""
+        if self._small is not None:
+            await self._enter(self._small)
+            try:
+                await self._work(self._small.index, self._small.beginning)
+            finally:
+                self._leave(self._small)
 
-    async def _begin_the_one_before(self) -> None:
-        if self._waiting is not None:
-            await self._places.acquire()
-            self._begin(self._waiting)
-            self._waiting = None
+    async def _begin_small_one(self) -> None:
+        if self._small is not None:
+            await self._enter(self._small)
+            self._begin(self._small)
+            self._small = None
 
-    async def _begin_and_let_read(self, sent: SentImage) -> None:
+    async def _begin_and_let_read(self, read: _Read) -> None:
         left = asyncio.Event()
-        await self._places.acquire()
-        work = self._begin(SentImage(sent.index, _watched(sent.body, left)))
+        await self._enter(read)
+        work = self._begin(_Read(read.index, read.beginning.telling(left.set)))
         work.add_done_callback(lambda _: left.set())
         await left.wait()
 
-    def _begin(self, sent: SentImage) -> "asyncio.Task[None]":
-        work = self._tasks.create_task(self._do(sent), name=f"image {sent.index}")
-        work.add_done_callback(lambda _: self._places.release())
+    def _begin(self, read: _Read) -> "asyncio.Task[None]":
+        """In the place that it has; the task is not awaited here, and may be cancelled before its first step."""
+        work = self._tasks.create_task(self._do(read), name=f"image {read.index}")
+        work.add_done_callback(lambda _: self._leave(read))
         return work
 
-    async def _do(self, sent: SentImage) -> None:
+    async def _do(self, read: _Read) -> None:
         try:
-            await self._work(sent)
+            await self._work(read.index, read.beginning)
         except GatewayError as error:
             # What is cancelled may meet trouble while it cleans up, but that is not why all ends.
             if is_being_cancelled():
                 raise asyncio.CancelledError from error
             raise
 
+    async def _enter(self, read: _Read) -> None:
+        """Wait for a place, and for memory. Those that have both need no more to come to their end."""
+        await self._places.acquire()
+        if held_bytes := self._held_bytes(read):
+            await self._room.in_flight.take(held_bytes)
 
-@frozen(eq=False)
-class _Beginning:
-    """The first piece of a body, which no more than the chunk that completes it goes beyond FREE_BYTES."""
+    def _leave(self, read: _Read) -> None:
+        self._places.release()
+        if held_bytes := self._held_bytes(read):
+            self._room.in_flight.give_back(held_bytes)
 
-    _chunks: list[bytes]
-    _rest: AsyncIterator[bytes]
-    is_all: bool
-    """Whether nothing comes of the rest but, perhaps, why the body breaks off."""
-
-    @classmethod
-    async def of(cls, body: AsyncIterator[bytes]) -> "_Beginning":
-        """Raises what `body` raises, but for a ContentError, which comes of the rest."""
-        chunks, size = list[bytes](), 0
-        try:
-            async for chunk in body:
-                chunks.append(chunk)
-                size += len(chunk)
-                if size >= FREE_BYTES:
-                    return cls(chunks, body, is_all=False)
-        except ContentError as error:
-            return cls(chunks, _broken(error), is_all=True)
-        return cls(chunks, body, is_all=True)
-
-    async def then_rest(self) -> AsyncIterator[bytes]:
-        self._chunks.reverse()
-        while self._chunks:
-            yield self._chunks.pop()
-        async for chunk in self._rest:
-            yield chunk
-
-
-async def _broken(error: ContentError) -> AsyncIterator[bytes]:
-    for chunk in list[bytes]():
-        yield chunk
-    raise error
-
-
-async def _watched(body: AsyncIterator[bytes], left: asyncio.Event) -> AsyncIterator[bytes]:
-    async for chunk in body:
-        yield chunk
-    left.set()
+    def _held_bytes(self, read: _Read) -> int:
+        most = self._room.held_bytes
+        return min(read.beginning.size, most) if read.beginning.is_all else most

@@ -10,8 +10,9 @@ it, the request is refused: nobody gets what they did not ask for.
 A repeat of a request that was answered (`idempotency.py`) is read, compared and answered the same; nothing is stored.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
 
 import structlog
 from attrs import define, evolve
@@ -25,13 +26,13 @@ from gateway.domain.transitions import accept
 from gateway.errors import Fault, GatewayError, Unprocessable
 from gateway.fetch.policy import FetchPolicy
 from gateway.images.names import default_name, name_from_url
-from gateway.intake.batch import ImageOutline, IncomingBatch, SentImage
+from gateway.intake.batch import ImageOutline, IncomingBatch
 from gateway.intake.options import METADATA_AT
 from gateway.intake.shape import refuse_any
 from gateway.jobs.accepting.draft import Draft, Kept
 from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests, Turn
 from gateway.jobs.accepting.keep import Keep, recognise
-from gateway.jobs.accepting.overlapping import for_each_sent
+from gateway.jobs.accepting.overlapping import Room, for_each_sent
 from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.reuse import Reuse
@@ -39,8 +40,6 @@ from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.clock import Clock
 
 log = structlog.get_logger(__name__)
-
-_Take = Callable[[SentImage, Draft], Awaitable[None]]
 
 
 @define(eq=False)
@@ -56,7 +55,7 @@ class Submit:
     _urls: FetchPolicy
     _prefix: str
     _takes_metadata_options: bool
-    _images_at_once: int
+    _room: Room
 
     async def __call__(
         self, batch: IncomingBatch, *, strict: bool = False, key: str | None = None
@@ -70,7 +69,8 @@ class Submit:
         async with aclosing(batch), self._idempotent.turn(key) as turn:
             draft = Draft(strict, turn.has_key)
             if turn.is_repeat:
-                await self._read(batch, draft, recognise)
+                nothing_held = evolve(self._room, held_bytes=0)
+                draft.outline = await for_each_sent(batch, partial(recognise, draft), nothing_held)
                 return await turn.repeated(draft.asked)
             images = await self._take_for_good(batch, draft)
             return await self._commit(draft, images, turn)
@@ -78,7 +78,7 @@ class Submit:
     async def _take_for_good(self, batch: IncomingBatch, draft: Draft) -> Sequence[Image]:
         """The images of the new job."""
         try:
-            await self._read(batch, draft, self._keep)
+            draft.outline = await for_each_sent(batch, partial(self._keep, draft), self._room)
             self._demand_that_options_are_taken(draft.options)
             images = self._images(draft)
             if draft.strict:
@@ -87,11 +87,6 @@ class Submit:
             await self._undo_all(draft)
             raise
         return images
-
-    async def _read(self, batch: IncomingBatch, draft: Draft, take: _Take) -> None:
-        draft.outline = await for_each_sent(
-            batch, lambda sent: take(sent, draft), at_once=self._images_at_once
-        )
 
     def _demand_that_options_are_taken(self, options: BatchOptions) -> None:
         """Raises BadInput."""

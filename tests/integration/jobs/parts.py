@@ -21,6 +21,7 @@ from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.accepting.idempotency import Accepted, IdempotentRequests
 from gateway.jobs.accepting.keep import Keep
+from gateway.jobs.accepting.overlapping import Room
 from gateway.jobs.accepting.reserved import ReservedTraceIds
 from gateway.jobs.accepting.retry import Retry
 from gateway.jobs.accepting.submit import Submit
@@ -78,7 +79,7 @@ class Parts:
     def submit(self) -> Submit:
         return Submit(
             ledger=self.ledger,
-            keep=Keep(self.reserved, self.originals, self.in_flight),
+            keep=Keep(self.reserved, self.originals),
             undo=Undo(self.objects, self.jobs, self.clock, LATE_S, self.puts_are_repeated),
             reuse=self.reuse,
             idempotent=self.idempotent,
@@ -86,7 +87,7 @@ class Parts:
             urls=FetchPolicy(),
             prefix=self.settings.trace_prefix,
             takes_metadata_options=self.takes_metadata_options,
-            images_at_once=self.intake.images_at_once,
+            room=Room(self.intake.images_at_once, self.objects.put_bytes, self.in_flight),
         )
 
     @cached_property

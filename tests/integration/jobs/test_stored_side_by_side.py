@@ -12,7 +12,7 @@ from attrs import evolve
 from gateway.domain.job import Status
 from gateway.errors import BadInput, TooSlow, Unavailable
 from gateway.intake.batch import IncomingBatch
-from gateway.intake.bytes_in_flight import FREE_BYTES
+from gateway.jobs.accepting.beginning import PIECE_BYTES
 from tests.integration.jobs.batches import Member, Sent, batch_of
 from tests.integration.jobs.faulty_scenes import Scene, scene_on
 from tests.photos import a_jpeg, padded
@@ -50,7 +50,7 @@ def digest(content: bytes) -> str:
 
 
 class TestOverlap:
-    @pytest.mark.parametrize("size", [2000, FREE_BYTES, PART + MB])
+    @pytest.mark.parametrize("size", [2000, PIECE_BYTES, PART + MB])
     async def test_puts_of_one_batch_are_under_way_at_once_and_never_more_than_the_bound(
         self, scene: Scene, size: int
     ):
@@ -68,7 +68,7 @@ class TestOverlap:
 
         async def body(number: int) -> AsyncIterator[bytes]:
             read.append(number)
-            yield a_photo(number, FREE_BYTES)
+            yield a_photo(number, PIECE_BYTES)
             yield b""
 
         held = hold_puts(scene.store)
@@ -104,7 +104,7 @@ class TestOverlap:
 
     async def test_one_that_is_bad_fails_alone_while_others_are_still_stored(self, scene: Scene):
         held = hold_puts(scene.store)
-        photos = [a_photo(0, FREE_BYTES), b"no image" * FREE_BYTES, a_photo(2, FREE_BYTES)]
+        photos = [a_photo(0, PIECE_BYTES), b"no image" * PIECE_BYTES, a_photo(2, PIECE_BYTES)]
         request = asyncio.create_task(scene.parts.submitted(*map(sent, photos)))
         await held.until(2)
         held.let_go()
@@ -222,25 +222,26 @@ class TestBytesInFlight:
         assert await narrow.objects() == [image.original and image.original.key]
         assert narrow.parts.in_flight.held_bytes == 0
 
-    async def test_a_small_one_passes_all_the_same(self, narrow: Scene):
-        held = hold_puts(narrow.store)
-        first = asyncio.create_task(narrow.parts.submitted(sent(a_photo(0, MB))))
+    async def test_a_small_one_takes_no_more_than_its_bytes(self, scene: Scene):
+        parts = evolve(scene.parts, intake=evolve(scene.parts.intake, max_held_bytes=PART + 10_000))
+        held = hold_puts(scene.store)
+        large = asyncio.create_task(parts.submitted(sent(a_photo(0, MB))))
         await held.until(1)
-        second = asyncio.create_task(narrow.parts.submitted(sent(a_photo(1))))
+        small = asyncio.create_task(parts.submitted(sent(a_photo(1))))
         await held.until(2)
+        assert parts.in_flight.held_bytes == PART + len(a_photo(1))
         held.let_go()
-        await asyncio.gather(first, second)
+        await asyncio.gather(large, small)
 
-    @pytest.mark.parametrize("content", [a_photo(0, MB)[:-10], b"no image" * FREE_BYTES])
+    @pytest.mark.parametrize("content", [a_photo(0, MB)[:-10], b"no image" * PIECE_BYTES])
     async def test_bad_content_gives_back_what_it_held(self, narrow: Scene, content: bytes):
         job = await narrow.parts.submitted(sent(content), sent(a_photo(1, MB)))
         assert [image.status for image in job.images] == [Status.FAILED, Status.PENDING]
         assert narrow.parts.in_flight.held_bytes == 0
 
-    async def test_what_a_key_makes_us_read_of_refused_content_holds_nothing(self, narrow: Scene):
-        """A repeat is known by all of its bytes, though the store took none of them."""
+    async def test_a_repeat_holds_nothing(self, narrow: Scene):
+        first = await narrow.parts.accepted(sent(a_photo(0, MB)), key="k")
         await narrow.parts.in_flight.take(PART)
-        bad = b"no image" * FREE_BYTES
-        await narrow.parts.accepted(sent(bad[: FREE_BYTES - 1]), sent(bad), key="k")
-        again = await narrow.parts.accepted(sent(bad[: FREE_BYTES - 1]), sent(bad), key="k")
+        again = await narrow.parts.accepted(sent(a_photo(0, MB)), key="k")
         assert again.is_repeat
+        assert again.receipt == first.receipt

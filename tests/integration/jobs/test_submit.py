@@ -9,7 +9,7 @@ from gateway.domain.job import Status
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, Conflict, ContentError, TooSlow, Unprocessable
 from gateway.intake.batch import SentImage
-from gateway.intake.bytes_in_flight import FREE_BYTES
+from gateway.jobs.accepting.beginning import PIECE_BYTES
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
 from tests.integration.jobs.batches import Linked, Sent
@@ -166,7 +166,7 @@ async def test_while_a_put_that_was_given_up_may_still_arrive_its_reservation_st
     arrived = asyncio.Event()
 
     async def stalled():
-        yield padded(a_jpeg(), FREE_BYTES)
+        yield padded(a_jpeg(), PIECE_BYTES)
         arrived.set()
         await asyncio.Event().wait()
 
@@ -182,7 +182,7 @@ async def test_while_a_put_that_was_given_up_may_still_arrive_its_reservation_st
 
 async def test_a_request_that_outlived_its_reservation_is_refused(parts: Parts):
     async def slow():
-        yield padded(a_jpeg(), FREE_BYTES)
+        yield padded(a_jpeg(), PIECE_BYTES)
         yield b"more"
         parts.clock.turn(1_000_000)
         await parts.cleaner.run_once()

@@ -1,24 +1,13 @@
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Unavailable
-from gateway.intake.bytes_in_flight import FREE_BYTES, BytesInFlight
+from gateway.intake.bytes_in_flight import BytesInFlight
 
 LONG_S = 60.0
-
-
-async def body_of(*pieces: int) -> AsyncIterator[bytes]:
-    for size in pieces:
-        yield bytes(size)
-
-
-async def drained(body: AsyncIterator[bytes]) -> None:
-    async for _ in body:
-        pass
 
 
 async def let_others_run() -> None:
@@ -35,8 +24,8 @@ async def waiting(in_flight: BytesInFlight, size: int) -> "asyncio.Task[None]":
     return task
 
 
-class TestShares:
-    async def test_they_are_given_as_far_as_there_is_room(self):
+class TestTake:
+    async def test_bytes_are_given_as_far_as_there_is_room(self):
         in_flight = BytesInFlight(10)
         await in_flight.take(6)
         await in_flight.take(4)
@@ -46,7 +35,7 @@ class TestShares:
         await third
         assert in_flight.held_bytes == 7
 
-    async def test_one_is_given_however_large(self):
+    async def test_one_is_let_in_however_large(self):
         in_flight = BytesInFlight(10)
         await in_flight.take(1000)
         second = await waiting(in_flight, 1)
@@ -123,63 +112,6 @@ class TestFull:
         in_flight.give_back(6)
         await second
         assert not in_flight.is_full
-
-
-class TestPassing:
-    async def test_a_small_image_needs_no_share(self):
-        in_flight = BytesInFlight(10)
-        await in_flight.take(10)
-        with in_flight.share(5) as share:
-            pieces = [piece async for piece in share.passing(body_of(1000, FREE_BYTES - 1001))]
-        assert sum(map(len, pieces)) == FREE_BYTES - 1
-        assert in_flight.held_bytes == 10
-
-    async def test_a_large_one_is_read_no_further_than_its_first_piece_without_its_share(self):
-        in_flight, read = BytesInFlight(10), list[int]()
-
-        async def body() -> AsyncIterator[bytes]:
-            for size in (FREE_BYTES, 1, 1):
-                read.append(size)
-                yield bytes(size)
-
-        await in_flight.take(10)
-        with in_flight.share(5) as share:
-            passing = share.passing(body())
-            await anext(passing)
-            rest = asyncio.create_task(drained(passing))
-            await let_others_run()
-            assert read == [FREE_BYTES]
-            in_flight.give_back(10)
-            await rest
-            assert read == [FREE_BYTES, 1, 1]
-
-    async def test_it_is_taken_once_and_given_back_at_the_end(self):
-        in_flight = BytesInFlight(10)
-        with in_flight.share(5) as share:
-            await drained(share.passing(body_of(FREE_BYTES, FREE_BYTES, FREE_BYTES)))
-            assert in_flight.held_bytes == 5
-        assert in_flight.held_bytes == 0
-
-    async def test_it_is_given_back_whatever_ends_the_context(self):
-        in_flight = BytesInFlight(10)
-
-        async def put() -> None:
-            with in_flight.share(5) as share:
-                await drained(share.passing(body_of(FREE_BYTES, 1)))
-                raise ValueError("broken")
-
-        with pytest.raises(ValueError, match="broken"):
-            await put()
-        assert in_flight.held_bytes == 0
-
-    async def test_what_is_read_after_its_context_passes_freely(self):
-        in_flight = BytesInFlight(10, patience_s=LONG_S)
-        with in_flight.share(5) as share:
-            passing = share.passing(body_of(FREE_BYTES, FREE_BYTES, 1))
-            await anext(passing)
-        await in_flight.take(10)
-        assert [len(piece) async for piece in passing] == [FREE_BYTES, 1]
-        assert in_flight.held_bytes == 10
 
 
 @given(

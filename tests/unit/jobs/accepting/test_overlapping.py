@@ -9,17 +9,22 @@ from attrs import define, field
 
 from gateway.errors import BadInput, ContentError, TooSlow, Unavailable
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
-from gateway.intake.bytes_in_flight import FREE_BYTES
-from gateway.jobs.accepting.overlapping import for_each_sent
+from gateway.intake.bytes_in_flight import BytesInFlight
+from gateway.jobs.accepting.beginning import PIECE_BYTES, Beginning
+from gateway.jobs.accepting.overlapping import Room, for_each_sent
 
 OUTLINE = BatchOutline((ImageOutline("a"), ImageOutline("b")))
-PIECE = bytes(FREE_BYTES)
+PIECE = bytes(PIECE_BYTES)
 LARGE, SMALL = (PIECE, b"and more"), (b"a", b"b")
 
 
 async def body_of(*pieces: bytes) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
+
+
+def room_for(at_once: int, *, held_bytes: int = 0, max_bytes: int = 1) -> Room:
+    return Room(at_once, held_bytes, BytesInFlight(max_bytes, patience_s=60))
 
 
 async def batch_of(
@@ -49,19 +54,19 @@ class Putting:
     most: int = 0
     _changed: asyncio.Event = field(factory=asyncio.Event)
 
-    async def __call__(self, sent: SentImage) -> None:
+    async def __call__(self, index: int, image: Beginning) -> None:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
-            async for _ in sent.body:
+            async for _ in image.whole():
                 pass
-            self.read.append(sent.index)
-            while sent.index not in self.may_end:
+            self.read.append(index)
+            while index not in self.may_end:
                 await self._changed.wait()
                 self._changed.clear()
         finally:
             self.under_way -= 1
-            self.ended.append(sent.index)
+            self.ended.append(index)
 
     async def let_end(self, *indices: int) -> None:
         for index in indices:
@@ -73,7 +78,7 @@ class Putting:
 class TestOverlap:
     async def test_the_next_is_read_while_the_one_before_is_still_worked_on(self):
         putting = Putting()
-        task = asyncio.create_task(for_each_sent(batch_of(2), putting, at_once=2))
+        task = asyncio.create_task(for_each_sent(batch_of(2), putting, room_for(2)))
         await let_others_run()
         assert (putting.read, putting.ended) == ([0, 1], [])
         await putting.let_end(1, 0)
@@ -82,7 +87,7 @@ class TestOverlap:
 
     async def test_it_has_a_bound(self):
         putting = Putting()
-        task = asyncio.create_task(for_each_sent(batch_of(5), putting, at_once=3))
+        task = asyncio.create_task(for_each_sent(batch_of(5), putting, room_for(3)))
         await let_others_run()
         assert putting.read == [0, 1, 2]
         putting.may_end |= {0, 1, 2, 3, 4}
@@ -107,7 +112,7 @@ class TestOverlap:
             yield OUTLINE
 
         putting = Putting({0, 1})
-        task = asyncio.create_task(for_each_sent(batch(), putting, at_once=4))
+        task = asyncio.create_task(for_each_sent(batch(), putting, room_for(4)))
         await let_others_run()
         assert asked == ["first"]
         may_go_on.set()
@@ -115,10 +120,10 @@ class TestOverlap:
         assert asked == ["first", "second"]
 
     async def test_a_body_that_its_work_leaves_early_is_not_waited_for(self):
-        async def leave(sent: SentImage) -> None:
-            await anext(sent.body)
+        async def leave(_: int, image: Beginning) -> None:
+            await anext(image.whole())
 
-        assert await for_each_sent(batch_of(3), leave, at_once=1) is OUTLINE
+        assert await for_each_sent(batch_of(3), leave, room_for(1)) is OUTLINE
 
 
 class TestSmall:
@@ -126,7 +131,7 @@ class TestSmall:
 
     async def test_they_overlap_as_well(self):
         putting = Putting()
-        task = asyncio.create_task(for_each_sent(batch_of(6, of=SMALL), putting, at_once=3))
+        task = asyncio.create_task(for_each_sent(batch_of(6, of=SMALL), putting, room_for(3)))
         await let_others_run()
         assert putting.read == [0, 1, 2]
         putting.may_end |= set(range(6))
@@ -137,19 +142,19 @@ class TestSmall:
     async def test_they_come_as_they_were_sent(self):
         bodies: dict[int, bytes] = {}
 
-        async def work(sent: SentImage) -> None:
-            bodies[sent.index] = b"".join([chunk async for chunk in sent.body])
+        async def work(index: int, image: Beginning) -> None:
+            bodies[index] = b"".join([chunk async for chunk in image.whole()])
 
-        await for_each_sent(batch_of(3, of=SMALL), work, at_once=2)
+        await for_each_sent(batch_of(3, of=SMALL), work, room_for(2))
         assert bodies == {0: b"ab", 1: b"ab", 2: b"ab"}
 
     async def test_the_last_one_is_not_handed_to_a_task(self):
         tasks: list[object] = []
 
-        async def work(_: SentImage) -> None:
+        async def work(_index: int, _image: Beginning) -> None:
             tasks.append(asyncio.current_task())
 
-        await for_each_sent(batch_of(1, of=SMALL), work, at_once=2)
+        await for_each_sent(batch_of(1, of=SMALL), work, room_for(2))
         assert tasks == [asyncio.current_task()]
 
     async def test_one_that_breaks_off_is_its_own_works_trouble(self):
@@ -164,40 +169,107 @@ class TestSmall:
 
         came: dict[int, list[bytes | str]] = {0: [], 1: []}
 
-        async def work(sent: SentImage) -> None:
+        async def work(index: int, image: Beginning) -> None:
             try:
-                async for chunk in sent.body:
-                    came[sent.index].append(chunk)
+                async for chunk in image.whole():
+                    came[index].append(chunk)
             except ContentError as error:
-                came[sent.index].append(error.code)
+                came[index].append(error.code)
 
-        await for_each_sent(batch(), work, at_once=2)
+        await for_each_sent(batch(), work, room_for(2))
         assert came == {0: [b"a", "bad_base64"], 1: [b"b"]}
 
     async def test_one_that_is_the_last_and_fails_ends_the_others(self):
-        async def work(sent: SentImage) -> None:
-            if sent.index == 2:
+        async def work(index: int, image: Beginning) -> None:
+            if index == 2:
                 await let_others_run()
                 raise Unavailable("down")
-            await putting(sent)
+            await putting(index, image)
 
         putting = Putting()
         with pytest.raises(Unavailable, match="down"):
-            await for_each_sent(batch_of(3, of=SMALL), work, at_once=4)
+            await for_each_sent(batch_of(3, of=SMALL), work, room_for(4))
         assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
+
+
+class TestMemory:
+    """What works hold together, of this request and of others."""
+
+    async def test_a_large_image_takes_what_a_work_holds_at_most_and_a_small_one_its_size(self):
+        room, putting = room_for(4, held_bytes=1000, max_bytes=5000), Putting()
+        task = asyncio.create_task(for_each_sent(batch_of(2), putting, room))
+        await let_others_run()
+        assert room.in_flight.held_bytes == 2000
+        others = asyncio.create_task(for_each_sent(batch_of(3, of=SMALL), putting, room))
+        await let_others_run()
+        assert room.in_flight.held_bytes == 2000 + 3 * len(b"".join(SMALL))
+        await putting.let_end(0, 1, 2)
+        await asyncio.gather(task, others)
+        assert room.in_flight.held_bytes == 0
+
+    @pytest.mark.parametrize("of", [LARGE, SMALL])
+    async def test_where_there_is_no_room_no_more_than_a_piece_is_read(self, of: tuple[bytes, ...]):
+        read: list[bytes] = []
+
+        async def body() -> AsyncIterator[bytes]:
+            for piece in of:
+                read.append(piece)
+                yield piece
+
+        async def batch() -> IncomingBatch:
+            yield SentImage(0, body())
+            yield SentImage(1, body())
+            yield OUTLINE
+
+        room = room_for(4, held_bytes=1000, max_bytes=1000)
+        await room.in_flight.take(1000)
+        task = asyncio.create_task(for_each_sent(batch(), Putting({0, 1}), room))
+        await let_others_run()
+        assert read == ([PIECE] if of is LARGE else [*SMALL])
+        room.in_flight.give_back(1000)
+        assert await task is OUTLINE
+
+    @pytest.mark.parametrize("of", [LARGE, SMALL])
+    @pytest.mark.parametrize("images", [1, 3])
+    async def test_all_is_given_back_whatever_ends_the_work(self, of: tuple[bytes, ...], images: int):
+        async def work(index: int, image: Beginning) -> None:
+            async for _ in image.whole():
+                pass
+            if index == images - 1:
+                raise Unavailable("down")
+            await asyncio.Event().wait()
+
+        room = room_for(4, held_bytes=1000, max_bytes=5000)
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable, match="down"):
+                await for_each_sent(batch_of(images, of=of), work, room)
+        assert (room.in_flight.held_bytes, room.in_flight.is_full) == (0, False)
+
+    async def test_a_task_that_was_cancelled_before_its_first_step_gives_back_too(self):
+        async def batch() -> IncomingBatch:
+            async for member in batch_of(2, of=SMALL):
+                if isinstance(member, SentImage):
+                    yield member
+            raise BadInput("too many")
+
+        room = room_for(4, held_bytes=1000, max_bytes=5000)
+        putting = Putting()
+        with pytest.raises(BadInput, match="too many"):
+            await for_each_sent(batch(), putting, room)
+        assert (putting.read, room.in_flight.held_bytes) == ([], 0)
 
 
 class TestTrouble:
     async def test_one_ends_all_and_is_what_is_raised(self):
         putting = Putting()
 
-        async def work(sent: SentImage) -> None:
-            if sent.index == 2:
+        async def work(index: int, image: Beginning) -> None:
+            if index == 2:
                 raise Unavailable("down")
-            await putting(sent)
+            await putting(index, image)
 
         with pytest.raises(Unavailable, match="down"):
-            await for_each_sent(batch_of(4), work, at_once=4)
+            await for_each_sent(batch_of(4), work, room_for(4))
         assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
 
     async def test_it_does_not_wait_for_a_sender_that_is_silent(self):
@@ -209,20 +281,20 @@ class TestTrouble:
             await asyncio.Event().wait()
             yield OUTLINE
 
-        async def work(sent: SentImage) -> None:
-            async for _ in sent.body:
+        async def work(index: int, image: Beginning) -> None:
+            async for _ in image.whole():
                 pass
             await read.wait()
             raise Unavailable("down")
 
         async with asyncio.timeout(5):
             with pytest.raises(Unavailable, match="down"):
-                await for_each_sent(batch(), work, at_once=4)
+                await for_each_sent(batch(), work, room_for(4))
 
     async def test_of_the_batch_it_ends_the_work_before_it_is_raised(self):
         putting = Putting()
         with pytest.raises(BadInput, match="too many"):
-            await for_each_sent(batch_of(2, then=BadInput("too many")), putting, at_once=4)
+            await for_each_sent(batch_of(2, then=BadInput("too many")), putting, room_for(4))
         assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
 
     @pytest.mark.parametrize("trouble", [TooSlow("slow"), ConnectionResetError(), BadInput("broken")])
@@ -238,27 +310,27 @@ class TestTrouble:
             yield OUTLINE
 
         with pytest.raises(type(trouble)) as caught:
-            await for_each_sent(batch(), Putting(), at_once=4)
+            await for_each_sent(batch(), Putting(), room_for(4))
         assert caught.value is trouble
 
     async def test_the_first_is_raised_though_others_meet_trouble_as_they_are_ended(self):
-        async def work(sent: SentImage) -> None:
+        async def work(index: int, image: Beginning) -> None:
             try:
-                async for _ in sent.body:
+                async for _ in image.whole():
                     pass
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 raise Unavailable("met while it cleaned up") from None
 
         with pytest.raises(BadInput, match="too many"):
-            await for_each_sent(batch_of(2, then=BadInput("too many")), work, at_once=4)
+            await for_each_sent(batch_of(2, then=BadInput("too many")), work, room_for(4))
 
     async def test_a_bug_is_raised_as_it_is(self):
-        async def work(sent: SentImage) -> None:
-            raise KeyError(sent.index)
+        async def work(index: int, image: Beginning) -> None:
+            raise KeyError(index)
 
         with pytest.raises(KeyError):
-            await for_each_sent(batch_of(2), work, at_once=4)
+            await for_each_sent(batch_of(2), work, room_for(4))
 
 
 class TestCancelled:
@@ -274,7 +346,7 @@ class TestCancelled:
 
         async def run() -> None:
             async with aclosing(batch()) as members:
-                await for_each_sent(members, putting, at_once=2)
+                await for_each_sent(members, putting, room_for(2))
 
         task = asyncio.create_task(run())
         await let_others_run()
@@ -291,7 +363,7 @@ class TestCancelled:
             await asyncio.Event().wait()
 
         putting = Putting()
-        task = asyncio.create_task(for_each_sent(batch(), putting, at_once=4))
+        task = asyncio.create_task(for_each_sent(batch(), putting, room_for(4)))
         await let_others_run()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -299,11 +371,11 @@ class TestCancelled:
         assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
 
     async def test_the_task_is_not_left_as_one_that_is_to_end(self):
-        async def work(_: SentImage) -> None:
+        async def work(_index: int, _image: Beginning) -> None:
             raise Unavailable("down")
 
         with pytest.raises(Unavailable):
-            await for_each_sent(batch_of(2), work, at_once=4)
+            await for_each_sent(batch_of(2), work, room_for(4))
         this = asyncio.current_task()
         assert this is not None
         assert this.cancelling() == 0

@@ -1,0 +1,59 @@
+"""The first piece of an image: all of it, if it is small."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+from attrs import evolve, frozen
+
+from gateway.errors import ContentError
+
+PIECE_BYTES: Final = 256 * 1024
+
+
+@frozen(eq=False)
+class Beginning:
+    """What was read of a body, which only the chunk that completes it takes beyond PIECE_BYTES, and the rest of it."""
+
+    size: int
+    is_all: bool
+    """Whether nothing comes of the rest but, perhaps, why the body breaks off."""
+    _chunks: list[bytes]
+    _rest: AsyncIterator[bytes]
+
+    @classmethod
+    async def of(cls, body: AsyncIterator[bytes]) -> "Beginning":
+        """Raises what `body` raises, but for a ContentError, which comes of the rest."""
+        chunks, size = list[bytes](), 0
+        try:
+            async for chunk in body:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size >= PIECE_BYTES:
+                    return cls(size, False, chunks, body)
+        except ContentError as error:
+            return cls(size, True, chunks, _broken(error))
+        return cls(size, True, chunks, body)
+
+    def telling(self, when_read: Callable[[], object]) -> "Beginning":
+        """The same, which tells when its rest was read to the end."""
+        return evolve(self, rest=_watched(self._rest, when_read))
+
+    async def whole(self) -> AsyncIterator[bytes]:
+        """All of the body, once; what was read is let go as it passes."""
+        self._chunks.reverse()
+        while self._chunks:
+            yield self._chunks.pop()
+        async for chunk in self._rest:
+            yield chunk
+
+
+async def _broken(error: ContentError) -> AsyncIterator[bytes]:
+    for chunk in list[bytes]():
+        yield chunk
+    raise error
+
+
+async def _watched(body: AsyncIterator[bytes], when_read: Callable[[], object]) -> AsyncIterator[bytes]:
+    async for chunk in body:
+        yield chunk
+    when_read()
