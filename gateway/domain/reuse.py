@@ -1,6 +1,6 @@
 """What an analysed image lends to others of the same bytes, for which the same was asked: they are not analysed again.
 
-Only an image that was really analysed lends, so what is lent is never older than its job, whoever reused it since.
+Only an image that was really analysed lends, and none that was itself reused, so words are not handed on for good.
 """
 
 from datetime import datetime
