@@ -9,9 +9,11 @@ here.
 import asyncio
 from typing import Any, Final, cast
 
+import aiohttp
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import _ErrInfo
 
 from gateway.api.connections import ConnectionBounds, TurnedAway, as_bytes
 from gateway.api.cors import CrossOrigin
@@ -31,10 +33,22 @@ _LINGER_BYTES: Final = 64 * 1024 * 1024
 """What a sender may still send after an answer that did not wait for it, so that it sees the answer."""
 
 
+_MOST_FRAMING: Final = 2 * 1024 * 1024
+"""Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
+
+
 class Protocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_head_due", "_head_has_begun", "_lingering", "_server", "is_spare")
+    __slots__ = (
+        "_framed",
+        "_framed_bytes",
+        "_head_due",
+        "_head_has_begun",
+        "_lingering",
+        "_server",
+        "is_spare",
+    )
 
     def __init__(self, server: "Server", **options: Any) -> None:
         super().__init__(server, lingering_time=0, **options)
@@ -42,6 +56,8 @@ class Protocol(web.RequestHandler):
         self._head_due: asyncio.TimerHandle | None = None
         self._head_has_begun = False
         self._lingering: asyncio.Timeout | None = None
+        self._framed: aiohttp.StreamReader | None = None
+        self._framed_bytes = 0
         self.is_spare = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,6 +71,8 @@ class Protocol(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         seen = self._request_count
         super().data_received(data)
+        if self._current_request is not None:
+            self._watch_framing(self._current_request.content, len(data))
         if self._request_count != seen:
             self._head_came()
         elif self._is_idle:
@@ -104,6 +122,18 @@ class Protocol(web.RequestHandler):
     def _is_idle(self) -> bool:
         """Nothing is in hand, and no request has come whole since."""
         return self._waiter is not None and not self._waiter.done()
+
+    def _watch_framing(self, body: aiohttp.StreamReader, received: int) -> None:
+        """End a body whose framing is broken, of which its reader is told nothing, or is nearly all that comes."""
+        if body.is_eof():
+            return
+        if body is not self._framed:
+            self._framed, self._framed_bytes = body, 0
+        self._framed_bytes += received
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            body.set_exception(web.RequestPayloadError("no chunk where one should begin"))
+        elif self._framed_bytes > _MOST_FRAMING + 2 * body.total_bytes:
+            body.set_exception(web.RequestPayloadError("chunks of next to nothing"))
 
     def _await_head(self) -> None:
         timeout_s = self._server.bounds.headers_timeout_s

@@ -292,8 +292,39 @@ class TestPipelined:
             await line.ended()
 
 
-async def test_a_body_in_chunks_of_a_byte_is_read_as_any_other(quiet: QuietGateway) -> None:
-    async with connection(quiet.port) as line:
-        await line.send(head("POST", BATCH, AS_JSON, CHUNKED))
-        await line.send(b"".join(chunk(bytes([byte])) for byte in URLS.ljust(100_000)), chunk(b""))
-        assert (await line.answer()).status == 201
+class TestChunks:
+    async def test_a_byte_may_have_a_chunk_of_its_own(self, quiet: QuietGateway) -> None:
+        async with connection(quiet.port) as line:
+            await line.send(head("POST", BATCH, AS_JSON, CHUNKED))
+            await line.send(*(chunk(bytes([byte])) for byte in URLS.ljust(100_000)), chunk(b""))
+            assert (await line.answer()).status == 201
+
+    @pytest.mark.parametrize(
+        "framing", [chunk(b"A"), b"1;" + b"x" * 5000 + b"\r\nA\r\n"], ids=["bytes", "extensions"]
+    )
+    async def test_a_body_that_is_nearly_nothing_but_framing_is_400(
+        self, quiet: QuietGateway, framing: bytes
+    ) -> None:
+        """It would take far more time than its size tells, and no bound on content would end it."""
+        async with connection(quiet.port) as line:
+            await line.send(head("POST", BATCH, AS_JSON, CHUNKED), chunk(b'{"images": [{"base64": "'))
+            sending = asyncio.create_task(self.send_for_ever(line, framing * (100_000 // len(framing))))
+            answer = await line.answer()
+            sending.cancel()
+            await asyncio.wait((sending,))
+        assert (answer.status, answer.json["code"]) == (400, "bad_input")
+
+    async def send_for_ever(self, line: Line, content: bytes) -> None:
+        while True:
+            await line.send(content)
+
+    async def test_what_follows_a_body_is_none_of_its_framing(self, quiet: QuietGateway) -> None:
+        """Four megabytes of further requests behind a small one, which came in pieces."""
+        async with connection(quiet.port) as line:
+            await line.send(head("POST", BATCH, AS_JSON, of_length(len(URLS))), URLS[:10])
+            batch = head("POST", BATCH, AS_JPEG, of_length(MB), PACKED)
+            packed = gzip.compress(JPEG + bytes(MB), 0)[:MB]
+            sending = asyncio.create_task(line.send(URLS[10:] + (batch + packed) * 4))
+            assert [(await line.answer()).status for _ in range(2)] == [201, 400]
+            sending.cancel()
+            await asyncio.wait((sending,))
