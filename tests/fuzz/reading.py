@@ -20,18 +20,31 @@ T = TypeVar("T")
 
 @frozen
 class Refused:
-    """Its words may depend on where the body was cut, its kind may not."""
+    """Its words, which may be a parser's, may depend on where the body was cut; its kind may not."""
 
     kind: type[GatewayError]
     code: str
 
 
 @frozen
-class Read:
-    """The bytes of each image that was sent along; None for those whose base64 is broken."""
+class Content:
+    """The bytes of an image that was sent along; `wrong` says what was found to be so behind them, if anything was."""
 
-    contents: Mapping[int, bytes | None]
+    data: bytes
+    wrong: str = ""
+
+
+@frozen
+class Read:
+    """A batch, with the images that were sent along."""
+
+    contents: Mapping[int, Content]
     outline: BatchOutline
+
+    @property
+    def whole(self) -> dict[int, bytes | None]:
+        """The bytes of these images; None for one that is broken."""
+        return {index: None if content.wrong else content.data for index, content in self.contents.items()}
 
 
 def read(pieces: Sequence[bytes], content_type: str, **parameters: Any) -> Read | Refused:
@@ -43,7 +56,7 @@ def read(pieces: Sequence[bytes], content_type: str, **parameters: Any) -> Read 
 
 
 async def _read(pieces: Sequence[bytes], content_type: str, **parameters: Any) -> Read:
-    contents: dict[int, bytes | None] = {}
+    contents: dict[int, Content] = {}
     batch = read_batch(arriving(pieces), content_type=content_type, settings=IntakeSettings(), **parameters)
     async with aclosing(batch):
         async for member in batch:
@@ -55,13 +68,16 @@ async def _read(pieces: Sequence[bytes], content_type: str, **parameters: Any) -
     raise AssertionError("no outline comes")
 
 
-async def _content(image: SentImage) -> bytes | None:
+async def _content(image: SentImage) -> Content:
+    data = bytearray()
     try:
-        return b"".join([piece async for piece in image.body])
+        async for piece in image.body:
+            data += piece
     except ContentError as error:
         if error.code != "bad_base64":
             raise
-        return None
+        return Content(bytes(data), error.text)
+    return Content(bytes(data))
 
 
 def finished(coroutine: Coroutine[Any, Any, T]) -> T:

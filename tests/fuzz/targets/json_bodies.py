@@ -64,7 +64,7 @@ def compare(read: Read, expected: Batch) -> None:
     outline = [(image.name, image.url) for image in read.outline.images]
     assert outline == [(image.name, image.url) for image in expected.images]
     sent = {index: image.content for index, image in enumerate(expected.images) if image.url is None}
-    assert read.contents == sent
+    assert read.whole == sent
     assert said_in(read.outline.options) == expected.options
 
 
