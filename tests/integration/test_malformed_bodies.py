@@ -2,8 +2,10 @@
 connection ends; nothing of it is kept, nothing is logged as an error, and the next client is served as ever."""
 
 import asyncio
+import base64
 import gzip
 import json
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -23,14 +25,13 @@ PACKED, CHUNKED = ("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked")
 SILENCE_S: Final = 1.0
 AT_ONCE: Final = 20
 
+ENCODED: Final = base64.b64encode(a_png(1, 1)).decode()
 DOCUMENT: Final = json.dumps(
-    {"images": [{"base64": "data:image/png;base64,iVBORw0KGgo=", "name": "ü\n"}, {"url": "http://a/"}]}
+    {"images": [{"base64": ENCODED, "name": "ü\n"}, {"base64": ENCODED}, {"url": "http://a/"}]}
 ).encode()
 FORM: Final = (
-    b'--b\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n' + a_png(1, 1) + b"\r\n"
-    b'--b\r\nContent-Disposition: form-data; name="options"\r\n\r\n{}\r\n'
-    b"--b--"
-)
+    b'--b\r\nContent-Disposition: form-data; name="i"; filename="a.png"\r\n\r\n' + a_png(1, 1) + b"\r\n"
+) * 2 + b'--b\r\nContent-Disposition: form-data; name="options"\r\n\r\n{}\r\n--b--'
 URLS: Final = b'{"images": [{"url": "http://127.0.0.1:9/"}]}'
 
 WRONG: Final = {
@@ -199,6 +200,40 @@ def expecting(expectation: bytes) -> dict[str, bytes]:
         name: request.replace(b"Host: x\r\n", b"Host: x\r\n" + expectation)
         for name, request in FRAMING.items()
     }
+
+
+TWO_IMAGES: Final = DOCUMENT[: DOCUMENT.index(b', {"url"')]
+TWO_PARTS: Final = FORM[: FORM.rindex(b"--b\r\n")]
+
+
+def flushed(text: bytes) -> bytes:
+    """The begin of a gzip from which all of the text can be had already."""
+    packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    return packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH)
+
+
+STORED: Final[Mapping[str, tuple[Sequence[tuple[str, object]], bytes, bytes]]] = {
+    "JSON cut off": ([AS_JSON], TWO_IMAGES, b""),
+    "JSON that breaks": ([AS_JSON], TWO_IMAGES, b"]]"),
+    "another image is wrong": ([AS_JSON], TWO_IMAGES, b', {"url": "ftp://a/"}]}'),
+    "the same key comes again": ([AS_JSON], TWO_IMAGES, b'], "images": []}'),
+    "a form cut off": ([AS_FORM], TWO_PARTS, b""),
+    "a form whose options are wrong": ([AS_FORM], FORM[:-9], b"x\r\n--b--"),
+    "gzip that breaks": ([AS_JSON, PACKED], flushed(TWO_IMAGES), b"\xff" * 100),
+    "gzip cut off": ([AS_FORM, PACKED], flushed(TWO_PARTS), b""),
+}
+"""Headers; a begin with two images, of which the first is stored as soon as the second comes; how the body goes on."""
+
+
+@pytest.mark.parametrize("how", STORED)
+async def test_an_image_that_was_stored_goes_when_its_body_turns_out_wrong(tmp_path: Path, how: str):
+    headers, begin, rest = STORED[how]
+    async with untouched(tmp_path) as gateway, connection(gateway.port) as line, asyncio.timeout(PATIENCE_S):
+        await line.send(head("POST", BATCH, *headers, CHUNKED), chunk(begin))
+        while not gateway.objects["original"]:
+            await asyncio.sleep(0.01)
+        await line.send(chunk(rest) if rest else b"", chunk(b""))
+        assert (await line.answer()).status == 400
 
 
 EXPECTATIONS: Final = pytest.mark.parametrize(
