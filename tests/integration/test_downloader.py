@@ -177,9 +177,11 @@ async def test_cookies_are_not_kept() -> None:
 
 async def test_cookies_are_not_carried_to_the_next_hop() -> None:
     page = answer(302, {"Location": "/b.png", "Set-Cookie": "a=b; Path=/"})
-    async with web_server({"/a.png": page, "/b.png": image(PNG)}) as site:
-        async with a_downloader(site, names={"site.test": [HOST]}) as downloader:
-            assert await read(downloader, site.url("/a.png", host="site.test")) == PNG
+    async with (
+        web_server({"/a.png": page, "/b.png": image(PNG)}) as site,
+        a_downloader(site, names={"site.test": [HOST]}) as downloader,
+    ):
+        assert await read(downloader, site.url("/a.png", host="site.test")) == PNG
     assert [request.target for request in site.requests] == ["/a.png", "/b.png"]
     assert all("cookie" not in request.headers for request in site.requests)
 

@@ -27,7 +27,7 @@ OPERATORS = [TROUBLE, SECURITY, *sorted((ROOT / "docs" / "guides").glob("*.md"))
 EXISTING_BUT_UNUSED = {"TELEGRAM_TOKEN"}
 FILES_OF_DATA = {"jobs.sqlite"}
 MADE_BY_THE_READER = {"deploy/.env"}
-OF_OTHERS = {"RABBITMQ_PASSWORD"}
+OF_OTHERS = {"RABBITMQ_PASSWORD", "HTTP_PROXY"}
 _EXISTING = re.compile(r"\b(?:RABBITMQ|MINIO|DD|WORKER|SERVER|LOG|HTTP|OPENROUTER|TELEGRAM)_[A-Z_]*[A-Z]\b")
 LEAST_OF_A_TEXT = 8
 """Letters that a text must have besides what is filled in."""
