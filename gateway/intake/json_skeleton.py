@@ -46,12 +46,13 @@ class Skeleton:
 
         A step that finds a string's first quote ends behind it, and its content is the next one's.
         """
-        end = min(len(chunk), at + _AT_ONCE)
+        room = self._max_bytes - len(self._kept)
+        end = min(len(chunk), at + _AT_ONCE, at + room + 1)
         return self._read_string(chunk, at, end) if self.is_in_string else self._read_outside(chunk, at, end)
 
     def leave_out(self) -> None:
         """What the string that just began holds; the next step begins behind its last quote."""
-        self._kept += b'"'
+        self._keep(b'"')
         self._string_at = None
         self._has_lifted = True
 

@@ -80,8 +80,8 @@ class Structure:
     def pass_over(self, segment: bytes) -> None:
         """What stands outside of strings. Raises BadInput for too much, too deep, and brackets that don't match."""
         characters = segment.translate(None, _ALL_ELSE)
-        self._count(len(characters))
-        for character in characters:
+        # In their order, or it would depend on how they were cut which of two faults is told.
+        for character in characters[: self._max_parts - self._parts]:
             if character == _COMMA:
                 self._pass_comma()
             elif character == _BEGINS_OBJECT:
@@ -90,6 +90,7 @@ class Structure:
                 self._begin(_Array())
             else:
                 self._end(chr(character))
+        self._count(len(characters))
 
     def take_string(self, content: bytes) -> None:
         """What stands between the quotes of a string. Raises KeyTwice; BadInput for a key that is no string."""

@@ -107,6 +107,20 @@ def test_how_a_body_is_cut_makes_no_difference(document: bytes):
     assert verdict(single_bytes(document)) == verdict([document])
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" * 8000,
+        b"[" + b"[]," * 2333 + b"}",
+        b"[" * 31 + b"]" * 6968 + b"[" * 40,
+        b" " * 475_136 + b"}",
+        b'["' + b"x" * 475_133 + b'"}',
+    ],
+)
+def test_of_two_faults_the_first_is_told_however_the_body_is_cut(document: bytes):
+    assert verdict(single_bytes(document)) == verdict([document])
+
+
 BITS = [
     *(
         b"{",
