@@ -134,7 +134,7 @@ async def test_a_slow_store_slows_the_sender_and_memory_does_not_grow(scene: Sce
 async def test_once_memory_is_full_new_requests_are_503_before_their_body_and_those_inside_go_on(
     rclone: S3Server, tmp_path: Path
 ):
-    async with scene_in(tmp_path, rclone, intake_max_held_bytes=PART) as scene:
+    async with scene_in(tmp_path, rclone, intake_max_held_bytes=len(PHOTO)) as scene:
         held = hold_puts(scene.store)
         port = scene.gateway.port
         async with connection(port) as first, connection(port) as second:

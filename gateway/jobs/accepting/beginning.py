@@ -1,9 +1,9 @@
 """The first piece of an image: all of it, if it is small."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from gateway.errors import ContentError
 
@@ -18,7 +18,7 @@ class Beginning:
     is_all: bool
     """Whether nothing comes of the rest but, perhaps, why the body breaks off."""
     _chunks: list[bytes]
-    _rest: AsyncIterator[bytes]
+    rest: AsyncIterator[bytes]
 
     @classmethod
     async def of(cls, body: AsyncIterator[bytes]) -> "Beginning":
@@ -34,16 +34,12 @@ class Beginning:
             return cls(size, True, chunks, _broken(error))
         return cls(size, True, chunks, body)
 
-    def telling(self, when_read: Callable[[], object]) -> "Beginning":
-        """The same, which tells when its rest was read to the end."""
-        return evolve(self, rest=_watched(self._rest, when_read))
-
     async def whole(self) -> AsyncIterator[bytes]:
         """All of the body, once; what was read is let go as it passes."""
         self._chunks.reverse()
         while self._chunks:
             yield self._chunks.pop()
-        async for chunk in self._rest:
+        async for chunk in self.rest:
             yield chunk
 
 
@@ -51,9 +47,3 @@ async def _broken(error: ContentError) -> AsyncIterator[bytes]:
     for chunk in list[bytes]():
         yield chunk
     raise error
-
-
-async def _watched(body: AsyncIterator[bytes], when_read: Callable[[], object]) -> AsyncIterator[bytes]:
-    async for chunk in body:
-        yield chunk
-    when_read()

@@ -9,14 +9,14 @@ So a request holds in memory what its works hold, and one piece for which there 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from gateway.cancellation import is_being_cancelled
 from gateway.errors import GatewayError
 from gateway.intake.batch import BatchOutline, IncomingBatch, SentImage
-from gateway.intake.bytes_in_flight import BytesInFlight
+from gateway.intake.bytes_in_flight import BytesInFlight, Share
 from gateway.jobs.accepting.beginning import Beginning
 
 Work = Callable[[int, Beginning], Awaitable[None]]
@@ -56,10 +56,11 @@ async def for_each_sent(batch: IncomingBatch, work: Work, room: Room) -> BatchOu
 
 @frozen(eq=False)
 class _Read:
-    """An image of which the beginning was read, and for which no work has begun."""
+    """An image of which the beginning was read and no work has begun, and its share."""
 
     index: int
     beginning: Beginning
+    share: Share
 
 
 @define(eq=False)
@@ -80,39 +81,54 @@ class _Overlap:
     async def take(self, sent: SentImage) -> None:
         """Until it was read, or nobody wants to read on."""
         await self._begin_small_one()
-        read = _Read(sent.index, await Beginning.of(sent.body))
-        if read.beginning.is_all:
+        beginning = await Beginning.of(sent.body)
+        read = _Read(sent.index, beginning, self._room.in_flight.share(self._room.held_bytes))
+        if beginning.is_all:
             self._small = read
         else:
             await self._begin_and_let_read(read)
 
     async def end(self) -> None:
         """No other image comes: the last one, if it is small, needs no task of its own."""
-        if self._small is not None:
+        if self._small is None:
+            return
+        try:
             await self._enter(self._small)
-            try:
-                await self._work(self._small.index, self._small.beginning)
-            finally:
-                self._leave(self._small)
+            await self._work(self._small.index, self._small.beginning)
+        finally:
+            self._small.share.give_back()
 
     async def _begin_small_one(self) -> None:
         if self._small is not None:
-            await self._enter(self._small)
-            self._begin(self._small)
-            self._small = None
+            small, self._small = self._small, None
+            await self._begin(small)
 
     async def _begin_and_let_read(self, read: _Read) -> None:
         left = asyncio.Event()
-        await self._enter(read)
-        work = self._begin(_Read(read.index, read.beginning.telling(left.set)))
+        rest = _passing(read.beginning.rest, read.share, left)
+        work = await self._begin(evolve(read, beginning=evolve(read.beginning, rest=rest)))
         work.add_done_callback(lambda _: left.set())
         await left.wait()
 
-    def _begin(self, read: _Read) -> "asyncio.Task[None]":
-        """In the place that it has; the task is not awaited here, and may be cancelled before its first step."""
+    async def _begin(self, read: _Read) -> "asyncio.Task[None]":
+        await self._enter(read)
         work = self._tasks.create_task(self._do(read), name=f"image {read.index}")
+        # A task that is cancelled before its first step has no other end than this.
         work.add_done_callback(lambda _: self._leave(read))
         return work
+
+    async def _enter(self, read: _Read) -> None:
+        """Wait for a place, and for room for what was read. If that is in vain, nothing is held."""
+        await self._places.acquire()
+        try:
+            await read.share.grow(read.beginning.size)
+        except BaseException:
+            self._leave(read)
+            raise
+
+    def _leave(self, read: _Read) -> None:
+        self._places.release()
+        read.share.give_back()
 
     async def _do(self, read: _Read) -> None:
         try:
@@ -123,17 +139,10 @@ class _Overlap:
                 raise asyncio.CancelledError from error
             raise
 
-    async def _enter(self, read: _Read) -> None:
-        """Wait for a place, and for memory. Those that have both need no more to come to their end."""
-        await self._places.acquire()
-        if held_bytes := self._held_bytes(read):
-            await self._room.in_flight.take(held_bytes)
 
-    def _leave(self, read: _Read) -> None:
-        self._places.release()
-        if held_bytes := self._held_bytes(read):
-            self._room.in_flight.give_back(held_bytes)
-
-    def _held_bytes(self, read: _Read) -> int:
-        most = self._room.held_bytes
-        return min(read.beginning.size, most) if read.beginning.is_all else most
+async def _passing(body: AsyncIterator[bytes], share: Share, read: asyncio.Event) -> AsyncIterator[bytes]:
+    """No chunk is asked for before there is room for the one that came last."""
+    async for chunk in body:
+        yield chunk
+        await share.grow(len(chunk))
+    read.set()

@@ -193,8 +193,8 @@ class TestBytesInFlight:
 
     @pytest.fixture
     def narrow(self, scene: Scene) -> Scene:
-        """Room for one part, and little patience."""
-        parts = evolve(scene.parts, intake=evolve(scene.parts.intake, max_held_bytes=PART))
+        """Room for one photo of a megabyte, and little patience."""
+        parts = evolve(scene.parts, intake=evolve(scene.parts.intake, max_held_bytes=MB))
         parts.in_flight.patience_s = 0.1
         return Scene(parts, scene.store, scene.bucket)
 
@@ -222,14 +222,14 @@ class TestBytesInFlight:
         assert await narrow.objects() == [image.original and image.original.key]
         assert narrow.parts.in_flight.held_bytes == 0
 
-    async def test_a_small_one_takes_no_more_than_its_bytes(self, scene: Scene):
-        parts = evolve(scene.parts, intake=evolve(scene.parts.intake, max_held_bytes=PART + 10_000))
+    async def test_a_small_one_passes_beside_a_large_one_where_both_have_room(self, scene: Scene):
+        parts = evolve(scene.parts, intake=evolve(scene.parts.intake, max_held_bytes=MB + 10_000))
         held = hold_puts(scene.store)
         large = asyncio.create_task(parts.submitted(sent(a_photo(0, MB))))
         await held.until(1)
         small = asyncio.create_task(parts.submitted(sent(a_photo(1))))
         await held.until(2)
-        assert parts.in_flight.held_bytes == PART + len(a_photo(1))
+        assert parts.in_flight.held_bytes == MB + len(a_photo(1))
         held.let_go()
         await asyncio.gather(large, small)
 
@@ -241,7 +241,7 @@ class TestBytesInFlight:
 
     async def test_a_repeat_holds_nothing(self, narrow: Scene):
         first = await narrow.parts.accepted(sent(a_photo(0, MB)), key="k")
-        await narrow.parts.in_flight.take(PART)
+        await narrow.parts.in_flight.share(MB).grow(MB)
         again = await narrow.parts.accepted(sent(a_photo(0, MB)), key="k")
         assert again.is_repeat
         assert again.receipt == first.receipt

@@ -49,14 +49,3 @@ async def test_where_content_breaks_off_comes_after_what_came_before(pieces: tup
 async def test_trouble_of_the_request_is_raised_at_once():
     with pytest.raises(TooSlow):
         await Beginning.of(body_of(b"a", then=TooSlow("slow")))
-
-
-async def test_it_tells_when_the_rest_was_read():
-    told: list[str] = []
-    beginning = (await Beginning.of(body_of(PIECE, b"b"))).telling(lambda: told.append("read"))
-    whole = beginning.whole()
-    await anext(whole)
-    await anext(whole)
-    assert told == []
-    assert await anext(whole, None) is None
-    assert told == ["read"]

@@ -195,16 +195,40 @@ class TestSmall:
 class TestMemory:
     """What works hold together, of this request and of others."""
 
-    async def test_a_large_image_takes_what_a_work_holds_at_most_and_a_small_one_its_size(self):
+    async def test_an_image_takes_its_size_but_no_more_than_a_work_holds(self):
         room, putting = room_for(4, held_bytes=1000, max_bytes=5000), Putting()
-        task = asyncio.create_task(for_each_sent(batch_of(2), putting, room))
+        large = asyncio.create_task(for_each_sent(batch_of(2), putting, room))
         await let_others_run()
         assert room.in_flight.held_bytes == 2000
-        others = asyncio.create_task(for_each_sent(batch_of(3, of=SMALL), putting, room))
+        small = asyncio.create_task(for_each_sent(batch_of(3, of=SMALL), putting, room))
         await let_others_run()
         assert room.in_flight.held_bytes == 2000 + 3 * len(b"".join(SMALL))
         await putting.let_end(0, 1, 2)
-        await asyncio.gather(task, others)
+        await asyncio.gather(large, small)
+        assert room.in_flight.held_bytes == 0
+
+    async def test_one_that_is_sent_slowly_takes_no_more_than_has_come(self):
+        may_go_on = asyncio.Event()
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            yield PIECE
+            await may_go_on.wait()
+            yield PIECE
+
+        async def batch() -> IncomingBatch:
+            yield SentImage(0, slow_body())
+            yield OUTLINE
+
+        room = room_for(4, held_bytes=3 * PIECE_BYTES, max_bytes=10 * PIECE_BYTES)
+        putting = Putting()
+        task = asyncio.create_task(for_each_sent(batch(), putting, room))
+        await let_others_run()
+        assert room.in_flight.held_bytes == PIECE_BYTES
+        may_go_on.set()
+        await let_others_run()
+        assert room.in_flight.held_bytes == 2 * PIECE_BYTES
+        await putting.let_end(0)
+        await task
         assert room.in_flight.held_bytes == 0
 
     @pytest.mark.parametrize("of", [LARGE, SMALL])
@@ -222,11 +246,12 @@ class TestMemory:
             yield OUTLINE
 
         room = room_for(4, held_bytes=1000, max_bytes=1000)
-        await room.in_flight.take(1000)
+        others = room.in_flight.share(1000)
+        await others.grow(1000)
         task = asyncio.create_task(for_each_sent(batch(), Putting({0, 1}), room))
         await let_others_run()
         assert read == ([PIECE] if of is LARGE else [*SMALL])
-        room.in_flight.give_back(1000)
+        others.give_back()
         assert await task is OUTLINE
 
     @pytest.mark.parametrize("of", [LARGE, SMALL])
