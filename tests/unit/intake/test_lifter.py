@@ -109,13 +109,7 @@ def test_how_a_body_is_cut_makes_no_difference(document: bytes):
 
 @pytest.mark.parametrize(
     "document",
-    [
-        b"[" * 8000,
-        b"[" + b"[]," * 2333 + b"}",
-        b"[" * 31 + b"]" * 6968 + b"[" * 40,
-        b" " * 475_136 + b"}",
-        b'["' + b"x" * 475_133 + b'"}',
-    ],
+    [b"[" * 8000, b"[" * 31 + b"]" * 6968 + b"[" * 40, b" " * (64 * 1024 + MAX_IMAGES * 4096 + 1) + b"}"],
 )
 def test_of_two_faults_the_first_is_told_however_the_body_is_cut(document: bytes):
     assert verdict(single_bytes(document)) == verdict([document])
@@ -290,7 +284,9 @@ def test_the_first_image_too_many_is_refused_before_it_is_read():
 @pytest.mark.parametrize("filling", [b" " * 500_000, b'"%b"' % (b"x" * 500_000), b"1" * 500_000])
 def test_all_that_is_not_lifted_is_bounded(filling: bytes):
     body = b'{"images": [{"base64": "AAAA"}], "x": ' + filling
-    with pytest.raises(TooLarge, match=f"{64 * 1024 + MAX_IMAGES * 4096} bytes besides what stands at images"):
+    with pytest.raises(
+        TooLarge, match=f"{64 * 1024 + MAX_IMAGES * 4096} bytes besides what stands at images"
+    ):
         lifted([body[at : at + 1000] for at in range(0, len(body), 1000)])
 
 
