@@ -12,6 +12,7 @@ from attrs import frozen
 from yarl import URL
 
 from gateway.fetch.domains import normalised
+from gateway.fetch.urls import parsed
 
 SCHEMES: Final = ("http", "https")
 
@@ -49,7 +50,7 @@ class Proxies:
 
 def _proxy(scheme: str, text: str) -> URL:
     try:
-        proxy = URL(text if "://" in text else f"http://{text}")
+        proxy = parsed(text if "://" in text else f"http://{text}")
     except ValueError:
         proxy = URL()
     if proxy.scheme not in SCHEMES or not proxy.raw_host or not proxy.port:

@@ -66,7 +66,9 @@ def test_a_star_stands_for_all(environment: pytest.MonkeyPatch) -> None:
     assert proxy_of("http://example.com/") is None
 
 
-@pytest.mark.parametrize("text", ["socks5://me:secret@proxy.test:1080", "http://[::1", "http://", "//"])
+@pytest.mark.parametrize(
+    "text", ["socks5://me:secret@proxy.test:1080", "http://[::1", "http://[]@/", "http://", "//"]
+)
 def test_a_proxy_that_can_not_be_used_is_named_by_its_variable_alone(
     environment: pytest.MonkeyPatch, text: str
 ) -> None:

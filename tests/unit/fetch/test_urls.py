@@ -1,4 +1,8 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from yarl import URL
 
 from gateway.fetch.urls import UrlRefused, UrlUnreadable, next_hop, readable
@@ -76,3 +80,17 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
 def test_a_redirect_to_another_scheme_is_refused(location: str) -> None:
     with pytest.raises(UrlRefused):
         next_hop(URL("https://h/"), location)
+
+
+PIECES = st.sampled_from(
+    ["http", "://", "//", "/", ":", "@", "\\", "[", "]", "?", "#", ".", "%", "%00", "::1", "127.0.0.1", "a", "\uff0e", "\udc80"]
+)  # fmt: skip
+TEXTS = st.text() | st.lists(PIECES | st.characters()).map("".join)
+
+
+@given(TEXTS)
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    with suppress(UrlUnreadable, UrlRefused):
+        assert readable("http://" + text).scheme == "http"
+    with suppress(UrlUnreadable, UrlRefused):
+        assert next_hop(URL("https://h/"), text).scheme == "https"
