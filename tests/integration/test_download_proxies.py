@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 import trustme
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -20,8 +21,12 @@ from gateway.fetch.settings import FetchSettings
 from gateway.settings import Settings, SettingsError
 from tests.environment import without_proxies
 from tests.free_ports import free_port
+from tests.photos import a_jpeg
 from tests.servers.forward_proxy import ForwardProxy, forward_proxy
+from tests.servers.gateway import running_gateway
+from tests.servers.names import name_server
 from tests.servers.web import Site, image, redirect, web_server
+from tests.submitting import PATIENCE_S, job_of, readiness, submit_json
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 100
 PUBLIC = "photos.test"
@@ -249,3 +254,42 @@ async def test_a_proxy_that_cannot_be_used_stops_the_start(
     with pytest.raises(SettingsError, match="HTTP_PROXY names no proxy that is asked by HTTP") as caught:
         await gateway_with(tmp_path, proxied=True)
     assert "secret" not in str(caught.value)
+
+
+# A gateway as it runs.
+
+
+@pytest.fixture
+async def secure(tmp_path: Path) -> AsyncIterator[Site]:
+    """A site by https, whose authority is known to who reads ca.pem."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(PUBLIC).configure_cert(tls)
+    async with web_server({"/a.jpg": image(a_jpeg(), "image/jpeg")}, tls=tls) as site:
+        yield site
+
+
+@pytest.mark.parametrize(("is_on", "status", "accepted"), [(True, "completed", 1), (False, "failed", 0)])
+async def test_a_gateway_downloads_by_its_proxy_only_where_a_setting_says_so(
+    tmp_path: Path, secure: Site, proxy: ForwardProxy, is_on: bool, status: str, accepted: int
+) -> None:
+    proxy.leads_to = {f"{PUBLIC}:443": (secure.host, secure.port)}
+    async with (
+        name_server({PUBLIC: "127.0.0.1"}) as names,
+        running_gateway(
+            tmp_path / "data",
+            *names.asked_by_all(tmp_path),
+            environment={**dict.fromkeys(VARIABLES, proxy.url), "SSL_CERT_FILE": str(tmp_path / "ca.pem")},
+            fetch_proxy_from_environment=is_on,
+        ) as gateway,
+        aiohttp.ClientSession() as http,
+    ):
+        job_id = await submit_json(http, gateway.base_url, [{"url": f"https://{PUBLIC}/a.jpg"}])
+        async with asyncio.timeout(PATIENCE_S):
+            while "completed_at" not in (job := await job_of(http, gateway.base_url, job_id)):
+                await asyncio.sleep(0.05)
+        _, ready = await readiness(http, gateway.base_url)
+    assert job["images"][0]["status"] == status
+    assert proxy.accepted == accepted
+    assert len([line for line in ready["warnings"] if "proxy" in line]) == accepted
