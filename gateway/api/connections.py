@@ -4,11 +4,22 @@ It is answered before its request is read, and then closed: it takes a file of t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
+from time import monotonic
 from typing import Final
 
+import structlog
 from aiohttp import web
 from attrs import define, field, frozen
+
+from gateway.api.cors import CrossOrigin
+from gateway.api.problems import of_error
+from gateway.errors import TooSlow, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S: Final = 5
+_TELL_AGAIN_S: Final = 30.0
 
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 64 * 1024
@@ -27,26 +38,61 @@ class ConnectionBounds:
 
 
 @define(eq=False)
-class TurnedAway:
-    """The connections for which there was no place, until they are gone."""
+class Crowd:
+    """The connections of a server, and those for which there was no place, until they are gone."""
 
-    _answer: bytes
-    _connections: "set[_Refused]" = field(factory=set)
+    bounds: ConnectionBounds
+    cross_origin: CrossOrigin
+    _connections: Sized
+    _refused: "set[_Refused]" = field(init=False, factory=set)
+    _told_at: float = field(init=False, default=float("-inf"))
+    too_slow: bytes = field(init=False)
+    """The answer to a head that does not come."""
+    _full: bytes = field(init=False)
 
-    def take(self, transport: asyncio.Transport) -> None:
-        """Tell the client, and close its connection."""
-        transport.write(self._answer)
-        if len(self._connections) >= _MOST_TURNED_AWAY:
+    def __attrs_post_init__(self) -> None:
+        marks = self.cross_origin.headers_for(None)
+        self.too_slow = _as_bytes(of_error(TooSlow("The head of the request did not come in time.")), marks)
+        self._full = _as_bytes(of_error(_crowded()), marks)
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._connections) < self.bounds.most + self.bounds.spare
+
+    @property
+    def is_crowded(self) -> bool:
+        """All places but the spare ones are taken."""
+        return len(self._connections) >= self.bounds.most
+
+    def refusal(self, request: web.BaseRequest) -> web.Response:
+        """The answer to a request on a spare connection."""
+        self._tell()
+        answer = of_error(_crowded())
+        answer.headers.update(self.cross_origin.headers_for(request.headers.get("Origin")))
+        return answer
+
+    def turn_away(self, transport: asyncio.Transport) -> None:
+        """Tell the client that there is no place, and close its connection."""
+        self._tell()
+        transport.write(self._full)
+        if len(self._refused) >= _MOST_TURNED_AWAY or transport.is_closing():
             transport.close()
             return
-        refused = _Refused(transport, self._connections)
-        self._connections.add(refused)
+        refused = _Refused(transport, self._refused)
+        self._refused.add(refused)
         transport.set_protocol(refused)
         transport.write_eof()
 
     def close(self) -> None:
-        for refused in tuple(self._connections):
+        """Of those that were turned away."""
+        for refused in tuple(self._refused):
             refused.close()
+
+    def _tell(self) -> None:
+        now = monotonic()
+        if now - self._told_at >= _TELL_AGAIN_S:
+            self._told_at = now
+            log.warning("too many connections", bound=self.bounds.most)
 
 
 class _Refused(asyncio.Protocol):
@@ -71,7 +117,12 @@ class _Refused(asyncio.Protocol):
         self._others.discard(self)
 
 
-def as_bytes(answer: web.Response, headers: Mapping[str, str]) -> bytes:
+def _crowded() -> Unavailable:
+    text = "The gateway has too many connections."
+    return Unavailable(text, code="busy", retry_after_s=_RETRY_S)
+
+
+def _as_bytes(answer: web.Response, headers: Mapping[str, str]) -> bytes:
     """An answer for a connection where there is no request, after which it is closed."""
     assert isinstance(answer.body, bytes)  # noqa: S101 as `problem` makes it
     lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]

@@ -3,13 +3,20 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 
 import orjson
 import pytest
+from aiohttp import web
 
+from gateway.api.connections import ConnectionBounds
+from gateway.api.cors import CrossOrigin
+from gateway.api.problems import answer_errors
+from gateway.api.runner import Runner
+from gateway.api.sent_body import sent_body
 from gateway.intake.settings import IntakeSettings
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
@@ -27,6 +34,10 @@ AS_JSON = ("Content-Type", "application/json")
 PACKED = ("Content-Encoding", "gzip")
 CHUNKED = ("Transfer-Encoding", "chunked")
 ASKED_FIRST = ("Expect", "100-continue")
+
+
+Serve = Callable[[IntakeSettings], Awaitable[int]]
+"""Starts a server with these settings; its port."""
 
 
 def of_length(length: int) -> tuple[str, object]:
@@ -141,6 +152,50 @@ class TestPace:
             while quiet.stored_files():
                 await asyncio.sleep(0.01)
         assert await kept(quiet) == (0, [])
+
+
+class TestPaceOfOurs:
+    """The reader of a body is far slower than its sender may be."""
+
+    LENGTH = 3 * MB
+
+    @pytest.fixture
+    async def serve(self) -> AsyncIterator[Serve]:
+        async with AsyncExitStack() as stack:
+
+            async def serve(intake: IntakeSettings) -> int:
+                async def read_slowly(request: web.Request) -> web.Response:
+                    size = 0
+                    async for piece in sent_body(request, intake, self.LENGTH):
+                        size += len(piece)
+                        await asyncio.sleep(0.3)
+                    return web.Response(text=f"{size}")
+
+                application = web.Application(middlewares=[answer_errors])
+                application.router.add_post("/", read_slowly)
+                runner = Runner(application, CrossOrigin(), ConnectionBounds(), access_log=None)
+                stack.push_async_callback(runner.cleanup)
+                await runner.setup()
+                await web.TCPSite(runner, "127.0.0.1", 0).start()
+                port: int = runner.addresses[0][1]
+                return port
+
+            yield serve
+
+    async def test_a_sender_that_is_held_up_by_us_is_never_blamed_for_it(self, serve: Serve) -> None:
+        port = await serve(IntakeSettings(silence_s=0.2, grace_s=0.1, min_bytes_per_s=100 * MB))
+        async with connection(port) as line:
+            await line.send(head("POST", "/", of_length(self.LENGTH)), bytes(self.LENGTH))
+            answer = await line.answer()
+        assert (answer.status, answer.body) == (200, b"%d" % self.LENGTH)
+
+    async def test_a_body_that_we_are_at_for_too_long_is_503(self, serve: Serve) -> None:
+        """No longer is kept what was stored for a request."""
+        port = await serve(IntakeSettings(total_s=0.5))
+        async with connection(port) as line:
+            await line.send(head("POST", "/", of_length(self.LENGTH)), bytes(self.LENGTH))
+            answer = await line.answer()
+        assert (answer.status, answer.json["code"]) == (503, "unavailable")
 
 
 class TestPacked:

@@ -1,0 +1,164 @@
+"""One connection: its places, its heads, the framing of its bodies, and what no request can be made of.
+
+All of it is bounded here, answered like every other error, and no reason for a traceback. aiohttp has no way in for
+that: by itself it answers in plain text what it can't parse, waits for a head as long as for a request, and reads on
+without bound what nobody wants. So its protocol is ours; tests hold that aiohttp still comes by here.
+"""
+
+import asyncio
+from typing import Any, Final, cast
+
+import aiohttp
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import _ErrInfo
+
+from gateway.api.connections import Crowd
+from gateway.api.problems import of_crash, problem
+
+log = structlog.get_logger(__name__)
+
+_LINGER_S: Final = 5.0
+_LINGER_BYTES: Final = 64 * 1024 * 1024
+"""What a sender may still send after an answer that did not wait for it, so that it sees the answer."""
+
+_MOST_FRAMING: Final = 2 * 1024 * 1024
+"""Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
+
+
+class Protocol(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = (
+        "_crowd",
+        "_framed",
+        "_framed_bytes",
+        "_head_due",
+        "_head_has_begun",
+        "_lingering",
+        "is_spare",
+    )
+
+    def __init__(self, server: web.Server, crowd: Crowd, **options: Any) -> None:
+        super().__init__(server, lingering_time=0, **options)
+        self._crowd = crowd
+        self._head_due: asyncio.TimerHandle | None = None
+        self._head_has_begun = False
+        self._lingering: asyncio.Timeout | None = None
+        self._framed: aiohttp.StreamReader | None = None
+        self._framed_bytes = 0
+        self.is_spare = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not self._crowd.has_room:
+            self._crowd.turn_away(cast(asyncio.Transport, transport))
+            return
+        self.is_spare = self._crowd.is_crowded
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        seen = self._request_count
+        super().data_received(data)
+        if self._current_request is not None:
+            self._watch_framing(self._current_request.content, len(data))
+        if self._request_count != seen:
+            self._head_came()
+        elif self._is_idle:
+            self._head_has_begun = True
+            if self._head_due is None:
+                self._await_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._head_came()
+        self._end_lingering()
+        super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; then read on a little where the body was not read, and close unless that was its end."""
+        answer, is_lost = await super().finish_response(request, resp, start_time)
+        if not is_lost and not request.content.is_eof():
+            await self._linger(request)
+        return answer, is_lost
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 aiohttp's name
+        self._end_lingering()
+        await super().shutdown(timeout)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what could not be parsed, or to a bug outside of every handler; it ends the connection."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer was begun already")
+        if isinstance(exc, HttpProcessingError) and status < 500:
+            log.debug("no HTTP", remote=request.remote, reason=type(exc).__name__)
+            answer = problem(status, "The request is no valid HTTP/1.1.", "bad_input")
+        else:
+            bug = exc or RuntimeError(message or "no reason given")
+            answer = of_crash(bug, method=request.method, path=request.path)
+        answer.headers.update(self._crowd.cross_origin.headers_for(request.headers.get("Origin")))
+        answer.force_close()
+        return answer
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nothing is in hand, and no request has come whole since."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def _watch_framing(self, body: aiohttp.StreamReader, received: int) -> None:
+        """End a body whose framing is broken, of which its reader is told nothing, or is nearly all that comes."""
+        if body.is_eof():
+            return
+        if body is not self._framed:
+            self._framed, self._framed_bytes = body, 0
+        self._framed_bytes += received
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            body.set_exception(web.RequestPayloadError("no chunk where one should begin"))
+        elif self._framed_bytes > _MOST_FRAMING + 2 * body.total_bytes:
+            body.set_exception(web.RequestPayloadError("chunks of next to nothing"))
+
+    def _await_head(self) -> None:
+        timeout_s = self._crowd.bounds.headers_timeout_s
+        self._head_due = self._loop.call_later(timeout_s, self._cut_head)
+        # A head that has begun is ours to cut, not that of the bound on idle connections, which may be shorter.
+        self._next_keepalive_close_time = max(
+            self._next_keepalive_close_time, self._loop.time() + timeout_s + 1
+        )
+
+    def _head_came(self) -> None:
+        self._head_has_begun = False
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
+
+    def _cut_head(self) -> None:
+        self._head_due = None
+        if not self._is_idle or self.transport is None:
+            return
+        # A connection on which nothing was asked is closed without a word, as any idle one.
+        if self._head_has_begun:
+            self.transport.write(self._crowd.too_slow)
+        self.force_close()
+
+    async def _linger(self, request: web.BaseRequest) -> None:
+        left = _LINGER_BYTES
+        try:
+            async with asyncio.timeout(_LINGER_S) as self._lingering:
+                while left > 0 and self.transport is not None and not request.content.is_eof():
+                    left -= len(await request.content.readany())
+        except (TimeoutError, ConnectionError, web.RequestPayloadError):
+            pass
+        finally:
+            self._lingering = None
+
+    def _end_lingering(self) -> None:
+        if self._lingering is not None and not self._lingering.expired():
+            self._lingering.reschedule(self._loop.time())
