@@ -22,7 +22,6 @@ from tests.servers.raw_http import PATIENCE_S, Line, chunk, connection, head
 BATCH: Final = "/api/v1/batch"
 AS_JSON, AS_FORM = ("Content-Type", "application/json"), ("Content-Type", "multipart/form-data; boundary=b")
 PACKED, CHUNKED = ("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked")
-SILENCE_S: Final = 1.0
 AT_ONCE: Final = 20
 
 ENCODED: Final = base64.b64encode(a_png(1, 1)).decode()
@@ -95,13 +94,12 @@ FRAMING: Final = {
 
 
 @asynccontextmanager
-async def untouched(folder: Path) -> AsyncIterator[Gateway]:
-    """A gateway of which nothing is left behind when all is over but what one proper batch leaves."""
-    async with running_gateway(folder / "data", intake_silence_s=SILENCE_S, log_level="debug") as gateway:
+async def untouched(folder: Path, **settings: object) -> AsyncIterator[Gateway]:
+    """A gateway that has kept nothing when all is over, and takes a proper batch then."""
+    async with running_gateway(folder / "data", **settings) as gateway:
         yield gateway
-        async with aiohttp.ClientSession() as http, asyncio.timeout(PATIENCE_S):
-            while any(gateway.objects.values()):
-                await asyncio.sleep(0.02)
+        await until(lambda: not any(gateway.objects.values()))
+        async with aiohttp.ClientSession() as http:
             async with http.get(gateway.url(BATCH)) as answer:
                 assert (await answer.json())["total"] == 0
             assert gateway.complaints() == []
@@ -225,15 +223,29 @@ STORED: Final[Mapping[str, tuple[Sequence[tuple[str, object]], bytes, bytes]]] =
 """Headers; a begin with two images, of which the first is stored as soon as the second comes; how the body goes on."""
 
 
-@pytest.mark.parametrize("how", STORED)
-async def test_an_image_that_was_stored_goes_when_its_body_turns_out_wrong(tmp_path: Path, how: str):
-    headers, begin, rest = STORED[how]
-    async with untouched(tmp_path) as gateway, connection(gateway.port) as line, asyncio.timeout(PATIENCE_S):
+async def test_images_that_were_stored_go_when_their_body_turns_out_wrong(tmp_path: Path):
+    async with untouched(tmp_path) as gateway:
+        found = {how: await status_when_stored(gateway, *parts) for how, parts in STORED.items()}
+        assert found == dict.fromkeys(STORED, 400)
+
+
+async def status_when_stored(
+    gateway: Gateway, headers: Sequence[tuple[str, object]], begin: bytes, rest: bytes
+) -> int:
+    """Of the answer to a body that went on after an image was stored, once nothing is stored any more."""
+    async with connection(gateway.port) as line:
         await line.send(head("POST", BATCH, *headers, CHUNKED), chunk(begin))
-        while not gateway.objects["original"]:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(gateway.objects["original"]))
         await line.send(chunk(rest) if rest else b"", chunk(b""))
-        assert (await line.answer()).status == 400
+        answer = await line.answer()
+    await until(lambda: not any(gateway.objects.values()))
+    return answer.status
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():
+            await asyncio.sleep(0.02)
 
 
 EXPECTATIONS: Final = pytest.mark.parametrize(
@@ -243,7 +255,7 @@ EXPECTATIONS: Final = pytest.mark.parametrize(
 
 @EXPECTATIONS
 async def test_a_body_that_comes_to_no_good_end_is_refused(tmp_path: Path, expectation: bytes):
-    async with untouched(tmp_path) as gateway:
+    async with untouched(tmp_path, intake_silence_s=0.5) as gateway:
         found = await statuses(gateway, expecting(expectation), one_at_most)
         assert {name: told for name, told in found.items() if told not in ([400], [408])} == {}
 
