@@ -94,9 +94,9 @@ FRAMING: Final = {
 
 
 @asynccontextmanager
-async def untouched(folder: Path, **settings: object) -> AsyncIterator[Gateway]:
+async def untouched(folder: Path, *, silence_s: float = 10.0) -> AsyncIterator[Gateway]:
     """A gateway that has kept nothing when all is over, and takes a proper batch then."""
-    async with running_gateway(folder / "data", **settings) as gateway:
+    async with running_gateway(folder / "data", intake_silence_s=silence_s) as gateway:
         yield gateway
         await until(lambda: not any(gateway.objects.values()))
         async with aiohttp.ClientSession() as http:
@@ -255,7 +255,7 @@ EXPECTATIONS: Final = pytest.mark.parametrize(
 
 @EXPECTATIONS
 async def test_a_body_that_comes_to_no_good_end_is_refused(tmp_path: Path, expectation: bytes):
-    async with untouched(tmp_path, intake_silence_s=0.5) as gateway:
+    async with untouched(tmp_path, silence_s=0.5) as gateway:
         found = await statuses(gateway, expecting(expectation), one_at_most)
         assert {name: told for name, told in found.items() if told not in ([400], [408])} == {}
 
