@@ -2,7 +2,7 @@
 
 Deflate packs a thousand to one at best, so a few kilobytes could ask for gigabytes. They pass in small pieces, the
 event loop has its turn between them, and their sum has two bounds: the one on every body, and one on what a byte may
-unpack to. Photos, and base64 of them, are packed by a third at most, and JSON that is nothing but addresses by fifty:
+unpack to. Base64 of photos is packed to three quarters, and JSON that is nothing but addresses to a twentieth:
 who gets far more out of a byte has sent a bomb.
 """
 
