@@ -1,5 +1,5 @@
 """An image's structure and size, cut anywhere: nothing but ContentError is raised, the verdict does not depend on the
-cuts, and a size is the one that Pillow reads."""
+cuts, a size is the one that Pillow reads, and what is taken within narrow bounds is taken within wide ones."""
 
 import io
 import struct
@@ -12,7 +12,7 @@ from attrs import frozen
 from PIL import Image
 
 from gateway.errors import ContentError
-from gateway.images.inspect import ImageFacts, Inspector
+from gateway.images.inspect import STRUCTURE_ALONE, ImageFacts, ImageLimits, Inspector
 from tests.cuts import cut_the_same
 
 WORDS: Final = (
@@ -43,6 +43,13 @@ WORDS: Final = (
 )
 
 
+FROM_NARROW_TO_WIDE: Final = (
+    ImageLimits(max_pixels=500, max_frames=2, max_trailing_bytes=16, max_metadata_bytes=200),
+    ImageLimits(),
+    STRUCTURE_ALONE,
+)
+
+
 @frozen
 class Refused:
     code: str
@@ -52,14 +59,22 @@ class Refused:
 def check(data: bytes) -> None:
     """As it is, and as it were if whoever broke it had known the checksums of PNG."""
     for image in {data, with_right_checksums(data)}:
-        verdict = inspected([image])
-        assert inspected(cut_the_same(image)) == verdict
-        if isinstance(verdict, ImageFacts) and (size := size_by_pillow(image)) is not None:
-            assert (verdict.width, verdict.height) == size
+        verdicts = [verdict_on(image, limits) for limits in FROM_NARROW_TO_WIDE]
+        facts = [verdict for verdict in verdicts if isinstance(verdict, ImageFacts)]
+        assert facts == verdicts[len(verdicts) - len(facts) :]
+        if facts and (size := size_by_pillow(image)) is not None:
+            assert {(each.width, each.height) for each in facts} == {size}
 
 
-def inspected(pieces: Sequence[bytes]) -> ImageFacts | Refused:
-    inspector = Inspector()
+def verdict_on(image: bytes, limits: ImageLimits) -> ImageFacts | Refused:
+    """However it is cut."""
+    verdict = inspected([image], limits)
+    assert inspected(cut_the_same(image), limits) == verdict
+    return verdict
+
+
+def inspected(pieces: Sequence[bytes], limits: ImageLimits) -> ImageFacts | Refused:
+    inspector = Inspector(limits)
     try:
         for piece in pieces:
             inspector.feed(piece)
