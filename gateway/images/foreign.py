@@ -19,7 +19,7 @@ PDF, OFFICE, HTML, SCRIPT, PROGRAM = (
     "a script",
     "a program",
 )
-TEXT: Final = "text"
+TEXT, XML = "text", "an XML document"
 
 SHORTEST_BYTES: Final = 6
 """Of what is to be told from noise."""
@@ -96,13 +96,13 @@ def _markup_format(head: bytes) -> str | None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(_HTML_STARTS):
         return HTML
-    return "an XML document" if text.startswith((b"<?xml", b"<svg", b"<!doctype", b"<rss")) else None
+    return XML if text.startswith((b"<?xml", b"<svg", b"<!doctype", b"<rss")) else None
 
 
 def _text_format(head: bytes) -> str | None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
-        return "an XML document"
+        return XML
     if text.startswith((b"{", b"[")):
         return "JSON"
     return TEXT if _is_text(head) else None
@@ -114,7 +114,7 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError as error:
         if error.reason != "unexpected end of data":
             return False
-        text = head[: error.start].decode("utf-8")  # the 16 bytes end within a character
+        text = head[: error.start].decode("utf-8")  # the head ends within a character
     return all(character.isprintable() or character in "\t\r\n\f" for character in text)
 
 
@@ -156,17 +156,18 @@ def hidden_file(data: bytes) -> Hidden | None:
     return min(found, key=lambda hidden: hidden.end, default=None)
 
 
-_DISGUISES: Final = (0, 1, 3, 17, 25)
-"""Where a file begins that was given an image's first bytes: at once, or behind a marker, the head of a segment, JFIF,
-or IHDR."""
+_CLEAR_STARTS: Final = tuple(each for each in _BY_START if len(each[0]) > 2)
+"""Those that are no length of a segment by chance."""
 
 
-def disguised_format(rest: bytes) -> str | None:
-    """What stands behind an image's first bytes, which is not the rest of that image; None if it can't be told."""
+def disguised_format(rest: bytes, starts: Iterable[int]) -> str | None:
+    """What `rest` is, which stands behind an image's first bytes and is not the rest of that image, if it can be told.
+
+    It may begin with some more bytes of an image: then it is at one of `starts`.
+    """
     if len(rest) < SHORTEST_BYTES:
         return None
-    harmful = (harmful_format(rest[start : start + 16]) for start in _DISGUISES)
-    if name := next(filter(None, harmful), None):
-        return name
-    hidden = hidden_file(rest)
-    return hidden.name if hidden else foreign_format(rest[:16])
+    if hidden := hidden_file(rest):
+        return hidden.name
+    at_starts = (_named(rest[at:], _CLEAR_STARTS) or _markup_format(rest[at : at + 16]) for at in starts)
+    return next(filter(None, at_starts), None) or foreign_format(rest[:16])

@@ -31,6 +31,10 @@ __all__ = ["MAX_PIXELS", "STRUCTURE_ALONE", "ImageFacts", "ImageLimits", "ImageT
 
 _DEFAULTS = ImageLimits()
 
+_DISGUISES = {ImageType.JPEG: (0, 1, 3, 17), ImageType.PNG: (0, 25)}
+"""Where a file begins that was given the signature of an image: at once, or behind a marker, the head of a segment, a
+JFIF segment; or behind IHDR."""
+
 
 @frozen
 class ImageFacts:
@@ -106,10 +110,10 @@ class Inspector:
 
 def _recognised(data: ByteReader) -> Steps[ImageType]:
     while not (found := image_type(head := data.peek(HEAD_BYTES))):
-        if data.has_ended or (len(head) == HEAD_BYTES and is_told_by(head)):
-            raise refusal(data.peek(MORE_HEAD_BYTES))
-        if len(data.peek(MORE_HEAD_BYTES)) == MORE_HEAD_BYTES:
-            raise refusal(data.peek(MORE_HEAD_BYTES))
+        if len(head) == HEAD_BYTES:
+            raise refusal(head if is_told_by(head) else (yield from data.peek_ahead(MORE_HEAD_BYTES)))
+        if data.has_ended:
+            raise refusal(head)
         yield
     return found
 
@@ -120,5 +124,5 @@ def _explain(error: ContentError, kind: ImageType, data: ByteReader) -> Steps[No
         return
     while len(data.start) < START_BYTES and not data.has_ended:
         yield
-    if looks_like := disguised_format(data.start.removeprefix(kind.signature)):
+    if looks_like := disguised_format(data.start.removeprefix(kind.signature), _DISGUISES[kind]):
         raise disguised(kind.name, looks_like)

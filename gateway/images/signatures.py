@@ -8,7 +8,8 @@ can see the mistake. Pure; 16 bytes are enough, but for what only more of them t
 from enum import StrEnum
 
 from gateway.errors import ContentError
-from gateway.images.foreign import TAR, TEXT, foreign_format
+from gateway.images.foreign import TAR, TEXT, XML, foreign_format, harmful_format
+from gateway.images.refusals import damaged, disguised
 
 HEAD_BYTES = 16
 MORE_HEAD_BYTES = 265
@@ -49,17 +50,20 @@ def image_type(head: bytes) -> ImageType | None:
 
 def is_told_by(head: bytes) -> bool:
     """Whether the first 16 bytes say for sure what a file is, though it is no image that is taken."""
-    return _is_broken_start(head) or bool(_image_format(head)) or foreign_format(head) not in (None, TEXT)
+    return (
+        _is_broken_start(head) or bool(_image_format(head)) or foreign_format(head) not in (None, TEXT, XML)
+    )
 
 
 def refusal(head: bytes) -> ContentError:
     """Why a file is refused that begins with `head`: 16 bytes, or MORE_HEAD_BYTES if these do not tell, or all."""
     if not head:
         return ContentError("The image is empty (0 bytes).", code="not_an_image")
+    for kind, start in _BEGINNINGS.items():
+        if head.startswith(start) and (looks_like := harmful_format(head.removeprefix(start))):
+            return disguised(kind.name, looks_like)
     if _is_broken_start(head):
-        return ContentError(
-            "The image is damaged: its very first bytes are wrong or missing.", code="damaged"
-        )
+        return damaged("its very first bytes are wrong or missing")
     if image_format := _image_format(head):
         return ContentError(f"{image_format} is not taken; send JPEG or PNG.", code="unsupported_type")
     looks_like = TAR if _is_tar(head) else foreign_format(head) or "data of an unknown kind"
@@ -68,10 +72,14 @@ def refusal(head: bytes) -> ContentError:
 
 def _is_broken_start(head: bytes) -> bool:
     return (
-        head.startswith((b"\xff\xd8", b"\x89PNG"))
+        head.startswith(tuple(_BEGINNINGS.values()))
         or PNG_SIGNATURE.startswith(head)
         or JPEG_SIGNATURE.startswith(head)
     )
+
+
+_BEGINNINGS = {ImageType.JPEG: b"\xff\xd8", ImageType.PNG: b"\x89PNG"}
+"""So much of a signature tells what a file was meant to be."""
 
 
 def _is_tar(head: bytes) -> bool:

@@ -37,7 +37,7 @@ def _padding(data: ByteReader, limits: ImageLimits) -> Steps[int]:
     """Pass over zeros and blanks; how many there were."""
     count = 0
     while some := (yield from data.peek_ahead(1)):
-        some = data.peek()
+        some = data.peek(_PIECE_BYTES)
         blanks = len(some) - len(some.lstrip(_PADDING))
         count += blanks
         yield from data.skip(blanks)

@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw
 from gateway.errors import ContentError
 from gateway.images.inspect import MAX_PIXELS, ImageFacts, ImageLimits, ImageType, Inspector
 from tests.garbage import collector_at_rest
-from tests.hostile_images import HOSTILE
+from tests.hostile_images import HOSTILE, a_zip
 from tests.png_parts import IEND, animation, chunk, fctl, fdat, idat, ihdr
 from tests.png_parts import SIGNATURE as PNG_SIGNATURE
 
@@ -201,6 +201,44 @@ def test_an_image_cut_off_anywhere_is_damaged(data: bytes) -> None:
 )
 def test_a_broken_structure_is_damaged(data: bytes) -> None:
     assert refused(data).code == "damaged"
+
+
+FAKED = {
+    "two bytes of a JPEG": b"\xff\xd8",
+    "a JPEG's signature": SOI + b"\xff",
+    "a marker": SOI + b"\xff\xe0",
+    "the head of a segment": JPEG[:6],
+    "JFIF": JPEG[:20],
+    "four bytes of a PNG": PNG_SIGNATURE[:4],
+    "a PNG's signature": PNG_SIGNATURE,
+    "IHDR": PNG_SIGNATURE + ihdr(),
+}
+
+
+@pytest.mark.parametrize("start", FAKED)
+@pytest.mark.parametrize(
+    ("rest", "looks_like"),
+    [
+        (b"<html><body>404</body></html>" * 3, "HTML"),
+        (a_zip(), "ZIP"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3" * 9, "PDF"),
+        (b"<?php echo 1; ?>" * 9, "script"),
+    ],
+)
+def test_another_file_behind_an_images_first_bytes_is_named(start: str, rest: bytes, looks_like: str) -> None:
+    error = refused(FAKED[start] + rest)
+
+    assert error.code == "not_an_image"
+    assert "behind the first bytes of a" in error.text
+    assert looks_like in error.text
+
+
+@pytest.mark.parametrize("length", [0x4D5A, 0x2321])
+def test_the_length_of_a_segment_is_no_program(length: int) -> None:
+    """In letters it may be that of one."""
+    cut_off = SOI + b"\xff\xe1" + struct.pack(">H", length) + b"Exif\0\0II*\0" + bytes(100)
+
+    assert refused(cut_off).code == "damaged"
 
 
 def test_a_wrong_checksum_of_what_the_picture_does_not_need_is_tolerated() -> None:
@@ -387,6 +425,14 @@ def test_the_verdict_does_not_depend_on_where_the_bytes_are_cut(
     chunks.append(data[borders[-1] :])
 
     assert verdict(chunks) == verdict([data])
+
+
+@pytest.mark.parametrize(
+    "data", [b" " * 12 + b"<html>", b"<!DOCTYPE html><title>" * 20, b"\xff\xd8<!doctype html>", b"n" * 264]
+)
+def test_what_it_looks_like_does_not_depend_on_that_either(data: bytes) -> None:
+    for place in range(len(data)):
+        assert verdict([data[:place], data[place:]]) == verdict([data])
 
 
 MILLION = 1_000_000
