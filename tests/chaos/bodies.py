@@ -28,13 +28,17 @@ def a_png_named(name: str) -> Sent:
 
 
 def undecodable(name: str) -> Sent:
-    """A PNG whose structure is right and whose picture nobody can decode."""
+    """A PNG whose structure is right and whose picture nobody can decode: no filter has the number of its rows'."""
     good = a_png_named(name).content
     at = good.index(b"IDAT")
     (length,) = struct.unpack(">I", good[at - 4 : at])
-    broken = b"IDAT" + b"\x78\x9c" + bytes([255]) * (length - 2)
-    checksum = struct.pack(">I", zlib.crc32(broken))
-    return Sent(f"{name}.png", good[:at] + broken + checksum + good[at + 4 + length + 4 :])
+    pixels = zlib.decompress(good[at + 4 : at + 4 + length])
+    width, _height = struct.unpack(">II", good[16:24])
+    row = 1 + 3 * width
+    rows = (pixels[start + 1 : start + row] for start in range(0, len(pixels), row))
+    broken = b"IDAT" + zlib.compress(b"".join(b"\xff" + each for each in rows))
+    head, checksum = struct.pack(">I", len(broken) - 4), struct.pack(">I", zlib.crc32(broken))
+    return Sent(f"{name}.png", good[: at - 4] + head + broken + checksum + good[at + 4 + length + 4 :])
 
 
 def enlarged(jpeg: Sent, size: int) -> Sent:
