@@ -1,5 +1,5 @@
 """An image's structure and size, cut anywhere: nothing but ContentError is raised, the verdict does not depend on the
-cuts, a size is the one that Pillow reads, and what is taken within narrow bounds is taken within wide ones."""
+cuts, size and frames are those that Pillow reads, and what is taken within narrow bounds is taken within wide ones."""
 
 import io
 import struct
@@ -10,9 +10,10 @@ from typing import Final
 
 from attrs import frozen
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from gateway.errors import ContentError
-from gateway.images.inspect import STRUCTURE_ALONE, ImageFacts, ImageLimits, Inspector
+from gateway.images.inspect import STRUCTURE_ALONE, ImageFacts, ImageLimits, ImageType, Inspector
 from tests.cuts import cut_the_same
 
 WORDS: Final = (
@@ -62,8 +63,8 @@ def check(data: bytes) -> None:
         verdicts = [verdict_on(image, limits) for limits in FROM_NARROW_TO_WIDE]
         facts = [verdict for verdict in verdicts if isinstance(verdict, ImageFacts)]
         assert facts == verdicts[len(verdicts) - len(facts) :]
-        if facts and (size := size_by_pillow(image)) is not None:
-            assert {(each.width, each.height) for each in facts} == {size}
+        if facts and (extent := extent_by_pillow(image)) is not None:
+            assert all(extent_of(each) == extent for each in facts)
 
 
 def verdict_on(image: bytes, limits: ImageLimits) -> ImageFacts | Refused:
@@ -83,14 +84,19 @@ def inspected(pieces: Sequence[bytes], limits: ImageLimits) -> ImageFacts | Refu
         return Refused(error.code, error.text)
 
 
-def size_by_pillow(image: bytes) -> tuple[int, int] | None:
-    """None for what Pillow does not take."""
+def extent_of(facts: ImageFacts) -> tuple[int, int, int]:
+    """Width, height and frames; of a JPEG, whose index of pictures Pillow judges more strictly, one."""
+    return facts.width, facts.height, facts.frames if facts.type is ImageType.PNG else 1
+
+
+def extent_by_pillow(image: bytes) -> tuple[int, int, int] | None:
+    """The same; None for what Pillow does not take."""
     try:
         with (
             warnings.catch_warnings(action="ignore"),
             Image.open(io.BytesIO(image), formats=("JPEG", "PNG")) as opened,
         ):
-            return opened.size
+            return *opened.size, opened.n_frames if isinstance(opened, PngImageFile) else 1
     except Exception:  # noqa: BLE001  whatever its decoders raise
         return None
 
