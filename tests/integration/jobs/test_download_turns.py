@@ -120,10 +120,10 @@ async def test_places_that_no_other_host_wants_stay_free(parts: Parts, slow: Sit
     async with fetching(parts, slow, fast, concurrency=4, per_host=3) as fetcher:
         await of(parts, slow, 10)
         await fetcher.run_once()
+        assert under_way().total() == 3
         late = await of(parts, fast)
         await fetcher.run_once()
         await until_fetched(parts, late)
-        assert under_way().total() == 3
         await cancel_downloads()
 
 
