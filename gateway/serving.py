@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from gateway.allocator import keep_freed_memory
 from gateway.api.application import build_application, build_worker_application
 from gateway.app import assembled
 from gateway.cancellation import is_being_cancelled
@@ -38,6 +39,7 @@ def run_worker(settings: Settings, role: Role) -> int:
 
 
 def _run(main: Coroutine[Any, Any, int]) -> int:
+    keep_freed_memory()
     try:
         import uvloop
     except ImportError:

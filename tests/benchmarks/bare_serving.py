@@ -1,4 +1,5 @@
-"""A bare aiohttp application, served as the gateway is: on uvloop, with a `/readyz` that answers as its does."""
+"""A bare aiohttp application, served as the gateway is: on uvloop, with the allocator told the same, and a `/readyz`
+that answers as its does."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,9 +7,12 @@ from collections.abc import Sequence
 import uvloop
 from aiohttp import web
 
+from gateway.allocator import keep_freed_memory
+
 
 def serve_bare(port: int, routes: Sequence[web.RouteDef] = ()) -> None:
     """Until the process is ended."""
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(port, routes))
 
