@@ -1,9 +1,11 @@
 """Bodies as they arrive: in pieces, cut anywhere."""
 
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import pairwise
 from random import Random
+
+from attrs import frozen
 
 
 def cut(body: bytes, chance: Random) -> list[bytes]:
@@ -22,6 +24,16 @@ def cut_the_same(body: bytes) -> list[bytes]:
     return cut(body, Random(zlib.crc32(body)))
 
 
-async def arriving(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
+def arriving(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """No generator: who leaves it in the middle has nothing to close."""
+    return _Arriving(iter(pieces))
+
+
+@frozen(eq=False)
+class _Arriving(AsyncIterator[bytes]):
+    _pieces: Iterator[bytes]
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
