@@ -14,12 +14,13 @@ import pytest
 from attrs import define, field
 
 from gateway.client import GatewayClient, Image, Job
+from tests.following import follow
 from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway, running_gateway
 
 BATCH = "/api/v1/batch"
 PATIENCE_S = 60
-KILLS = 3
+KILLS = 4
 SENDERS = 2
 SOON_S = 0.5
 SOON = {"jobs_reuse": "true", "jobs_keep_s": str(SOON_S), "jobs_clean_every_s": "0.05"}
@@ -28,7 +29,7 @@ NEVER = {**SOON, "jobs_keep_s": "3600"}
 
 @define(eq=False)
 class Sender:
-    """Sends the photo again and again; notes how often it was completed at once."""
+    """Sends the photo again and again, each time until it has ended; counts how often it was completed at once."""
 
     gateway: Gateway
     reused: int = field(init=False, default=0)
@@ -44,8 +45,9 @@ class Sender:
     async def _send(self, http: aiohttp.ClientSession) -> None:
         headers = {"Content-Type": "image/jpeg"}
         async with http.post(self.gateway.url(BATCH), data=a_jpeg(), headers=headers) as answer:
-            if answer.status == 201 and (await answer.json())["status"] == "completed":
-                self.reused += 1
+            job = await answer.json()
+        self.reused += job["status"] == "completed"
+        await follow(http, self.gateway.base_url, job["job_id"])
         await asyncio.sleep(0.02)  # so many jobs are enough
 
 
@@ -90,7 +92,7 @@ async def test_what_is_told_as_completed_is_there_over_sigkills_and_nothing_is_l
                 running.create_task(sender.run(enough))
             for _ in range(KILLS):
                 await one_more_is_reused(senders)
-                await asyncio.sleep(rng.uniform(0, 2 * SOON_S))
+                await asyncio.sleep(rng.uniform(SOON_S / 2, 2 * SOON_S))
                 await gateway.kill()
                 due_before = datetime.now(UTC) - timedelta(seconds=SOON_S)
                 await start_with(gateway, NEVER)
