@@ -97,9 +97,7 @@ class _Members:
         """What the chunk unpacks to, step by step; a step may bring nothing."""
         for start in range(0, len(chunk), _SLICE_BYTES):
             packed = chunk[start : start + _SLICE_BYTES]
-            piece = b""
-            # A member that has filled a piece may hold more even when nothing is left to feed it.
-            while packed or (self._open and len(piece) == PIECE_BYTES):
+            while packed:
                 piece, left = self._step(packed)
                 self._packed_bytes += len(packed) - len(left)
                 self._unpacked_bytes += len(piece)
