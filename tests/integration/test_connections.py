@@ -211,6 +211,27 @@ class TestTooMany:
             assert [event["bound"] for event in told] == [1]
 
 
+class TestOpenFiles:
+    """Every connection is one, and shells and supervisors mostly begin with 1024 of them."""
+
+    def limited(self, soft: int, hard: int) -> tuple[str, ...]:
+        return ("prlimit", f"--nofile={soft}:{hard}")
+
+    async def test_as_many_are_allowed_as_there_may_be_connections_and_more(self, tmp_path: Path) -> None:
+        async with running_gateway(tmp_path / "data", *self.limited(1024, 20_000)) as gateway:
+            limits = Path(f"/proc/{gateway.process.pid}/limits").read_text()
+            (allowed,) = (
+                line.split()[3] for line in limits.splitlines() if line.startswith("Max open files")
+            )
+            assert int(allowed) > HttpSettings().max_connections
+            assert [event for event in gateway.log() if "open files" in event["event"]] == []
+
+    async def test_where_the_hard_limit_is_lower_there_may_be_fewer_connections(self, tmp_path: Path) -> None:
+        async with running_gateway(tmp_path / "data", *self.limited(256, 1200)) as gateway:
+            (told,) = (event for event in gateway.log() if event["event"] == "few open files are allowed")
+            assert (told["level"], told["limit"], told["connections"]) == ("warning", 1200, 600)
+
+
 class TestOvertaken:
     """An answer that does not wait for the body reaches a client that is still sending it."""
 
