@@ -130,9 +130,7 @@ class Parts:
 
     @property
     def reuse(self) -> Reuse:
-        return Reuse(
-            analysed=self.jobs, objects=self.objects, clock=self.clock, is_on=self.settings.reuse
-        )
+        return Reuse(analysed=self.jobs, objects=self.objects, clock=self.clock, is_on=self.settings.reuse)
 
     @property
     def stream(self) -> EventStream:
