@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.images.embedded_metadata import (
+from gateway.images.embedded.metadata import (
     MAX_DESCRIPTION_BYTES,
     MAX_KEYWORD_BYTES,
     MAX_KEYWORDS,
