@@ -13,9 +13,9 @@ from attrs import frozen
 from gateway.errors import ContentError
 from gateway.images.byte_reader import START_BYTES, ByteReader, Steps
 from gateway.images.foreign import disguised_format
-from gateway.images.jpeg import jpeg_extent
+from gateway.images.jpeg.walk import jpeg_extent
 from gateway.images.limits import MAX_PIXELS, STRUCTURE_ALONE, ImageLimits
-from gateway.images.png import png_extent
+from gateway.images.png.walk import png_extent
 from gateway.images.refusals import disguised
 from gateway.images.signatures import (
     HEAD_BYTES,

@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 from gateway.domain.attempt import AttemptName
 from gateway.domain.job import Image, Original
 from gateway.errors import BadInput
-from gateway.images.embedded_metadata import HEAD_BYTES, read_metadata
+from gateway.images.embedded.metadata import HEAD_BYTES, read_metadata
 from gateway.images.names import safe_name
 from gateway.jobs.originals import type_of
 from gateway.metadata import Metadata

@@ -22,7 +22,7 @@ from gateway.analyzer.service import Analyzer
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.consuming import Hopeless
 from gateway.errors import Unavailable
-from gateway.images.embedded_metadata import read_metadata
+from gateway.images.embedded.metadata import read_metadata
 from gateway.images.inspect import MAX_PIXELS
 from gateway.metadata import Metadata
 from gateway.ports.broker import Delivery, Queue

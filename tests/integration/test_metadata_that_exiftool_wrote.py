@@ -11,7 +11,7 @@ import pytest
 import sklearn
 from attrs import evolve
 
-from gateway.images.embedded_metadata import read_metadata
+from gateway.images.embedded.metadata import read_metadata
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.processor.tags import write_tags
 from tests.pictures import exiftool, tags_of, warnings_of

@@ -78,7 +78,7 @@ SELECT CAST(normal_keyword(value) AS TEXT) AS keyword, place FROM images, json_e
 """As they stand in their own table, but for those of blanks alone, which are not there.
 
 What a function gives has no type of its own, and with none SQLite would not look for it along an index. It cuts texts
-of JSON at a NUL, which the words of images do not have (`gateway.images.characters`).
+of JSON at a NUL, which the words of images do not have (`gateway.images.embedded.characters`).
 """
 
 _PARTS = 32  # of the images, each sorted on its own, in memory

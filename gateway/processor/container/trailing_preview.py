@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.errors import ContentError
 from gateway.images.byte_reader import ByteReader
-from gateway.images.jpeg import jpeg_extent
+from gateway.images.jpeg.walk import jpeg_extent
 from gateway.images.limits import STRUCTURE_ALONE
 from gateway.processor.container.parts import EXIF, Part, parts
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import evolve
 
-from gateway.images.exif import read_exif
+from gateway.images.embedded.exif import read_exif
 from gateway.images.signatures import ImageType, image_type
 from gateway.metadata import Metadata
 from gateway.processor.container.grafting import MAX_SEGMENT_CONTENT, Pieces, chunk, metadata_of, segment

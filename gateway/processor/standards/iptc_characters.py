@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from gateway.images.characters import decoded
+from gateway.images.embedded.characters import decoded
 
 DECLARED_LATIN_1: Final = "latin-1"
 LATIN_1: Final = "cp1252"

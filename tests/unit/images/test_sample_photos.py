@@ -7,7 +7,7 @@ import pyexiv2
 import pytest
 from PIL import Image, ImageCms
 
-from gateway.images.embedded_metadata import read_metadata
+from gateway.images.embedded.metadata import read_metadata
 from gateway.images.inspect import ImageType, Inspector
 from gateway.images.names import safe_name
 from tools import make_sample_photos

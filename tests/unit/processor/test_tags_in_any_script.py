@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.images.embedded_metadata import read_metadata
+from gateway.images.embedded.metadata import read_metadata
 from gateway.metadata import FieldPolicy, Metadata, MetadataPolicy
 from gateway.processor.tags import write_tags
 from gateway.processor.words.texts import fit_to_write

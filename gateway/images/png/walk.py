@@ -12,9 +12,9 @@ from attrs import define, field
 from gateway.images.byte_reader import ByteReader, Steps
 from gateway.images.extent import Extent, check_pixels
 from gateway.images.limits import MAX_PARTS, ImageLimits
-from gateway.images.png_animation import CONTROL_BYTES, SEQUENCE_BYTES, Animation
-from gateway.images.png_data import PACKED_BYTES, ImageData, image_data
-from gateway.images.png_header import HEADER_CHUNK_BYTES, MAX_SIDE, PngHeader, png_header
+from gateway.images.png.animation import CONTROL_BYTES, SEQUENCE_BYTES, Animation
+from gateway.images.png.data import PACKED_BYTES, ImageData, image_data
+from gateway.images.png.header import HEADER_CHUNK_BYTES, MAX_SIDE, PngHeader, png_header
 from gateway.images.refusals import damaged, too_much_metadata
 
 _SIGNATURE_BYTES = 8

@@ -5,7 +5,7 @@ EXIF has no keywords that the contract names. Offsets that lead nowhere mean tha
 
 from typing import Literal
 
-from gateway.images.characters import decoded
+from gateway.images.embedded.characters import decoded
 from gateway.metadata import Metadata
 
 _IMAGE_DESCRIPTION, _XP_TITLE = 0x010E, 0x9C9B

@@ -16,13 +16,13 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.images.embedded_metadata import (
+from gateway.images.embedded.metadata import (
     HEAD_BYTES,
     MAX_EXPANDED_BYTES,
     MAX_KEYWORDS,
     read_metadata,
 )
-from gateway.images.xmp import MAX_PACKET_BYTES
+from gateway.images.embedded.xmp import MAX_PACKET_BYTES
 from gateway.metadata import Metadata
 from tests.pictures import exiftool
 

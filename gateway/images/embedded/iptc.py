@@ -7,7 +7,7 @@ envelope declares it; else it is taken for what it looks like. Broken data gives
 from collections.abc import Iterator
 from itertools import islice
 
-from gateway.images.characters import decoded
+from gateway.images.embedded.characters import decoded
 from gateway.metadata import Metadata
 
 _IPTC_RESOURCE = 0x0404

@@ -9,8 +9,8 @@ from typing import Final, Self
 from attrs import define
 
 from gateway.images.limits import ImageLimits
-from gateway.images.png_data import ImageData, image_data
-from gateway.images.png_header import PngHeader
+from gateway.images.png.data import ImageData, image_data
+from gateway.images.png.header import PngHeader
 from gateway.images.refusals import damaged, too_many_frames, too_many_pixels_together
 
 CONTROL_BYTES: Final = {b"acTL": 8, b"fcTL": 26}

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from gateway.images.multi_picture import INDEX_BYTES, pictures_said
+from gateway.images.jpeg.multi_picture import INDEX_BYTES, pictures_said
 
 
 def index(*fields: tuple[int, int], order: str = "<", directory: int = 8, said: int | None = None) -> bytes:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gateway.errors import ContentError
 from gateway.images.inspect import ImageFacts, ImageLimits, Inspector
-from gateway.images.jpeg import MAX_SCANS
+from gateway.images.jpeg.walk import MAX_SCANS
 from gateway.images.limits import MAX_METADATA_BYTES
 from tests.hostile_images import of_kind, with_many_scans, with_metadata, with_pictures
 from tests.jpeg_parts import SOI, segment

@@ -12,9 +12,9 @@ from attrs import define
 
 from gateway.images.byte_reader import ByteReader, Steps
 from gateway.images.extent import Extent, check_pixels
-from gateway.images.jpeg_frame import ENOUGH_BYTES, FRAME_HEADERS, check_decodable, frame_size
+from gateway.images.jpeg.frame import ENOUGH_BYTES, FRAME_HEADERS, check_decodable, frame_size
+from gateway.images.jpeg.multi_picture import INDEX_BYTES, pictures_said
 from gateway.images.limits import MAX_PARTS, ImageLimits
-from gateway.images.multi_picture import INDEX_BYTES, pictures_said
 from gateway.images.refusals import damaged, decompression_bomb, too_many_frames, too_much_metadata
 
 MAX_SCANS: Final = 100

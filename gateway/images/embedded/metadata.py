@@ -12,11 +12,11 @@ from itertools import islice
 
 from attrs import define
 
-from gateway.images.characters import cleaned
-from gateway.images.exif import read_exif
-from gateway.images.iptc import read_iptc
+from gateway.images.embedded.characters import cleaned
+from gateway.images.embedded.exif import read_exif
+from gateway.images.embedded.iptc import read_iptc
+from gateway.images.embedded.xmp import read_xmp
 from gateway.images.signatures import ImageType, image_type
-from gateway.images.xmp import read_xmp
 from gateway.metadata import Metadata
 
 HEAD_BYTES = 512 * 1024

@@ -12,7 +12,7 @@ from PIL import Image
 from gateway.errors import ContentError
 from gateway.images.inspect import STRUCTURE_ALONE, ImageFacts, ImageLimits, Inspector
 from gateway.images.limits import MAX_METADATA_BYTES
-from gateway.images.png_header import PngHeader
+from gateway.images.png.header import PngHeader
 from tests.hostile_images import MIB, a_bomb
 from tests.png_parts import SIGNATURE, chunk, idat, ihdr, png, rows
 
