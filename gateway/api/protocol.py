@@ -111,7 +111,8 @@ class Protocol(web.RequestHandler):
     @property
     def _is_idle(self) -> bool:
         """Nothing is in hand, and no request has come whole since."""
-        return self._waiter is not None and not self._waiter.done()
+        # Bytes may come before aiohttp's task has begun to wait for the first request.
+        return self._request_count == 0 or (self._waiter is not None and not self._waiter.done())
 
     def _watch_framing(self, body: aiohttp.StreamReader, received: int) -> None:
         """End a body whose framing is broken, of which its reader is told nothing, or is nearly all that comes."""

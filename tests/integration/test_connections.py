@@ -10,7 +10,7 @@ import pytest
 from gateway.settings import HttpSettings
 from tests.curl import curl
 from tests.pictures import plain
-from tests.servers.gateway import running_gateway
+from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, connection, head
 
@@ -20,6 +20,8 @@ MB = 1024 * 1024
 SPARE = 32
 PATIENCE_S = 20
 HEALTH = head("GET", "/healthz")
+
+AGateway = QuietGateway | Gateway
 
 
 async def opened(stack: AsyncExitStack, port: int, count: int) -> list[Line]:
@@ -42,11 +44,18 @@ async def _placed(stack: AsyncExitStack, port: int) -> Line:
 class TestSlowHeads:
     """A head has half a second, and a connection may be idle for as long as these tests take."""
 
-    @pytest.fixture
-    async def quick(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
-        http = HttpSettings(headers_timeout_s=0.5, keepalive_timeout_s=600)
-        async with quiet_gateway(tmp_path, http=http) as gateway:
-            yield gateway
+    @pytest.fixture(params=["asyncio", "uvloop"])
+    async def quick(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AGateway]:
+        """On the loop of these tests, and on that of a gateway as it is run: they differ in what comes first."""
+        if request.param == "asyncio":
+            http = HttpSettings(headers_timeout_s=0.5, keepalive_timeout_s=600)
+            async with quiet_gateway(tmp_path, http=http) as gateway:
+                yield gateway
+        else:
+            async with running_gateway(
+                tmp_path / "data", http_headers_timeout_s=0.5, http_keepalive_timeout_s=600
+            ) as gateway:
+                yield gateway
 
     async def drip(self, line: Line, beginning: bytes) -> None:
         """Sends a little at a time, and never stops by itself."""
@@ -67,37 +76,37 @@ class TestSlowHeads:
             dripping.cancel()
             await asyncio.wait((dripping,))
 
-    async def test_the_first_head_is_cut_whatever_it_drips(self, quick: QuietGateway) -> None:
+    async def test_the_first_head_is_cut_whatever_it_drips(self, quick: AGateway) -> None:
         async with connection(quick.port) as line:
             await self.is_cut(line, b"GET /healthz HTTP/1.1\r\n")
 
-    async def test_so_is_a_further_one(self, quick: QuietGateway) -> None:
+    async def test_so_is_a_further_one(self, quick: AGateway) -> None:
         async with connection(quick.port) as line:
             await line.send(HEALTH)
             assert (await line.answer()).status == 200
             await self.is_cut(line, b"GET /healthz HTTP/1.1\r\n")
 
-    async def test_so_is_one_that_came_with_the_request_before_it(self, quick: QuietGateway) -> None:
+    async def test_so_is_one_that_came_with_the_request_before_it(self, quick: AGateway) -> None:
         async with connection(quick.port) as line:
             await line.send(HEALTH + HEALTH[:10])
             assert (await line.answer()).status == 200
             await self.is_cut(line, HEALTH[10:-2])
 
-    async def test_so_is_one_behind_a_body(self, quick: QuietGateway) -> None:
+    async def test_so_is_one_behind_a_body(self, quick: AGateway) -> None:
         async with connection(quick.port) as line:
             sent = (("Content-Type", "image/jpeg"), ("Content-Length", len(JPEG)))
             await line.send(head("POST", BATCH, *sent) + JPEG + HEALTH[:10])
             assert (await line.answer()).status == 201
             await self.is_cut(line, HEALTH[10:-2])
 
-    async def test_a_head_that_stops_is_cut_like_one_that_drips(self, quick: QuietGateway) -> None:
+    async def test_a_head_that_stops_is_cut_like_one_that_drips(self, quick: AGateway) -> None:
         async with connection(quick.port) as line:
             await line.send(HEALTH[:-2])
             assert (await line.answer()).status == 408
             await line.ended()
 
     async def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
-        self, quick: QuietGateway
+        self, quick: AGateway
     ) -> None:
         async with connection(quick.port) as line:
             await line.ended()
@@ -121,7 +130,7 @@ class TestSlowHeads:
             await line.send(b"\r\n")
             assert (await line.answer()).status == 200
 
-    async def test_a_head_in_pieces_that_comes_in_time_is_answered(self, quick: QuietGateway) -> None:
+    async def test_a_head_in_pieces_that_comes_in_time_is_answered(self, quick: AGateway) -> None:
         async with connection(quick.port) as line:
             for byte in HEALTH:
                 await line.send(bytes([byte]))
@@ -248,6 +257,13 @@ class TestOvertaken:
         async with connection(quiet.port) as line:
             await line.send(head("POST", BATCH, *headers))
             assert (await line.send_all_then_look(50 * MB)).status == status
+
+    async def test_one_of_a_gateway_as_it_is_run(self, tmp_path: Path) -> None:
+        async with running_gateway(tmp_path / "data") as gateway:
+            for status, headers in self.REFUSALS:
+                async with connection(gateway.port) as line:
+                    await line.send(head("POST", BATCH, *headers))
+                    assert (await line.send_all_then_look(50 * MB)).status == status
 
     async def test_one_whose_body_is_wrong_in_its_midst(self, quiet: QuietGateway) -> None:
         headers = (("Content-Type", "application/json"), ("Content-Length", 50 * MB))

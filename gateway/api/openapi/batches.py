@@ -27,6 +27,8 @@ from gateway.api.openapi.blocks import (
 from gateway.api.openapi.schemas import Schema, options_as_json, ref
 from gateway.domain.job import Status
 
+_PACKED = "It may be packed, with Content-Encoding: gzip."
+
 
 def submit() -> Schema:
     content = {
@@ -67,7 +69,7 @@ def submit() -> Schema:
                 options_as_json(),
             ),
         ],
-        requestBody={"required": True, "content": content},
+        requestBody={"required": True, "content": content, "description": _PACKED},
     )
 
 
@@ -100,7 +102,7 @@ def retry() -> Schema:
             "content was refused. The old batch stays as it is, and may still be running."
         ),
         parameters=[KEY],
-        requestBody={"content": content},
+        requestBody={"content": content, "description": _PACKED},
     )
 
 
