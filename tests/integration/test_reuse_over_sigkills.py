@@ -39,12 +39,13 @@ class Sender:
             while not enough.is_set():
                 try:
                     await self._send(http)
-                except aiohttp.ClientError:  # it was killed
+                except aiohttp.ClientError:  # it stops, or was killed
                     await asyncio.sleep(0.05)
 
     async def _send(self, http: aiohttp.ClientSession) -> None:
         headers = {"Content-Type": "image/jpeg"}
         async with http.post(self.gateway.url(BATCH), data=a_jpeg(), headers=headers) as answer:
+            answer.raise_for_status()  # 503: it stops
             job = await answer.json()
         self.reused += job["status"] == "completed"
         await follow(http, self.gateway.base_url, job["job_id"])
