@@ -5,6 +5,7 @@ What a run writes lies in `build/fuzz/`: the logs, what reached something new (`
 
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,7 @@ def main() -> None:
 @main.command()
 @click.option("--target", "names", type=click.Choice(NAMES), multiple=True, help="These alone, not all.")
 @click.option("--seconds", type=click.IntRange(min=1), default=600, help="All targets together.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Throw the dice of that run again.")
+@click.option("--seed", type=click.IntRange(1, 2**32 - 1), help="Throw the dice of that run again.")
 def run(names: Sequence[str], seconds: int, seed: int | None) -> None:
     """Fuzz, led by what each input reaches. Ends non-zero when something was found."""
     seed = random.randrange(1, 2**32) if seed is None else seed
@@ -78,24 +79,25 @@ def keep(names: Sequence[str]) -> None:
     Files that a person has named stay.
     """
     for target in map(load, names or NAMES):
-        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-            merged = Path(folder)
-            named = [path for path in target.corpus.iterdir() if not is_numbered(path)]
-            for path in named:
-                (merged / path.name).write_bytes(path.read_bytes())
-            subprocess.run(
-                guided(target, "-merge=1", *LIMITS, merged, target.corpus, new_of(target)),
-                check=True,
-                capture_output=True,
-            )
-            for path in filter(is_numbered, target.corpus.iterdir()):
-                path.unlink()
-            for path in filter(is_numbered, merged.iterdir()):
-                if path.stat().st_size <= MAX_KEPT_BYTES:
-                    (target.corpus / path.name).write_bytes(path.read_bytes())
-        click.echo(
-            f"{target.name}: {len(target.kept())} files, {sum(map(len, target.kept().values()))} bytes"
-        )
+        merge(target)
+        sizes = [len(data) for data in target.kept().values()]
+        click.echo(f"{target.name}: {len(sizes)} files, {sum(sizes)} bytes")
+
+
+def merge(target: Target) -> None:
+    """Put the smallest files that reach all that any reached into the corpus, beside those that a person has named."""
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        merged = Path(folder)
+        for path in target.corpus.iterdir():
+            if not is_numbered(path):
+                shutil.copy(path, merged)
+        folders = (merged, target.corpus, new_of(target))
+        subprocess.run(guided(target, "-merge=1", *LIMITS, *folders), check=True, capture_output=True)
+        for path in filter(is_numbered, target.corpus.iterdir()):
+            path.unlink()
+        for path in filter(is_numbered, merged.iterdir()):
+            if path.stat().st_size <= MAX_KEPT_BYTES:
+                shutil.copy(path, target.corpus)
 
 
 def fuzzed(target: Target, seconds: int, seed: int) -> int:
