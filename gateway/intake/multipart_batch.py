@@ -85,10 +85,11 @@ class _Form:
         self._names.append(decoded(await parts.small_content(_MAX_NAME_BYTES)))
 
     def _miscounted(self) -> BadInput:
-        counted = (
-            f"The multipart body has {len(self._names)} parts called name, and {len(self._files)} images"
+        return BadInput(
+            f"The multipart body has {len(self._names)} parts called name, and {len(self._files)} images; "
+            "it may have one for each image, or none.",
+            code="bad_multipart",
         )
-        return BadInput(f"{counted}; it may have one for each image, or none.", code="bad_multipart")
 
 
 def _refuse(names: PartNames, beginning: bytes) -> None:
