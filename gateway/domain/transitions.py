@@ -67,9 +67,12 @@ def accept(
 
 
 def begin_fetch(job: Job, index: int, now: datetime) -> Change | None:
-    """A download is about to be tried: counted before it is made, so that a poisonous one runs out of tries."""
+    """A download is about to be tried: counted before it is made, so that a poisonous one runs out of tries.
+
+    None for one that waits until later: who begins it may have seen the job as it was before it was put off.
+    """
     image = job.images[index]
-    if image.stage is not Stage.FETCH:
+    if image.stage is not Stage.FETCH or (image.not_before is not None and image.not_before > now):
         return None
     tried = evolve(image, tries=image.tries + 1, not_before=None, **_start(image, now))
     return _move(job, [tried], now)

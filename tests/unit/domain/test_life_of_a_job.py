@@ -89,7 +89,9 @@ class JobLife(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_download_begins(self, data: st.DataObject) -> None:
         image = self.any_image(data)
-        self.commit(begin_fetch(self.job, image.index, self.now), expected=image.stage is Stage.FETCH)
+        due = image.not_before is None or image.not_before <= self.now
+        legal = image.stage is Stage.FETCH and due
+        self.commit(begin_fetch(self.job, image.index, self.now), expected=legal)
 
     @rule(data=st.data())
     def a_download_is_put_off(self, data: st.DataObject) -> None:

@@ -67,6 +67,12 @@ def test_a_download_put_off_waits_until_then():
     assert (change.job.images[0].not_before, change.events) == (LATER, ())
 
 
+def test_a_download_put_off_is_not_begun_before():
+    job = after(fetch_later(an_accepted_job([a_url_image()]).job, 0, LATER)).job
+    assert begin_fetch(job, 0, NOW) is None
+    assert after(begin_fetch(job, 0, LATER)).job.images[0].not_before is None
+
+
 def test_a_fetched_image_waits_for_the_broker():
     original = an_image().original
     assert original is not None
