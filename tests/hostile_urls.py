@@ -113,6 +113,8 @@ OTHER_NETWORKS: Final[Mapping[str, str]] = {
     "metadata of containers": "169.254.170.2",
     "metadata of another cloud": "100.100.100.200",
     "metadata of a third cloud": "192.0.0.192",
+    "metadata of a fourth cloud, at a public address": "168.63.129.16",
+    "the same, one number": "2822734096",
     "private, 10": "10.0.0.1",
     "private, 10, two parts": "10.1",
     "private, 10, octal": "012.0.0.1",

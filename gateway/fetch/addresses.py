@@ -18,7 +18,8 @@ Never public, by the registries of special-purpose addresses (RFC 6890):
     IPv4  0.0.0.0/8 this host (RFC 1122), 10/8, 172.16/12, 192.168/16 private (RFC 1918), 100.64/10 carrier NAT
           (RFC 6598), 127/8 loopback (RFC 1122), 169.254/16 link-local (RFC 3927), 192.0.0/24 protocols
           (RFC 6890), 192.0.2/24, 198.51.100/24, 203.0.113/24 examples (RFC 5737), 192.88.99/24 6to4 relays
-          (RFC 7526), 198.18/15 benchmarks (RFC 2544), 224/4 multicast (RFC 5771), 240/4 reserved (RFC 1112)
+          (RFC 7526), 198.18/15 benchmarks (RFC 2544), 224/4 multicast (RFC 5771), 240/4 reserved (RFC 1112);
+          and 168.63.129.16, by which Azure gives its machines their secrets, though it looks like any other
     IPv6  all but 2000::/3, the only global unicast there is (RFC 4291): so ::1, ::, ::a.b.c.d, fc00::/7
           (RFC 4193), fe80::/10, fec0::/10 (RFC 3879), ff00::/8, 100::/64 (RFC 6666), 64:ff9b::/96 and
           64:ff9b:1::/48 NAT64 (RFC 6052, RFC 8215); and within it 2001::/23 protocols with Teredo (RFC 4380),
@@ -46,7 +47,7 @@ _NOT_PUBLIC_V4 = tuple(
     for block in (
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
-        *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32"),
     )
 )
 _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")
