@@ -23,11 +23,17 @@ def redirect_target(status: int, headers: Mapping[str, str]) -> str | None:
 
 
 def demand_an_image(
-    url: str, status: int, headers: Mapping[str, str], *, max_bytes: int, extra_types: Collection[str] = ()
+    url: str,
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    host: str,
+    max_bytes: int,
+    extra_types: Collection[str] = (),
 ) -> None:
-    """Raises DownloadFailed unless the body may be the image that `url` was asked for."""
+    """Raises DownloadFailed unless the body may be the image that `url` was asked for; `host` is who answered."""
     if status != 200:
-        raise _failed_with(url, status, headers)
+        raise _failed_with(url, status, headers, host)
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise DownloadFailed(url, "sent a compressed body, which was not asked for", detail=encoding)
@@ -56,7 +62,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return max(0.0, wait.total_seconds())
 
 
-def _failed_with(url: str, status: int, headers: Mapping[str, str]) -> DownloadFailed:
+def _failed_with(url: str, status: int, headers: Mapping[str, str], host: str) -> DownloadFailed:
     wait_s = retry_after_s(headers)
     if not _may_go_better(status):
         return DownloadFailed(url, f"answered {status}", code="not_found" if status in _GONE else None)
@@ -67,7 +73,7 @@ def _failed_with(url: str, status: int, headers: Mapping[str, str]) -> DownloadF
         f"answered {status}",
         retryable=True,
         retry_after_s=wait_s,
-        is_for_all_its_host=status == _TOO_MANY or wait_s is not None,
+        resting_host=host if status == _TOO_MANY or wait_s is not None else None,
     )
 
 

@@ -18,6 +18,7 @@ from yarl import URL
 
 from gateway.fetch.answers import demand_an_image, redirect_target, sent_too_much
 from gateway.fetch.failures import DownloadFailed, DownloadRefused
+from gateway.fetch.hosts import host_of
 from gateway.fetch.patience import Patience
 from gateway.fetch.policy import FetchPolicy
 from gateway.fetch.routes import Routes
@@ -66,6 +67,7 @@ class Downloader:
                 url,
                 response.status,
                 response.headers,
+                host=host_of(str(response.url)),
                 max_bytes=self._max_bytes,
                 extra_types=self._settings.extra_content_types,
             )

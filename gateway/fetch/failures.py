@@ -2,7 +2,8 @@
 
 A text says what was asked (as `masked` shows it) and what came back, and never where else it led: neither
 redirect targets nor addresses are the client's business. `retryable` says whether the same download may go better
-later, `retry_after_s` when, if the site said so, and `is_for_all_its_host` whether all from there had better wait.
+later, `retry_after_s` when, if the site said so, and `resting_host` from which host all had better wait so long: the
+one that answered, wherever redirects led.
 """
 
 import re
@@ -46,12 +47,12 @@ class DownloadError(ContentError):
         detail: str = "",
         retryable: bool = False,
         retry_after_s: float | None = None,
-        is_for_all_its_host: bool = False,
+        resting_host: str | None = None,
     ) -> None:
         super().__init__(f"{masked(url)} {happened}", code=code, detail=detail)
         self.retryable = retryable
         self.retry_after_s = retry_after_s
-        self.is_for_all_its_host = is_for_all_its_host
+        self.resting_host = resting_host
 
 
 class DownloadFailed(DownloadError):

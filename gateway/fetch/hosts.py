@@ -1,7 +1,7 @@
 """How many downloads may run at once, in all and from one host, and which hosts are left alone for a while. Pure.
 
-A host is the name or address in the URL that was sent, whatever its port and wherever redirects lead: so that one slow
-site can't take all places, and one that asks for a pause gets it for all its images.
+A host is a name or an address, whatever its port. Images are counted at the one in the URL that was sent, wherever
+redirects lead: so that one slow site can't take all places, and one that asks for a pause gets it for all its images.
 """
 
 from collections import Counter

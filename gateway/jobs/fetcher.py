@@ -29,7 +29,7 @@ from gateway.domain.transitions import (
 from gateway.errors import ContentError, GatewayError
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadError
-from gateway.fetch.hosts import Places, host_of
+from gateway.fetch.hosts import Places
 from gateway.fetch.settings import FetchSettings
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.next_downloads import Next, NextDownloads
@@ -207,9 +207,8 @@ class Fetcher:
         self._metrics.jobs.download_errors.of(code=error.code).add()
         if isinstance(error, DownloadError) and error.retryable:
             pause_s = _pause_after(error, image.tries)
-            if error.is_for_all_its_host:
-                host = host_of(image.source_url or "")
-                self._next.rests.begin(host, now=self._clock.monotonic(), pause_s=pause_s)
+            if error.resting_host is not None:
+                self._next.rests.begin(error.resting_host, now=self._clock.monotonic(), pause_s=pause_s)
             if image.tries < self._settings.tries:
                 await self._come_again(error, waiting, image, pause_s)
                 return

@@ -14,7 +14,7 @@ from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.downloads import fetched_once, fetching
 from tests.integration.jobs.parts import Parts
 from tests.photos import a_jpeg
-from tests.servers.web import Page, Request, Site, answer, image, web_server
+from tests.servers.web import Page, Request, Site, answer, image, redirect, web_server
 
 
 async def never(*_: object) -> None:
@@ -158,6 +158,21 @@ async def test_a_host_that_asks_for_a_pause_gets_it_for_all_its_images(parts: Pa
             images = await fetched_once(parts, fetcher, mine)
     assert [image.stage for image in images] == [Stage.PUBLISH] * 3
     assert sorted(image.tries for image in images) == [1, 1, 2]
+
+
+async def test_a_host_that_a_redirect_led_to_rests_and_not_the_one_that_led_there(parts: Parts, fast: Site):
+    """Else who can have a popular site redirect to his own could have it rest for everybody."""
+    async with (
+        web_server({"/a": once(answer(429), image(a_jpeg()))}) as busy,
+        fetching(parts, busy, fast, per_host=1) as fetcher,
+    ):
+        fast.pages["/to-busy"] = redirect(busy.url("/a"))
+        await fetched_once(parts, fetcher, await parts.submitted(Linked(fast.url("/to-busy"))))
+        of_busy, of_fast = await of(parts, busy), await of(parts, fast)
+        await fetched_once(parts, fetcher, of_fast)
+    assert await stage_of(parts, of_fast) is Stage.PUBLISH
+    assert await stage_of(parts, of_busy) is Stage.FETCH
+    assert len(busy.requests) == 1
 
 
 async def test_an_error_without_a_pause_is_no_matter_of_the_whole_host(parts: Parts):

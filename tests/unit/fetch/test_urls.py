@@ -1,5 +1,7 @@
 from contextlib import suppress
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,24 @@ def test_what_has_no_host_to_look_up_is_unreadable(url: str) -> None:
 )
 def test_a_host_to_look_up_is_read(url: str) -> None:
     assert readable(url).raw_host
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("before", ["http://", "http:/\n/", " HTTPS://me:secret@", "//"])
+@pytest.mark.parametrize("dot", ["", ".", "\u3002"], ids=["one label", "labels", "labels by another dot"])
+def test_a_host_too_long_for_a_name_is_told_soon(before: str, dot: str) -> None:
+    """IDNA would take five seconds for such a label, and a batch may bring a hundred."""
+    chance = random.Random(1)
+    labels = ("".join(chr(chance.randrange(0x4E00, 0x9FFF)) for _ in range(60)) for _ in range(100))
+    url = before + dot.join(labels) + "/a.jpg"
+    for _ in range(20):
+        with pytest.raises(UrlUnreadable):
+            next_hop(URL("http://h/"), url)
+
+
+def test_a_long_way_to_a_short_host_is_read() -> None:
+    url = f"http://{'u' * 300}:{'p' * 300}@h:65535/{'a' * 300}//{'b' * 300}?{'c' * 300}@{'d' * 300}"
+    assert readable(url).raw_host == "h"
 
 
 def test_line_breaks_do_not_reach_the_wire() -> None:
