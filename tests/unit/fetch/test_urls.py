@@ -1,6 +1,5 @@
-from contextlib import suppress
-
 import random
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
