@@ -72,7 +72,7 @@ async def run() -> list[Row]:
 
 
 async def growth_rows(place: Place) -> list[Row]:
-    await place.stream(SETTLING, AT_ONCE)
+    await place.stream(SETTLING, 1)
     return [
         await growth_row(place, 1, f"1.4 GB of JSON into the {place.name}: memory growth"),
         await growth_row(
