@@ -9,8 +9,8 @@ from multipart import parse_options_header
 from gateway.domain.options import BatchOptions
 from gateway.errors import UnsupportedMedia
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
-from gateway.intake.json_batch import json_batch
-from gateway.intake.multipart_batch import multipart_batch
+from gateway.intake.json.batch import json_batch
+from gateway.intake.multipart.batch import multipart_batch
 from gateway.intake.options import options_twice, parse_options
 from gateway.intake.settings import IntakeSettings
 

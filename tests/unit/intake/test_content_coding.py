@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterable
 from itertools import pairwise
@@ -21,6 +20,7 @@ from gateway.intake.content_coding import (
     coding_of,
     unpacked,
 )
+from tests.traced_memory import traced_memory
 
 ROOM = 1 << 40
 TEXT = b'{"images": [{"url": "https://example.com/a.jpg"}]}'
@@ -161,14 +161,10 @@ async def test_a_piece_is_small_however_much_a_chunk_unpacks_to() -> None:
 
 async def test_a_bomb_takes_no_memory() -> None:
     bomb = zeros(15 * MB)
-    tracemalloc.start()
-    try:
+    with traced_memory() as traced:
         async for _ in unpacked(sent([bomb]), ContentCoding.GZIP, ROOM):
             pass
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 2 * MB
+    assert traced.peak_bytes < 2 * MB
 
 
 @pytest.mark.parametrize(

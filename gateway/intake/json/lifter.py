@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from gateway.intake.json_outline import too_many_images
-from gateway.intake.json_skeleton import Skeleton
-from gateway.intake.json_structure import Path, Structure
-from gateway.intake.lifted_text import LiftedText
+from gateway.intake.json.lifted_text import LiftedText
+from gateway.intake.json.outline import too_many_images
+from gateway.intake.json.skeleton import Skeleton
+from gateway.intake.json.structure import Path, Structure
 from gateway.intake.shape import not_json, refuse_any
 
 _SKELETON_BYTES: Final = 64 * 1024

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import BatchOutline, ImageOutline, SentImage
-from gateway.intake.multipart_batch import multipart_batch
+from gateway.intake.multipart.batch import multipart_batch
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.garbage import collector_at_rest
 

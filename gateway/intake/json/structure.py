@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from attrs import define, field
 
 from gateway.errors import BadInput
-from gateway.intake.json_string import unescaped
+from gateway.intake.json.string import unescaped
 from gateway.intake.repeats import key_twice
 from gateway.intake.shape import not_json
 

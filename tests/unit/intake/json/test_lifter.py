@@ -1,5 +1,4 @@
 import base64
-import tracemalloc
 import weakref
 from collections.abc import Iterable, Sequence
 
@@ -10,12 +9,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import BadInput, GatewayError, TooLarge
-from gateway.intake.json_outline import read_outline
-from gateway.intake.lifter import Document, Lifter, Pause, TextBegins, TextEnds
+from gateway.intake.json.lifter import Document, Lifter, Pause, TextBegins, TextEnds
+from gateway.intake.json.outline import read_outline
 from tests.cuts import cut_the_same
 from tests.garbage import collector_at_rest
 from tests.json_documents import documents
 from tests.standard_reading import Batch, Image, Wrong, read_document
+from tests.traced_memory import traced_memory
 
 MAX_IMAGES = 100
 
@@ -315,12 +315,10 @@ def test_a_long_text_takes_no_memory():
     text = base64.b64encode(content)
     lifter = Lifter(MAX_IMAGES)
     list(lifter.feed(b'{"images": [{"base64": "'))
-    tracemalloc.start()
-    for _ in range(200):
-        assert sum(len(piece) for piece in lifter.feed(text) if isinstance(piece, bytes)) == len(content)
-    held, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert held < 10_000
+    with traced_memory() as traced:
+        for _ in range(200):
+            assert sum(len(piece) for piece in lifter.feed(text) if isinstance(piece, bytes)) == len(content)
+    assert traced.held_bytes < 10_000
 
 
 def test_a_refused_body_is_gone_without_the_collector_of_garbage():

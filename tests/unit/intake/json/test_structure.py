@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.errors import BadInput
-from gateway.intake.json_structure import Path, Structure
+from gateway.intake.json.structure import Path, Structure
 
 
 def after(document: str, max_parts: int = 1000) -> Structure:

@@ -1,6 +1,6 @@
 """A JSON body: `{"images": [{"url" | "base64", "name"?}, ...], "options"?}`, read as a stream.
 
-The bytes of its images pass as they arrive; what they are called and all else is known at its end (`json_outline.py`).
+The bytes of its images pass as they arrive; what they are called and all else is known at its end (`outline.py`).
 """
 
 import asyncio
@@ -11,8 +11,8 @@ from attrs import define
 
 from gateway.errors import ContentError
 from gateway.intake.batch import IncomingBatch, SentImage
-from gateway.intake.json_outline import read_outline
-from gateway.intake.lifter import Document, Event, Lifter, Pause, TextBegins, TextEnds
+from gateway.intake.json.lifter import Document, Event, Lifter, Pause, TextBegins, TextEnds
+from gateway.intake.json.outline import read_outline
 from gateway.intake.settings import IntakeSettings
 
 _Events = AsyncGenerator[Event, None]

@@ -5,7 +5,7 @@ import pytest
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import BatchOutline, ImageOutline
-from gateway.intake.json_outline import read_outline
+from gateway.intake.json.outline import read_outline
 from gateway.metadata import FieldPolicy, MetadataPolicy
 
 A_URL = "https://example.com/photo1.jpg"

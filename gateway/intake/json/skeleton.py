@@ -10,8 +10,8 @@ import orjson
 from attrs import define, field
 
 from gateway.errors import TooLarge
-from gateway.intake.json_string import closing_quote, ends_in_backslash
-from gateway.intake.json_structure import Path, Structure
+from gateway.intake.json.string import closing_quote, ends_in_backslash
+from gateway.intake.json.structure import Path, Structure
 from gateway.intake.shape import not_json
 
 _AT_ONCE: Final = 64 * 1024

@@ -9,8 +9,8 @@ from typing import Final
 
 from attrs import define, field
 
-from gateway.intake.base64_text import Base64Text
-from gateway.intake.json_string import closing_quote, finished, unescaped
+from gateway.intake.json.base64_text import Base64Text
+from gateway.intake.json.string import closing_quote, finished, unescaped
 
 _AT_ONCE: Final = 128 * 1024
 """Bytes of one step, the longest of which takes about half a millisecond."""

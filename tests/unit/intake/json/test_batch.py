@@ -1,6 +1,5 @@
 import asyncio
 import base64
-import tracemalloc
 from collections.abc import AsyncIterator
 
 import orjson
@@ -9,10 +8,11 @@ import pytest
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput, ContentError, GatewayError, TooLarge, TooSlow
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
-from gateway.intake.json_batch import json_batch
+from gateway.intake.json.batch import json_batch
 from gateway.intake.settings import IntakeSettings
 from gateway.metadata import FieldPolicy, MetadataPolicy
 from tests.cuts import arriving
+from tests.traced_memory import traced_memory
 
 A_URL = "https://example.com/photo1.jpg"
 SIZE = 64 * 1024
@@ -235,11 +235,9 @@ async def test_a_hundred_megabytes_take_no_memory():
 
     batch = batch_of(body())
     image = await next_image(batch)
-    tracemalloc.start()
-    size = 0
-    async for piece in image.body:
-        size += len(piece)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with traced_memory() as traced:
+        size = 0
+        async for piece in image.body:
+            size += len(piece)
     assert size == 400 * len(content)
-    assert peak < 4 * len(text)
+    assert traced.peak_bytes < 4 * len(text)

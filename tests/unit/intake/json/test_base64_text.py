@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.intake.base64_text import Base64Text
+from gateway.intake.json.base64_text import Base64Text
 from tests.json_documents import a_base64_text
 from tests.standard_reading import read_base64
 

@@ -14,9 +14,9 @@ from attrs import define, field
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
-from gateway.intake.multipart_parts import Parts, parts_of
+from gateway.intake.multipart.names import PartNames, decoded
+from gateway.intake.multipart.parts import Parts, parts_of
 from gateway.intake.options import MAX_OPTIONS_BYTES, options_twice, parse_options
-from gateway.intake.part_names import PartNames, decoded
 
 _MAX_NAME_BYTES: Final = 4096
 _MAX_OTHER_PARTS: Final = 8

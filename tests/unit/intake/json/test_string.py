@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import BadInput
-from gateway.intake.json_string import closing_quote, finished, unescaped
+from gateway.intake.json.string import closing_quote, finished, unescaped
 
 STRINGS = st.lists(
     st.sampled_from(

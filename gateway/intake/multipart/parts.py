@@ -7,7 +7,7 @@ from attrs import define, field
 from multipart import MultipartError, MultipartSegment, ParserError, ParserLimitReached, PushMultipartParser
 
 from gateway.errors import BadInput
-from gateway.intake.part_names import HEADER_CHARSET, PartNames, names_of
+from gateway.intake.multipart.names import HEADER_CHARSET, PartNames, names_of
 
 MAX_AROUND: Final = 64 * 1024
 """Bytes that may stand before the first part and behind the last, where nothing should."""
