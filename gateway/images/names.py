@@ -14,6 +14,10 @@ from gateway.images.signatures import ImageType
 MAX_NAME_BYTES = 255
 """What file systems allow for one name, in UTF-8."""
 
+_MAX_READ = 1024
+"""Characters of a name that are looked at, half of them from its end. To bring combining marks into their order takes a
+time that grows with the square of their number."""
+
 _EXTENSIONS = {ImageType.JPEG: (".jpg", ".jpeg"), ImageType.PNG: (".png",)}
 
 _IMAGE_EXTENSIONS = frozenset(
@@ -43,7 +47,7 @@ def safe_name(name: str, image_type: ImageType) -> str:
     """
     if _PLAIN[image_type].fullmatch(name):
         return name
-    stem, extension = splitext(_trimmed(_last_part(_readable(name))))
+    stem, extension = splitext(_trimmed(_readable(_last_part(name))))
     if extension.lower() in _EXTENSIONS[image_type]:
         extension = extension.lower()
     else:
@@ -54,12 +58,15 @@ def safe_name(name: str, image_type: ImageType) -> str:
 
 
 def name_from_url(url: str, index: int) -> str:
-    """What a URL's image is called: the last part of its path, percent-decoded, else `default_name`."""
+    """What a URL's image is called: the last part of its path, percent-decoded, else `default_name`.
+
+    Of a part of more than 1024 characters, its ends.
+    """
     try:
         path = urlsplit(url).path
     except ValueError:
         return default_name(index)
-    name = _last_part(_readable(unquote(path)))
+    name = _readable(_last_part(unquote(path)))
     return name if _trimmed(name) else default_name(index)
 
 
@@ -70,6 +77,8 @@ def default_name(index: int) -> str:
 
 def _readable(name: str) -> str:
     """Without what cannot be shown or deceives; NFC last, for a dropped character may have kept two apart."""
+    if len(name) > _MAX_READ:
+        name = name[: _MAX_READ // 2] + name[-_MAX_READ // 2 :]
     return unicodedata.normalize("NFC", _UNSAFE.sub("", name))
 
 

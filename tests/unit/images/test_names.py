@@ -110,14 +110,24 @@ def test_a_long_name_is_cut_between_characters_and_keeps_its_ending() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["." * 500_000 + "x", " ." * 250_000 + "x", "\0" * 500_000, "é/" * 250_000],
-    ids=["dots", "blanks", "control characters", "folders"],
+    [
+        "." * 500_000 + "x",
+        " ." * 250_000 + "x",
+        "\0" * 500_000,
+        "é/" * 250_000,
+        "a" + "\u0301\u0327" * 250_000,
+    ],
+    ids=["dots", "blanks", "control characters", "folders", "combining marks"],
 )
 def test_a_hostile_name_is_made_safe_soon(name: str) -> None:
     began = time.process_time()
     safe_name(name, JPEG)
 
     assert time.process_time() - began < 0.5
+
+
+def test_a_url_whose_last_part_is_very_long_gives_its_ends() -> None:
+    assert name_from_url(f"http://a/b{'é' * 5000}c.jpg", 0) == f"b{'é' * 511}{'é' * 507}c.jpg"
 
 
 def test_all_blanks_are_taken_from_the_ends() -> None:
