@@ -53,13 +53,13 @@ class ByteReader:
 
     def peek_ahead(self, count: int) -> Steps[bytes]:
         """The next `count` bytes, a few, or all that there are; they stay."""
-        while self._here < count and not self.has_ended:
+        while self.unread < count and not self.has_ended:
             yield
         return self.peek(count)
 
     def take(self, count: int) -> Steps[bytes]:
         """The next `count` bytes, a few thousand."""
-        while self._here < count:
+        while self.unread < count:
             yield from self._more()
         self._position += count
         return self._held[self._position - count : self._position]
@@ -73,7 +73,7 @@ class ByteReader:
 
     def skip(self, count: int) -> Steps[None]:
         """Pass over `count` bytes, which may be many."""
-        while (here := self._here) < count:
+        while (here := self.unread) < count:
             count -= here
             self._position = len(self._held)
             yield from self._more()
@@ -87,7 +87,7 @@ class ByteReader:
     def checksum(self, count: int, checksum: int) -> Steps[int]:
         """Pass over `count` bytes; the CRC-32 of what came before (`checksum`) and of them."""
         while True:
-            here = min(count, self._here)
+            here = min(count, self.unread)
             checksum = zlib.crc32(memoryview(self._held)[self._position : self._position + here], checksum)
             self._position += here
             count -= here
@@ -104,7 +104,8 @@ class ByteReader:
         return self._held[self._position - 1]
 
     @property
-    def _here(self) -> int:
+    def unread(self) -> int:
+        """How many bytes are there."""
         return len(self._held) - self._position
 
     def _more(self) -> Steps[None]:

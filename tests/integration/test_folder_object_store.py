@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import tracemalloc
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +21,7 @@ from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import BadInput, GatewayError, NotFound, TooLarge, Unavailable
 from gateway.ports.object_store import Bucket, ObjectKey
+from tests.traced_memory import traced_memory
 
 ROOT = Path(__file__).parents[2]
 MB = 1024 * 1024
@@ -342,16 +342,12 @@ async def test_a_put_and_a_reader_hold_a_few_pieces_in_memory(store: FolderObjec
             yield bytes(bytearray(chunk))
 
     await put(store, "warm-up", chunk)
-    tracemalloc.start()
-    try:
+    with traced_memory() as traced:
         await store.put(original("large"), body(), media_type="image/jpeg", max_bytes=100 * MB)
         async with store.open(original("large")) as reader:
             async for _ in reader.chunks:
                 pass
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak_bytes < 2 * MB
+    assert traced.peak_bytes < 2 * MB
 
 
 async def test_errors_for_clients_name_no_path(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import tracemalloc
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,6 +26,7 @@ from tests.photos import a_jpeg
 from tests.servers.odd_s3 import odd_s3
 from tests.servers.s3 import S3Server, plain_client
 from tests.servers.tcp_proxy import tcp_proxy
+from tests.traced_memory import traced_memory
 
 ROOT = Path(__file__).parents[2]
 MB = 1024 * 1024
@@ -337,10 +337,6 @@ async def test_the_upload_of_a_processor_that_was_killed_goes_with_its_job(
 async def test_a_put_holds_little_more_than_a_part(rclone: S3Server) -> None:
     async with open_s3_store(ObjectStoreSettings(kind="s3", **rclone.options())) as store:
         await put(store, 6 * MB)
-        tracemalloc.start()
-        try:
+        with traced_memory() as traced:
             await put(store, 60 * MB, 256 * 1024)
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert peak < PART + 4 * MB
+        assert traced.peak_bytes < PART + 4 * MB

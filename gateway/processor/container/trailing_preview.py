@@ -46,9 +46,8 @@ def _preview_from_end(jpeg: bytes) -> int:
             return 0  # it goes on where the file ends
     except ContentError:
         return 0
-    trailer = reader.peek()
-    start = trailer.find(_PREVIEW_START)
-    return len(trailer) - start if start >= 0 else 0
+    start = jpeg.find(_PREVIEW_START, len(jpeg) - reader.unread)
+    return len(jpeg) - start if start >= 0 else 0
 
 
 def _offset(jpeg: bytes, exif: Part, from_end: int) -> bytes:

@@ -1,6 +1,5 @@
 """What a job costs in memory, roughly."""
 
-import tracemalloc
 from collections.abc import Callable
 
 import orjson
@@ -10,6 +9,7 @@ from gateway.domain.footprint import footprint, growth
 from gateway.domain.job import Job
 from gateway.metadata import Metadata
 from tests.builders import a_job, an_image, complete, publish
+from tests.traced_memory import traced_memory
 
 A_WIDE_LETTER = "\U0001d400"
 
@@ -36,12 +36,10 @@ def a_job_of_many_words() -> Job:
 )
 def test_the_footprint_is_about_what_is_held(make: Callable[[], Job]) -> None:
     make()
-    tracemalloc.start()
-    job = make()
-    held, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with traced_memory() as traced:
+        job = make()
 
-    assert 0.9 * held <= footprint(job) <= 2 * held
+    assert 0.9 * traced.held_bytes <= footprint(job) <= 2 * traced.held_bytes
 
 
 def test_a_job_grows_by_what_its_footprint_grows() -> None:

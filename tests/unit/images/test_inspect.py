@@ -3,7 +3,6 @@
 import io
 import struct
 import tarfile
-import tracemalloc
 import weakref
 import zlib
 from collections.abc import Iterable
@@ -23,6 +22,7 @@ from tests.garbage import collector_at_rest
 from tests.hostile_images import HOSTILE, a_zip
 from tests.png_parts import IEND, animation, chunk, fctl, fdat, idat, ihdr
 from tests.png_parts import SIGNATURE as PNG_SIGNATURE
+from tests.traced_memory import traced_memory
 
 SKLEARN_IMAGES = Path(sklearn.__file__).parent / "datasets/images"
 MATPLOTLIB_IMAGES = Path(mpl.get_data_path()) / "sample_data"
@@ -454,14 +454,12 @@ def test_little_is_held_however_much_comes(start: bytes, rest: bytes) -> None:
     chunks = [rest[place : place + MILLION] for place in range(0, len(rest), MILLION)]
     inspector = Inspector()
     inspector.feed(start)
-    tracemalloc.start()
-    for each in chunks:
-        inspector.feed(each)
-    held, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with traced_memory() as traced:
+        for each in chunks:
+            inspector.feed(each)
 
-    assert held < 70_000  # of which unpacking takes 50_000
-    assert peak < 3_500_000
+    assert traced.held_bytes < 70_000  # of which unpacking takes 50_000
+    assert traced.peak_bytes < 3_500_000
 
 
 def test_a_refused_image_is_gone_without_the_collector_of_garbage():

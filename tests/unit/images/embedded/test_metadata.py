@@ -3,7 +3,6 @@
 import shutil
 import struct
 import time
-import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from gateway.images.embedded.metadata import (
 from gateway.images.embedded.xmp import MAX_PACKET_BYTES
 from gateway.metadata import Metadata
 from tests.pictures import exiftool
+from tests.traced_memory import traced_memory
 
 PHOTO_JPEG = Path(sklearn.__file__).parent / "datasets/images/china.jpg"
 PHOTO_PNG = Path(mpl.get_data_path()) / "sample_data/logo2.png"
@@ -452,13 +452,11 @@ HOSTILE = {
 def test_hostile_heads_are_read_soon_and_in_little_memory(head: bytes) -> None:
     """Each takes 6 ms or less; the bound leaves room for a machine that is slow and busy."""
     took_s = min(time_of(head) for _ in range(3))
-    tracemalloc.start()
-    read_metadata(head)
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with traced_memory() as traced:
+        read_metadata(head)
 
     assert took_s < 0.03
-    assert peak_bytes < 6 * 1024 * 1024
+    assert traced.peak_bytes < 6 * 1024 * 1024
 
 
 def time_of(head: bytes) -> float:

@@ -3,7 +3,6 @@
 import io
 import random
 import struct
-import tracemalloc
 import zlib
 
 import pytest
@@ -15,6 +14,7 @@ from gateway.images.limits import MAX_METADATA_BYTES
 from gateway.images.png.header import PngHeader
 from tests.hostile_images import MIB, a_bomb
 from tests.png_parts import SIGNATURE, chunk, idat, ihdr, png, rows
+from tests.traced_memory import traced_memory
 
 SIZES = [(1, 1), (2, 1), (3, 5), (5, 3), (8, 8), (9, 9), (33, 17)]
 KINDS = {"1": (1, 0), "L": (8, 0), "P": (8, 3), "I;16": (16, 0), "LA": (8, 4), "RGB": (8, 2), "RGBA": (8, 6)}
@@ -133,12 +133,10 @@ def test_image_data_that_something_stands_in_is_damaged() -> None:
 
 def test_a_bomb_is_refused_at_its_first_byte_too_much() -> None:
     bomb = a_bomb()
-    tracemalloc.start()
-    refused(bomb)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with traced_memory() as traced:
+        refused(bomb)
 
-    assert peak < 1 * MIB
+    assert traced.peak_bytes < 1 * MIB
 
 
 def test_whether_it_is_too_much_or_broken_does_not_depend_on_how_it_came() -> None:
@@ -154,12 +152,10 @@ def test_whether_it_is_too_much_or_broken_does_not_depend_on_how_it_came() -> No
 def test_a_picture_of_many_pixels_is_unpacked_in_little_memory() -> None:
     data = packed(rows(5000, 5000))
     image = png(header=ihdr(5000, 5000), data=data)
-    tracemalloc.start()
-    inspect(image)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    with traced_memory() as traced:
+        inspect(image)
 
-    assert peak < 1 * MIB
+    assert traced.peak_bytes < 1 * MIB
 
 
 def test_endless_metadata_is_refused_by_what_its_length_says() -> None:

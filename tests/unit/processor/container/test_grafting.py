@@ -1,7 +1,5 @@
 """The original, with the metadata of a tagged copy and nothing else of it."""
 
-import tracemalloc
-
 import pytest
 
 from gateway.images.inspect import Inspector
@@ -9,7 +7,9 @@ from gateway.processor.container.grafting import metadata_of, with_metadata, xmp
 from gateway.processor.container.image_data import check_same_image_data
 from tests.hostile_metadata import chunk, png
 from tests.jpeg_parts import END, SCAN, SOI, multi_picture_jpeg, pictures_of, segment
+from tests.photos import a_jpeg
 from tests.pictures import plain
+from tests.traced_memory import traced_memory
 
 JFIF = segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
 COMMENT = segment(0xFE, b"comment")
@@ -96,9 +96,7 @@ def test_further_pictures_are_found_where_the_index_says(after: bytes) -> None:
 
 
 def test_a_large_image_is_copied_once() -> None:
-    original = jpeg(EXIF, XMP, trailer=bytes(20_000_000))
-    tracemalloc.start()
-    with_metadata(original, metadata_of(jpeg(NEW_EXIF, NEW_XMP)))
-    _, peak_bytes = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak_bytes < 1.1 * len(original)
+    original = b"".join([SOI, EXIF, XMP, a_jpeg()[2:], bytes(20_000_000)])
+    with traced_memory() as traced:
+        with_metadata(original, metadata_of(jpeg(NEW_EXIF, NEW_XMP)))
+    assert traced.peak_bytes < 1.1 * len(original)

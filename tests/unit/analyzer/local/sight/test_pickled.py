@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import tracemalloc
 from collections import OrderedDict
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.analyzer.local.sight.pickled import Call, Named, Reference, Unreadable, value_in
+from tests.traced_memory import traced_memory
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -93,13 +93,9 @@ def test_any_bytes_are_read_or_unreadable(noise):
 
 def test_a_large_number_in_the_memo_takes_no_memory():
     """The unpickler of Python makes a table of so many entries: 8 GB."""
-    tracemalloc.start()
-    try:
+    with traced_memory() as traced:
         assert value_of(b"\x80\x02Nr\xff\xff\xff\x1f.") is None
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 10**6
+    assert traced.peak_bytes < 10**6
 
 
 def test_a_key_of_very_deep_tuples_is_unreadable():
