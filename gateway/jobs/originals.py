@@ -5,7 +5,9 @@ Shared by what is sent along (submit) and what is downloaded (fetcher). Nothing 
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from attrs import define, field
@@ -69,6 +71,14 @@ class Content:
         return f"{self.sha256} {self._broken_by}".rstrip()
 
 
+def _inspection_threads() -> ThreadPoolExecutor:
+    """Our own, and one less than there are CPUs: bombs take neither the threads nor the CPU that all else needs.
+
+    They end when nothing refers to them any more. A chunk of each image waits for them at most.
+    """
+    return ThreadPoolExecutor(max((os.cpu_count() or 1) - 1, 1), thread_name_prefix="inspection")
+
+
 @define(eq=False)
 class Originals:
     """Checked puts into the bucket of originals."""
@@ -76,6 +86,7 @@ class Originals:
     _objects: ObjectStore
     _max_bytes: int
     _limits: ImageLimits
+    _threads: ThreadPoolExecutor = field(init=False, factory=_inspection_threads)
 
     @property
     def put_bytes(self) -> int:
@@ -87,7 +98,7 @@ class Originals:
 
         Raises ContentError for bytes that are no good image; what the store and the content's body raise.
         """
-        passage = _Passage(content, Inspector(self._limits), self._max_bytes)
+        passage = _Passage(content, Inspector(self._limits), self._threads, self._max_bytes)
         kind = await passage.recognise()
         key = original_key(trace_id, kind)
         stored = await self._objects.put(
@@ -105,6 +116,7 @@ class _Passage:
 
     _content: Content
     _inspector: Inspector
+    _threads: ThreadPoolExecutor
     _max_bytes: int
     _head: list[bytes] = field(factory=list)
 
@@ -131,7 +143,7 @@ class _Passage:
             raise ContentError(f"larger than {self._max_bytes} bytes", code="too_large")
         if self._inspector.is_costly(chunk):
             # Cancelled, the thread ends with this chunk: nobody asks the inspector again.
-            await asyncio.to_thread(self._inspector.feed, chunk)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._inspector.feed, chunk)
         else:
             self._inspector.feed(chunk)
         return chunk

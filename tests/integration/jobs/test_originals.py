@@ -1,7 +1,9 @@
 """Putting originals into the store: what is costly to inspect keeps nobody waiting, and nothing half-way stays."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from tests.png_parts import idat, ihdr, png, rows
 
 LARGE = png(header=ihdr(6000, 6000), data=idat(rows(6000, 6000)))
 """Some 100 kilobytes that unpack to 108 MB."""
+LATE_S = 60
 
 
 async def in_one_piece(image: bytes) -> AsyncIterator[bytes]:
@@ -42,6 +45,23 @@ async def test_others_have_their_turn_while_a_picture_is_unpacked(stored: Any) -
     refused_at_its_end = png(header=ihdr(5000, 5000), data=idat(rows(5000, 5001)))
 
     assert await turns_of_the_loop_during(stored(refused_at_its_end)) > 10
+
+
+async def test_a_picture_is_unpacked_while_no_thread_of_asyncio_is_free(stored: Any) -> None:
+    """Nor does it take one of them: names of hosts and much else wait for these."""
+    is_over = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    other = loop.run_in_executor(None, is_over.wait)
+
+    try:
+        async with asyncio.timeout(LATE_S):
+            original = await stored(LARGE)
+    finally:
+        is_over.set()
+        await other
+
+    assert original.size == len(LARGE)
 
 
 async def test_a_bomb_leaves_nothing(stored: Any, parts: Parts) -> None:

@@ -174,38 +174,3 @@ def test_metadata_behind_the_image_data_counts_too() -> None:
 
 def test_of_an_image_that_was_taken_before_the_structure_alone_is_looked_at() -> None:
     assert inspect(png(data=idat(b"no pixels")), STRUCTURE_ALONE).width == 48
-
-
-class TestCost:
-    def test_what_may_become_a_png_is_costly_to_feed(self) -> None:
-        inspector = Inspector()
-
-        assert inspector.is_costly(png())
-
-    def test_the_rest_of_a_png_is_too(self) -> None:
-        inspector = Inspector()
-        inspector.feed(png()[:10])
-
-        assert inspector.is_costly(png()[10:])
-
-    def test_a_signature_may_be_cut(self) -> None:
-        inspector = Inspector()
-        inspector.feed(png()[:3])
-
-        assert inspector.is_costly(png()[3:])
-
-    def test_a_jpeg_is_not(self) -> None:
-        assert not Inspector().is_costly(b"\xff\xd8\xff\xe0")
-
-    def test_what_stands_behind_the_end_is_not(self) -> None:
-        inspector = Inspector()
-        inspector.feed(png())
-
-        assert not inspector.is_costly(b"film")
-
-    def test_nothing_is_once_the_image_is_refused(self) -> None:
-        inspector = Inspector()
-        with pytest.raises(ContentError):
-            inspector.feed(png(header=ihdr(0, 0)))
-
-        assert not inspector.is_costly(png())
