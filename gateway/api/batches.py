@@ -8,7 +8,6 @@ from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
 from gateway.api.created import created_answer
-from gateway.api.expectations import ask_later
 from gateway.api.idempotency import idempotency_key_of
 from gateway.api.paging import cursor_of, limit_of
 from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, refuse_slips
@@ -45,7 +44,7 @@ class Batches:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post(BATCHES, self.submit, expect_handler=ask_later),
+            web.post(BATCHES, self.submit),
             web.get(BATCHES, self.page),
             web.get(BATCH, self.status),
         ]

@@ -2,34 +2,51 @@
 
 It is asked when the body is read for the first time. Until then the request can be refused for all that its head says,
 and by whatever stands before its handler; so it gets the same answers as a request that sends its body unasked.
+
+aiohttp would ask as soon as it has found the route, or none. So it never sees the header: `asking_late` takes it off.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
+from aiohttp.http import HttpVersion11, RawRequestMessage
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from gateway.api.problems import of_server
+MakeRequest = Callable[..., web.BaseRequest]
+"""Of a parsed head first, and what aiohttp has more for a request."""
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_EXPECTATION: Final = web.RequestKey("expectation", str)
 
 
-async def ask_later(request: web.Request) -> web.StreamResponse | None:
-    """The `expect_handler` of a route that reads its body by `ask_for_body`; refuses another expectation."""
-    if _expectation(request) in ("", "100-continue"):
-        return None
-    return of_server(web.HTTPExpectationFailed())
+def asking_late(make_request: MakeRequest) -> MakeRequest:
+    """The same, of requests whose `Expect` is known here alone."""
+
+    def make(message: RawRequestMessage, *more: Any) -> web.BaseRequest:
+        if "Expect" not in message.headers:
+            return make_request(message, *more)
+        headers = CIMultiDict(message.headers)
+        expectation = ", ".join(headers.popall("Expect"))
+        request = make_request(message._replace(headers=CIMultiDictProxy(headers)), *more)
+        # Of a client that speaks HTTP/1.0 it must not be heeded.
+        if message.version >= HttpVersion11:
+            request[_EXPECTATION] = expectation.strip().lower()
+        return request
+
+    return make
+
+
+def can_be_met(request: web.BaseRequest) -> bool:
+    """Whether the client expects nothing, or to be asked for its body."""
+    return request.get(_EXPECTATION, "") in ("", "100-continue")
 
 
 async def ask_for_body(request: web.BaseRequest) -> None:
     """Tell the client to send its body, if it waits for that. Raises ConnectionResetError."""
     # Who has sent some of it already waits for nothing.
-    if _expectation(request) != "100-continue" or request.content.total_bytes or request.content.is_eof():
+    if not request.get(_EXPECTATION) or request.content.total_bytes or request.content.is_eof():
         return
     await request.writer.write(_CONTINUE)
     # aiohttp takes bytes that were written for an answer that was begun.
     request.writer.output_size = 0
-
-
-def _expectation(request: web.BaseRequest) -> str:
-    """What the client expects; nothing where it speaks HTTP/1.0, of which it must not be heeded."""
-    return request.headers.get("Expect", "").lower() if request.version >= HttpVersion11 else ""

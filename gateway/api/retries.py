@@ -4,7 +4,6 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.created import created_answer
-from gateway.api.expectations import ask_later
 from gateway.api.idempotency import idempotency_key_of
 from gateway.api.parameters import UnknownParameter, job_id_of
 from gateway.api.paths import BATCH
@@ -21,7 +20,7 @@ class Retries:
     _admission: Admission
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post(f"{BATCH}/retry", self.retry, expect_handler=ask_later)]
+        return [web.post(f"{BATCH}/retry", self.retry)]
 
     async def retry(self, request: web.Request) -> web.Response:
         job_id = job_id_of(request)

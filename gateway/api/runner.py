@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.api.connections import ConnectionBounds, Crowd
 from gateway.api.cors import CrossOrigin
+from gateway.api.expectations import asking_late, can_be_met
 from gateway.api.health import ALIVE_PATH, READY_PATH
 from gateway.api.metrics import METRICS_PATH
 from gateway.api.problems import of_server
@@ -24,11 +25,12 @@ class Server(web.Server):
     def __init__(self, made: web.Server, cross_origin: CrossOrigin, bounds: ConnectionBounds) -> None:
         super().__init__(
             self._handle,
-            request_factory=made.request_factory,
+            request_factory=asking_late(made.request_factory),
             handler_cancellation=made.handler_cancellation,
             **made._kwargs,  # noqa: SLF001 the reason stands above
         )
         self._application = made.request_handler
+        self._cross_origin = cross_origin
         self._crowd = Crowd(bounds, cross_origin, self._connections)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -36,18 +38,13 @@ class Server(web.Server):
         answer: web.StreamResponse
         if is_spare and request.path not in _ALWAYS_ANSWERED:
             answer = self._crowd.refusal(request)
+        elif not can_be_met(request):
+            answer = of_server(web.HTTPExpectationFailed())
+            answer.headers.update(self._cross_origin.headers_for(request.headers.get("Origin")))
         else:
-            answer = await self._answer(request)
+            answer = await self._application(request)
         if is_spare:
             answer.force_close()
-        return answer
-
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            answer: web.StreamResponse = await self._application(request)
-        except web.HTTPExpectationFailed:
-            # An `Expect` is met before any middleware, also at addresses that there are not.
-            return of_server(web.HTTPExpectationFailed())
         return answer
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 aiohttp's name

@@ -268,6 +268,8 @@ REFUSED_BY_ITS_HEAD = {
     "slip": (f"{BATCH}?Strict=true", [AS_JSON, of_length(2)], 400, "unknown_parameter"),
     "options": (f"{BATCH}?options=x", [AS_JSON, of_length(2)], 400, "not_json"),
     "job": (f"{BATCH}/nobody/retry", [AS_JSON, of_length(2)], 404, "job_not_found"),
+    "address": ("/no/such/address", [AS_JSON, of_length(2)], 404, "not_found"),
+    "method": ("/healthz", [AS_JSON, of_length(2)], 405, "method_not_allowed"),
 }
 
 
