@@ -49,6 +49,8 @@ _LONGEST_PAUSE_S = 60.0
 _OWN_TROUBLE_PAUSE_S = 5.0
 _LONGEST_OWN_TROUBLE_PAUSE_S = 20.0
 _GIVE_BACK_S = 2.0  # within what a stop allows the services
+_BREATH_S = 0.1
+"""Between looks that find nothing over many jobs: else one after each commit of whatever kind would take a core."""
 
 
 @frozen
@@ -76,6 +78,7 @@ class Fetcher:
     _bell: asyncio.Event = field(init=False)
     _next: NextDownloads = field(init=False)
     _running: dict[Waiting, _Running] = field(factory=dict)
+    _has_room: asyncio.Event = field(init=False, factory=asyncio.Event)
     _trouble: int = 0
     _rests_until: float = float("-inf")
 
@@ -97,22 +100,32 @@ class Fetcher:
     async def run(self) -> None:
         """Work until cancelled; downloads in hand are given up and made by the next start."""
         try:
-            await keep_doing(self.name, self.run_once, bell=self._bell, pause_s=self._poll_s)
+            await keep_doing(self.name, self._look, bell=self._bell, pause_s=self._poll_s)
         finally:
             tasks = [running.task for running in self._running.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def run_once(self) -> None:
-        """Start the downloads that wait, as far as there is room."""
+    async def _look(self) -> None:
+        """As `run_once`; one that did not go over all jobs is followed by the next, after a breath."""
+        self._has_room.clear()
+        if await self.run_once():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BREATH_S):
+                    await self._has_room.wait()
+            self._bell.set()
+
+    async def run_once(self) -> bool:
+        """Start the downloads that wait, as far as there is room. Returns whether there are more to look at."""
         hosts = [running.host for running in self._running.values()]
         places = Places(self._settings.concurrency, self._settings.per_host, running=hosts)
         if not places.is_any_left() or self._clock.monotonic() < self._rests_until:
-            return
+            return False
         async with aclosing(self._next.found(self._running, places)) as downloads:
             async for download in downloads:
                 self._start(download)
+        return self._next.is_cut
 
     async def wait_for_downloads(self) -> None:
         """Until those that were started have ended."""
@@ -128,6 +141,7 @@ class Fetcher:
         task = self._running.pop(image).task
         if not task.cancelled() and (bug := task.exception()) is not None:
             log.error("download crashed", job_id=image.job_id, index=image.index, exc_info=bug)
+        self._has_room.set()
         self._bell.set()
 
     async def _fetch(self, waiting: Waiting) -> None:

@@ -15,7 +15,9 @@ from tests.servers.web import Site
 
 
 @asynccontextmanager
-async def fetching(parts: Parts, *sites: Site, **changes: object) -> AsyncIterator[Fetcher]:
+async def fetching(
+    parts: Parts, *sites: Site, poll_s: float = 1.0, **changes: object
+) -> AsyncIterator[Fetcher]:
     settings = evolve(
         FetchSettings(
             allowed_networks=tuple(site.network for site in sites),
@@ -33,7 +35,7 @@ async def fetching(parts: Parts, *sites: Site, **changes: object) -> AsyncIterat
             reuse=parts.reuse,
             clock=parts.clock,
             settings=settings,
-            poll_s=1.0,
+            poll_s=poll_s,
             max_running_jobs=parts.settings.max_running_jobs,
             metrics=parts.metrics,
         )

@@ -100,6 +100,19 @@ async def test_nor_does_it_hold_up_jobs_behind_many_of_its_own(parts: Parts, slo
         await cancel_downloads()
 
 
+async def test_a_look_that_was_cut_goes_on_by_itself(parts: Parts, slow: Site, fast: Site):
+    async with fetching(parts, slow, fast, poll_s=3600, concurrency=2, per_host=1) as fetcher:
+        for _ in range(150):
+            await of(parts, slow)
+        last = await of(parts, fast)
+        running = asyncio.create_task(fetcher.run())
+        try:
+            await until_fetched(parts, last)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
 async def test_jobs_of_one_host_take_turns_at_its_places(parts: Parts):
     async with (
         web_server({"/a": answer(404)}) as site,
