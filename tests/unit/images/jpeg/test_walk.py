@@ -149,3 +149,14 @@ def test_a_jpeg_that_says_it_has_more_pictures_is_refused() -> None:
 
     assert error.code == "too_many_frames"
     assert "4 frames; at most 3" in error.text
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [bytes(2000), b"\x7f", b"\xff\0" * 100, b"\xff\xd1\xff\xd5", b"\xff" * 100, b"\xff\1" * 100],
+    ids=["zeros", "a byte", "stuffed", "restarts", "fill bytes", "temporary markers"],
+)
+def test_what_scanners_and_drones_leave_between_scan_and_end_is_passed_over(garbage: bytes) -> None:
+    data = a_jpeg()[:-2] + garbage + EOI
+
+    assert inspect(data).width == opened_by_pillow(data)[0]
