@@ -2,13 +2,13 @@
 
 An image is found by the SHA-256 of its original, is completed at once, and has the words and the tagged copy of the one
 that was analysed. Whether that one stays is decided where the job store commits: if its job is just being removed, the
-store refuses (SourceGone), and the image is analysed as any. Images that are on their way at the same time, also within
-one batch, do not wait for one another.
+store refuses (SourceGone), and who commits has the image analysed as any. Images that are on their way at the same
+time, also within one batch, do not wait for one another.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 import structlog
 from attrs import define
@@ -20,11 +20,12 @@ from gateway.errors import BadInput, GatewayError
 from gateway.jobs.side_by_side import for_each
 from gateway.ports.clock import Clock
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
-from gateway.ports.reuse import AnalysedImages, SourceGone
+from gateway.ports.reuse import AnalysedImages
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
+Known = Mapping[str, Analysed]
+"""By the SHA-256 of its original, an image that may be reused."""
 
 _LOOK_S: Final = 5.0
 """How long stores may take to tell what can be reused: an analysis is always possible instead."""
@@ -40,29 +41,15 @@ class Reuse:
     _clock: Clock
     _is_on: bool
 
-    async def committed(
-        self,
-        images: Sequence[Image],
-        options: BatchOptions,
-        commit: Callable[[Sequence[Image]], Awaitable[T]],
-    ) -> T:
-        """What `commit` makes of the images, those of known content completed; it may be called a second time.
-
-        Raises what it raises, but for SourceGone.
-        """
-        known = await self._find([image.original for image in images if image.original], options)
-        if known:
-            try:
-                return await commit(self._completed(images, known))
-            except SourceGone as error:
-                log.info("images are analysed after all", reason=str(error))
-        return await commit(images)
+    async def known(self, images: Iterable[Image], options: BatchOptions) -> Known:
+        """What can be reused for those whose originals are stored. The commit may find it gone (SourceGone)."""
+        return await self._find({image.original.sha256 for image in images if image.original}, options)
 
     async def of(self, original: Original, options: BatchOptions) -> Analysed | None:
-        """The image to reuse for a stored original, if there is one. `JobStore.update` may find it gone."""
-        return (await self._find([original], options)).get(original.sha256)
+        """The same for an original alone."""
+        return (await self._find({original.sha256}, options)).get(original.sha256)
 
-    def _completed(self, images: Sequence[Image], known: Mapping[str, Analysed]) -> Sequence[Image]:
+    def completed(self, images: Iterable[Image], known: Known) -> Sequence[Image]:
         """All of them, in order, those of known content completed."""
         now = self._clock.now()
         return [
@@ -72,20 +59,19 @@ class Reuse:
             for image in images
         ]
 
-    async def _find(self, originals: Collection[Original], options: BatchOptions) -> Mapping[str, Analysed]:
-        """By SHA-256. What a store can't tell now is not reused."""
-        if not self._is_on or not originals:
+    async def _find(self, sha256s: Collection[str], options: BatchOptions) -> Known:
+        """What a store can't tell now is not reused."""
+        if not self._is_on or not sha256s:
             return {}
         try:
             async with asyncio.timeout(_LOOK_S):
-                contents = {original.sha256 for original in originals}
-                found = await self._analysed.find_analysed(contents, options)
+                found = await self._analysed.find_analysed(sha256s, options)
                 return await self._those_there(found)
         except (GatewayError, TimeoutError) as error:
             log.warning("nothing is reused now", reason=str(error) or "the stores take too long")
             return {}
 
-    async def _those_there(self, found: Mapping[str, Analysed]) -> Mapping[str, Analysed]:
+    async def _those_there(self, found: Known) -> Known:
         """Whose tagged copy lies in the object store: a crash of the cleaner, or somebody else, may have taken it."""
         there: dict[str, Analysed] = {}
 

@@ -1,9 +1,13 @@
-"""One image that was sent along goes into the object store, under a trace_id that was reserved before."""
+"""One image that was sent along goes into the object store, under a trace_id that was reserved before.
+
+Of a request that is repeated, images are only recognised.
+"""
 
 from attrs import define
 
 from gateway.domain.job import Failure
 from gateway.errors import ContentError
+from gateway.intake.batch import IncomingBatch, SentImage
 from gateway.jobs.accepting.beginning import Beginning
 from gateway.jobs.accepting.draft import Draft, Kept
 from gateway.jobs.accepting.reserved import ReservedTraceIds
@@ -36,6 +40,10 @@ class Keep:
             raise
 
 
-async def recognise(draft: Draft, index: int, image: Beginning) -> None:
-    """Of a repeat: all of it is read, nothing is kept, and nothing judged that was accepted before."""
-    draft.identities[index] = await Content(image.whole()).identity()
+async def recognise(draft: Draft, repeat: IncomingBatch) -> None:
+    """All of it is read, nothing is kept, and nothing judged that was accepted before. Raises what the batch raises."""
+    async for member in repeat:
+        if isinstance(member, SentImage):
+            draft.identities[member.index] = await Content(member.body).identity()
+        else:
+            draft.outline = member

@@ -11,7 +11,7 @@ A repeat of a request that was answered (`idempotency.py`) is read, compared and
 """
 
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 import structlog
@@ -35,9 +35,10 @@ from gateway.jobs.accepting.keep import Keep, recognise
 from gateway.jobs.accepting.overlapping import Room, for_each_sent
 from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.reuse import Reuse
+from gateway.jobs.reuse import Known, Reuse
 from gateway.ports.answers import AlreadyAnswered
 from gateway.ports.clock import Clock
+from gateway.ports.reuse import SourceGone
 
 log = structlog.get_logger(__name__)
 
@@ -69,24 +70,23 @@ class Submit:
         async with aclosing(batch), self._idempotent.turn(key) as turn:
             draft = Draft(strict, turn.has_key)
             if turn.is_repeat:
-                nothing_held = evolve(self._room, held_bytes=0)
-                draft.outline = await for_each_sent(batch, partial(recognise, draft), nothing_held)
+                await recognise(draft, batch)
                 return await turn.repeated(draft.asked)
-            images = await self._take_for_good(batch, draft)
-            return await self._commit(draft, images, turn)
+            images, known = await self._take_for_good(batch, draft)
+            return await self._commit(draft, images, known, turn)
 
-    async def _take_for_good(self, batch: IncomingBatch, draft: Draft) -> Sequence[Image]:
-        """The images of the new job."""
+    async def _take_for_good(self, batch: IncomingBatch, draft: Draft) -> tuple[Sequence[Image], Known]:
+        """The images of the new job, and what is known of their content."""
         try:
             draft.outline = await for_each_sent(batch, partial(self._keep, draft), self._room)
             self._demand_that_options_are_taken(draft.options)
             images = self._images(draft)
             if draft.strict:
                 _refuse_content(images, self._urls)
+            return images, await self._reuse.known(images, draft.options)
         except BaseException:
             await self._undo_all(draft)
             raise
-        return images
 
     def _demand_that_options_are_taken(self, options: BatchOptions) -> None:
         """Raises BadInput."""
@@ -121,11 +121,9 @@ class Submit:
         trace_id = new_trace_id(self._prefix)
         return Image(index=index, original_filename=name, trace_id=trace_id, source_url=url)
 
-    async def _commit(self, draft: Draft, images: Sequence[Image], turn: Turn) -> Accepted:
+    async def _commit(self, draft: Draft, images: Sequence[Image], known: Known, turn: Turn) -> Accepted:
         try:
-            job = await self._reuse.committed(
-                images, draft.options, lambda images: self._add(draft, images, turn)
-            )
+            job = await self._add_reusing(draft, images, known, turn)
         except AlreadyAnswered:
             await self._undo_all(draft)
             return await turn.repeated(draft.asked)
@@ -136,6 +134,13 @@ class Submit:
         # it was not, and then the cleaner removes what lies under them.
         log.info("job accepted", job_id=job.job_id, images=len(images), failed=job.counts.failed)
         return Accepted(receipt_of(job))
+
+    async def _add_reusing(self, draft: Draft, images: Sequence[Image], known: Known, turn: Turn) -> Job:
+        """As far as what is known is still kept where it is committed."""
+        if known:
+            with suppress(SourceGone):
+                return await self._add(draft, self._reuse.completed(images, known), turn)
+        return await self._add(draft, images, turn)
 
     async def _add(self, draft: Draft, images: Sequence[Image], turn: Turn) -> Job:
         now = self._clock.now()

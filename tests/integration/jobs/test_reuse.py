@@ -284,6 +284,30 @@ async def test_while_a_store_can_not_tell_images_are_analysed(parts: Parts, sile
     assert image.status is Status.PENDING
 
 
+class Endless:
+    """A job store that is still looking."""
+
+    def __init__(self) -> None:
+        self.was_asked = asyncio.Event()
+
+    async def find_analysed(self, sha256s: object, options: BatchOptions) -> dict[str, Analysed]:
+        self.was_asked.set()
+        await asyncio.Event().wait()
+        return {}
+
+
+async def test_a_request_that_is_cancelled_while_it_is_looked_for_leaves_nothing(parts: Parts):
+    endless: Any = Endless()
+    reuse = evolve(parts.reuse, analysed=endless)
+    request = asyncio.create_task(submitted_with(parts, reuse, sent(a_jpeg())))
+    await endless.was_asked.wait()
+    assert len(parts.files()) == 1
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert parts.files() == []
+
+
 async def submitted_with(parts: Parts, reuse: Reuse, *members: Member) -> Sequence[Image]:
     submit: Submit = evolve(parts.submit, reuse=reuse)
     accepted = await submit(batch_of(*members))
