@@ -1,7 +1,7 @@
 """Keys that an object of JSON has twice: of what is asked for, neither is taken for what was meant.
 
 RFC 8259, section 4, leaves open what holds then, and our reader of JSON takes the last without a word. A batch is
-looked at as it comes (`json_structure.py`); here are small documents, which are whole already.
+looked at as it comes (`json/structure.py`); here are small documents, which are whole already.
 """
 
 import json

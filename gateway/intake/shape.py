@@ -30,15 +30,19 @@ def refuse_any(faults: Sequence[Fault]) -> None:
         return
     first = faults[0]
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    raise BadInput(f"{first.pointer}: {first.detail}{more}", code=first.code, faults=faults[:MAX_FAULTS])
+    at = first.pointer or "the body"
+    raise BadInput(f"{at}: {first.detail}{more}", code=first.code, faults=faults[:MAX_FAULTS])
 
 
 def unknown_fields(value: Mapping[str, Any], at: str, known: Sequence[str]) -> list[Fault]:
-    """One fault for each field of `value`, which is at `at`, that is not among the known ones."""
+    """One fault for each field of `value`, which is at `at`, that is not among the known ones.
+
+    Where its name is too long to be shown, the pointer is that of `value`: half a name would lead nowhere.
+    """
     these = f"known {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
     keys = islice((key for key in value if key not in known), MAX_FAULTS)
     return [
-        Fault(f"{at}/{_escaped(key)}", "unknown_field", f"unknown field {key[:_MAX_SHOWN]!r}; {these}")
+        Fault(_pointer(at, key), "unknown_field", f"unknown field {key[:_MAX_SHOWN]!r}; {these}")
         for key in keys
     ]
 
@@ -59,6 +63,8 @@ def kind_of(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-def _escaped(key: str) -> str:
-    """A key as a part of a JSON pointer (RFC 6901, section 3)."""
-    return key[:_MAX_SHOWN].replace("~", "~0").replace("/", "~1")
+def _pointer(at: str, key: str) -> str:
+    """With the key as its last part (RFC 6901, section 3), or without it."""
+    if len(key) > _MAX_SHOWN:
+        return at
+    return f"{at}/{key.replace('~', '~0').replace('/', '~1')}"

@@ -77,6 +77,7 @@ def test_an_empty_object_says_nothing(options: Any) -> None:
         ([], "/options", "wrong_type", "options must be an object, not an array"),
         (None, "/options", "wrong_type", "not null"),
         ({"meta": {}}, "/options/meta", "unknown_field", "unknown field 'meta'; known is metadata"),
+        ({"a" * 101: 1}, "/options", "unknown_field", f"unknown field {'a' * 100!r}; known is metadata"),
         ({"metadata": "keep"}, "/options/metadata", "wrong_type", "metadata must be an object, not a string"),
         ({"metadata": None}, "/options/metadata", "wrong_type", "not null"),
         (

@@ -67,6 +67,13 @@ def test_a_wrong_shape_is_told_with_its_place(document, pointer, word):
     assert word in error.text
 
 
+def test_an_unknown_field_with_a_name_too_long_to_be_shown_is_told_where_it_stands():
+    error = refused({"images": [{"url": A_URL}], "a" * 101: 1})
+    assert pointers(error) == [""]
+    assert error.text.startswith("the body: unknown field 'aaa")
+    assert pointers(refused({"images": [{"url": A_URL, "a" * 101: 1}]})) == ["/images/0"]
+
+
 def test_every_fault_is_told():
     error = refused({"images": [{"url": 7}, {"url": A_URL}, {}], "extra": 1})
     assert pointers(error) == ["/extra", "/images/0/url", "/images/2"]
