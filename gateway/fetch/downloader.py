@@ -1,9 +1,9 @@
 """A URL to a stream of bytes, from nowhere but where the policy allows.
 
-Promises: every connection, of every hop, is checked on the address that its socket connects to (`guard`), unless the
-operator has it made by a proxy (`routes`); no more than `max_bytes` are handed on, and only of an answer that may be an
-image; no wait for the other side exceeds its bound, however it drips (`patience`); a name server that hangs holds up no
-other download and no stop; nothing of ours (cookies, credentials, `.netrc`) goes out.
+Promises: every hop has a connection of its own, checked on the address that its socket connects to (`guard`), unless
+the operator has it made by a proxy (`routes`); no more than `max_bytes` are handed on, and only of an answer that may
+be an image; no wait for the other side exceeds its bound, however it drips (`patience`); a name server that hangs holds
+up no other download and no stop; nothing of ours (cookies, credentials, `.netrc`) goes out.
 
 Left to others: whether the bytes are an image, trying again, and how many downloads run at once.
 """

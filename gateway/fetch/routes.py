@@ -1,5 +1,8 @@
 """How a site is reached: by sockets of ours, each of them guarded, or by a proxy that the operator told us to use.
 
+Each request has a connection of its own. On one that is used again, a site that can be made to answer twice to one
+request (by a line break in a parameter of its URL) has its second answer taken for that to somebody else's download.
+
 Names are looked up by c-ares (aiodns), not by getaddrinfo, which can't be cancelled: it keeps its thread, of which
 there are few, and the end of the process waits for it. nsswitch.conf and its modules are not asked.
 
@@ -71,8 +74,14 @@ class Routes:
 def _session(
     settings: FetchSettings, addresses: AddressPolicy, resolver: AbstractResolver
 ) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        socket_factory=socket_factory(addresses),
+        resolver=resolver,
+        limit=0,
+        force_close=True,  # so that an answer too many is never taken for that to another download
+    )
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(socket_factory=socket_factory(addresses), resolver=resolver, limit=0),
+        connector=connector,
         timeout=aiohttp.ClientTimeout(
             total=None, connect=settings.connect_timeout_s, sock_read=settings.read_timeout_s
         ),

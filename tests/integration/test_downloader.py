@@ -135,6 +135,21 @@ async def test_a_chunked_body_comes_whole() -> None:
         assert await read(downloader, site.url("/a.png")) == b"abcdefg"
 
 
+async def test_a_connection_ends_with_its_answer_though_the_site_would_keep_it() -> None:
+    """What came on it later would be taken for the answer to another download."""
+
+    async def kept_open(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(PNG) + PNG
+        )
+        await asyncio.Event().wait()
+
+    async with a_site(kept_open) as site, a_downloader(site) as downloader:
+        assert await read(downloader, site.url("/a.png")) == PNG
+        async with asyncio.timeout(10):
+            await site.closed_by_client.wait()
+
+
 async def test_a_body_of_just_max_bytes_is_taken() -> None:
     async with a_site(image(bytes(MAX_BYTES))) as site, a_downloader(site) as downloader:
         assert len(await read(downloader, site.url("/a.png"))) == MAX_BYTES
@@ -156,6 +171,7 @@ async def test_asks_for_images_uncompressed_and_sends_nothing_of_ours(
         "host": f"{HOST}:{site.port}",
         "accept-encoding": "identity",
         "user-agent": "tester",
+        "connection": "close",
     }
 
 
@@ -343,11 +359,13 @@ async def test_a_url_that_is_none_fails(url: str, text: str) -> None:
     assert (caught.value.text, caught.value.retryable) == (text, False)
 
 
-@pytest.mark.parametrize("zone", ["a" * 300, "\udc80"])
-async def test_a_host_that_the_system_cannot_take_fails(zone: str) -> None:
+@pytest.mark.parametrize(
+    ("zone", "text"), [("a" * 300, "names no host that can be looked up"), ("\udc80", "is not a valid URL")]
+)
+async def test_a_host_that_the_system_cannot_take_fails(zone: str, text: str) -> None:
     settings = FetchSettings(allowed_networks=("::1/128",))
     async with Downloader.create(settings, max_bytes=1) as downloader:
-        with pytest.raises(DownloadFailed, match="is not a valid URL"):
+        with pytest.raises(DownloadFailed, match=text):
             await read(downloader, f"http://[::1%25{zone}]/")
 
 
