@@ -15,9 +15,6 @@ MAX_TRAILING_BYTES: Final = 8 * MIB
 MAX_METADATA_BYTES: Final = 16 * MIB
 """Profiles may have 4 MB; phones keep a portrait without its blur, and the depths, in 10 MB of XMP."""
 
-MAX_PARTS: Final = 100_000
-"""Marker segments or chunks in one image. Real ones have some thousands; each costs a step in Python."""
-
 
 @frozen
 class ImageLimits:

@@ -14,9 +14,13 @@ from gateway.images.byte_reader import ByteReader, Steps
 from gateway.images.extent import Extent, check_pixels
 from gateway.images.jpeg.frame import ENOUGH_BYTES, FRAME_HEADERS, check_decodable, frame_size
 from gateway.images.jpeg.multi_picture import INDEX_BYTES, pictures_said
-from gateway.images.limits import MAX_PARTS, ImageLimits
+from gateway.images.limits import ImageLimits
 from gateway.images.refusals import damaged, decompression_bomb, too_many_frames, too_much_metadata
 
+MAX_SEGMENTS: Final = 5000
+"""Before the scans, and between them; each costs a step in Python. Real files have some tens; large profiles and
+extended XMP make that hundreds.
+"""
 MAX_SCANS: Final = 100
 """Progressive files have some tens of scans at most; each makes a decoder go over the whole picture once more."""
 
@@ -51,7 +55,7 @@ class _Walk:
     def _header(self) -> Steps[tuple[int, int]]:
         """From after SOI to the end of the first scan's header."""
         size: tuple[int, int] | None = None
-        for _ in range(MAX_PARTS):
+        for _ in range(MAX_SEGMENTS):
             marker = yield from self._next_marker()
             length = yield from self._segment_length()
             if marker in FRAME_HEADERS:
@@ -101,7 +105,7 @@ class _Walk:
     def _scans(self) -> Steps[None]:
         """From the first entropy-coded byte to EOI; a progressive image has several scans and tables between."""
         scans = 1
-        for _ in range(MAX_PARTS):
+        for _ in range(MAX_SEGMENTS):
             marker = yield from self._data.find(_MARKER_IN_SCAN)
             if marker == _EOI:
                 return

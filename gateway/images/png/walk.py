@@ -6,12 +6,13 @@ is. W3C PNG (third edition), sections 5 and 11.
 
 import zlib
 from struct import unpack
+from typing import Final
 
 from attrs import define, field
 
 from gateway.images.byte_reader import ByteReader, Steps
 from gateway.images.extent import Extent, check_pixels
-from gateway.images.limits import MAX_PARTS, ImageLimits
+from gateway.images.limits import ImageLimits
 from gateway.images.png.animation import CONTROL_BYTES, SEQUENCE_BYTES, Animation
 from gateway.images.png.data import PACKED_BYTES, ImageData, image_data
 from gateway.images.png.header import HEADER_CHUNK_BYTES, MAX_SIDE, PngHeader, png_header
@@ -20,6 +21,8 @@ from gateway.images.refusals import damaged, too_much_metadata
 _SIGNATURE_BYTES = 8
 _MAX_CHUNK_BYTES = MAX_SIDE
 """The format's bound of both."""
+MAX_CHUNKS: Final = 100_000
+"""Each costs a step in Python. Real files have some thousands, if their encoder wrote small ones."""
 
 
 def png_extent(data: ByteReader, limits: ImageLimits) -> Steps[Extent]:
@@ -107,7 +110,7 @@ class _Walk:
         if length > _MAX_CHUNK_BYTES or not kind.isalpha() or kind == b"IHDR":
             raise damaged("the length of a PNG chunk is wrong")
         self._chunks += 1
-        if self._chunks > MAX_PARTS:
+        if self._chunks > MAX_CHUNKS:
             raise damaged("it has too many PNG chunks")
         return _ChunkHead(kind, length)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gateway.errors import ContentError
 from gateway.images.inspect import ImageFacts, ImageLimits, Inspector
-from gateway.images.jpeg.walk import MAX_SCANS
+from gateway.images.jpeg.walk import MAX_SCANS, MAX_SEGMENTS
 from gateway.images.limits import MAX_METADATA_BYTES
 from tests.hostile_images import of_kind, with_many_scans, with_metadata, with_pictures
 from tests.jpeg_parts import SOI, segment
@@ -160,3 +160,21 @@ def test_what_scanners_and_drones_leave_between_scan_and_end_is_passed_over(garb
     data = a_jpeg()[:-2] + garbage + EOI
 
     assert inspect(data).width == opened_by_pillow(data)[0]
+
+
+def test_a_second_frame_header_begins_another_picture() -> None:
+    second = a_jpeg()[:-2] + segment(BASELINE, frame(0x11)) + EOI
+
+    assert "another picture begins" in refused(second).text
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        SOI + segment(0xE0, b"") * MAX_SEGMENTS + a_jpeg()[2:],
+        a_jpeg()[:-2] + segment(0xE0, b"") * MAX_SEGMENTS + EOI,
+    ],
+    ids=["before the scan", "behind it"],
+)
+def test_too_many_segments_are_refused(data: bytes) -> None:
+    assert "too many JPEG segments" in refused(data).text

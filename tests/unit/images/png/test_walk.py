@@ -12,6 +12,7 @@ from gateway.errors import ContentError
 from gateway.images.inspect import STRUCTURE_ALONE, ImageFacts, ImageLimits, Inspector
 from gateway.images.limits import MAX_METADATA_BYTES
 from gateway.images.png.header import PngHeader
+from gateway.images.png.walk import MAX_CHUNKS
 from tests.hostile_images import MIB, a_bomb
 from tests.png_parts import SIGNATURE, chunk, idat, ihdr, png, rows
 from tests.traced_memory import traced_memory
@@ -170,6 +171,10 @@ def test_metadata_behind_the_image_data_counts_too() -> None:
     note = chunk(b"tEXt", bytes(MIB))
 
     assert refused(png(behind=note * (MAX_METADATA_BYTES // MIB + 1))).code == "too_much_metadata"
+
+
+def test_too_many_chunks_are_refused() -> None:
+    assert "too many PNG chunks" in refused(png(chunk(b"teSt") * MAX_CHUNKS)).text
 
 
 def test_of_an_image_that_was_taken_before_the_structure_alone_is_looked_at() -> None:
