@@ -13,9 +13,10 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 
-_SMALLEST_MAPPED_BYTES: Final = 1024**2
-"""What is as large gets a mapping of its own: images that are held whole, which must not tear holes into the rest."""
-_KEPT_BYTES: Final = 4 * 1024**2
+_SMALLEST_MAPPED_BYTES: Final = 4 * 1024**2
+"""What is as large gets a mapping of its own: images that are held whole, which must not tear holes into the rest. A
+parser of JSON takes eight times a piece for it, which must not be as large."""
+_KEPT_BYTES: Final = 8 * 1024**2
 """Free memory at the end of an arena is kept up to that."""
 
 

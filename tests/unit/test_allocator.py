@@ -9,7 +9,7 @@ import resource
 {before}
 
 def pass_through():
-    held = bytearray(190_000), bytearray(190_000), bytearray(140_000)
+    held = bytearray(190_000), bytearray(2_000_000), bytearray(140_000)
     for piece in held:
         piece[::4096] = bytes(len(piece[::4096]))
 
