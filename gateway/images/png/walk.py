@@ -80,13 +80,9 @@ class _Walk:
         """Through all IDAT, which stand together; the chunk behind them."""
         size = self._header.unpacked_bytes(self._header.width, self._header.height)
         pixels = image_data(size, self._limits)
-        is_empty = True
         while chunk.kind == b"IDAT":
-            is_empty = is_empty and not chunk.length
             yield from self._packed(chunk.length, zlib.crc32(chunk.kind), pixels)
             chunk = yield from self._next_chunk()
-        if is_empty:
-            raise damaged("it has no image data")
         pixels.end()
         return chunk
 

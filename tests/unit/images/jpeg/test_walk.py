@@ -162,6 +162,14 @@ def test_what_scanners_and_drones_leave_between_scan_and_end_is_passed_over(garb
     assert inspect(data).width == opened_by_pillow(data)[0]
 
 
+def test_a_profile_behind_the_index_of_pictures_changes_nothing() -> None:
+    jpeg_of_three = with_pictures(3)
+    index_ends = jpeg_of_three.index(a_jpeg()[2:])
+    profile = segment(0xE2, b"ICC_PROFILE\0\1\1profile")
+
+    assert inspect(jpeg_of_three[:index_ends] + profile + a_jpeg()[2:]).frames == 3
+
+
 def test_a_second_frame_header_begins_another_picture() -> None:
     second = a_jpeg()[:-2] + segment(BASELINE, frame(0x11)) + EOI
 

@@ -173,6 +173,10 @@ def test_metadata_behind_the_image_data_counts_too() -> None:
     assert refused(png(behind=note * (MAX_METADATA_BYTES // MIB + 1))).code == "too_much_metadata"
 
 
+def test_image_data_of_no_bytes_is_damaged() -> None:
+    assert "ends too early" in refused(png(data=chunk(b"IDAT") * 2)).text
+
+
 def test_too_many_chunks_are_refused() -> None:
     assert "too many PNG chunks" in refused(png(chunk(b"teSt") * MAX_CHUNKS)).text
 
