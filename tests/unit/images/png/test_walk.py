@@ -116,10 +116,12 @@ def test_some_bytes_behind_the_compressed_data_are_tolerated() -> None:
 
 
 def test_more_bytes_there_are_data_behind_the_end() -> None:
-    content = zlib.compress(rows()) + bytes(101)
+    at_once = chunk(b"IDAT", zlib.compress(rows()) + bytes(101))
+    bit_by_bit = idat() + chunk(b"IDAT", bytes(51)) + chunk(b"IDAT", bytes(50))
     limits = ImageLimits(max_trailing_bytes=100)
 
-    assert refused(png(data=chunk(b"IDAT", content)), limits).code == "trailing_data"
+    assert refused(png(data=at_once), limits).code == "trailing_data"
+    assert refused(png(data=bit_by_bit), limits).code == "trailing_data"
 
 
 def test_image_data_in_two_places_is_damaged() -> None:
