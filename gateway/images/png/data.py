@@ -55,11 +55,10 @@ class CountedData:
 
     def end(self) -> None:
         """Raises ContentError (`damaged`, `decompression_bomb`)."""
-        while not self._has_ended:
-            missing = self._missing
-            self._unpack(b"")  # what it held back
-            if self._missing == missing:
-                raise damaged("its compressed image data ends too early")
+        if not self._has_ended:
+            self._unpack(b"")  # what it held back, some kilobytes
+        if not self._has_ended:
+            raise damaged("its compressed image data ends too early")
         if self._missing:
             raise damaged("its image data is smaller than its header says")
 
