@@ -21,6 +21,7 @@ from attrs import frozen
 from yarl import URL
 
 from gateway.fetch.addresses import AddressPolicy
+from gateway.fetch.few_addresses import FewAddresses
 from gateway.fetch.guard import socket_factory
 from gateway.fetch.proxies import Proxies
 from gateway.fetch.settings import FetchSettings
@@ -76,7 +77,7 @@ def _session(
 ) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         socket_factory=socket_factory(addresses),
-        resolver=resolver,
+        resolver=FewAddresses(resolver),
         limit=0,
         force_close=True,  # so that an answer too many is never taken for that to another download
     )

@@ -239,6 +239,14 @@ async def test_a_name_with_several_forbidden_addresses_is_refused_too() -> None:
     assert secret.accepted == 0
 
 
+async def test_a_name_with_very_many_forbidden_addresses_is_refused_as_one_with_few() -> None:
+    """Without a bound they would take all the time that there is for connecting, and the event loop with it."""
+    addresses = [f"10.{number // 250}.{number % 250}.1" for number in range(4000)]
+    async with a_site(image(PNG)) as site, a_downloader(site, names={"many.test": addresses}) as downloader:
+        with pytest.raises(DownloadRefused):
+            await read(downloader, site.url("/a.png", host="many.test"))
+
+
 async def test_of_a_name_with_mixed_addresses_only_the_permitted_one_is_connected_to() -> None:
     async with a_site(image(PNG)) as site, web_server(host="127.0.0.1", port=site.port) as secret:
         async with a_downloader(site, names={"mixed.test": ["127.0.0.1", HOST]}) as downloader:
