@@ -4,6 +4,7 @@ It is answered before its request is read, and then closed: it takes a file of t
 """
 
 import asyncio
+import socket
 from collections.abc import Mapping, Sized
 from time import monotonic
 from typing import Final
@@ -35,6 +36,8 @@ class ConnectionBounds:
     spare: int = 32
     headers_timeout_s: float = 10.0
     """How long the head of a request may take, from its first byte; the first head, from the connection's start."""
+    unread_s: float = 60.0
+    """How long a client may leave unread what was sent to it, or unconfirmed."""
 
 
 @define(eq=False)
@@ -63,6 +66,16 @@ class Crowd:
     def is_crowded(self) -> bool:
         """All places but the spare ones are taken."""
         return len(self._connections) >= self.bounds.most
+
+    def watch_reading(self, transport: asyncio.Transport) -> None:
+        """End the connection of a client that does not read: it would keep its place, and its answer in memory.
+
+        The kernel sees to it (tcp(7)), also where an answer is done for us, or the connection closed and not yet empty.
+        """
+        opened = transport.get_extra_info("socket")
+        if opened.family in (socket.AF_INET, socket.AF_INET6):
+            unread_ms = round(self.bounds.unread_s * 1000)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
 
     def refusal(self, request: web.BaseRequest) -> web.Response:
         """The answer to a request on a spare connection."""

@@ -51,9 +51,11 @@ class Protocol(web.RequestHandler):
         self.is_spare = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        accepted = cast(asyncio.Transport, transport)
         if not self._crowd.has_room:
-            self._crowd.turn_away(cast(asyncio.Transport, transport))
+            self._crowd.turn_away(accepted)
             return
+        self._crowd.watch_reading(accepted)
         self.is_spare = self._crowd.is_crowded
         super().connection_made(transport)
         self._await_head()

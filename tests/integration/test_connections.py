@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from gateway.api.connections import ConnectionBounds
+from gateway.api.cors import CrossOrigin
+from gateway.api.runner import Runner
 from gateway.settings import HttpSettings
 from tests.curl import curl
 from tests.pictures import plain
@@ -17,6 +21,7 @@ from tests.servers.raw_http import Line, connection, head
 BATCH = "/api/v1/batch"
 JPEG = plain("JPEG")
 MB = 1024 * 1024
+LARGE = 32 * MB
 SPARE = 32
 PATIENCE_S = 20
 HEALTH = head("GET", "/healthz")
@@ -218,6 +223,34 @@ class TestTooMany:
                 assert (await line.answer()).status == 503
             told = [event for event in gateway.log() if event["event"] == "too many connections"]
             assert [event["bound"] for event in told] == [1]
+
+
+class TestUnread:
+    async def test_who_does_not_read_its_answer_loses_its_place(self) -> None:
+        """There is one, and half a second for reading on."""
+        bounds = ConnectionBounds(most=1, spare=0, unread_s=0.5)
+        async with large_answers(bounds) as port, connection(port) as line, asyncio.timeout(PATIENCE_S):
+            await line.send(head("GET", "/"))
+            while (await curl("-I", f"http://127.0.0.1:{port}/")).status == 503:
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def large_answers(bounds: ConnectionBounds) -> AsyncIterator[int]:
+    """A server of answers far larger than the buffers of a connection; its port."""
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=bytes(LARGE))
+
+    application = web.Application()
+    application.router.add_get("/", answer)
+    runner = Runner(application, CrossOrigin(), bounds, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 class TestOpenFiles:
