@@ -8,6 +8,7 @@ class ParserLimitReached(MultipartError): ...
 class MultipartSegment:
     name: str
     filename: str | None
+    content_type: str | None
     headerlist: list[tuple[str, str]]
     def header(self, name: str) -> str | None: ...
 

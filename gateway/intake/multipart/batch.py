@@ -1,8 +1,8 @@
 """A multipart/form-data body (RFC 7578) as a batch.
 
-Every part with a file name is an image, in order, whatever its field is called. A part called `options` holds JSON;
-parts called `name` hold what the images are called, one for each in the same order. Both may stand before the images
-and behind them. Images pass as they arrive, nothing of them is kept.
+Every part with a file name is an image, in order, whatever its field is called. A part called `options` holds JSON, and
+may have a file name if it says so; parts called `name` hold what the images are called, one for each in the same order.
+Both may stand before the images and behind them. Images pass as they arrive, nothing of them is kept.
 """
 
 import re
@@ -14,7 +14,7 @@ from attrs import define, field
 from gateway.domain.options import BatchOptions
 from gateway.errors import BadInput
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
-from gateway.intake.multipart.names import PartNames, decoded
+from gateway.intake.multipart.names import OPTIONS, PartNames, decoded
 from gateway.intake.multipart.parts import Parts, parts_of
 from gateway.intake.options import MAX_OPTIONS_BYTES, options_twice, parse_options
 
@@ -61,7 +61,7 @@ class _Form:
         if self._others > _MAX_OTHER_PARTS:
             text = f"The multipart body has more than {_MAX_OTHER_PARTS} parts that are no images."
             raise BadInput(text, code="bad_multipart")
-        if parts.names.field != "options":
+        if parts.names.field != OPTIONS:
             _refuse(parts.names, await parts.beginning(_MAX_HINTED))
             return
         if self._options is not None:
@@ -81,13 +81,14 @@ class _Form:
 
     async def _read_name(self, parts: Parts) -> None:
         if len(self._names) == self._max_images:
-            raise self._miscounted()
+            text = f"The multipart body has more than {self._max_images} parts called name."
+            raise BadInput(text, code="bad_multipart")
         self._names.append(decoded(await parts.small_content(_MAX_NAME_BYTES)))
 
     def _miscounted(self) -> BadInput:
         return BadInput(
-            f"The multipart body has {len(self._names)} parts called name, and {len(self._files)} images; "
-            "it may have one for each image, or none.",
+            "A multipart body has as many parts called name as images, or none; "
+            f"this one has {len(self._names)} and {len(self._files)}.",
             code="bad_multipart",
         )
 

@@ -11,6 +11,8 @@ from attrs import frozen
 from multipart import MultipartSegment
 
 HEADER_CHARSET: Final = "latin-1"
+OPTIONS: Final = "options"
+"""The field of the part that holds them."""
 
 # RFC 5987, behind parameters whose quoted values are passed over.
 _EXTENDED_NAME: Final = re.compile(
@@ -27,14 +29,20 @@ class PartNames:
 
 
 def names_of(part: MultipartSegment) -> PartNames:
-    """The names of a part; of two file names the extended one (RFC 6266, section 4.3)."""
+    """The names of a part; of two file names the extended one (RFC 6266, section 4.3).
+
+    Options that say that they are JSON are no file: a page can't give them a type but with a file name, `blob`.
+    """
+    field = _text_of(part.name or "")
+    is_options = field == OPTIONS and part.content_type == "application/json"
+    return PartNames(field, None if is_options else _file_name_of(part))
+
+
+def _file_name_of(part: MultipartSegment) -> str | None:
     extended = _EXTENDED_NAME.match(part.header("Content-Disposition") or "")
-    file: str | None
     if extended:
-        file = unquote(extended[2], encoding=extended[1], errors="replace")
-    else:
-        file = None if part.filename is None else _text_of(part.filename)
-    return PartNames(_text_of(part.name or ""), file)
+        return unquote(extended[2], encoding=extended[1], errors="replace")
+    return None if part.filename is None else _text_of(part.filename)
 
 
 def _text_of(header: str) -> str:

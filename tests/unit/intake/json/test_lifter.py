@@ -194,6 +194,7 @@ def test_a_text_is_lifted_however_it_is_spelt_and_cut(body: bytes):
     [
         b'{"base64": "AAAA"}',
         b'[{"base64": "AAAA"}]',
+        b'{"photos": [{"base64": "AAAA"}]}',
         b'{"images": {"base64": "AAAA"}}',
         b'{"images": {"0": {"base64": "AAAA"}}}',
         b'{"images": [["base64", "AAAA"]]}',

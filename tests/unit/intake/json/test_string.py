@@ -59,3 +59,8 @@ def test_what_no_string_of_json_holds_is_refused(content):
 )
 def test_nothing_is_waited_for_that_more_bytes_can_not_mend(content):
     assert finished(content + b"abcd") == len(content) + 4
+
+
+@pytest.mark.parametrize("content", [b"\\\\", b"\\\\u00", b"\\\\ud83d", b"\\\\\\\\u"])
+def test_an_escaped_backslash_begins_no_escape(content):
+    assert finished(content) == len(content)

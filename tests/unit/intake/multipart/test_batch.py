@@ -118,6 +118,22 @@ async def test_a_part_called_options_may_stand_anywhere(body):
     assert outline.options == BatchOptions(MetadataPolicy(keywords=FieldPolicy.REPLACE))
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "Application/JSON; charset=utf-8"])
+async def test_options_that_say_that_they_are_json_may_have_a_file_name_as_pages_give_it(media_type):
+    head = f'name="options"; filename="blob"\r\nContent-Type: {media_type}'
+    body = an_image_part(b"one") + part(head, b'{"metadata": {"keywords": "replace"}}') + END
+    *images, outline = [member async for member in multipart_batch(in_pieces(body, ()), BORDER, MAX_IMAGES)]
+    assert len(images) == 1
+    assert isinstance(outline, BatchOutline)
+    assert outline.options == BatchOptions(MetadataPolicy(keywords=FieldPolicy.REPLACE))
+
+
+@pytest.mark.parametrize(("field", "media_type"), [("options", "image/jpeg"), ("images", "application/json")])
+async def test_any_other_file_is_an_image_whatever_is_said_of_it(field, media_type):
+    body = part(f'name="{field}"; filename="a.jpg"\r\nContent-Type: {media_type}', b"one") + END
+    assert await read(body) == [("a.jpg", b"one")]
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -160,13 +176,13 @@ async def test_an_empty_name_leaves_the_image_that_of_its_file():
 
 @pytest.mark.parametrize("body", [named("Ada") + ONE + TWO, ONE + named("Ada", "Bob")])
 async def test_which_image_a_name_is_meant_for_is_never_guessed(body):
-    with pytest.raises(BadInput, match="it may have one for each image, or none") as caught:
+    with pytest.raises(BadInput, match="as many parts called name as images, or none") as caught:
         await read(body + END)
     assert caught.value.code == "bad_multipart"
 
 
 async def test_names_past_the_most_that_there_can_be_are_refused_at_once():
-    with pytest.raises(BadInput, match=f"{MAX_IMAGES} parts called name"):
+    with pytest.raises(BadInput, match=f"more than {MAX_IMAGES} parts called name"):
         await read(named(*["x"] * (MAX_IMAGES + 1)))
 
 
