@@ -23,7 +23,7 @@ from tests.benchmarks.streaming import stream
 
 IMAGES = 10
 ROUNDS = 15
-"""Many, for whether the kernel charges what it does for the network to the sender or to the server changes between them."""
+"""Many, for what the kernel does for the network it charges to the sender in one round, to the server in another."""
 
 
 @frozen
