@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from aiohttp import AddrInfoType, SocketFactoryType
 
 from gateway.fetch.addresses import AddressPolicy
+from gateway.fetch.small_reads import SmallReads
 
 
 class ForbiddenAddress(PermissionError):
@@ -29,6 +30,6 @@ def socket_factory(addresses: AddressPolicy) -> SocketFactoryType:
         family, kind, protocol, _, (host, port, *_) = info
         if not addresses.permits(ip_address(host.partition("%")[0]), port):
             raise ForbiddenAddress
-        return socket.socket(family, kind, protocol)
+        return SmallReads(family, kind, protocol)
 
     return socket_to
