@@ -212,6 +212,10 @@ def test_no_other_string_is_lifted(body: bytes):
     assert found.document == Document(orjson.loads(body))
 
 
+def test_an_escape_that_is_cut_behind_its_backslash_escapes_nothing_else():
+    assert lifted([b'["\\', b'n", "", "a"]']).document == Document(["\n", "", "a"])
+
+
 def test_what_was_lifted_leaves_an_empty_string():
     assert lifted([an_image("AAAA")]).document == Document({"images": [{"base64": ""}]})
 
