@@ -76,7 +76,7 @@ async def assembled(settings: Settings) -> AsyncIterator[AppContext]:
             _fetcher(parts),
             cleaner,
             Census(backlog=parts.jobs, metrics=parts.metrics.jobs),
-            Pulse(parts.metrics),
+            Pulse(parts.metrics, {parts.metrics.intake.held_bytes: lambda: in_flight.held_bytes}),
         )
         if not parts.broker.remembers:
             stack.push_async_callback(_take_back_unless_crashed, parts.jobs, parts.background)

@@ -24,6 +24,7 @@ from gateway.api.cors import CrossOrigin
 from gateway.api.runner import Runner
 from gateway.background import Background, CanNotStart
 from gateway.settings import HttpSettings
+from gateway.telemetry.metrics import ConnectionMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,12 @@ _OTHER_FILES: Final = 1024
 
 @asynccontextmanager
 async def listening(
-    application: web.Application, http: HttpSettings, background: Background, *, port_names: str
+    application: web.Application,
+    http: HttpSettings,
+    background: Background,
+    metrics: ConnectionMetrics,
+    *,
+    port_names: str,
 ) -> AsyncIterator[list[str]]:
     """The doors are open, at these addresses; leaving closes them and lets requests in hand end.
 
@@ -46,6 +52,7 @@ async def listening(
         application,
         CrossOrigin(http.cors_origins),
         ConnectionBounds(_affordable(http.max_connections), headers_timeout_s=http.headers_timeout_s),
+        metrics,
         access_log=None,
         auto_decompress=False,
         handle_signals=False,

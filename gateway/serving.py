@@ -67,8 +67,8 @@ async def _serve(settings: Settings) -> int:
     async with assembled(settings) as context:
         background = context.background
         stop_on_signals(background.ask_to_stop)
-        application = build_application(context)
-        async with listening(application, settings.http, background, port_names=names) as addresses:
+        application, metrics = build_application(context), context.metrics.connections
+        async with listening(application, settings.http, background, metrics, port_names=names) as addresses:
             _settle_down()
             _greet(addresses, settings.data_dir)
             await background.stopping.wait()
@@ -82,7 +82,8 @@ async def _work(settings: Settings, role: Role) -> int:
         background = worker.background
         stop_on_signals(background.ask_to_stop)
         application = build_worker_application(worker.health, worker.metrics, settings.metrics)
-        async with listening(application, settings.http_of(role), background, port_names=names) as addresses:
+        http, metrics = settings.http_of(role), worker.metrics.connections
+        async with listening(application, http, background, metrics, port_names=names) as addresses:
             _settle_down()
             log.info("working", role=str(role), addresses=addresses)
             await background.stopping.wait()

@@ -9,6 +9,8 @@ GROUPS = (
     metrics.JobMetrics,
     metrics.SubscriberMetrics,
     metrics.HttpMetrics,
+    metrics.ConnectionMetrics,
+    metrics.IntakeMetrics,
     metrics.BrokerMetrics,
     metrics.ObjectStoreMetrics,
     metrics.WorkerMetrics,

@@ -25,7 +25,7 @@ def build_application(context: AppContext) -> web.Application:
     intake = context.settings.intake
     cross_origin = CrossOrigin(context.settings.http.cors_origins)
     views = StatusViews(context.stream)
-    admission = Admission(intake, context.background, context.bytes_in_flight)
+    admission = Admission(intake, context.background, context.bytes_in_flight, context.metrics.intake)
     subscriptions = Subscriptions(context, Frames(context.stream), cross_origin)
     health = _health(context)
     application = web.Application(middlewares=[RequestMeter(context.metrics.http).middleware, answer_errors])

@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 from gateway.api.cors import CrossOrigin
 from gateway.api.problems import of_error
 from gateway.errors import TooSlow, Unavailable
+from gateway.telemetry.metrics import ConnectionMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Crowd:
 
     bounds: ConnectionBounds
     cross_origin: CrossOrigin
+    _metrics: ConnectionMetrics
     _connections: Sized
     _refused: "set[_Refused]" = field(init=False, factory=set)
     _told_at: float = field(init=False, default=float("-inf"))
@@ -102,6 +104,7 @@ class Crowd:
             refused.close()
 
     def _tell(self) -> None:
+        self._metrics.refused.add()
         now = monotonic()
         if now - self._told_at >= _TELL_AGAIN_S:
             self._told_at = now

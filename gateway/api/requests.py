@@ -16,6 +16,7 @@ from gateway.errors import TooLarge, Unavailable
 from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.intake.content_coding import coding_of, unpacked
 from gateway.intake.settings import IntakeSettings
+from gateway.telemetry.metrics import IntakeMetrics
 
 _RETRY_WHEN_FULL_S: Final = 2
 
@@ -27,6 +28,7 @@ class Admission:
     _settings: IntakeSettings
     _background: Background
     _in_flight: BytesInFlight
+    _metrics: IntakeMetrics
     _inside: int = 0
 
     def body_of(self, request: web.BaseRequest, max_bytes: int) -> AsyncIterator[bytes]:
@@ -52,11 +54,15 @@ class Admission:
             raise _busy("Too many requests are being received.")
         if self._in_flight.is_full:
             raise _busy("Too much is on its way into the object storage.")
-        self._inside += 1
+        self._count(1)
         try:
             yield
         finally:
-            self._inside -= 1
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        self._inside += more
+        self._metrics.requests.set(self._inside)
 
 
 def _busy(text: str) -> Unavailable:

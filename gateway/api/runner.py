@@ -3,6 +3,7 @@
 aiohttp has no public way to name another protocol, so its runner makes a server of ours of the one that it has made.
 """
 
+import asyncio
 from typing import Any, Final, cast
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from gateway.api.health import ALIVE_PATH, READY_PATH
 from gateway.api.metrics import METRICS_PATH
 from gateway.api.problems import of_server
 from gateway.api.protocol import Protocol
+from gateway.telemetry.metrics import ConnectionMetrics
 
 _ALWAYS_ANSWERED: Final = frozenset((ALIVE_PATH, READY_PATH, METRICS_PATH))
 """Also where all places are taken: a probe that gets no answer would have the process ended, with all who are there."""
@@ -22,7 +24,13 @@ _ALWAYS_ANSWERED: Final = frozenset((ALIVE_PATH, READY_PATH, METRICS_PATH))
 class Server(web.Server):
     """Counts its connections, and answers on spare ones none but those who ask how the process is."""
 
-    def __init__(self, made: web.Server, cross_origin: CrossOrigin, bounds: ConnectionBounds) -> None:
+    def __init__(
+        self,
+        made: web.Server,
+        cross_origin: CrossOrigin,
+        bounds: ConnectionBounds,
+        metrics: ConnectionMetrics,
+    ) -> None:
         super().__init__(
             self._handle,
             request_factory=asking_late(made.request_factory),
@@ -31,7 +39,17 @@ class Server(web.Server):
         )
         self._application = made.request_handler
         self._cross_origin = cross_origin
-        self._crowd = Crowd(bounds, cross_origin, self._connections)
+        self._metrics = metrics
+        self._crowd = Crowd(bounds, cross_origin, metrics, self._connections)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._metrics.open.add(1)
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        if handler in self._connections:  # else it was turned away
+            self._metrics.open.add(-1)
+        super().connection_lost(handler, exc)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         is_spare = cast(Protocol, request.protocol).is_spare
@@ -58,18 +76,20 @@ class Server(web.Server):
 class Runner(web.AppRunner):
     """Runs an application on such a server."""
 
-    __slots__ = ("_bounds", "_cross_origin")
+    __slots__ = ("_bounds", "_cross_origin", "_metrics")
 
     def __init__(
         self,
         application: web.Application,
         cross_origin: CrossOrigin,
         bounds: ConnectionBounds,
+        metrics: ConnectionMetrics,
         **options: Any,
     ) -> None:
         super().__init__(application, **options)
         self._cross_origin = cross_origin
         self._bounds = bounds
+        self._metrics = metrics
 
     async def _make_server(self) -> web.Server:
-        return Server(await super()._make_server(), self._cross_origin, self._bounds)
+        return Server(await super()._make_server(), self._cross_origin, self._bounds, self._metrics)

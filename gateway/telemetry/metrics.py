@@ -154,6 +154,29 @@ class HttpMetrics:
         )
 
 
+class ConnectionMetrics:
+    """Connections of clients."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self.open = instruments.gauge(
+            "http_connections", "Connections of clients that are open, WebSocket ones included."
+        )
+        self.refused = instruments.counter(
+            "http_connections_refused_total", "Connections for which there was no place, answered 503."
+        )
+
+
+class IntakeMetrics:
+    """Batches while they come."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self.requests = instruments.gauge("intake_requests", "Requests whose bodies are being received.")
+        self.held_bytes = instruments.gauge(
+            "intake_held_bytes",
+            "Bytes of images in memory on their way into the object store, looked at twice a second.",
+        )
+
+
 class BrokerMetrics:
     """The broker."""
 
@@ -284,6 +307,14 @@ class Metrics:
     @cached_property
     def http(self) -> HttpMetrics:
         return HttpMetrics(self.instruments)
+
+    @cached_property
+    def connections(self) -> ConnectionMetrics:
+        return ConnectionMetrics(self.instruments)
+
+    @cached_property
+    def intake(self) -> IntakeMetrics:
+        return IntakeMetrics(self.instruments)
 
     @cached_property
     def broker(self) -> BrokerMetrics:

@@ -1,12 +1,14 @@
-"""Feels how late the event loop is, all the time, and reminds the Datadog agent of the gauges."""
+"""Feels how late the event loop is, all the time, reads gauges, and reminds the Datadog agent of them."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from itertools import count
 from time import perf_counter
 from typing import Final
 
-from attrs import define
+from attrs import define, field
 
+from gateway.telemetry.instruments import Gauge
 from gateway.telemetry.metrics import Metrics
 
 BEAT_S: Final = 0.5
@@ -15,9 +17,10 @@ BEATS_PER_REMINDER: Final = 20
 
 @define(eq=False)
 class Pulse:
-    """A Service."""
+    """A Service. `readings` are values that change too often to be told at each change."""
 
     _metrics: Metrics
+    _readings: Mapping[Gauge, Callable[[], float]] = field(factory=dict)
     _beat_s: float = BEAT_S
     name: str = "pulse"
 
@@ -33,3 +36,5 @@ class Pulse:
         due = perf_counter() + self._beat_s
         await asyncio.sleep(self._beat_s)
         self._metrics.process.loop_lag.observe(max(0.0, perf_counter() - due))
+        for gauge, read in self._readings.items():
+            gauge.set(read())

@@ -21,6 +21,8 @@ from gateway.intake.batch import SentImage
 from gateway.intake.bytes_in_flight import BytesInFlight
 from gateway.intake.reader import read_batch
 from gateway.intake.settings import IntakeSettings
+from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.metrics import IntakeMetrics
 from tests.benchmarks.bare_serving import serve_bare
 
 Take = Callable[[bytes | memoryview], object]
@@ -31,7 +33,9 @@ FORGET, HASH, CPU = "/forget", "/hash", "/cpu"
 
 def gateway_reading() -> Read:
     settings = IntakeSettings()
-    admission = Admission(settings, Background(), BytesInFlight(settings.max_held_bytes))
+    admission = Admission(
+        settings, Background(), BytesInFlight(settings.max_held_bytes), IntakeMetrics(Instruments())
+    )
 
     async def read(request: web.Request, take: Take) -> None:
         body = admission.body_of(request, settings.max_body_bytes)

@@ -18,6 +18,8 @@ from gateway.api.problems import answer_errors
 from gateway.api.runner import Runner
 from gateway.api.sent_body import sent_body
 from gateway.intake.settings import IntakeSettings
+from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.metrics import ConnectionMetrics
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, chunk, connection, head
@@ -173,7 +175,13 @@ class TestPaceOfOurs:
 
                 application = web.Application(middlewares=[answer_errors])
                 application.router.add_post("/", read_slowly)
-                runner = Runner(application, CrossOrigin(), ConnectionBounds(), access_log=None)
+                runner = Runner(
+                    application,
+                    CrossOrigin(),
+                    ConnectionBounds(),
+                    ConnectionMetrics(Instruments()),
+                    access_log=None,
+                )
                 stack.push_async_callback(runner.cleanup)
                 await runner.setup()
                 await web.TCPSite(runner, "127.0.0.1", 0).start()

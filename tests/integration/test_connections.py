@@ -12,6 +12,8 @@ from gateway.api.connections import ConnectionBounds
 from gateway.api.cors import CrossOrigin
 from gateway.api.runner import Runner
 from gateway.settings import HttpSettings
+from gateway.telemetry.instruments import Instruments
+from gateway.telemetry.metrics import ConnectionMetrics
 from tests.curl import curl
 from tests.pictures import plain
 from tests.servers.gateway import Gateway, running_gateway
@@ -244,7 +246,7 @@ async def large_answers(bounds: ConnectionBounds) -> AsyncIterator[int]:
 
     application = web.Application()
     application.router.add_get("/", answer)
-    runner = Runner(application, CrossOrigin(), bounds, access_log=None)
+    runner = Runner(application, CrossOrigin(), bounds, ConnectionMetrics(Instruments()), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -117,6 +117,7 @@ async def quiet_gateway(data_dir: Path, **sections: Any) -> AsyncIterator[QuietG
             build_application(context),
             CrossOrigin(http_settings.cors_origins),
             ConnectionBounds(http_settings.max_connections, headers_timeout_s=http_settings.headers_timeout_s),
+            context.metrics.connections,
             access_log=None, auto_decompress=False, shutdown_timeout=5,
             keepalive_timeout=http_settings.keepalive_timeout_s,
         )  # fmt: skip

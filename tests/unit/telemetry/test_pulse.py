@@ -26,3 +26,12 @@ async def test_the_agent_is_reminded_of_gauges_that_stay_as_they_are() -> None:
     async with Background().running(Pulse(metrics, beat_s=0.001)), asyncio.timeout(5):
         while agent.told.count(("gauge", "websocket_connections", 3, [])) < 3:
             await asyncio.sleep(0.005)
+
+
+async def test_readings_are_told_at_each_beat() -> None:
+    metrics = Metrics(MetricsSettings())
+    held = iter((7, 8))
+    pulse = Pulse(metrics, {metrics.intake.held_bytes: lambda: next(held)}, beat_s=0)
+    for value in (7, 8):
+        await pulse.run_once()
+        assert metrics.instruments.registry.get_sample_value("gateway_intake_held_bytes") == value
