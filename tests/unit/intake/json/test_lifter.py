@@ -109,7 +109,7 @@ def test_how_a_body_is_cut_makes_no_difference(document: bytes):
 
 @pytest.mark.parametrize(
     "document",
-    [b"[" * 8000, b"[" * 31 + b"]" * 6968 + b"[" * 40, b" " * (64 * 1024 + MAX_IMAGES * 4096 + 1) + b"}"],
+    [b"[" * 8000, b"[" + b"[]" * 3499 + b"[" * 40, b" " * (64 * 1024 + MAX_IMAGES * 4096 + 1) + b"}"],
 )
 def test_of_two_faults_the_first_is_told_however_the_body_is_cut(document: bytes):
     assert verdict(single_bytes(document)) == verdict([document])
