@@ -1,8 +1,12 @@
 """Connections, and the requests that are being received on them, as the metrics count them."""
 
 import asyncio
+import socket
+import struct
 from contextlib import AsyncExitStack
 from pathlib import Path
+
+import pytest
 
 from gateway.settings import HttpSettings
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
@@ -23,6 +27,38 @@ async def until(quiet: QuietGateway, name: str, value: float) -> None:
 async def test_a_connection_counts_until_it_is_gone(quiet: QuietGateway) -> None:
     async with connection(quiet.port), connection(quiet.port):
         await until(quiet, "http_connections", 2)
+    await until(quiet, "http_connections", 0)
+
+
+TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(200)
+UPGRADE = (
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+)
+BEGUN = {
+    "nothing": b"",
+    "a head": b"GET / HTTP/1.1\r\n",
+    "TLS": TLS_HELLO,
+    "a body": head("POST", "/api/v1/batch", *ONE_TO_COME[:2]) + b"x",
+    "a body that is refused": head("POST", "/nowhere", *ONE_TO_COME[:2]) + b"x",
+    "requests in a row": head("GET", "/metrics") * 20,
+    "an upgrade that is refused": head("GET", "/api/v1/ws", *UPGRADE),
+}
+
+
+@pytest.mark.parametrize("begun", BEGUN)
+@pytest.mark.parametrize("ending", ["FIN", "RST"])
+async def test_it_counts_no_longer_whatever_it_had_begun_and_however_it_ends(
+    quiet: QuietGateway, begun: str, ending: str
+) -> None:
+    async with connection(quiet.port) as line:
+        await until(quiet, "http_connections", 1)
+        if ending == "RST":
+            opened = line.writer.get_extra_info("socket")
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await line.send(BEGUN[begun])
     await until(quiet, "http_connections", 0)
 
 

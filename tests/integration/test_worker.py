@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from attrs import evolve
 
+from gateway.analyzer.settings import AnalyzerSettings
 from tests.free_ports import free_port
 from tests.golden import golden
 from tests.photos import a_jpeg
@@ -155,7 +156,8 @@ async def test_at_a_stop_an_image_that_takes_too_long_is_given_back(
     async with running(worker(part, "ours", place, tmp_path, **limit, **TALKATIVE)) as program:
         await has_one_in_hand(line, own_store, program, part)
         ended = await program.stop()
-        assert (ended.code, ended.seconds < 5) == (0, True)
+        assert ended.code == 0
+        assert ended.seconds < AnalyzerSettings().stop_timeout_s  # by far, or the limit was not heeded
         await line.holds(QUEUES[part][0], 1)
         os.kill(own_store.pid, signal.SIGCONT)
 
