@@ -2,6 +2,7 @@
 
 HTTP_PROXY and HTTPS_PROXY, or the same in small letters, which win; NO_PROXY: hosts that are asked without one, by
 comma, each with all names below it, `*` for all. No networks: `10.0.0.0/8` there is no host's name.
+ALL_PROXY is not read: what it alone names is asked without a proxy, and guarded.
 """
 
 from collections.abc import Mapping
