@@ -20,14 +20,12 @@ _Events = AsyncGenerator[Event, None]
 
 async def json_batch(body: AsyncIterator[bytes], settings: IntakeSettings) -> IncomingBatch:
     """The images of a JSON body. Raises BadInput, TooLarge, and what `body` raises, also while an image is read."""
-    lifter = Lifter(settings.max_images)
-    async with aclosing(_events(body, lifter)) as events:
+    async with aclosing(_events(body, Lifter(settings.max_images))) as events:
         async for event in events:
             if isinstance(event, TextBegins):
                 content = _Content(events)
                 yield SentImage(event.index, content)
                 content.leave()
-                lifter.leave()
             elif isinstance(event, Document):
                 yield read_outline(event.content, settings.max_images)
 

@@ -20,7 +20,7 @@ _AT_FIRST: Final = 1024
 
 @define(eq=False)
 class LiftedText:
-    """Read step by step, up to its last quote, also when it is broken or was left: JSON it has to be all the same.
+    """Read step by step, up to its last quote, also when it is broken: JSON it has to be all the same.
 
     `was_plain` says of the last step that it was a quick one.
     """
@@ -28,7 +28,6 @@ class LiftedText:
     has_ended: bool = False
     was_plain: bool = True
     _text: Base64Text = field(factory=Base64Text)
-    _is_left: bool = False
     _begun: bytes = b""
     """Of an escape, or of a character, that goes on in the next step."""
 
@@ -36,10 +35,6 @@ class LiftedText:
     def wrong(self) -> str:
         """What is wrong with its base64: then not all of the bytes could be had."""
         return self._text.wrong
-
-    def leave(self) -> None:
-        """Nobody wants the rest of its bytes."""
-        self._is_left = True
 
     def read(self, chunk: bytes, at: int, pieces: list[bytes]) -> int:
         """Read one step from `at` on, and add its bytes to `pieces`; returns where the next step begins.
@@ -54,7 +49,7 @@ class LiftedText:
         if quote < 0:
             return end
         self.has_ended = True
-        self._give(self._text.end(), pieces)
+        _give(self._text.end(), pieces)
         return quote + 1
 
     def _read_plain(self, chunk: bytes, at: int, end: int, pieces: list[bytes]) -> int | None:
@@ -66,7 +61,7 @@ class LiftedText:
             decoded = self._text.decode(memoryview(chunk)[at : end if quote < 0 else quote])
         except binascii.Error:
             return None
-        self._give(decoded, pieces)
+        _give(decoded, pieces)
         return quote
 
     def _read_any(self, chunk: bytes, at: int, end: int, pieces: list[bytes]) -> int:
@@ -75,9 +70,10 @@ class LiftedText:
         content = self._begun + chunk[at : end if quote < 0 else quote]
         whole = len(content) if quote >= 0 else finished(content)
         self._begun = content[whole:]
-        self._give(self._text.read(unescaped(content[:whole])), pieces)
+        _give(self._text.read(unescaped(content[:whole])), pieces)
         return quote
 
-    def _give(self, decoded: bytes, pieces: list[bytes]) -> None:
-        if decoded and not self._is_left:
-            pieces.append(decoded)
+
+def _give(decoded: bytes, pieces: list[bytes]) -> None:
+    if decoded:
+        pieces.append(decoded)

@@ -89,11 +89,6 @@ class Lifter:
                 self._steps = 0
                 yield _PAUSE
 
-    def leave(self) -> None:
-        """Of the text that has begun, if one has, no more bytes are wanted."""
-        if self._text is not None:
-            self._text.leave()
-
     def close(self) -> Document:
         """What is left when the body has ended. Raises BadInput if that isn't all of a document."""
         return Document(self._skeleton.document())

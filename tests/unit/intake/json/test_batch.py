@@ -166,6 +166,21 @@ async def test_an_image_that_is_left_makes_room_for_the_next(pieces_read: int):
     assert await content_of(left) == b""
 
 
+async def test_an_image_that_was_left_takes_nothing_of_the_next():
+    batch = batch_of(arriving(TWO_IMAGES))
+    left = await next_image(batch)
+    image = await next_image(batch)
+    assert await content_of(left) == b""
+    assert await content_of(image) == b"hello"
+
+
+async def test_an_image_that_was_left_has_to_be_json_all_the_same():
+    batch = batch_of(b'{"images": [{"base64": "AAAA\\x"}]}')
+    await next_image(batch)
+    with pytest.raises(BadInput, match="not JSON"):
+        await anext(batch)
+
+
 async def test_an_image_whose_base64_is_wrong_fails_alone():
     batch = batch_of(b'{"images": [{"base64": "aGVs*G8="}, {"base64": "aGVsbG8="}]}')
     image = await next_image(batch)
