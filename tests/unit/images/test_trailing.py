@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import ContentError
 from gateway.images.inspect import STRUCTURE_ALONE, ImageLimits, Inspector
 from gateway.images.limits import MAX_TRAILING_BYTES
+from tests import inspected
 from tests.hostile_images import a_zip
 from tests.photos import a_jpeg, a_png
 
@@ -20,15 +21,11 @@ SAMSUNG = b"\0\0\x31\x0a\x0e\0\0\0Image_UTC_Data1700000000000" + b"SEFHj\0\0\0\2
 
 
 def inspect(data: bytes, limits: ImageLimits = LIMITS) -> None:
-    inspector = Inspector(limits)
-    inspector.feed(data)
-    inspector.finish()
+    inspected.inspect(data, limits)
 
 
 def refused(data: bytes, limits: ImageLimits = LIMITS) -> ContentError:
-    with pytest.raises(ContentError) as caught:
-        inspect(data, limits)
-    return caught.value
+    return inspected.refused(data, limits)
 
 
 def a_tar() -> bytes:

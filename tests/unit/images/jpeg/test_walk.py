@@ -7,28 +7,17 @@ import pytest
 from PIL import Image
 
 from gateway.errors import ContentError
-from gateway.images.inspect import ImageFacts, ImageLimits, Inspector
+from gateway.images.inspect import ImageLimits, Inspector
 from gateway.images.jpeg.walk import MAX_SCANS, MAX_SEGMENTS
 from gateway.images.limits import MAX_METADATA_BYTES
 from tests.hostile_images import of_kind, with_many_scans, with_metadata, with_pictures
+from tests.inspected import inspect, refused
 from tests.jpeg_parts import SOI, segment
 from tests.photos import a_jpeg
 from tests.real_files import two_pictures
 
 BASELINE, EXTENDED, LOSSLESS = 0xC0, 0xC1, 0xC3
 EOI = b"\xff\xd9"
-
-
-def inspect(data: bytes, limits: ImageLimits | None = None) -> ImageFacts:
-    inspector = Inspector(limits or ImageLimits())
-    inspector.feed(data)
-    return inspector.finish()
-
-
-def refused(data: bytes, limits: ImageLimits | None = None) -> ContentError:
-    with pytest.raises(ContentError) as caught:
-        inspect(data, limits)
-    return caught.value
 
 
 def jpeg(frame_header: bytes) -> bytes:

@@ -7,20 +7,9 @@ import pytest
 from PIL import Image
 
 from gateway.errors import ContentError
-from gateway.images.inspect import ImageFacts, ImageLimits, Inspector
+from gateway.images.inspect import ImageLimits, Inspector
+from tests.inspected import inspect, refused
 from tests.png_parts import IEND, SIGNATURE, actl, animation, chunk, fctl, fdat, idat, ihdr, png, rows
-
-
-def inspect(data: bytes, limits: ImageLimits | None = None) -> ImageFacts:
-    inspector = Inspector(limits or ImageLimits())
-    inspector.feed(data)
-    return inspector.finish()
-
-
-def refused(data: bytes, limits: ImageLimits | None = None) -> ContentError:
-    with pytest.raises(ContentError) as caught:
-        inspect(data, limits)
-    return caught.value
 
 
 def test_the_frames_of_an_animation_are_counted() -> None:

@@ -9,28 +9,17 @@ import pytest
 from PIL import Image
 
 from gateway.errors import ContentError
-from gateway.images.inspect import STRUCTURE_ALONE, ImageFacts, ImageLimits, Inspector
+from gateway.images.inspect import STRUCTURE_ALONE, ImageLimits, Inspector
 from gateway.images.limits import MAX_METADATA_BYTES
 from gateway.images.png.header import PngHeader
 from gateway.images.png.walk import MAX_CHUNKS
 from tests.hostile_images import MIB, a_bomb
+from tests.inspected import inspect, refused
 from tests.png_parts import SIGNATURE, chunk, idat, ihdr, png, rows
 from tests.traced_memory import traced_memory
 
 SIZES = [(1, 1), (2, 1), (3, 5), (5, 3), (8, 8), (9, 9), (33, 17)]
 KINDS = {"1": (1, 0), "L": (8, 0), "P": (8, 3), "I;16": (16, 0), "LA": (8, 4), "RGB": (8, 2), "RGBA": (8, 6)}
-
-
-def inspect(data: bytes, limits: ImageLimits | None = None) -> ImageFacts:
-    inspector = Inspector(limits or ImageLimits())
-    inspector.feed(data)
-    return inspector.finish()
-
-
-def refused(data: bytes, limits: ImageLimits | None = None) -> ContentError:
-    with pytest.raises(ContentError) as caught:
-        inspect(data, limits)
-    return caught.value
 
 
 def feed_in_bytes(inspector: Inspector, data: bytes) -> None:
