@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.api.connections import ConnectionBounds
 from gateway.api.cors import CrossOrigin
 from gateway.api.runner import Runner
+from gateway.intake.settings import IntakeSettings
 from gateway.settings import HttpSettings
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import ConnectionMetrics
@@ -142,6 +143,49 @@ class TestSlowHeads:
             for byte in HEALTH:
                 await line.send(bytes([byte]))
             assert (await line.answer()).status == 200
+
+
+class TestBesideSlowClients:
+    """A hundred that drip their heads for ever, and a hundred that stop in the midst of their bodies."""
+
+    OF_EACH = 100
+    STALLED = head("POST", BATCH, ("Content-Type", "image/jpeg"), ("Content-Length", MB)) + JPEG
+
+    async def test_others_are_answered_all_the_while_and_the_slow_ones_are_cut(self, tmp_path: Path) -> None:
+        http, intake = HttpSettings(headers_timeout_s=0.5), IntakeSettings(silence_s=0.5)
+        async with quiet_gateway(tmp_path, http=http, intake=intake) as gateway, asyncio.TaskGroup() as slow:
+            cut = [slow.create_task(self.drip(gateway.port)) for _ in range(self.OF_EACH)]
+            cut += [slow.create_task(self.stall(gateway.port)) for _ in range(self.OF_EACH)]
+            accepted = 0
+            while not all(task.done() for task in cut):
+                async with gateway.http.post(
+                    BATCH, data=JPEG, headers={"Content-Type": "image/jpeg"}
+                ) as answer:
+                    assert answer.status == 201
+                accepted += 1
+            assert [task.result() for task in cut] == [408] * 2 * self.OF_EACH
+            async with asyncio.timeout(PATIENCE_S):
+                while len(gateway.stored_files()) != accepted:  # what was stored of stalled bodies is removed
+                    await asyncio.sleep(0.01)
+
+    async def drip(self, port: int) -> int:
+        async with connection(port) as line, asyncio.TaskGroup() as tasks:
+            dripping = tasks.create_task(self.send_for_ever(line))
+            answer = await line.answer()
+            dripping.cancel()
+            return answer.status
+
+    async def send_for_ever(self, line: Line) -> None:
+        await line.send(b"GET /healthz HTTP/1.1\r\n")
+        with suppress(ConnectionError):
+            while True:
+                await line.send(b"X: x\r\n")
+                await asyncio.sleep(0.05)
+
+    async def stall(self, port: int) -> int:
+        async with connection(port) as line:
+            await line.send(self.STALLED)
+            return (await line.answer()).status
 
 
 class TestTooMany:
