@@ -7,7 +7,6 @@ took, as JSON. They count from when the question was due, for whoever waits for 
 seldom to notice.
 """
 
-import asyncio
 import json
 import select
 import socket
@@ -16,11 +15,11 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import click
 from attrs import define, field
 
+from tests.benchmarks.apart import at_work
 from tests.benchmarks.posting import HOST, length_in
 
 A_SECOND = 100
@@ -45,22 +44,10 @@ def p99(figures: list[float]) -> float:
 @asynccontextmanager
 async def asking(port: int, path: str) -> AsyncIterator[Answers]:
     """As long as the context lasts."""
-    asker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.asking", str(port), path, str(A_SECOND),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 24, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
     answers = Answers()
-    try:
-        assert asker.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
-            await asker.stdout.readline()
+    async with at_work("asking", port, path, A_SECOND) as told:
         yield answers
-        told, _ = await asker.communicate(b"")
-        answers.seconds += json.loads(told)
-    finally:
-        if asker.returncode is None:
-            asker.kill()
-            await asker.wait()
+    answers.seconds += told[0]
 
 
 def ask(connection: socket.socket, request: bytes) -> None:

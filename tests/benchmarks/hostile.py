@@ -12,12 +12,12 @@ import base64
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import NoReturn
 
 import uvloop
 from attrs import define
 
+from tests.benchmarks.apart import at_work
 from tests.benchmarks.large_bodies import grainy_jpeg
 from tests.benchmarks.posting import HOST
 
@@ -33,22 +33,10 @@ PATIENCE_S = 60
 @asynccontextmanager
 async def hostile_clients(port: int) -> AsyncIterator[None]:
     """At work until the context ends. Raises RuntimeError if they failed at it."""
-    clients = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.hostile", str(port),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    try:
-        assert clients.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
-            await clients.stdout.readline()
+    async with at_work("hostile", port) as told:
         yield
-        told, _ = await clients.communicate(b"")
-        if int(told) < 2 * OF_EACH:
-            raise RuntimeError(f"they have connected {int(told)} times only")
-    finally:
-        if clients.returncode is None:
-            clients.kill()
-            await clients.wait()
+    if told[0] < 2 * OF_EACH:
+        raise RuntimeError(f"they have connected {told[0]} times only")
 
 
 @define(eq=False)

@@ -11,12 +11,12 @@ import json
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import aiohttp
 import uvloop
 from attrs import asdict, define, field
 
+from tests.benchmarks.apart import told_by
 from tests.benchmarks.posting import HOST
 
 CLIENTS = 8
@@ -35,19 +35,7 @@ class Seen:
 
 async def patient_clients(port: int, body: bytes, seconds: float) -> Seen:
     """What they saw in so many seconds. Raises RuntimeError if anything was refused."""
-    clients = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.patient", str(port), str(seconds),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    try:
-        told, _ = await clients.communicate(body)
-    finally:
-        if clients.returncode is None:
-            clients.kill()
-            await clients.wait()
-    if clients.returncode:
-        raise RuntimeError("the clients failed")
-    seen = json.loads(told)
+    seen = await told_by("patient", port, seconds, body=body)
     if set(seen["statuses"]) != {"200", "201"}:
         raise RuntimeError(f"not all were answered: {seen['statuses']}")
     return Seen(seen["posts_s"], seen["questions_s"])

@@ -11,12 +11,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import cast
 
 import click
 import uvloop
 from attrs import define, field, frozen
+
+from tests.benchmarks.apart import told_by
 
 HOST = "127.0.0.1"
 
@@ -42,19 +43,7 @@ async def post(
 ) -> Posted:
     """By so many clients at once: so many requests in all, or for so many seconds."""
     bound = ["--requests", str(requests)] if requests else ["--seconds", str(seconds)]
-    sender = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.posting", str(port), str(clients), path, *bound,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    try:
-        told, _ = await sender.communicate(body)
-    finally:
-        if sender.returncode is None:
-            sender.kill()
-            await sender.wait()
-    if sender.returncode:
-        raise RuntimeError("the sender failed")
-    seen = json.loads(told)
+    seen = await told_by("posting", port, clients, path, *bound, body=body)
     return Posted({int(status): number for status, number in seen["statuses"].items()}, seen["seconds"])
 
 

@@ -6,20 +6,18 @@ Each connection sends one body after the other, one at least and for so many sec
 statuses of the answers, and the seconds that all took.
 """
 
-import asyncio
 import json
 import socket
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import cast
 
 import click
 
+from tests.benchmarks.apart import told_by
 from tests.benchmarks.large_bodies import Kind, LargeBody
 from tests.benchmarks.posting import HOST, Posted
 
@@ -33,19 +31,7 @@ async def stream(
 ) -> Posted:
     """By so many connections at once: one body each, and more of them for so many seconds. Raises if one is refused."""
     arguments = (port, path, body.kind, body.images, connections, seconds)
-    sender = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.benchmarks.streaming", *map(str, arguments),
-        stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    try:
-        told, _ = await sender.communicate()
-    finally:
-        if sender.returncode is None:
-            sender.kill()
-            await sender.wait()
-    if sender.returncode:
-        raise RuntimeError("the sender failed")
-    seen = json.loads(told)
+    seen = await told_by("streaming", *arguments)
     posted = Posted({int(status): number for status, number in seen["statuses"].items()}, seen["seconds"])
     if not posted.only_accepted:
         raise RuntimeError(f"not all were accepted: {posted.statuses}")
