@@ -113,7 +113,8 @@ class Share:
             await self._of._grow(self, more)  # noqa: SLF001 - two halves of one thing
 
     def give_back(self) -> None:
-        """All of it. It may be given back more than once."""
+        """All of it, for good: it grows no more. It may be given back more than once."""
+        self._most_bytes = 0
         self._of._give_back(self)  # noqa: SLF001
 
 

@@ -8,6 +8,7 @@ from attrs import define
 from gateway.domain.job import Failure
 from gateway.errors import ContentError
 from gateway.intake.batch import IncomingBatch, SentImage
+from gateway.intake.bytes_in_flight import Share
 from gateway.jobs.accepting.beginning import Beginning
 from gateway.jobs.accepting.draft import Draft, Kept
 from gateway.jobs.accepting.reserved import ReservedTraceIds
@@ -22,12 +23,13 @@ class Keep:
     _reserved: ReservedTraceIds
     _originals: Originals
 
-    async def __call__(self, draft: Draft, index: int, image: Beginning) -> None:
+    async def __call__(self, draft: Draft, index: int, image: Beginning, share: Share) -> None:
         """Raises NoRoom, Unavailable, what the body raises. Bad content is no error: it fails that image alone."""
         trace_id = await self._reserved.take()
         draft.used.append(trace_id)
         content = Content(image.whole())
         draft.kept[index] = await self._stored(trace_id, content, draft)
+        share.give_back()  # of bad content, what is left may yet be read
         draft.identities[index] = await content.identity() if draft.may_be_repeated else content.sha256
 
     async def _stored(self, trace_id: str, content: Content, draft: Draft) -> Kept:

@@ -19,8 +19,8 @@ from gateway.intake.batch import BatchOutline, IncomingBatch, SentImage
 from gateway.intake.bytes_in_flight import BytesInFlight, Share
 from gateway.jobs.accepting.beginning import Beginning
 
-Work = Callable[[int, Beginning], Awaitable[None]]
-"""What is done with the image of that index."""
+Work = Callable[[int, Beginning, Share], Awaitable[None]]
+"""What is done with the image of that index. It may give back its share before its end, once it holds nothing."""
 
 
 @frozen(eq=False)
@@ -94,7 +94,7 @@ class _Overlap:
             return
         try:
             await self._enter(self._small)
-            await self._work(self._small.index, self._small.beginning)
+            await self._work(self._small.index, self._small.beginning, self._small.share)
         finally:
             self._small.share.give_back()
 
@@ -132,7 +132,7 @@ class _Overlap:
 
     async def _do(self, read: _Read) -> None:
         try:
-            await self._work(read.index, read.beginning)
+            await self._work(read.index, read.beginning, read.share)
         except GatewayError as error:
             # What is cancelled may meet trouble while it cleans up, but that is not why all ends.
             if is_being_cancelled():

@@ -239,6 +239,17 @@ class TestBytesInFlight:
         assert [image.status for image in job.images] == [Status.FAILED, Status.PENDING]
         assert narrow.parts.in_flight.held_bytes == 0
 
+    async def test_bad_content_that_is_only_read_on_to_know_its_repeat_holds_nothing(self, narrow: Scene):
+        held = list[int]()
+
+        async def bad() -> AsyncIterator[bytes]:
+            for _ in range(3):
+                yield b"no image" * PIECE_BYTES
+                held.append(narrow.parts.in_flight.held_bytes)
+
+        await narrow.parts.accepted(Sent(bad()), key="k")
+        assert held[1:] == [0, 0]
+
     async def test_a_repeat_holds_nothing(self, narrow: Scene):
         first = await narrow.parts.accepted(sent(a_photo(0, MB)), key="k")
         await narrow.parts.in_flight.share(MB).grow(MB)

@@ -9,7 +9,7 @@ from attrs import define, field
 
 from gateway.errors import BadInput, ContentError, TooSlow, Unavailable
 from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, SentImage
-from gateway.intake.bytes_in_flight import BytesInFlight
+from gateway.intake.bytes_in_flight import BytesInFlight, Share
 from gateway.jobs.accepting.beginning import PIECE_BYTES, Beginning
 from gateway.jobs.accepting.overlapping import Room, for_each_sent
 
@@ -54,7 +54,7 @@ class Putting:
     most: int = 0
     _changed: asyncio.Event = field(factory=asyncio.Event)
 
-    async def __call__(self, index: int, image: Beginning) -> None:
+    async def __call__(self, index: int, image: Beginning, share: Share) -> None:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
@@ -120,7 +120,7 @@ class TestOverlap:
         assert asked == ["first", "second"]
 
     async def test_a_body_that_its_work_leaves_early_is_not_waited_for(self):
-        async def leave(_: int, image: Beginning) -> None:
+        async def leave(_: int, image: Beginning, _share: Share) -> None:
             await anext(image.whole())
 
         assert await for_each_sent(batch_of(3), leave, room_for(1)) is OUTLINE
@@ -142,7 +142,7 @@ class TestSmall:
     async def test_they_come_as_they_were_sent(self):
         bodies: dict[int, bytes] = {}
 
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             bodies[index] = b"".join([chunk async for chunk in image.whole()])
 
         await for_each_sent(batch_of(3, of=SMALL), work, room_for(2))
@@ -151,7 +151,7 @@ class TestSmall:
     async def test_the_last_one_is_not_handed_to_a_task(self):
         tasks: list[object] = []
 
-        async def work(_index: int, _image: Beginning) -> None:
+        async def work(_index: int, _image: Beginning, _share: Share) -> None:
             tasks.append(asyncio.current_task())
 
         await for_each_sent(batch_of(1, of=SMALL), work, room_for(2))
@@ -169,7 +169,7 @@ class TestSmall:
 
         came: dict[int, list[bytes | str]] = {0: [], 1: []}
 
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             try:
                 async for chunk in image.whole():
                     came[index].append(chunk)
@@ -180,11 +180,11 @@ class TestSmall:
         assert came == {0: [b"a", "bad_base64"], 1: [b"b"]}
 
     async def test_one_that_is_the_last_and_fails_ends_the_others(self):
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             if index == 2:
                 await let_others_run()
                 raise Unavailable("down")
-            await putting(index, image)
+            await putting(index, image, share)
 
         putting = Putting()
         with pytest.raises(Unavailable, match="down"):
@@ -257,7 +257,7 @@ class TestMemory:
     @pytest.mark.parametrize("of", [LARGE, SMALL])
     @pytest.mark.parametrize("images", [1, 3])
     async def test_all_is_given_back_whatever_ends_the_work(self, of: tuple[bytes, ...], images: int):
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             async for _ in image.whole():
                 pass
             if index == images - 1:
@@ -269,6 +269,21 @@ class TestMemory:
             with pytest.raises(Unavailable, match="down"):
                 await for_each_sent(batch_of(images, of=of), work, room)
         assert (room.in_flight.held_bytes, room.in_flight.is_full) == (0, False)
+
+    @pytest.mark.parametrize("of", [LARGE, SMALL])
+    async def test_a_work_that_holds_nothing_any_more_gives_back_before_its_end(self, of: tuple[bytes, ...]):
+        held = list[int]()
+
+        async def work(_index: int, image: Beginning, share: Share) -> None:
+            whole = image.whole()
+            await anext(whole)
+            share.give_back()
+            async for _ in whole:
+                held.append(room.in_flight.held_bytes)
+
+        room = room_for(1, held_bytes=1000, max_bytes=5000)
+        await for_each_sent(batch_of(1, of=of), work, room)
+        assert held == [0]
 
     async def test_a_task_that_was_cancelled_before_its_first_step_gives_back_too(self):
         async def batch() -> IncomingBatch:
@@ -288,10 +303,10 @@ class TestTrouble:
     async def test_one_ends_all_and_is_what_is_raised(self):
         putting = Putting()
 
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             if index == 2:
                 raise Unavailable("down")
-            await putting(index, image)
+            await putting(index, image, share)
 
         with pytest.raises(Unavailable, match="down"):
             await for_each_sent(batch_of(4), work, room_for(4))
@@ -306,7 +321,7 @@ class TestTrouble:
             await asyncio.Event().wait()
             yield OUTLINE
 
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             async for _ in image.whole():
                 pass
             await read.wait()
@@ -339,7 +354,7 @@ class TestTrouble:
         assert caught.value is trouble
 
     async def test_the_first_is_raised_though_others_meet_trouble_as_they_are_ended(self):
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             try:
                 async for _ in image.whole():
                     pass
@@ -351,7 +366,7 @@ class TestTrouble:
             await for_each_sent(batch_of(2, then=BadInput("too many")), work, room_for(4))
 
     async def test_a_bug_is_raised_as_it_is(self):
-        async def work(index: int, image: Beginning) -> None:
+        async def work(index: int, image: Beginning, share: Share) -> None:
             raise KeyError(index)
 
         with pytest.raises(KeyError):
@@ -396,7 +411,7 @@ class TestCancelled:
         assert (putting.under_way, sorted(putting.ended)) == (0, [0, 1])
 
     async def test_the_task_is_not_left_as_one_that_is_to_end(self):
-        async def work(_index: int, _image: Beginning) -> None:
+        async def work(_index: int, _image: Beginning, _share: Share) -> None:
             raise Unavailable("down")
 
         with pytest.raises(Unavailable):
