@@ -4,6 +4,7 @@ import pytest
 
 from gateway.errors import ContentError, TooSlow
 from gateway.jobs.accepting.beginning import PIECE_BYTES, Beginning
+from tests.traced_memory import traced_memory
 
 PIECE = bytes(PIECE_BYTES)
 
@@ -15,8 +16,8 @@ async def body_of(*pieces: bytes, then: Exception | None = None) -> AsyncIterato
         raise then
 
 
-async def all_of(beginning: Beginning) -> list[bytes]:
-    return [chunk async for chunk in beginning.whole()]
+async def all_of(beginning: Beginning) -> bytes:
+    return b"".join([chunk async for chunk in beginning.whole()])
 
 
 @pytest.mark.parametrize(
@@ -34,14 +35,27 @@ async def test_no_more_is_read_than_a_piece_and_what_completes_it(
 ):
     beginning = await Beginning.of(body_of(*pieces))
     assert (beginning.size, beginning.is_all) == (size, is_all)
-    assert await all_of(beginning) == list(pieces)
+    assert await all_of(beginning) == b"".join(pieces)
+
+
+async def test_what_comes_in_tiny_chunks_takes_little_more_memory_than_its_size():
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(PIECE_BYTES // 2 - 1):
+            yield bytes((0, 1))
+
+    with traced_memory() as traced:
+        beginning = await Beginning.of(body())
+    assert beginning.size == PIECE_BYTES - 2
+    assert traced.peak_bytes < PIECE_BYTES * 5 // 4
 
 
 @pytest.mark.parametrize("pieces", [(b"a", b"b"), (PIECE, b"b")])
 async def test_where_content_breaks_off_comes_after_what_came_before(pieces: tuple[bytes, ...]):
     beginning = await Beginning.of(body_of(*pieces, then=ContentError("broken", code="bad_base64")))
-    whole = beginning.whole()
-    assert [await anext(whole) for _ in pieces] == list(pieces)
+    whole, before = beginning.whole(), b""
+    while len(before) < sum(map(len, pieces)):
+        before += await anext(whole)
+    assert before == b"".join(pieces)
     with pytest.raises(ContentError, match="broken"):
         await anext(whole)
 
