@@ -279,7 +279,8 @@ class TestMemory:
             await anext(whole)
             share.give_back()
             async for _ in whole:
-                held.append(room.in_flight.held_bytes)
+                pass
+            held.append(room.in_flight.held_bytes)
 
         room = room_for(1, held_bytes=1000, max_bytes=5000)
         await for_each_sent(batch_of(1, of=of), work, room)
