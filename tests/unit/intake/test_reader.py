@@ -86,6 +86,21 @@ async def test_options_in_a_body_and_beside_it_are_refused_for_nobody_knows_whic
         )
 
 
+@pytest.mark.parametrize("options", [[], [APPEND]], ids=["without options", "with options"])
+async def test_a_batch_that_is_closed_gives_up_the_image_that_is_being_read(options):
+    batch = read_batch(
+        chunks(b'{"images": [{"base64": "', b"A" * 4000, b'"}]}'),
+        content_type="application/json",
+        options=options,
+        settings=IntakeSettings(),
+    )
+    image = await anext(batch)
+    assert isinstance(image, SentImage)
+    await batch.aclose()
+    with pytest.raises(RuntimeError, match="given up"):
+        await anext(image.body)
+
+
 @pytest.mark.parametrize(
     ("options", "code"), [("", "not_json"), ("{", "not_json"), ("\udcff", "not_json"), ("[]", "wrong_type")]
 )

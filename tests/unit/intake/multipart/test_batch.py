@@ -11,6 +11,7 @@ from gateway.errors import BadInput
 from gateway.intake.batch import BatchOutline, ImageOutline, SentImage
 from gateway.intake.multipart.batch import multipart_batch
 from gateway.metadata import FieldPolicy, MetadataPolicy
+from tests.cuts import arriving
 from tests.garbage import collector_at_rest
 
 BORDER = "XborderX"
@@ -189,6 +190,15 @@ async def test_names_past_the_most_that_there_can_be_are_refused_at_once():
 async def test_a_name_that_is_too_long_is_refused():
     with pytest.raises(BadInput, match=r"^The part name may have 4096 bytes\.$"):
         await read(named("x" * 4097) + ONE + END)
+
+
+@pytest.mark.parametrize("field", ["name", "options", "other"])
+async def test_no_more_of_a_text_is_read_than_it_may_have(field):
+    head = f'--{BORDER}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n'.encode()
+    body = arriving([head, *[b" " * 50_000] * 20])
+    with pytest.raises(BadInput):
+        await anext(multipart_batch(body, BORDER, MAX_IMAGES))
+    assert len([piece async for piece in body]) >= 18
 
 
 async def test_an_image_in_a_field_called_name_is_an_image():
