@@ -42,36 +42,37 @@ class LiftedText:
         Raises BadInput for what is no string of JSON.
         """
         end = min(len(chunk), at + (_AT_ONCE if self._text.has_begun else _AT_FIRST))
-        quote = self._read_plain(chunk, at, end, pieces)
-        self.was_plain = quote is not None
-        if quote is None:
-            quote = self._read_any(chunk, at, end, pieces)
-        if quote < 0:
+        # The decoder takes no quote: where it takes everything, nobody has to look for one.
+        if self._read_plain(chunk, at, end, pieces):
             return end
+        quote = closing_quote(chunk, at + self._begun.endswith(b"\\"), end)
+        if quote < 0:
+            self._read_any(chunk[at:end], pieces, is_last=False)
+            return end
+        if not self._read_plain(chunk, at, quote, pieces):
+            self._read_any(chunk[at:quote], pieces, is_last=True)
         self.has_ended = True
         _give(self._text.end(), pieces)
         return quote + 1
 
-    def _read_plain(self, chunk: bytes, at: int, end: int, pieces: list[bytes]) -> int | None:
-        """Where the last quote is, or -1; None if it is not plain base64 up to there, and nothing was read."""
+    def _read_plain(self, chunk: bytes, at: int, end: int, pieces: list[bytes]) -> bool:
+        """Whether this is base64 and nothing else; if not, nothing was read."""
+        self.was_plain = False
         if self._begun:
-            return None
-        quote = chunk.find(b'"', at, end)
+            return False
         try:
-            decoded = self._text.decode(memoryview(chunk)[at : end if quote < 0 else quote])
+            decoded = self._text.decode(memoryview(chunk)[at:end])
         except binascii.Error:
-            return None
+            return False
+        self.was_plain = True
         _give(decoded, pieces)
-        return quote
+        return True
 
-    def _read_any(self, chunk: bytes, at: int, end: int, pieces: list[bytes]) -> int:
-        """Where the last quote is, or -1."""
-        quote = closing_quote(chunk, at + self._begun.endswith(b"\\"), end)
-        content = self._begun + chunk[at : end if quote < 0 else quote]
-        whole = len(content) if quote >= 0 else finished(content)
+    def _read_any(self, piece: bytes, pieces: list[bytes], *, is_last: bool) -> None:
+        content = self._begun + piece
+        whole = len(content) if is_last else finished(content)
         self._begun = content[whole:]
         _give(self._text.read(unescaped(content[:whole])), pieces)
-        return quote
 
 
 def _give(decoded: bytes, pieces: list[bytes]) -> None:
