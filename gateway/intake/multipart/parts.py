@@ -9,7 +9,7 @@ from multipart import MultipartError, MultipartSegment, ParserError, ParserLimit
 from gateway.errors import BadInput
 from gateway.intake.multipart.names import HEADER_CHARSET, PartNames, names_of
 
-MAX_AROUND: Final = 64 * 1024
+_MAX_AROUND: Final = 64 * 1024
 """Bytes that may stand before the first part and behind the last, where nothing should."""
 
 _PLAIN: Final = frozenset(("7bit", "8bit", "binary"))
@@ -83,7 +83,7 @@ class Parts:
             if self._parser.closed:
                 return None
             # Heads have bounds of their own, so this is nothing but bytes behind the last boundary.
-            if passed > MAX_AROUND:
+            if passed > _MAX_AROUND:
                 raise BadInput("The multipart body goes on behind its last boundary.", code="bad_multipart")
             # An empty chunk tells the parser that the body ended; it raises when that is too early.
             chunk = await self._next_chunk()
@@ -117,7 +117,7 @@ class Parts:
             if (at := held.find(delimiter)) >= 0:
                 return held[at:]
             passed += len(chunk)
-            if passed > MAX_AROUND:
+            if passed > _MAX_AROUND:
                 raise BadInput("The multipart body does not begin with its boundary.", code="bad_multipart")
             held = held[1 - len(delimiter) :]
         return b""
