@@ -17,9 +17,9 @@ from gateway.images.jpeg.multi_picture import INDEX_BYTES, pictures_said
 from gateway.images.limits import ImageLimits
 from gateway.images.refusals import damaged, decompression_bomb, too_many_frames, too_much_metadata
 
-MAX_SEGMENTS: Final = 5000
-"""Before the scans, and between them; each costs a step in Python. Real files have some tens; large profiles and
-extended XMP make that hundreds.
+MAX_SEGMENTS: Final = 1000
+"""Before the scans, and between them; each costs a step in Python, of 1 or 2 microseconds. Real files have some tens;
+large profiles and extended XMP make that hundreds.
 """
 MAX_SCANS: Final = 100
 """Progressive files have some tens of scans at most; each makes a decoder go over the whole picture once more."""
