@@ -10,6 +10,12 @@ from gateway.errors import BadInput, Fault
 
 MAX_FAULTS: Final = 20
 _MAX_SHOWN: Final = 100
+_INSTEAD: Final = {
+    "Input is a zero-length, empty document": "it is empty",
+    "input data is empty": "it is empty",
+    "str is not valid UTF-8: surrogates not allowed": "it is not valid UTF-8",
+}
+"""Of words of the parser."""
 
 
 def read_json(document: bytes | bytearray | str, name: str) -> Any:
@@ -17,7 +23,15 @@ def read_json(document: bytes | bytearray | str, name: str) -> Any:
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as error:
-        raise not_json(name, str(error)) from None
+        raise not_json(name, parsers_words(error)) from None
+
+
+def parsers_words(error: orjson.JSONDecodeError, *, with_position: bool = True) -> str:
+    """What is wrong with a document, but for what its sender never gave: a str, the first character of nothing."""
+    ours = _INSTEAD.get(error.msg)
+    if ours:
+        return ours
+    return str(error) if with_position else error.msg
 
 
 def not_json(name: str, why: str) -> BadInput:

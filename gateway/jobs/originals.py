@@ -140,7 +140,7 @@ class _Passage:
 
     async def _look_at(self, chunk: bytes) -> bytes:
         if self._content.size > self._max_bytes:
-            raise ContentError(f"larger than {self._max_bytes} bytes", code="too_large")
+            raise ContentError(f"The image is larger than {self._max_bytes} bytes.", code="too_large")
         if self._inspector.is_costly(chunk):
             # Cancelled, the thread ends with this chunk: nobody asks the inspector again.
             await asyncio.get_running_loop().run_in_executor(self._threads, self._inspector.feed, chunk)

@@ -12,7 +12,7 @@ from attrs import define, field
 from gateway.errors import TooLarge
 from gateway.intake.json.string import closing_quote, ends_in_backslash
 from gateway.intake.json.structure import Path, Structure
-from gateway.intake.shape import not_json
+from gateway.intake.shape import not_json, parsers_words
 
 _AT_ONCE: Final = 64 * 1024
 """Bytes of one step."""
@@ -65,7 +65,7 @@ class Skeleton:
             return orjson.loads(self._kept)
         except orjson.JSONDecodeError as error:
             # What was left out is missing from the position, too.
-            raise not_json("body", error.msg if self._has_lifted else str(error)) from None
+            raise not_json("body", parsers_words(error, with_position=not self._has_lifted)) from None
 
     def _read_outside(self, chunk: bytes, at: int, end: int) -> int:
         quote = chunk.find(b'"', at, end)

@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from gateway.intake.shape import not_json
+from gateway.intake.shape import not_json, parsers_words
 
 _CONTENT: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _BEGUN_ESCAPE: Final = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?")
@@ -62,5 +62,5 @@ def unescaped(text: bytes) -> str:
     try:
         content: str = orjson.loads(b'"%b"' % text)
     except orjson.JSONDecodeError as error:
-        raise not_json("body", error.msg) from None
+        raise not_json("body", parsers_words(error, with_position=False)) from None
     return content

@@ -88,9 +88,13 @@ class _Form:
     def _miscounted(self) -> BadInput:
         return BadInput(
             "A multipart body has as many parts called name as images, or none; "
-            f"this one has {len(self._names)} and {len(self._files)}.",
+            f"this one has {len(self._names)} for {_images(len(self._files))}.",
             code="bad_multipart",
         )
+
+
+def _images(count: int) -> str:
+    return f"{count} image" if count == 1 else f"{count} images"
 
 
 def _refuse(names: PartNames, beginning: bytes) -> None:

@@ -68,6 +68,12 @@ async def test_bad_content_fails_that_image_and_the_others_go_on(parts: Parts, c
     assert parts.files() == [f"original/{good.original.key}"]
 
 
+async def test_an_image_that_is_too_large_is_told_the_bound(parts: Parts):
+    (bad,) = (await parts.submitted(sent(padded(a_jpeg(), 10 * 1024 * 1024 + 1)))).images
+    assert bad.failure is not None
+    assert bad.failure.error == "The image is larger than 10485760 bytes."
+
+
 async def test_an_image_of_exactly_the_bound_is_taken(parts: Parts):
     content = padded(a_jpeg(), 10 * 1024 * 1024)
     (image,) = (await parts.submitted(sent(content))).images

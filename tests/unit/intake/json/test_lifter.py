@@ -260,6 +260,10 @@ def test_a_text_that_is_not_utf_8_refuses_the_body(byte: bytes):
         (b'{"images": [{"base64": "AAAA"}],}', ""),
         (b'{"images": NaN}', ""),
         (b"\xef\xbb\xbf{}", "BOM"),
+        (b"", "is not JSON: it is empty."),
+        (b" \n", "is not JSON: it is empty."),
+        (b'{"images": [{"name": "\xff"}]}', "is not JSON: it is not valid UTF-8."),
+        (b'{"images": [{"base64": "\xff"}]}', "is not JSON: it is not valid UTF-8."),
         (b'{"images": [{"base64": "AAAA"}}', "ends nothing"),
     ],
 )
