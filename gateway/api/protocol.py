@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import aiohttp
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
 from gateway.api.connections import Crowd
@@ -102,7 +102,13 @@ class Protocol(web.RequestHandler):
             raise ConnectionError("an answer was begun already")
         if isinstance(exc, HttpProcessingError) and status < 500:
             log.debug("no HTTP", remote=request.remote, reason=type(exc).__name__)
-            answer = problem(status, "The request is no valid HTTP/1.1.", "bad_input")
+            is_long = isinstance(exc, LineTooLong)
+            text = (
+                "A line of the request's head is too long."
+                if is_long
+                else "The request is no valid HTTP/1.1."
+            )
+            answer = problem(status, text, "bad_input")
         else:
             bug = exc or RuntimeError(message or "no reason given")
             answer = of_crash(bug, method=request.method, path=request.path)

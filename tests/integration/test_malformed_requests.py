@@ -76,6 +76,14 @@ async def test_it_is_answered_by_a_problem_that_echoes_nothing(gateway: Gateway,
     assert gateway.complaints() == []
 
 
+@pytest.mark.parametrize(
+    "line", [b"GET /?options=%b HTTP/1.1", b"GET / HTTP/1.1\r\nX: %b"], ids=["address", "header"]
+)
+async def test_a_line_that_is_too_long_is_told_as_such(gateway: Gateway, line: bytes):
+    _, _, body = await answer_to(gateway, line % (b"a" * 9000) + b"\r\nHost: x\r\n\r\n")
+    assert json.loads(body)["detail"] == "A line of the request's head is too long."
+
+
 async def test_a_chunk_that_is_none_in_the_middle_of_a_body_ends_it_at_once(gateway: Gateway):
     """aiohttp tells a reader nothing of it; without us it would wait until the sender is too slow."""
     head = (
