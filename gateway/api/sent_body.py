@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from gateway.api.expectations import ask_for_body
+from gateway.api.patience import Patience
 from gateway.cancellation import times_cancelled
 from gateway.errors import BadInput, TooLarge, TooSlow, Unavailable
 from gateway.intake.settings import IntakeSettings
@@ -31,13 +32,15 @@ async def sent_body(
     """
     await ask_for_body(request)
     loop = asyncio.get_running_loop()
-    end = loop.time() + settings.total_s
+    patience, end = Patience(), loop.time() + settings.total_s
+    is_chunked = request.content_length is None
     received, waited = 0, 0.0
     while True:
         asked = loop.time()
         if asked > end:
             raise _out_of_time(waited, settings)
-        chunk = await _next_chunk(request.content, min(settings.silence_s, end - asked))
+        patience.until(min(asked + settings.silence_s, end))
+        chunk = await _next_chunk(request.content, is_chunked, patience)
         if not chunk:
             return
         received += len(chunk)
@@ -56,15 +59,17 @@ def _out_of_time(waited: float, settings: IntakeSettings) -> TooSlow | Unavailab
     return Unavailable(_STORED_SLOWLY)
 
 
-async def _next_chunk(content: aiohttp.StreamReader, patience_s: float) -> bytes:
-    """The bytes that are there, at the end of the body none."""
+async def _next_chunk(content: aiohttp.StreamReader, is_chunked: bool, patience: Patience) -> bytes:
+    """Bytes that are there, at the end of the body none."""
     cancelled_before = times_cancelled()
     try:
-        # What has come already needs no deadline, which would cost more than the rest of this.
-        if (chunk := content.read_nowait()) or content.at_eof():
+        with patience:
+            if is_chunked:
+                # A byte may have a chunk of its own: all that are there come as one.
+                return await content.readany()
+            # As they came: half a megabyte may lie there, and to join it takes longer than to decode it.
+            chunk, _ = await content.readchunk()
             return chunk
-        async with asyncio.timeout(patience_s):
-            return await content.readany()
     except TimeoutError:
         raise TooSlow("The body did not come in time.") from None
     except asyncio.CancelledError:
