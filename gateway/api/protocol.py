@@ -102,13 +102,7 @@ class Protocol(web.RequestHandler):
             raise ConnectionError("an answer was begun already")
         if isinstance(exc, HttpProcessingError) and status < 500:
             log.debug("no HTTP", remote=request.remote, reason=type(exc).__name__)
-            is_long = isinstance(exc, LineTooLong)
-            text = (
-                "A line of the request's head is too long."
-                if is_long
-                else "The request is no valid HTTP/1.1."
-            )
-            answer = problem(status, text, "bad_input")
+            answer = problem(status, _why_no_request(exc), "bad_input")
         else:
             bug = exc or RuntimeError(message or "no reason given")
             answer = of_crash(bug, method=request.method, path=request.path)
@@ -171,3 +165,9 @@ class Protocol(web.RequestHandler):
     def _end_lingering(self) -> None:
         if self._lingering is not None and not self._lingering.expired():
             self._lingering.reschedule(self._loop.time())
+
+
+def _why_no_request(error: HttpProcessingError) -> str:
+    if isinstance(error, LineTooLong):
+        return "A line of the request's head is too long."
+    return "The request is no valid HTTP/1.1."
