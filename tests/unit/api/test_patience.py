@@ -52,6 +52,14 @@ async def test_the_deadline_of_an_earlier_wait_ends_no_later_one() -> None:
     assert await wait(patience, LONG_S, late) == "late"
 
 
+async def test_the_one_timer_is_set_again_for_a_later_deadline() -> None:
+    patience, now = Patience(), a_future()
+    now.set_result("at once")
+    await wait(patience, SHORT_S, now)
+    with pytest.raises(TimeoutError):
+        await wait(patience, 3 * SHORT_S, a_future())
+
+
 async def test_a_later_wait_has_its_deadline_though_the_timer_went_off_before() -> None:
     patience = Patience()
     for future in (a_future(), a_future()):
@@ -60,12 +68,14 @@ async def test_a_later_wait_has_its_deadline_though_the_timer_went_off_before() 
 
 
 async def test_time_outside_of_it_is_nobodys() -> None:
-    patience, now = Patience(), a_future()
+    patience, now, timer_went_off = Patience(), a_future(), asyncio.Event()
+    loop, failures = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _loop, context: failures.append(context))
     now.set_result("at once")
     await wait(patience, SHORT_S, now)
-    timer_went_off = asyncio.Event()
-    asyncio.get_running_loop().call_later(2 * SHORT_S, timer_went_off.set)
+    loop.call_later(2 * SHORT_S, timer_went_off.set)
     await timer_went_off.wait()
+    assert not failures
 
 
 async def test_each_wait_may_be_of_another_task() -> None:
@@ -78,6 +88,17 @@ async def test_each_wait_may_be_of_another_task() -> None:
 
 async def test_a_cancellation_comes_through() -> None:
     task = asyncio.create_task(wait(Patience(), LONG_S, a_future()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_cancellation_comes_through_behind_a_timeout() -> None:
+    patience = Patience()
+    with pytest.raises(TimeoutError):
+        await wait(patience, SHORT_S, a_future())
+    task = asyncio.create_task(wait(patience, LONG_S, a_future()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
