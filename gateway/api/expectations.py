@@ -17,7 +17,9 @@ MakeRequest = Callable[..., web.BaseRequest]
 """Of a parsed head first, and what aiohttp has more for a request."""
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_EXPECTATION: Final = web.RequestKey("expectation", str)
+_MET: Final = "100-continue"
+_EXPECTED: Final = web.RequestKey[frozenset[str]]("expected", frozenset)
+"""There where something is."""
 
 
 def asking_late(make_request: MakeRequest) -> MakeRequest:
@@ -27,25 +29,26 @@ def asking_late(make_request: MakeRequest) -> MakeRequest:
         if "Expect" not in message.headers:
             return make_request(message, *more)
         headers = CIMultiDict(message.headers)
-        expectation = ", ".join(headers.popall("Expect"))
+        expected = (each.strip().lower() for each in ",".join(headers.popall("Expect")).split(","))
         request = make_request(message._replace(headers=CIMultiDictProxy(headers)), *more)
         # Of a client that speaks HTTP/1.0 it must not be heeded.
         if message.version >= HttpVersion11:
-            request[_EXPECTATION] = expectation.strip().lower()
+            request[_EXPECTED] = frozenset(expected) - {""}
         return request
 
     return make
 
 
-def can_be_met(request: web.BaseRequest) -> bool:
-    """Whether the client expects nothing, or to be asked for its body."""
-    return request.get(_EXPECTATION, "") in ("", "100-continue")
+def refuse_unmet(request: web.BaseRequest) -> None:
+    """Raises HTTPExpectationFailed where the client expects something else than to be asked for its body."""
+    if request.get(_EXPECTED, frozenset()) - {_MET}:
+        raise web.HTTPExpectationFailed
 
 
 async def ask_for_body(request: web.BaseRequest) -> None:
     """Tell the client to send its body, if it waits for that. Raises ConnectionResetError."""
     # Who has sent some of it already waits for nothing.
-    if not request.get(_EXPECTATION) or request.content.total_bytes or request.content.is_eof():
+    if not request.get(_EXPECTED) or request.content.total_bytes or request.content.is_eof():
         return
     await request.writer.write(_CONTINUE)
     # aiohttp takes bytes that were written for an answer that was begun.

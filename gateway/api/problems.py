@@ -19,6 +19,7 @@ from aiohttp.typedefs import Handler
 
 from gateway import errors
 from gateway.api.cors import is_preflight, preflight_answer
+from gateway.api.expectations import refuse_unmet
 from gateway.cancellation import is_being_cancelled
 from gateway.errors import Conflict, GatewayError, RangeRefused, Unavailable
 from gateway.intake.content_coding import ACCEPTED, UnsupportedCoding
@@ -116,6 +117,7 @@ def of_crash(error: BaseException, **where: str) -> web.Response:
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Around every handler: whatever it raises becomes an answer."""
     try:
+        refuse_unmet(request)
         return await handler(request)
     except web.HTTPException as refusal:
         # No route takes OPTIONS: preflights are among what the router refuses.

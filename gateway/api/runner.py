@@ -10,10 +10,9 @@ from aiohttp import web
 
 from gateway.api.connections import ConnectionBounds, Crowd
 from gateway.api.cors import CrossOrigin
-from gateway.api.expectations import asking_late, can_be_met
+from gateway.api.expectations import asking_late
 from gateway.api.health import ALIVE_PATH, READY_PATH
 from gateway.api.metrics import METRICS_PATH
-from gateway.api.problems import of_server
 from gateway.api.protocol import Protocol
 from gateway.telemetry.metrics import ConnectionMetrics
 
@@ -38,7 +37,6 @@ class Server(web.Server):
             **made._kwargs,  # noqa: SLF001 the reason stands above
         )
         self._application = made.request_handler
-        self._cross_origin = cross_origin
         self._metrics = metrics
         self._crowd = Crowd(bounds, cross_origin, metrics, self._connections)
 
@@ -56,9 +54,6 @@ class Server(web.Server):
         answer: web.StreamResponse
         if is_spare and request.path not in _ALWAYS_ANSWERED:
             answer = self._crowd.refusal(request)
-        elif not can_be_met(request):
-            answer = of_server(web.HTTPExpectationFailed())
-            answer.headers.update(self._cross_origin.headers_for(request.headers.get("Origin")))
         else:
             answer = await self._application(request)
         if is_spare:

@@ -278,6 +278,7 @@ REFUSED_BY_ITS_HEAD = {
     "job": (f"{BATCH}/nobody/retry", [AS_JSON, of_length(2)], 404, "job_not_found"),
     "address": ("/no/such/address", [AS_JSON, of_length(2)], 404, "not_found"),
     "method": ("/healthz", [AS_JSON, of_length(2)], 405, "method_not_allowed"),
+    "expectation": (BATCH, [AS_JSON, of_length(2), ("Expect", "a-miracle")], 417, "expectation_failed"),
 }
 
 
@@ -290,7 +291,11 @@ class TestRefusedByTheHead:
         self, narrow: QuietGateway, why: str, expectation: list[tuple[str, object]]
     ) -> None:
         path, headers, status, code = REFUSED_BY_ITS_HEAD[why]
-        assert await code_of(narrow, head("POST", path, *headers, *expectation)) == (status, code)
+        async with connection(narrow.port) as line:
+            await line.send(head("POST", path, *headers, *expectation))
+            answer = await line.answer()
+        assert (answer.status, answer.json["code"]) == (status, code)
+        assert answer.headers["connection"] == "close"
 
     @pytest.mark.parametrize("expectation", [[], [ASKED_FIRST]], ids=["unasked", "asked"])
     async def test_more_requests_than_places_are_503_and_told_when_to_come_again(
@@ -335,9 +340,33 @@ class TestRefusedByTheHead:
         request = head("POST", BATCH, AS_JSON, of_length(len(URLS)), ASKED_FIRST)
         assert await code_of(quiet, request) == (503, "stopping")
 
-    async def test_another_expectation_is_417(self, narrow: QuietGateway) -> None:
-        request = head("POST", BATCH, AS_JPEG, of_length(1), ("Expect", "a-miracle"))
-        assert await code_of(narrow, request) == (417, "expectation_failed")
+    async def test_a_request_that_expects_what_is_not_met_is_counted_as_others(
+        self, quiet: QuietGateway
+    ) -> None:
+        assert await code_of(quiet, head("GET", BATCH, ("Expect", "a-miracle"))) == (
+            417,
+            "expectation_failed",
+        )
+        labels = {"method": "GET", "route": BATCH, "status": "4xx"}
+        registry = quiet.context.metrics.instruments.registry
+        assert registry.get_sample_value("gateway_http_requests_total", labels) == 1
+
+    @pytest.mark.parametrize("expected", [("100-Continue",), ("100-continue", "100-continue, ")])
+    async def test_the_one_expectation_that_is_met_may_be_said_twice_and_in_any_case(
+        self, quiet: QuietGateway, expected: tuple[str, ...]
+    ) -> None:
+        async with connection(quiet.port) as line:
+            await line.send(
+                head("POST", BATCH, AS_JSON, of_length(2), *(("Expect", each) for each in expected))
+            )
+            assert (await line.answer()).status == 100
+
+    async def test_each_body_of_a_connection_is_asked_for(self, quiet: QuietGateway) -> None:
+        async with connection(quiet.port) as line:
+            for _ in range(2):
+                await is_let_in(line, AS_JSON, of_length(len(URLS)))
+                await line.send(URLS)
+                assert (await line.answer()).status == 201
 
     async def test_an_expectation_of_http_1_0_is_not_heeded(self, quiet: QuietGateway) -> None:
         """RFC 9110, section 10.1.1: its client would take an interim answer for the final one."""
