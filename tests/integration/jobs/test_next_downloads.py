@@ -62,3 +62,15 @@ async def test_no_more_jobs_are_read_than_places_are_left(downloads: NextDownloa
         await jobs.store.add(an_accepted_job(images), reserved=[])
     assert await hosts_found(downloads, running=["busy.test"] * 2) == ["host0.test", "host1.test"]
     assert jobs.reads == 2
+
+
+@pytest.mark.parametrize(("waiting", "is_cut"), [(20, False), (16 * 8 + 1, True)])
+async def test_a_look_is_cut_only_where_it_has_not_gone_over_all_jobs(
+    downloads: NextDownloads, jobs: CountedReads, waiting: int, is_cut: bool
+):
+    """Else the looks at a few jobs that wait for a busy host would follow one another without end."""
+    for _ in range(waiting):
+        images = [a_url_image(0, source_url="http://busy.test/a")]
+        await jobs.store.add(an_accepted_job(images), reserved=[])
+    assert await hosts_found(downloads, running=["busy.test"] * 2) == []
+    assert downloads.is_cut is is_cut
