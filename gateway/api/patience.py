@@ -17,22 +17,20 @@ class Patience:
     A cancellation that is meant for the task comes through, as with `asyncio.timeout`.
     """
 
+    deadline: float = field(init=False, default=0.0)
+    """The end of the next wait, by the clock of the loop; never before that of an earlier one."""
+    cancelled_before: int = field(init=False, default=0)
+    """How often the task was asked to end before it began its last wait."""
     _loop: asyncio.AbstractEventLoop = field(init=False, factory=asyncio.get_running_loop)
-    _deadline: float = field(init=False, default=0.0)
     _task: "asyncio.Task[object] | None" = field(init=False, default=None)
     """That waits."""
-    _cancelled_before: int = field(init=False, default=0)
     _is_over: bool = field(init=False, default=False)
     _has_timer: bool = field(init=False, default=False)
-
-    def until(self, deadline: float) -> None:
-        """The end of the next wait, by the clock of the loop; never before that of an earlier one."""
-        self._deadline = deadline
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - who waits is a task
-        self._task, self._cancelled_before, self._is_over = task, task.cancelling(), False
+        self._task, self.cancelled_before, self._is_over = task, task.cancelling(), False
         if not self._has_timer:
             self._set_timer()
 
@@ -42,18 +40,18 @@ class Patience:
         task, self._task = self._task, None
         if task is None or not self._is_over:
             return
-        if task.uncancel() <= self._cancelled_before and kind is asyncio.CancelledError:
+        if task.uncancel() <= self.cancelled_before and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     def _set_timer(self) -> None:
         self._has_timer = True
-        self._loop.call_at(self._deadline, self._look)
+        self._loop.call_at(self.deadline, self._look)
 
     def _look(self) -> None:
         self._has_timer = False
         if self._task is None:
             return
-        if self._loop.time() < self._deadline:
+        if self._loop.time() < self.deadline:
             self._set_timer()
         else:
             self._is_over = True

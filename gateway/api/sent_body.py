@@ -39,7 +39,7 @@ async def sent_body(
         asked = loop.time()
         if asked > end:
             raise _out_of_time(waited, settings)
-        patience.until(min(asked + settings.silence_s, end))
+        patience.deadline = min(asked + settings.silence_s, end)
         chunk = await _next_chunk(request.content, is_chunked, patience)
         if not chunk:
             return
@@ -61,7 +61,6 @@ def _out_of_time(waited: float, settings: IntakeSettings) -> TooSlow | Unavailab
 
 async def _next_chunk(content: aiohttp.StreamReader, is_chunked: bool, patience: Patience) -> bytes:
     """Bytes that are there, at the end of the body none."""
-    cancelled_before = times_cancelled()
     try:
         with patience:
             if is_chunked:
@@ -73,7 +72,7 @@ async def _next_chunk(content: aiohttp.StreamReader, is_chunked: bool, patience:
     except TimeoutError:
         raise TooSlow("The body did not come in time.") from None
     except asyncio.CancelledError:
-        if times_cancelled() > cancelled_before:
+        if times_cancelled() > patience.cancelled_before:
             raise
         # A stop that has waited long enough makes aiohttp end the stream so, and the task is not cancelled.
         raise Unavailable("The gateway is stopping.", code="stopping") from None

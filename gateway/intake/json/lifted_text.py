@@ -5,12 +5,15 @@ for it. What it refuses may be an escape, a data URI, a line break, or broken: i
 """
 
 import binascii
+from collections.abc import Callable
 from typing import Final
 
 from attrs import define, field
 
 from gateway.intake.json.base64_text import Base64Text
 from gateway.intake.json.string import closing_quote, finished, unescaped
+
+Give = Callable[[bytes], None]
 
 _AT_ONCE: Final = 256 * 1024
 """Bytes of one step, the longest of which takes about a millisecond."""
@@ -36,26 +39,27 @@ class LiftedText:
         """What is wrong with its base64: then not all of the bytes could be had."""
         return self._text.wrong
 
-    def read(self, chunk: bytes, at: int, pieces: list[bytes]) -> int:
-        """Read one step from `at` on, and add its bytes to `pieces`; returns where the next step begins.
+    def read(self, chunk: bytes, at: int, give: Give) -> int:
+        """Read one step from `at` on, and `give` its bytes away; returns where the next step begins.
 
         Raises BadInput for what is no string of JSON.
         """
         end = min(len(chunk), at + (_AT_ONCE if self._text.has_begun else _AT_FIRST))
         # The decoder takes no quote: where it takes everything, nobody has to look for one.
-        if self._read_plain(chunk, at, end, pieces):
+        if self._read_plain(chunk, at, end, give):
             return end
         quote = closing_quote(chunk, at + self._begun.endswith(b"\\"), end)
         if quote < 0:
-            self._read_any(chunk[at:end], pieces, is_last=False)
+            self._read_any(chunk[at:end], give, is_last=False)
             return end
-        if not self._read_plain(chunk, at, quote, pieces):
-            self._read_any(chunk[at:quote], pieces, is_last=True)
+        if not self._read_plain(chunk, at, quote, give):
+            self._read_any(chunk[at:quote], give, is_last=True)
         self.has_ended = True
-        _give(self._text.end(), pieces)
+        if decoded := self._text.end():
+            give(decoded)
         return quote + 1
 
-    def _read_plain(self, chunk: bytes, at: int, end: int, pieces: list[bytes]) -> bool:
+    def _read_plain(self, chunk: bytes, at: int, end: int, give: Give) -> bool:
         """Whether this is base64 and nothing else; if not, nothing was read."""
         self.was_plain = False
         if self._begun:
@@ -65,16 +69,13 @@ class LiftedText:
         except binascii.Error:
             return False
         self.was_plain = True
-        _give(decoded, pieces)
+        if decoded:
+            give(decoded)
         return True
 
-    def _read_any(self, piece: bytes, pieces: list[bytes], *, is_last: bool) -> None:
+    def _read_any(self, piece: bytes, give: Give, *, is_last: bool) -> None:
         content = self._begun + piece
         whole = len(content) if is_last else finished(content)
         self._begun = content[whole:]
-        _give(self._text.read(unescaped(content[:whole])), pieces)
-
-
-def _give(decoded: bytes, pieces: list[bytes]) -> None:
-    if decoded:
-        pieces.append(decoded)
+        if decoded := self._text.read(unescaped(content[:whole])):
+            give(decoded)

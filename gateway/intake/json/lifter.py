@@ -5,7 +5,7 @@ skeleton, the small rest, is the lifter's alone. The skeleton is bounded, kept a
 body is ever held than that, and the chunk that came last. Nothing here waits: who feeds it gives others a turn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from attrs import define, field, frozen
@@ -66,7 +66,6 @@ class Lifter:
     _skeleton: Skeleton = field(init=False)
     _text: LiftedText | None = None
     _next: int = 0
-    _events: list[Event] = field(factory=list)
     _steps: int = 0
 
     @_skeleton.default
@@ -83,8 +82,9 @@ class Lifter:
         """
         at = 0
         while at < len(chunk):
-            at = self._read_step(chunk, at)
-            yield from self._take_events()
+            events: list[Event] = []
+            at = self._read_step(chunk, at, events)
+            yield from events
             if self._steps >= _TURN:
                 self._steps = 0
                 yield _PAUSE
@@ -93,40 +93,34 @@ class Lifter:
         """What is left when the body has ended. Raises BadInput if that isn't all of a document."""
         return Document(self._skeleton.document())
 
-    def _read_step(self, chunk: bytes, at: int) -> int:
+    def _read_step(self, chunk: bytes, at: int, events: list[Event]) -> int:
         if self._text is not None:
-            return self._read_text(self._text, chunk, at)
+            return self._read_text(self._text, chunk, at, events)
         at = self._skeleton.read(chunk, at)
         self._steps += 1
         if self._skeleton.is_in_string and self._skeleton.depth == _DEPTH_OF_TEXTS:
-            self._lift_if_base64(self._skeleton.path)
+            self._lift_if_base64(self._skeleton.path, events)
         return at
 
-    def _lift_if_base64(self, path: Path) -> None:
+    def _lift_if_base64(self, path: Path, events: list[Event]) -> None:
         match path:
             case ("images", int(index), "base64"):
-                self._begin(index)
+                events.append(self._begin(index))
 
-    def _begin(self, index: int) -> None:
+    def _begin(self, index: int) -> TextBegins:
         if index >= self._max_images:
             refuse_any([too_many_images(self._max_images)])
         if index < self._next:
             raise not_json("body", "a comma is missing between two images, or two strings")
         self._next = index + 1
         self._text = LiftedText()
-        self._events.append(TextBegins(index))
+        return TextBegins(index)
 
-    def _read_text(self, text: LiftedText, chunk: bytes, at: int) -> int:
-        pieces: list[bytes] = []
-        begin, at = at, text.read(chunk, at, pieces)
+    def _read_text(self, text: LiftedText, chunk: bytes, at: int, events: list[Event]) -> int:
+        begin, at = at, text.read(chunk, at, events.append)
         self._steps += 1 if text.was_plain else 1 + (at - begin) // _BYTES_OF_A_STEP
-        self._events += pieces
         if text.has_ended:
-            self._events.append(TextEnds(text.wrong))
+            events.append(TextEnds(text.wrong))
             self._text = None
             self._skeleton.leave_out()
         return at
-
-    def _take_events(self) -> Sequence[Event]:
-        events, self._events = self._events, []
-        return events

@@ -15,7 +15,7 @@ def in_(seconds: float) -> float:
 
 
 async def wait(patience: Patience, seconds: float, what: "asyncio.Future[str]") -> str:
-    patience.until(in_(seconds))
+    patience.deadline = in_(seconds)
     with patience:
         return await what
 
