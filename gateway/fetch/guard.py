@@ -12,8 +12,8 @@ from aiohttp import AddrInfoType, SocketFactoryType
 
 from gateway.fetch.addresses import AddressPolicy
 
-RECEIVE_BUFFER: Final = 128 * 1024
-"""Bytes, of which Linux makes twice as many, no more than uvloop reads at a time (256 kB).
+RECEIVE_BUFFER: Final = 120 * 1024
+"""Bytes, of which Linux makes twice as many: just less than uvloop reads at a time (256 kB).
 
 What has come is parsed in one go: as bodies in chunks of one byte, or as interim answers, a megabyte a second. And
 uvloop reads up to 32 times in a row from a socket that fills its buffer, so that one site held the event loop for
