@@ -23,7 +23,7 @@ from gateway.jobs.accepting.undo import Undo
 from gateway.jobs.cleaner import Cleaner
 from gateway.jobs.dead_letters.requeue import Requeue
 from gateway.jobs.dead_letters.sweeper import DeadLetters
-from gateway.jobs.fetcher import Fetcher
+from gateway.jobs.fetching.fetcher import Fetcher
 from gateway.jobs.measures import Census
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.results.collector import Collector

@@ -17,11 +17,11 @@ from attrs import frozen
 from yarl import URL
 
 from gateway.fetch.answers import demand_an_image, redirect_target, sent_too_much
+from gateway.fetch.connecting.routes import Routes
 from gateway.fetch.failures import DownloadFailed, DownloadRefused
 from gateway.fetch.hosts import host_of
 from gateway.fetch.patience import Patience
 from gateway.fetch.policy import FetchPolicy
-from gateway.fetch.routes import Routes
 from gateway.fetch.settings import FetchSettings
 from gateway.fetch.urls import UrlRefused, UrlUnreadable, next_hop, readable
 

@@ -9,8 +9,8 @@ import aiohttp
 from attrs import asdict, frozen
 
 from gateway.cancellation import times_cancelled
+from gateway.fetch.connecting.guard import ForbiddenAddress
 from gateway.fetch.failures import DownloadError, DownloadFailed, DownloadRefused
-from gateway.fetch.guard import ForbiddenAddress
 from gateway.fetch.policy import FORBIDDEN_ADDRESS
 from gateway.fetch.settings import FetchSettings
 from gateway.fetch.urls import INVALID

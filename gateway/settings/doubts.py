@@ -10,7 +10,7 @@ from attrs import fields
 
 from gateway.analyzer.chosen import chosen_providers
 from gateway.analyzer.vision.settings import VisionSettings
-from gateway.fetch.proxies import Proxies
+from gateway.fetch.connecting.proxies import Proxies
 from gateway.settings.composed import Role, Settings
 
 log = structlog.get_logger(__name__)

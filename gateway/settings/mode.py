@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.analyzer.chosen import lacks_a_key
-from gateway.fetch.proxies import Proxies, ProxyUnusable
+from gateway.fetch.connecting.proxies import Proxies, ProxyUnusable
 from gateway.settings.composed import Role, Settings
 from gateway.settings.existing_names import MINIO_ENDPOINT, RABBITMQ_URL
 from gateway.settings.sources import Given, SettingsError, variable_name

@@ -9,7 +9,7 @@ from attrs import evolve
 from gateway.domain.job import Image, Job
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.settings import FetchSettings
-from gateway.jobs.fetcher import Fetcher
+from gateway.jobs.fetching.fetcher import Fetcher
 from tests.integration.jobs.parts import Parts
 from tests.servers.web import Site
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.background import Background
 from gateway.domain.job import Stage, Status
 from gateway.domain.transitions import cancel
-from gateway.jobs.fetcher import Fetcher
+from gateway.jobs.fetching.fetcher import Fetcher
 from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.downloads import fetched_once, fetching
 from tests.integration.jobs.parts import Parts, parts_in

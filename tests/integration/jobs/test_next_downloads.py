@@ -10,7 +10,7 @@ from attrs import define
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.domain.job import Job
 from gateway.fetch.hosts import Places
-from gateway.jobs.next_downloads import NextDownloads
+from gateway.jobs.fetching.next_downloads import NextDownloads
 from gateway.ports.job_store import JobStore
 from tests.builders import a_url_image, an_accepted_job, an_image
 from tests.clocks import HandClock

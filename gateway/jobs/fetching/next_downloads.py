@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 from gateway.domain.job import Job, Stage
 from gateway.domain.schedule import Waiting
 from gateway.fetch.hosts import Places, Rests, host_of
-from gateway.jobs.hosts_of_jobs import HostsOfJobs
+from gateway.jobs.fetching.hosts_of_jobs import HostsOfJobs
 from gateway.ports.backlog import Backlog
 from gateway.ports.clock import Clock
 from gateway.ports.job_store import JobNotFound, JobStore

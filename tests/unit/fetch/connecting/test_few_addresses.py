@@ -4,7 +4,7 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from gateway.fetch.few_addresses import MOST, FewAddresses
+from gateway.fetch.connecting.few_addresses import MOST, FewAddresses
 
 V4 = [f"192.0.2.{number}" for number in range(20)]
 V6 = [f"2001:db8::{number}" for number in range(20)]

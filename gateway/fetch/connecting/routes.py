@@ -21,9 +21,9 @@ from attrs import frozen
 from yarl import URL
 
 from gateway.fetch.addresses import AddressPolicy
-from gateway.fetch.few_addresses import FewAddresses
-from gateway.fetch.guard import socket_factory
-from gateway.fetch.proxies import Proxies
+from gateway.fetch.connecting.few_addresses import FewAddresses
+from gateway.fetch.connecting.guard import socket_factory
+from gateway.fetch.connecting.proxies import Proxies
 from gateway.fetch.settings import FetchSettings
 
 log = structlog.get_logger(__name__)

@@ -1,6 +1,6 @@
 """What is remembered of jobs' hosts, and how much."""
 
-from gateway.jobs.hosts_of_jobs import HostsOfJobs
+from gateway.jobs.fetching.hosts_of_jobs import HostsOfJobs
 
 
 def test_of_a_job_that_nothing_was_learned_of_no_hosts_are_known():

@@ -3,7 +3,7 @@
 import pytest
 from yarl import URL
 
-from gateway.fetch.proxies import Proxies, ProxyUnusable
+from gateway.fetch.connecting.proxies import Proxies, ProxyUnusable
 from tests.environment import without_proxies
 
 PROXY = "http://proxy.test:3128"

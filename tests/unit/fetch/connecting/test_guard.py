@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from gateway.fetch.addresses import AddressPolicy
-from gateway.fetch.guard import ForbiddenAddress, socket_factory
+from gateway.fetch.connecting.guard import ForbiddenAddress, socket_factory
 
 READ_BY_UVLOOP = 256_000
 """At a time, and again at once if so much was there."""

@@ -31,8 +31,8 @@ from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadError
 from gateway.fetch.hosts import Places
 from gateway.fetch.settings import FetchSettings
+from gateway.jobs.fetching.next_downloads import Next, NextDownloads
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.next_downloads import Next, NextDownloads
 from gateway.jobs.originals import Content, Originals
 from gateway.jobs.reuse import Reuse
 from gateway.pacing import keep_doing, pause_after

@@ -1,0 +1,1 @@
+"""Images that were accepted as a URL get their originals."""
