@@ -19,9 +19,9 @@ import structlog
 from aiohttp import web
 
 from gateway import open_files
-from gateway.api.connections import ConnectionBounds
+from gateway.api.connections.crowd import ConnectionBounds
+from gateway.api.connections.runner import Runner
 from gateway.api.cors import CrossOrigin
-from gateway.api.runner import Runner
 from gateway.background import Background, CanNotStart
 from gateway.settings import HttpSettings
 from gateway.telemetry.metrics import ConnectionMetrics

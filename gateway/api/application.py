@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from gateway.api.batches import Batches
+from gateway.api.bodies.admission import Admission
 from gateway.api.cors import CrossOrigin
 from gateway.api.dead_letters import DeadLetters
 from gateway.api.health import Health
@@ -10,7 +11,6 @@ from gateway.api.images import Images
 from gateway.api.metrics import RequestMeter, metrics_routes
 from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
-from gateway.api.requests import Admission
 from gateway.api.retries import Retries
 from gateway.api.search import Search
 from gateway.api.views import Frames, StatusViews

@@ -7,12 +7,12 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
+from gateway.api.bodies.admission import Admission
 from gateway.api.created import created_answer
 from gateway.api.idempotency import idempotency_key_of
 from gateway.api.paging import cursor_of, limit_of
 from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, refuse_slips
 from gateway.api.paths import BATCH, BATCHES
-from gateway.api.requests import Admission
 from gateway.api.stored_answer import can_be_stored, stored_answer
 from gateway.api.views import (
     Fields,

@@ -18,8 +18,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway import errors
+from gateway.api.bodies.expectations import refuse_unmet
 from gateway.api.cors import is_preflight, preflight_answer
-from gateway.api.expectations import refuse_unmet
 from gateway.cancellation import is_being_cancelled
 from gateway.errors import Conflict, GatewayError, RangeRefused, Unavailable
 from gateway.intake.content_coding import ACCEPTED, UnsupportedCoding

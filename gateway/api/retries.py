@@ -3,11 +3,11 @@
 from aiohttp import web
 from attrs import define
 
+from gateway.api.bodies.admission import Admission
 from gateway.api.created import created_answer
 from gateway.api.idempotency import idempotency_key_of
 from gateway.api.parameters import UnknownParameter, job_id_of
 from gateway.api.paths import BATCH
-from gateway.api.requests import Admission
 from gateway.context import AppContext
 from gateway.intake.indices import MAX_BYTES, read_indices
 

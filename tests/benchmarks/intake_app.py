@@ -15,7 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.api.requests import Admission
+from gateway.api.bodies.admission import Admission
 from gateway.background import Background
 from gateway.intake.batch import SentImage
 from gateway.intake.bytes_in_flight import BytesInFlight

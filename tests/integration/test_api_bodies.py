@@ -12,11 +12,11 @@ import orjson
 import pytest
 from aiohttp import web
 
-from gateway.api.connections import ConnectionBounds
+from gateway.api.bodies.sent_body import sent_body
+from gateway.api.connections.crowd import ConnectionBounds
+from gateway.api.connections.runner import Runner
 from gateway.api.cors import CrossOrigin
 from gateway.api.problems import answer_errors
-from gateway.api.runner import Runner
-from gateway.api.sent_body import sent_body
 from gateway.intake.settings import IntakeSettings
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import ConnectionMetrics

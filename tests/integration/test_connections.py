@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.api.connections import ConnectionBounds
+from gateway.api.connections.crowd import ConnectionBounds
+from gateway.api.connections.runner import Runner
 from gateway.api.cors import CrossOrigin
-from gateway.api.runner import Runner
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import HttpSettings
 from gateway.telemetry.instruments import Instruments

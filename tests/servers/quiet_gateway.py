@@ -20,9 +20,9 @@ from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.job_store.sqlite import SqliteJobStore
 from gateway.adapters.object_store.folder import open_folder_store
 from gateway.api.application import build_application
-from gateway.api.connections import ConnectionBounds
+from gateway.api.connections.crowd import ConnectionBounds
+from gateway.api.connections.runner import Runner
 from gateway.api.cors import CrossOrigin
-from gateway.api.runner import Runner
 from gateway.background import Background
 from gateway.context import AppContext
 from gateway.domain import transitions

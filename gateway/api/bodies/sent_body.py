@@ -13,8 +13,8 @@ import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import PayloadEncodingError
 
-from gateway.api.expectations import ask_for_body
-from gateway.api.patience import Patience
+from gateway.api.bodies.expectations import ask_for_body
+from gateway.api.bodies.patience import Patience
 from gateway.cancellation import times_cancelled
 from gateway.errors import BadInput, TooLarge, TooSlow, Unavailable
 from gateway.intake.settings import IntakeSettings

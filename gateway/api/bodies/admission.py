@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 from attrs import define
 
-from gateway.api.sent_body import sent_body
+from gateway.api.bodies.sent_body import sent_body
 from gateway.background import Background
 from gateway.errors import TooLarge, Unavailable
 from gateway.intake.bytes_in_flight import BytesInFlight

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
-from gateway.api.connections import Crowd
+from gateway.api.connections.crowd import Crowd
 from gateway.api.problems import of_crash, problem
 
 log = structlog.get_logger(__name__)

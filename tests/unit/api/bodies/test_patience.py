@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.api.patience import Patience
+from gateway.api.bodies.patience import Patience
 
 LONG_S = 60.0
 SHORT_S = 0.02

@@ -8,12 +8,12 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from gateway.api.connections import ConnectionBounds, Crowd
+from gateway.api.bodies.expectations import asking_late
+from gateway.api.connections.crowd import ConnectionBounds, Crowd
+from gateway.api.connections.protocol import Protocol
 from gateway.api.cors import CrossOrigin
-from gateway.api.expectations import asking_late
 from gateway.api.health import ALIVE_PATH, READY_PATH
 from gateway.api.metrics import METRICS_PATH
-from gateway.api.protocol import Protocol
 from gateway.telemetry.metrics import ConnectionMetrics
 
 _ALWAYS_ANSWERED: Final = frozenset((ALIVE_PATH, READY_PATH, METRICS_PATH))
