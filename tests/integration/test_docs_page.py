@@ -156,7 +156,7 @@ async def test_a_form_is_shown_with_its_parts(quiet: QuietGateway, tmp_path: Pat
             "[...document.querySelectorAll('#schema-BatchForm tr td:first-child')].map(one => one.innerText)"
         )
     assert "multipart/form-data BatchForm" in body
-    assert parts == ["images", "options"]
+    assert parts == ["images", "name", "options"]
 
 
 @pytest.mark.parametrize(("width", "contents_are_open"), [(1280, True), (400, False)])
