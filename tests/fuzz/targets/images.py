@@ -1,5 +1,6 @@
 """An image's structure and size, cut anywhere: nothing but ContentError is raised, the verdict does not depend on the
-cuts, size and frames are those that Pillow reads, and what is taken within narrow bounds is taken within wide ones."""
+cuts, size and frames are those that Pillow reads, and what is taken within narrow bounds is taken within wide ones. A
+right image is taken whatever its comment is."""
 
 import io
 import struct
@@ -15,6 +16,8 @@ from PIL.PngImagePlugin import PngImageFile
 from gateway.errors import ContentError
 from gateway.images.inspect import STRUCTURE_ALONE, ImageFacts, ImageLimits, ImageType, Inspector
 from tests.cuts import cut_the_same
+from tests.photos import a_jpeg
+from tests.png_parts import chunk, png
 
 WORDS: Final = (
     *(
@@ -49,6 +52,7 @@ FROM_NARROW_TO_WIDE: Final = (
     ImageLimits(),
     STRUCTURE_ALONE,
 )
+A_JPEG: Final = a_jpeg(64, 48)
 
 
 @frozen
@@ -58,13 +62,15 @@ class Refused:
 
 
 def check(data: bytes) -> None:
-    """As it is, and as it were if whoever broke it had known the checksums of PNG."""
+    """As it is, as it were if whoever broke it had known the checksums of PNG, and as a comment."""
     for image in {data, with_right_checksums(data)}:
         verdicts = [verdict_on(image, limits) for limits in FROM_NARROW_TO_WIDE]
         facts = [verdict for verdict in verdicts if isinstance(verdict, ImageFacts)]
         assert facts == verdicts[len(verdicts) - len(facts) :]
         if facts and (extent := extent_by_pillow(image)) is not None:
             assert all(extent_of(each) == extent for each in facts)
+    assert verdict_on(jpeg_with(data), ImageLimits()) == ImageFacts(ImageType.JPEG, 64, 48)
+    assert verdict_on(png(chunk(b"coMm", data)), ImageLimits()) == ImageFacts(ImageType.PNG, 48, 32)
 
 
 def verdict_on(image: bytes, limits: ImageLimits) -> ImageFacts | Refused:
@@ -99,6 +105,11 @@ def extent_by_pillow(image: bytes) -> tuple[int, int, int] | None:
             return *opened.size, opened.n_frames if isinstance(opened, PngImageFile) else 1
     except Exception:  # noqa: BLE001  whatever its decoders raise
         return None
+
+
+def jpeg_with(comment: bytes) -> bytes:
+    segment = b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment
+    return A_JPEG[:2] + segment + A_JPEG[2:]
 
 
 def with_right_checksums(data: bytes) -> bytes:
