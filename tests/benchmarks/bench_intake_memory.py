@@ -37,7 +37,6 @@ MB = 1024**2
 BODY = LargeBody("json", 100)
 SETTLING = LargeBody("json", 10)
 AT_ONCE = 4
-ROUNDS = 3
 DISCARDED_S = 8.0
 """Some hundreds of questions are asked meanwhile."""
 MOST_MB = 16
@@ -101,7 +100,7 @@ async def status_row(place: Place, discarder: int) -> Row:
             await stream(discarder, PATH, BODY, connections=AT_ONCE, seconds=DISCARDED_S)
         return 1000 * answers.p99_s
 
-    ours, reference = await interleaved(beside_gateway, beside_discarder, rounds=ROUNDS)
+    ours, reference = await interleaved(beside_gateway, beside_discarder)
     return Row(
         name=f"status beside {AT_ONCE} x 1.4 GB of JSON, p99",
         value=ours,
