@@ -29,7 +29,7 @@ async def at_work(module: str, *arguments: object) -> AsyncIterator[list[Any]]:
         async with asyncio.timeout(_PATIENCE_S):
             await process.stdout.readline()
         yield told
-        last, _ = await process.communicate()
+        last, _ = await process.communicate(b"")  # without any bytes its input would stay open
     if process.returncode:
         raise RuntimeError(f"tests.benchmarks.{module} failed")
     told.append(json.loads(last))

@@ -20,7 +20,7 @@ from tests.servers.rabbitmq import running_rabbitmq
 
 ROUNDS = 5
 TURN_S = 12
-"""Longer than a sender may be silent: stalled bodies are cut off in it, and come again."""
+"""Longer than a sender may be silent: stalled bodies are refused in it, and come again."""
 MOST_DELAY = 2
 MOST_MB_EACH = 0.8
 """For a body that is being received, as docs/TROUBLESHOOTING.md has it ("Out of memory")."""
