@@ -15,87 +15,30 @@ from attrs import define, field
 from hypothesis import strategies as st
 
 PIECES_OF_TEXT: Final = (
-    *(
-        "photo1.jpg",
-        "Über",
-        "夜景",
-        "😀",
-        "a b",
-        "/",
-        "\\",
-        '"',
-        "\b\f\n\r\t",
-        "\x00",
-        "\x1f",
-        "\x7f",
-        "\u2028",
-    ),
-    *(
-        "base64",
-        "images",
-        '"base64": "AAAA"',
-        '{"images": [',
-        "}",
-        "]",
-        ",",
-        ":",
-        "\\u0041",
-        "\\",
-        "\ufeff",
-        "",
-    ),
-)
+    "photo1.jpg", "Über", "夜景", "😀", "a b", "/", "\\", '"', "\b\f\n\r\t", "\x00", "\x1f", "\x7f", "\u2028",
+    "base64", "images", '"base64": "AAAA"', '{"images": [', "}", "]", ",", ":", "\\u0041", "\\", "\ufeff", "",
+)  # fmt: skip
 GOOD_URLS: Final = (
-    "http://example.com/",
-    "https://example.com/photo1.jpg?a=1&b=%20#c",
-    "HTTPS://bücher.example/夜景.png",
-    "http://[2001:db8::1]:8080/",
-    "http://user:word@example.com/a/../b",
-)
+    "http://example.com/", "https://example.com/photo1.jpg?a=1&b=%20#c", "HTTPS://bücher.example/夜景.png",
+    "http://[2001:db8::1]:8080/", "http://user:word@example.com/a/../b",
+)  # fmt: skip
 BAD_URLS: Final = (
-    "",
-    "photo.jpg",
-    "ftp://example.com/a",
-    "http://",
-    "http://[::1",
-    "http://a:99999/",
-    "http://\x00",
-)
+    "", "photo.jpg", "ftp://example.com/a", "http://", "http://[::1", "http://a:99999/", "http://\x00",
+)  # fmt: skip
 POLICIES: Final = ("keep", "replace", "append")
 BAD_POLICIES: Final = ("", "shout", "Keep")
 PREFIXES: Final = (
-    *("data:image/jpeg;base64,", "data:;base64,", "DATA:image/png;charset=utf-8;BASE64,", "data:base64,"),
-    *("data:image/jpeg,", "data:image/jpeg;base64", "data:,", "data:" + "x" * 1100 + ";base64,"),
-)
+    "data:image/jpeg;base64,", "data:;base64,", "DATA:image/png;charset=utf-8;BASE64,", "data:base64,",
+    "data:image/jpeg,", "data:image/jpeg;base64", "data:,", "data:" + "x" * 1100 + ";base64,",
+)  # fmt: skip
 BLANKS: Final = (" ", "\n", "\t", "\r\n", "  ")
 NO_VALUES: Final = (
-    "NaN",
-    "Infinity",
-    "-",
-    "01",
-    "1.",
-    "+1",
-    "'a'",
-    "tru",
-    "None",
-    "",
-    '"\\x"',
-    '"\\u12"',
-    '"\n"',
-)
+    "NaN", "Infinity", "-", "01", "1.", "+1", "'a'", "tru", "None", "", '"\\x"', '"\\u12"', '"\n"',
+)  # fmt: skip
 LONE_SURROGATES: Final = ('"\\ud800"', '"\\udc00\\ud800"', '"\\uD83D"', '"\\ud83d\\u0041"')
 OTHER_VALUES: Final = (
-    "null",
-    "true",
-    "false",
-    "0",
-    "-1.5e3",
-    "1e400",
-    "123456789012345678901234567890",
-    '""',
-    "{}",
-    "[]",
-)
+    "null", "true", "false", "0", "-1.5e3", "1e400", "123456789012345678901234567890", '""', "{}", "[]",
+)  # fmt: skip
 TELLING_BYTES: Final = (
     *(bytes((byte,)) for byte in b'"\\{}[]:,/u0\n \x00\x1f\x7f\x80\xc3\xed\xff='),
     b"\xef\xbb\xbf",

@@ -9,32 +9,10 @@ from tests.fuzz.reading import Read, read
 from tests.standard_reading import read_base64
 
 WORDS: Final = (
-    *(
-        b"data:",
-        b"DATA:",
-        b";base64,",
-        b";BASE64,",
-        b"data:image/jpeg;base64,",
-        b"data:;base64,",
-        b";charset=utf-8",
-        b",",
-    ),
-    *(
-        b"\r\n",
-        b"\n",
-        b"=",
-        b"==",
-        b"AA==",
-        b"AAA=",
-        b"AAAA",
-        b"+/",
-        b"-_",
-        b"\xc3\xa9",
-        b"\xf0\x9f\x98\x80",
-        b'"',
-        b"\\",
-    ),
-)
+    b"data:", b"DATA:", b";base64,", b";BASE64,", b"data:image/jpeg;base64,", b"data:;base64,",
+    b";charset=utf-8", b",", b"\r\n", b"\n", b"=", b"==", b"AA==", b"AAA=", b"AAAA", b"+/", b"-_",
+    b"\xc3\xa9", b"\xf0\x9f\x98\x80", b'"', b"\\",
+)  # fmt: skip
 
 
 def check(data: bytes) -> None:

@@ -5,17 +5,9 @@ from typing import Final
 from tests.fuzz.reading import read
 
 WORDS: Final = (
-    *(
-        b"application/json",
-        b"multipart/form-data",
-        b"image/jpeg",
-        b"image/png",
-        b"; boundary=",
-        b'; boundary="',
-        b"charset=utf-8",
-    ),
-    *(b'"', b"\\", b";", b"=", b"/", b"*=utf-8''", b"\n", b"\xff", b"--b--\r\n"),
-)
+    b"application/json", b"multipart/form-data", b"image/jpeg", b"image/png", b"; boundary=", b'; boundary="',
+    b"charset=utf-8", b'"', b"\\", b";", b"=", b"/", b"*=utf-8''", b"\n", b"\xff", b"--b--\r\n",
+)  # fmt: skip
 
 
 def check(data: bytes) -> None:

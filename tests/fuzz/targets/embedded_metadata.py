@@ -13,48 +13,14 @@ from gateway.images.embedded.metadata import (
 )
 
 WORDS: Final = (
-    *(
-        b"\xff\xd8\xff",
-        b"\xff\xe1",
-        b"\xff\xed",
-        b"Exif\0\0II*\0\x08\0\0\0",
-        b"Exif\0\0MM\0*\0\0\0\x08",
-        b"\x0e\x01",
-        b"\x9b\x9c",
-    ),
-    *(
-        b"http://ns.adobe.com/xap/1.0/\0",
-        b"Photoshop 3.0\0",
-        b"8BIM\x04\x04\0\0",
-        b"\x1c\x02\x19",
-        b"\x1c\x02\x69",
-        b"\x1b%G",
-    ),
-    *(
-        b"\x89PNG\r\n\x1a\n",
-        b"iTXt",
-        b"zTXt",
-        b"eXIf",
-        b"XML:com.adobe.xmp\0\0\0\0\0",
-        b"Raw profile type iptc\0\0",
-    ),
-    *(
-        b"<x:xmpmeta",
-        b"<rdf:RDF",
-        b"<rdf:Description",
-        b"<dc:title>",
-        b"<rdf:Alt>",
-        b"<rdf:Bag>",
-        b"<rdf:li>",
-        b"</",
-        b"<!",
-        b"&",
-    ),
-    *(
-        b'xmlns:dc="http://purl.org/dc/elements/1.1/"',
-        b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"',
-    ),
-)
+    b"\xff\xd8\xff", b"\xff\xe1", b"\xff\xed", b"Exif\0\0II*\0\x08\0\0\0", b"Exif\0\0MM\0*\0\0\0\x08",
+    b"\x0e\x01", b"\x9b\x9c", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0", b"8BIM\x04\x04\0\0",
+    b"\x1c\x02\x19", b"\x1c\x02\x69", b"\x1b%G", b"\x89PNG\r\n\x1a\n", b"iTXt", b"zTXt", b"eXIf",
+    b"XML:com.adobe.xmp\0\0\0\0\0", b"Raw profile type iptc\0\0", b"<x:xmpmeta", b"<rdf:RDF",
+    b"<rdf:Description", b"<dc:title>", b"<rdf:Alt>", b"<rdf:Bag>", b"<rdf:li>", b"</", b"<!", b"&",
+    b'xmlns:dc="http://purl.org/dc/elements/1.1/"',
+    b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"',
+)  # fmt: skip
 
 
 def check(data: bytes) -> None:

@@ -11,16 +11,10 @@ from tests.cuts import arriving, cut_the_same
 from tests.fuzz.reading import finished
 
 WORDS: Final = (
-    *(
-        b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
-        b"\x1f\x8b\x08\x1f",
-        b"\x1f\x8b",
-        b"\x03\0",
-        b"\0\0\0\0\0\0\0\0",
-        b"\x01\0\0\xff\xff",
-    ),
-    *(gzip.compress(b"", mtime=0), gzip.compress(b"a", mtime=0), gzip.compress(bytes(100_000), mtime=0)),
-)
+    b"\x1f\x8b\x08\0\0\0\0\0\0\x03", b"\x1f\x8b\x08\x1f", b"\x1f\x8b", b"\x03\0", b"\0\0\0\0\0\0\0\0",
+    b"\x01\0\0\xff\xff", gzip.compress(b"", mtime=0), gzip.compress(b"a", mtime=0),
+    gzip.compress(bytes(100_000), mtime=0),
+)  # fmt: skip
 MAX_BYTES: Final = 1024 * 1024
 
 

@@ -20,31 +20,10 @@ from tests.photos import a_jpeg
 from tests.png_parts import chunk, png
 
 WORDS: Final = (
-    *(
-        b"\xff\xd8\xff",
-        b"\xff\xd9",
-        b"\xff\xda",
-        b"\xff\xc0\0\x0b\x08",
-        b"\xff\xc2",
-        b"\xff\xc4",
-        b"\xff\xe0",
-        b"\xff\xe1",
-    ),
-    *(b"Exif\0\0", b"MPF\0", b"\xff\xd0", b"\xff\0", b"\xff\xff"),
-    *(
-        b"\x89PNG\r\n\x1a\n",
-        b"IHDR",
-        b"PLTE",
-        b"IDAT",
-        b"IEND",
-        b"acTL",
-        b"fcTL",
-        b"fdAT",
-        b"iCCP",
-        b"zTXt",
-        b"eXIf",
-    ),
-)
+    b"\xff\xd8\xff", b"\xff\xd9", b"\xff\xda", b"\xff\xc0\0\x0b\x08", b"\xff\xc2", b"\xff\xc4", b"\xff\xe0",
+    b"\xff\xe1", b"Exif\0\0", b"MPF\0", b"\xff\xd0", b"\xff\0", b"\xff\xff", b"\x89PNG\r\n\x1a\n", b"IHDR",
+    b"PLTE", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"iCCP", b"zTXt", b"eXIf",
+)  # fmt: skip
 
 
 FROM_NARROW_TO_WIDE: Final = (

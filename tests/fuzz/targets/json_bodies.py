@@ -10,42 +10,11 @@ from tests.fuzz.reading import Read, Refused, read
 from tests.standard_reading import Batch, Wrong, read_document
 
 WORDS: Final = (
-    *(
-        b'"images"',
-        b'"options"',
-        b'"url"',
-        b'"base64"',
-        b'"name"',
-        b'"metadata"',
-        b'"title"',
-        b'"keep"',
-        b'{"images":[{',
-    ),
-    *(
-        b"data:image/png;base64,",
-        b"http://a/",
-        b"null",
-        b"true",
-        b"1e9",
-        b'\\"',
-        b"\\\\",
-        b"\\u0061",
-        b"\\ud83d\\ude00",
-        b"\\/",
-    ),
-    *(
-        b"}]}",
-        b"},{",
-        b'":"',
-        b'","',
-        b"AAAA",
-        b"AA==",
-        b"\\n",
-        b"\\ud800",
-        b"\xef\xbb\xbf",
-        b"\xf0\x9f\x98\x80",
-    ),
-)
+    b'"images"', b'"options"', b'"url"', b'"base64"', b'"name"', b'"metadata"', b'"title"', b'"keep"',
+    b'{"images":[{', b"data:image/png;base64,", b"http://a/", b"null", b"true", b"1e9", b'\\"', b"\\\\",
+    b"\\u0061", b"\\ud83d\\ude00", b"\\/", b"}]}", b"},{", b'":"', b'","', b"AAAA", b"AA==", b"\\n",
+    b"\\ud800", b"\xef\xbb\xbf", b"\xf0\x9f\x98\x80",
+)  # fmt: skip
 
 
 def check(data: bytes) -> None:

@@ -10,35 +10,12 @@ from tests.fuzz.targets.json_bodies import said_in
 from tests.standard_reading import read_options
 
 WORDS: Final = (
-    *(
-        b"--b\r\n",
-        b"\r\n--b\r\n",
-        b"\r\n--b--",
-        b"--b",
-        b"--b--\r\n",
-        b"\r\n\r\n",
-        b"\r\n",
-        b"\n",
-        b"\r",
-        b" ",
-        b"\t",
-    ),
-    *(
-        b"Content-Disposition: form-data; ",
-        b'name="images"; ',
-        b'filename="a.jpg"',
-        b"filename=",
-        b'name="options"',
-        b'name="name"',
-    ),
-    *(
-        b"filename*=utf-8''%41",
-        b"filename*=iso-8859-1''%ff",
-        b"Content-Type: image/jpeg",
-        b"Content-Length: 1",
-    ),
-    *(b"Content-Transfer-Encoding: base64", b'\\"', b"%22", b"\xff", b'{"metadata":{}}'),
-)
+    b"--b\r\n", b"\r\n--b\r\n", b"\r\n--b--", b"--b", b"--b--\r\n", b"\r\n\r\n", b"\r\n", b"\n", b"\r", b" ",
+    b"\t", b"Content-Disposition: form-data; ", b'name="images"; ', b'filename="a.jpg"', b"filename=",
+    b'name="options"', b'name="name"', b"filename*=utf-8''%41", b"filename*=iso-8859-1''%ff",
+    b"Content-Type: image/jpeg", b"Content-Length: 1", b"Content-Transfer-Encoding: base64", b'\\"', b"%22",
+    b"\xff", b'{"metadata":{}}',
+)  # fmt: skip
 CONTENT_TYPE: Final = "multipart/form-data; boundary=b"
 _DELIMITER: Final = b"\r\n--b"
 _HEAD: Final = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\n\r\n'

@@ -7,26 +7,10 @@ from gateway.images.names import MAX_NAME_BYTES, name_from_url, safe_name
 from gateway.images.signatures import ImageType
 
 WORDS: Final = (
-    *(
-        b"/",
-        b"\\",
-        b".",
-        b"..",
-        b"../",
-        b".jpg",
-        b".JPEG",
-        b".png",
-        b".gif",
-        b" ",
-        b"\0",
-        b"\n",
-        b"%2f",
-        b"%00",
-        b"?",
-        b"#",
-    ),
+    b"/", b"\\", b".", b"..", b"../", b".jpg", b".JPEG", b".png", b".gif", b" ", b"\0", b"\n", b"%2f", b"%00",
+    b"?", b"#",
     *(text.encode() for text in ("\u202e", "\u2028", "\u3000", "e\u0301", "\u212b", "\u0344", "夜", "😀")),
-)
+)  # fmt: skip
 ENDINGS: Final = {ImageType.JPEG: (".jpg", ".jpeg"), ImageType.PNG: (".png",)}
 
 

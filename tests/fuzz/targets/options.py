@@ -8,31 +8,10 @@ from tests.fuzz.targets.json_bodies import said_in
 from tests.standard_reading import Wrong, read_options
 
 WORDS: Final = (
-    *(
-        b'{"metadata":{',
-        b'"metadata"',
-        b'"title"',
-        b'"description"',
-        b'"keywords"',
-        b'"keep"',
-        b'"replace"',
-        b'"append"',
-    ),
-    *(
-        b"{}",
-        b"}}",
-        b'":"',
-        b'","',
-        b"null",
-        b"\\u0061",
-        b'\\"',
-        b"\\ud800",
-        b"[",
-        b"NaN",
-        b"1e400",
-        b"\xef\xbb\xbf",
-    ),
-)
+    b'{"metadata":{', b'"metadata"', b'"title"', b'"description"', b'"keywords"', b'"keep"', b'"replace"',
+    b'"append"', b"{}", b"}}", b'":"', b'","', b"null", b"\\u0061", b'\\"', b"\\ud800", b"[", b"NaN",
+    b"1e400", b"\xef\xbb\xbf",
+)  # fmt: skip
 
 
 def check(data: bytes) -> None:

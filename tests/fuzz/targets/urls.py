@@ -14,46 +14,11 @@ from gateway.fetch.policy import FetchPolicy
 from gateway.fetch.urls import UrlRefused, UrlUnreadable, next_hop, readable
 
 WORDS: Final = (
-    *(
-        b"http://",
-        b"https://",
-        b"HTTP:",
-        b"ftp://",
-        b"file:///",
-        b"//",
-        b"/\\",
-        b"@",
-        b":80",
-        b":443",
-        b":0",
-        b"?",
-        b"#",
-        b"%",
-    ),
-    *(
-        b"127.0.0.1",
-        b"127.1",
-        b"0x7f.1",
-        b"0177.0.0.1",
-        b"2130706433",
-        b"localhost",
-        b"169.254.169.254",
-        b"[::1]",
-        b"[::ffff:10.0.0.1]",
-    ),
-    *(
-        b"%31",
-        b"%2e",
-        b"%00",
-        b"\xe3\x80\x82",
-        b"\xef\xbc\x91",
-        b"\xe2\x91\xa0",
-        b"xn--",
-        b"example.com",
-        b"..",
-        b"[fe80::1%25eth0]",
-    ),
-)
+    b"http://", b"https://", b"HTTP:", b"ftp://", b"file:///", b"//", b"/\\", b"@", b":80", b":443", b":0",
+    b"?", b"#", b"%", b"127.0.0.1", b"127.1", b"0x7f.1", b"0177.0.0.1", b"2130706433", b"localhost",
+    b"169.254.169.254", b"[::1]", b"[::ffff:10.0.0.1]", b"%31", b"%2e", b"%00", b"\xe3\x80\x82",
+    b"\xef\xbc\x91", b"\xe2\x91\xa0", b"xn--", b"example.com", b"..", b"[fe80::1%25eth0]",
+)  # fmt: skip
 POLICY: Final = FetchPolicy()
 ADDRESSES: Final = AddressPolicy()
 HOPS: Final = (URL("http://example.com/a/b?c"), URL("https://example.com:8443/"))
