@@ -1,4 +1,5 @@
-"""The words that lie in an image: whatever its bytes are, nothing is raised, and what is kept is bounded text."""
+"""The words that lie in an image: whatever its bytes are, nothing is raised, and what is kept is bounded text. A
+title is found whatever stands before it."""
 
 from typing import Final
 
@@ -11,6 +12,8 @@ from gateway.images.embedded.metadata import (
     MAX_WRITER_BYTES,
     read_metadata,
 )
+from gateway.metadata import Metadata
+from tests.png_parts import chunk, png
 
 WORDS: Final = (
     b"\xff\xd8\xff", b"\xff\xe1", b"\xff\xed", b"Exif\0\0II*\0\x08\0\0\0", b"Exif\0\0MM\0*\0\0\0\x08",
@@ -21,10 +24,25 @@ WORDS: Final = (
     b'xmlns:dc="http://purl.org/dc/elements/1.1/"',
     b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"',
 )  # fmt: skip
+TITLED: Final = chunk(
+    b"iTXt",
+    b"XML:com.adobe.xmp\0\0\0\0\0"
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt>'
+    b'<rdf:li xml:lang="x-default">Evening</rdf:li>'
+    b"</rdf:Alt></dc:title></rdf:Description></rdf:RDF></x:xmpmeta>",
+)
 
 
 def check(data: bytes) -> None:
-    metadata = read_metadata(data)
+    """As an image, and as a chunk of a right one."""
+    check_bounds(read_metadata(data))
+    titled = read_metadata(png(chunk(b"coMm", data), TITLED))
+    assert titled is not None
+    assert titled.title == "Evening"
+
+
+def check_bounds(metadata: Metadata | None) -> None:
     if metadata is None:
         return
     assert not metadata.is_empty or metadata.writer
