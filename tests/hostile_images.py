@@ -27,9 +27,10 @@ class Hostile:
 
 
 def a_zip() -> bytes:
+    """The same at any time."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("invoice.exe", b"MZ" + bytes(1000))
+        archive.writestr(zipfile.ZipInfo("invoice.exe"), b"MZ" + bytes(1000), zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 
