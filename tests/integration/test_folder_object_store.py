@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.adapters.object_store.files import NewFile
 from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import BadInput, GatewayError, NotFound, TooLarge, Unavailable
@@ -357,3 +358,16 @@ async def test_errors_for_clients_name_no_path(tmp_path: Path) -> None:
             await put(store, "a")
     assert str(tmp_path) not in failed.value.text
     assert str(tmp_path) in failed.value.detail
+
+
+def test_what_nobody_waits_for_any_more_takes_no_place(tmp_path: Path) -> None:
+    """A disk may hold a thread in a sync for as long as it likes."""
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    file = NewFile(tmp_path / "temporary")
+    file.write([b"all of it"])
+    file.give_up()
+    with pytest.raises(OSError, match="nobody waits for it"):
+        file.place([], bucket, ["a.jpg"])
+    file.discard()
+    assert files_in(tmp_path) == []

@@ -64,6 +64,11 @@ class NewFile(_HeldFile):
 
     path: Path
     """Where it is written; on the same file system as its place."""
+    _is_given_up: bool = field(init=False, default=False)
+
+    def give_up(self) -> None:
+        """It takes its place no more, unless it is about to. Waits for no thread, however long a disk holds one."""
+        self._is_given_up = True
 
     def write(self, chunks: Sequence[bytes]) -> None:
         with self._turn():
@@ -73,6 +78,8 @@ class NewFile(_HeldFile):
         """Write the last chunks and move it to its place. Raises BadKey when another object is in the way."""
         with self._turn():
             facts = self._write_and_sync(chunks)
+            if self._is_given_up:
+                raise OSError(errno.ECANCELED, "nobody waits for it any more")
             try:
                 self._move(bucket, parts)
             except OSError as error:

@@ -97,6 +97,7 @@ class FolderObjectStore:
             rest = await self._write_pieces(file, body, max_bytes)
             facts = await self._run(file.place, rest, self._path_of(key.bucket), parts)
         except BaseException:
+            file.give_up()
             await self._threads.clean_up(file.discard, timeout_s=self.settings.timeout_s)
             raise
         return _stored(key, facts)

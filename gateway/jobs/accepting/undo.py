@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 
 _WITHIN_S: Final = 10.0
 """How long a request that has failed waits for it."""
-GIVEN_UP: Final = (Unavailable, NoRoom, TimeoutError, asyncio.CancelledError)
-"""What a put ends by that may be under way all the same."""
+GIVEN_UP: Final = (Unavailable, NoRoom, TimeoutError)
+"""What a put ends by that may be under way all the same. A cancelled one has ended, where puts are not repeated."""
 
 
 @define(eq=False)
