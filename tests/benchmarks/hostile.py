@@ -52,7 +52,7 @@ class Hostile:
     async def drip(self) -> None:
         async with self._connection() as (reader, writer):
             writer.write(HEAD + b"X-Slow: ")
-            while not reader.at_eof():
+            while not (reader.at_eof() or writer.transport.is_closing()):
                 writer.write(b"a")
                 await writer.drain()
                 await asyncio.sleep(DRIP_EVERY_S)
