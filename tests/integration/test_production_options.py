@@ -17,7 +17,7 @@ from tests.following import follow
 from tests.pictures import china, exiftool, tags_of
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.s3 import plain_client
+from tests.servers.s3 import keys_in
 from tests.servers.system import (
     Place,
     an_empty_place,
@@ -201,6 +201,4 @@ async def test_beside_an_existing_service_it_is_refused_and_nothing_is_kept(
             assert (answer.status, problem["code"]) == (400, "metadata_options_refused")
         async with http.get(f"{system.gateway.base_url}/api/v1/batch") as answer:
             assert (await answer.json())["total"] == 0
-        async with plain_client(place.store) as storage:
-            listed = await storage.list_objects_v2(Bucket=place.names.original)
-        assert "Contents" not in listed
+        assert await keys_in(place.store, place.names.original) == []

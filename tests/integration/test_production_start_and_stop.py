@@ -3,7 +3,6 @@ its jobs have stored.
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from tests.free_ports import free_port
 from tests.photos import a_jpeg, padded
 from tests.servers.gateway import Gateway
 from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.s3 import S3Server, plain_client, running_rclone
+from tests.servers.s3 import keys_in, running_rclone
 from tests.servers.system import Place, launched, running_system, worker
 from tests.servers.wire import PATIENCE_S
 from tests.submitting import job_of, processed_of, readiness, submit_files
@@ -36,12 +35,6 @@ async def told_as_failing(http: aiohttp.ClientSession, base_url: str, *checks: s
     async with asyncio.timeout(PATIENCE_S):
         while await failing_checks(http, base_url) != set(checks):
             await asyncio.sleep(0.05)
-
-
-async def keys_in(store: S3Server, bucket: str) -> Sequence[str]:
-    async with plain_client(store) as storage:
-        listed = await storage.list_objects_v2(Bucket=bucket)
-    return [found["Key"] for found in listed.get("Contents", [])]
 
 
 async def test_all_parts_may_start_before_broker_and_store_in_any_order(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.servers.faulty_s3 import FaultyS3, faulty_s3
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.held_puts import hold_puts
 from tests.servers.raw_http import Line, connection, head
-from tests.servers.s3 import S3Server, plain_client
+from tests.servers.s3 import S3Server, keys_in
 
 MB = 1024**2
 AT_ONCE = 4
@@ -37,9 +37,7 @@ class Scene:
     bucket: str
 
     async def keys(self) -> list[str]:
-        async with plain_client(self.store.behind) as client:
-            listed = await client.list_objects_v2(Bucket=self.bucket)
-        return [each["Key"] for each in listed.get("Contents", [])]
+        return await keys_in(self.store.behind, self.bucket)
 
     async def is_empty(self) -> None:
         """Wait until nothing lies there."""

@@ -15,12 +15,14 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
 from PIL import Image
 
 from tests.free_ports import free_port
+from tests.servers.serving import serving
 
 HOST = "127.0.0.1"
 PREFIX = "data:image/jpeg;base64,"
@@ -66,7 +68,6 @@ class VisionServer:
     asked: list[Asked] = field(factory=list)
     at_once: int = 0
     most_at_once: int = 0
-    connections: set[asyncio.Task[None]] = field(factory=set)
 
     @property
     def url(self) -> str:
@@ -81,19 +82,8 @@ async def vision_server(*answers: Answer, tls: ssl.SSLContext | None = None) -> 
     """Leaving closes all connections, also those whose answers wait."""
     site = VisionServer(free_port(), answers)
 
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_serve(site, reader, writer))
-        site.connections.add(task)
-        task.add_done_callback(site.connections.discard)
-
-    server = await asyncio.start_server(serve, HOST, site.port, ssl=tls)
-    try:
+    async with serving(partial(_serve, site), HOST, site.port, tls=tls):
         yield site
-    finally:
-        server.close()
-        for connection in site.connections:
-            connection.cancel()
-        await asyncio.gather(*site.connections, return_exceptions=True)
 
 
 async def _serve(site: VisionServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,8 +97,6 @@ async def _serve(site: VisionServer, reader: asyncio.StreamReader, writer: async
             site.at_once -= 1
     except (ConnectionError, asyncio.IncompleteReadError):
         pass  # the client has left
-    finally:
-        writer.close()
 
 
 async def _received(reader: asyncio.StreamReader) -> Asked:

@@ -9,11 +9,13 @@ It connects where it is told to, by a table of its own first, as the look-up of 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 from attrs import define, field
 
 from tests.free_ports import free_port
+from tests.servers.serving import serving
 
 HOST = "127.0.0.1"
 Address = tuple[str, int]
@@ -29,11 +31,13 @@ class ForwardProxy:
     accepted: int = 0
     asked: list[str] = field(factory=list)
     authorizations: list[str] = field(factory=list)
-    connections: set[asyncio.Task[None]] = field(factory=set)
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    def accept(self) -> None:
+        self.accepted += 1
 
     def target(self, authority: str) -> Address:
         host, _, port = authority.rpartition(":")
@@ -47,21 +51,8 @@ async def forward_proxy(
     """Targets as `host:port`; those that are denied are answered 403."""
     proxy = ForwardProxy(leads_to, denied, free_port())
 
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        proxy.accepted += 1
-        connection = asyncio.create_task(_serve(proxy, reader, writer))
-        proxy.connections.add(connection)
-        connection.add_done_callback(proxy.connections.discard)
-        connection.add_done_callback(lambda _: writer.close())  # also where it was cancelled before it began
-
-    server = await asyncio.start_server(serve, HOST, proxy.port)
-    try:
+    async with serving(partial(_serve, proxy), HOST, proxy.port, accepted=proxy.accept):
         yield proxy
-    finally:
-        server.close()
-        for connection in proxy.connections:
-            connection.cancel()
-        await asyncio.gather(*proxy.connections, return_exceptions=True)
 
 
 async def _serve(proxy: ForwardProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

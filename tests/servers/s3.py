@@ -184,6 +184,13 @@ async def plain_client(server: S3Server, **options: Any) -> AsyncIterator[Any]:
         yield client
 
 
+async def keys_in(server: S3Server, bucket: str) -> list[str]:
+    """What lies in the bucket, a thousand of it at most."""
+    async with plain_client(server) as client:
+        listed = await client.list_objects_v2(Bucket=bucket)
+    return [each["Key"] for each in listed.get("Contents", ())]
+
+
 @cache
 def _session() -> Any:
     """One, for each reads all that botocore knows of S3; imported by those alone who ask for it."""

@@ -11,10 +11,12 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from attrs import define, field, frozen
 
 from tests.free_ports import free_port
+from tests.servers.serving import serving
 
 # Not 127.0.0.1: so a test can allow this address and see that its neighbour stays forbidden.
 HOST = "127.0.0.2"
@@ -43,11 +45,13 @@ class Site:
     accepted: int = 0
     requests: list[Request] = field(factory=list)
     closed_by_client: asyncio.Event = field(factory=asyncio.Event)
-    connections: set[asyncio.Task[None]] = field(factory=set)
 
     @property
     def network(self) -> str:
         return f"{self.host}/32"
+
+    def accept(self) -> None:
+        self.accepted += 1
 
     def url(self, path: str, *, host: str | None = None) -> str:
         return f"{self.scheme}://{host or self.host}:{self.port}{path}"
@@ -60,21 +64,8 @@ async def web_server(
     """`pages` by target; every other target is answered 404."""
     site = Site(host, port or free_port(), dict(pages), scheme="http" if tls is None else "https")
 
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        site.accepted += 1
-        connection = asyncio.create_task(_serve(site, reader, writer))
-        site.connections.add(connection)
-        connection.add_done_callback(site.connections.discard)
-        connection.add_done_callback(lambda _: writer.close())  # also where it was cancelled before it began
-
-    server = await asyncio.start_server(serve, site.host, site.port, ssl=tls)
-    try:
+    async with serving(partial(_serve, site), site.host, site.port, tls=tls, accepted=site.accept):
         yield site
-    finally:
-        server.close()
-        for connection in site.connections:
-            connection.cancel()
-        await asyncio.gather(*site.connections, return_exceptions=True)
 
 
 def answer(

@@ -17,7 +17,7 @@ from gateway.adapters.object_store.s3 import open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from tests.integration.jobs.parts import LATE_S, Parts, parts_in
 from tests.servers.faulty_s3 import FaultyS3, faulty_s3
-from tests.servers.s3 import S3Server, plain_client
+from tests.servers.s3 import S3Server, keys_in, plain_client
 
 
 @define(eq=False)
@@ -29,9 +29,7 @@ class Scene:
     bucket: str
 
     async def objects(self) -> list[str]:
-        async with plain_client(self.store.behind) as client:
-            listed = await client.list_objects_v2(Bucket=self.bucket)
-        return [each["Key"] for each in listed.get("Contents", [])]
+        return await keys_in(self.store.behind, self.bucket)
 
     async def has_objects(self, count: int) -> None:
         """Wait until so many lie there."""

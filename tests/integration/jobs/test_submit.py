@@ -151,28 +151,12 @@ async def test_a_base64_that_breaks_in_the_middle_fails_that_image(parts: Parts)
     assert [image.status for image in job.images] == [Status.FAILED, Status.PENDING]
 
 
-async def test_a_cancelled_request_leaves_nothing_for_long(parts: Parts):
+@pytest.mark.parametrize("size", [500, PIECE_BYTES], ids=["read first", "being put"])
+async def test_a_cancelled_request_leaves_nothing_and_nothing_reserved(parts: Parts, size: int):
     arrived = asyncio.Event()
 
     async def stalled():
-        yield a_jpeg()[:500]
-        arrived.set()
-        await asyncio.Event().wait()
-
-    task = asyncio.create_task(parts.submitted(sent(a_jpeg()), Sent(stalled())))
-    await asyncio.wait_for(arrived.wait(), 5)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await clean_as_at_a_start(parts)
-    await nothing_is_left(parts)
-
-
-async def test_puts_that_are_cancelled_have_ended_so_nothing_stays_reserved(parts: Parts):
-    arrived = asyncio.Event()
-
-    async def stalled():
-        yield padded(a_jpeg(), PIECE_BYTES)
+        yield padded(a_jpeg(), PIECE_BYTES)[:size]
         arrived.set()
         await asyncio.Event().wait()
 
