@@ -10,8 +10,7 @@ import multiprocessing
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from multiprocessing.connection import Connection
@@ -29,6 +28,7 @@ from gateway.events.latest import LatestJobs
 from tests import builders
 from tests.benchmarks.interleaved import interleaved
 from tests.benchmarks.row import Row, at_least
+from tests.servers.application import listening
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 
 Case = Literal["unchanged", "known", "changing", "each"]
@@ -146,7 +146,7 @@ async def _serve_gateway(pipe: Connection) -> None:
             path = f"/api/v1/batch/{job.job_id}"
             async with gateway.http.get(path) as answer:
                 etag, body = answer.headers["ETag"], await answer.read()
-            async with listening(build_application(context)) as port:
+            async with listening(runner_of(build_application(context))) as port:
                 pipe.send((port, path, etag, body))
                 async with asyncio.TaskGroup() as tasks:
                     changes = tasks.create_task(latest.change_all_the_time())
@@ -206,20 +206,13 @@ async def _serve_prebuilt(body: bytes, pipe: Connection) -> None:
 
     application = web.Application()
     application.router.add_get("/api/v1/batch/{job_id}", handler)
-    async with listening(application) as port:
+    async with listening(runner_of(application)) as port:
         pipe.send((port, "/api/v1/batch/550e8400-e29b-41d4-a716-446655440000", '"none:1.100"', body))
         await answer_questions(pipe, None)
 
 
-@asynccontextmanager
-async def listening(application: web.Application) -> AsyncIterator[int]:
-    runner = web.AppRunner(application, access_log=None, auto_decompress=False)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+def runner_of(application: web.Application) -> web.AppRunner:
+    return web.AppRunner(application, access_log=None, auto_decompress=False)
 
 
 async def answer_questions(pipe: Connection, latest: ChangingJob | None) -> None:

@@ -21,6 +21,7 @@ from gateway.intake.settings import IntakeSettings
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import ConnectionMetrics
 from tests.pictures import plain
+from tests.servers.application import listening
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, chunk, connection, head
 
@@ -182,11 +183,7 @@ class TestPaceOfOurs:
                     ConnectionMetrics(Instruments()),
                     access_log=None,
                 )
-                stack.push_async_callback(runner.cleanup)
-                await runner.setup()
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                port: int = runner.addresses[0][1]
-                return port
+                return await stack.enter_async_context(listening(runner))
 
             yield serve
 

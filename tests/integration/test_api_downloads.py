@@ -16,6 +16,7 @@ from gateway.fetch.settings import FetchSettings
 from gateway.settings import Settings
 from tests.free_ports import free_port
 from tests.pictures import plain
+from tests.servers.application import listening
 from tests.servers.web import Site, answer, image, web_server
 
 JPEG = plain("JPEG")
@@ -45,13 +46,11 @@ async def api(tmp_path: Path, site: Site) -> AsyncIterator[aiohttp.ClientSession
         runner = web.AppRunner(
             build_application(context), access_log=None, auto_decompress=False, shutdown_timeout=5
         )
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as session:
-                yield session
-        finally:
-            await runner.cleanup()
+        async with (
+            listening(runner) as port,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+        ):
+            yield session
 
 
 async def ended(api: aiohttp.ClientSession, urls: list[str]) -> list[dict[str, Any]]:

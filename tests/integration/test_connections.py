@@ -17,6 +17,7 @@ from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import ConnectionMetrics
 from tests.curl import curl
 from tests.pictures import plain
+from tests.servers.application import listening
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, connection, head
@@ -291,12 +292,8 @@ async def large_answers(bounds: ConnectionBounds) -> AsyncIterator[int]:
     application = web.Application()
     application.router.add_get("/", answer)
     runner = Runner(application, CrossOrigin(), bounds, ConnectionMetrics(Instruments()), access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+    async with listening(runner) as port:
+        yield port
 
 
 class TestOpenFiles:
