@@ -11,7 +11,8 @@ import pytest
 
 from gateway.api import problems
 from gateway.api.openapi.document import document
-from gateway.api.openapi.schemas import schemas
+from gateway.api.schemas.components import schemas
+from gateway.api.schemas.events import event_schemas
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import Settings
@@ -33,6 +34,7 @@ from tests.documents import (
 from tests.shown_answers import HttpAnswer
 
 GATEWAY = ROOT / "gateway"
+EVENTS = ("Progress", "ImageComplete", "JobComplete")
 OF_SERVER = problems._OF_SERVER  # noqa: SLF001 - read, not used
 INDEX = ROOT / "docs" / "README.md"
 INSIDE = {
@@ -71,7 +73,6 @@ def test_the_table_of_endpoints_has_every_path_of_the_openapi_document() -> None
     [
         ("Fields of a job", "Batch"),
         ("Fields of an image", "Image"),
-        ("Follow by WebSocket", "Frame"),
         ("List", "BatchPage"),
         ("Dead letters", "DeadLetter"),
         ("Errors", "Problem"),
@@ -80,6 +81,12 @@ def test_the_table_of_endpoints_has_every_path_of_the_openapi_document() -> None
 def test_a_table_of_fields_has_those_of_the_schema(heading: str, schema: str) -> None:
     fields = {word for row in tables(section(API, heading)) if len(row) == 4 for word in words(row[0])}
     assert fields == set(schemas(IntakeSettings())[schema]["properties"])
+
+
+def test_the_table_of_frame_fields_has_those_of_every_event() -> None:
+    fields = {word for row in tables(section(API, "Follow by WebSocket")) for word in words(row[0])}
+    events = {name: shape for name, shape in event_schemas().items() if name in EVENTS}
+    assert fields == {name for shape in events.values() for name in shape["properties"]}
 
 
 def test_an_error_is_shown_for_every_status() -> None:

@@ -11,7 +11,7 @@ from typing import TypeGuard
 import click
 import pytest
 
-from gateway.api.openapi.schemas import schemas
+from gateway.api.schemas.components import schemas
 from gateway.cli import main
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import Role, Settings

@@ -24,7 +24,8 @@ from gateway.api.openapi.blocks import (
     problem,
     query,
 )
-from gateway.api.openapi.schemas import Schema, options_as_json, ref
+from gateway.api.schemas.building import Schema, ref
+from gateway.api.schemas.requests import options_as_json
 from gateway.domain.job import Status
 
 _PACKED = "It may be packed, with Content-Encoding: gzip."

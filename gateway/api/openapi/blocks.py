@@ -3,9 +3,9 @@
 from typing import Any
 
 from gateway.api.idempotency import KEY_HEADER, REPLAYED
-from gateway.api.openapi.schemas import Schema, ref
 from gateway.api.paging import DEFAULT_PAGE, LONGEST_PAGE
 from gateway.api.parameters import LONGEST_KEYWORD, MOST_KEYWORDS
+from gateway.api.schemas.building import Schema, ref
 from gateway.domain.job import Status
 
 

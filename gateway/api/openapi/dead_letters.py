@@ -12,7 +12,7 @@ from gateway.api.openapi.blocks import (
     problem,
     query,
 )
-from gateway.api.openapi.schemas import Schema
+from gateway.api.schemas.building import Schema
 
 
 def list_dead_letters() -> Schema:

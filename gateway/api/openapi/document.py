@@ -12,8 +12,8 @@ from gateway.api.openapi.dead_letters import (
     requeue,
 )
 from gateway.api.openapi.images import image_bytes, image_state, search
-from gateway.api.openapi.schemas import schemas
 from gateway.api.openapi.service import alive, home, metrics, page, ready
+from gateway.api.schemas.components import schemas
 from gateway.intake.settings import IntakeSettings
 
 _INTRODUCTION = """\

@@ -16,7 +16,7 @@ from gateway.api.openapi.blocks import (
     problem,
     query,
 )
-from gateway.api.openapi.schemas import Schema
+from gateway.api.schemas.building import Schema
 
 
 def search() -> Schema:

@@ -1,7 +1,7 @@
 """Health, metrics and documentation: what is asked of the gateway itself."""
 
 from gateway.api.openapi.blocks import ETAG, IF_NONE_MATCH, UNCHANGED, header, json_answer, operation
-from gateway.api.openapi.schemas import Schema
+from gateway.api.schemas.building import Schema
 
 
 def alive() -> Schema:
