@@ -1,0 +1,100 @@
+// Shows one batch while it is worked on: how far it is, and each image with its words or its error.
+
+import { BatchClient, Refused } from "./batch.js";
+import { counted, element, tell } from "./page.js";
+import { Thumbnails } from "./thumbnails.js";
+
+const STEP = 25; // Percent: a screen reader is told of quarters, not of each image.
+const STATES = {
+  pending: "Waiting",
+  processing: "In work",
+  completed: "Tagged",
+  failed: "Failed",
+  cancelled: "Cancelled",
+};
+
+const client = new BatchClient();
+const thumbnails = new Thumbnails();
+const jobId = location.pathname.split("/").at(-1);
+const [title, job, summary, progress, connection, announced, heading, images] = [
+  "title", "job", "summary", "progress", "connection", "announced", "heading", "images",
+].map((id) => document.getElementById(id));
+let announcedStep = 0;
+
+function show(event) {
+  if (event.images) showImages(event.images);
+  if (event.image) images.children[event.image.index].replaceWith(card(event.image));
+  progress.value = event.progress;
+  tell(summary, summaryOf(event));
+  document.title = `${Math.floor(event.progress)} %: ${counted(event.total_images, "image")}`;
+  announce(event);
+}
+
+function showImages(all) {
+  heading.hidden = false;
+  images.replaceChildren(...all.map(card));
+}
+
+function summaryOf({ type, completed, failed, cancelled = 0, total_images: total }) {
+  const open = total - completed - failed - cancelled;
+  const parts = [`${completed} of ${counted(total, "image")} tagged`];
+  if (failed) parts.push(`${failed} failed`);
+  if (cancelled) parts.push(`${cancelled} cancelled`);
+  if (open) parts.push(`${open} to go`);
+  return `${type === "job_complete" ? "Done: " : ""}${parts.join(", ")}.`;
+}
+
+function announce(event) {
+  const step = Math.floor(event.progress / STEP);
+  if (event.type === "job_complete") tell(announced, summaryOf(event));
+  else if (step > announcedStep) tell(announced, `${step * STEP} percent done.`);
+  announcedStep = step;
+}
+
+function card(image) {
+  const { index, original_filename: name, status, metadata, error } = image;
+  return element(
+    "li",
+    { "data-status": status },
+    status === "completed" ? picture(image) : undefined,
+    element("h3", {}, element("bdi", {}, name)),
+    element("p", { class: status === "failed" ? "wrong" : "faint" }, STATES[status] ?? status),
+    error ? element("p", {}, error) : undefined,
+    ...(metadata ? words(metadata) : []),
+  );
+}
+
+function picture({ index, original_filename: name, metadata }) {
+  const address = client.imageUrl(jobId, index);
+  const shown = element("img", { alt: metadata?.title || name, loading: "lazy", decoding: "async" });
+  thumbnails.add(shown, address);
+  return element("a", { class: "picture", href: address }, shown);
+}
+
+function words({ title: written, description, keywords }) {
+  return [
+    written ? element("p", { class: "title", dir: "auto" }, written) : undefined,
+    description ? element("p", { dir: "auto" }, description) : undefined,
+    keywords.length
+      ? element("ul", { class: "keywords", "aria-label": "Keywords" }, ...keywords.map((word) => element("li", { dir: "auto" }, word)))
+      : undefined,
+  ];
+}
+
+function tellOfTheEnd(error) {
+  const isUnknown = error instanceof Refused && error.status === 404;
+  tell(title, isUnknown ? "No such batch" : "The batch can't be shown");
+  tell(summary, isUnknown ? "There is no batch of this address, or its time is over: it was deleted." : error.message);
+  tell(connection, "");
+  document.title = title.textContent;
+  progress.hidden = true;
+}
+
+tell(job, jobId);
+try {
+  const onWait = () => tell(connection, "The connection is lost. Trying again.");
+  const onOpen = () => tell(connection, "");
+  for await (const event of client.follow(jobId, { images: true, onWait, onOpen })) show(event);
+} catch (error) {
+  tellOfTheEnd(error);
+}
