@@ -1,8 +1,8 @@
 """Our own files as they are sent: pages, what they are made of, and the JavaScript client.
 
 No foreign host, nothing inline; a browser that has a file asks whether it is still that one. Pages name their files
-relative to themselves, so those but for /docs work below a path of a proxy as well. They may be cached and hold no data:
-their scripts ask the API for it.
+relative to themselves, so all but /docs work below a path of a proxy as well. They hold no data: their scripts ask the
+API for it.
 """
 
 import hashlib
