@@ -7,6 +7,7 @@ from gateway.api.schemas.images import image_schemas
 from gateway.api.schemas.jobs import job_schemas
 from gateway.api.schemas.requests import request_schemas
 from gateway.api.schemas.service import service_schemas
+from gateway.api.schemas.subscriptions import subscription_schemas
 from gateway.intake.settings import IntakeSettings
 
 
@@ -17,6 +18,7 @@ def schemas(intake: IntakeSettings) -> Schema:
         **job_schemas(),
         **image_schemas(),
         **event_schemas(),
+        **subscription_schemas(),
         **dead_letter_schemas(),
         **service_schemas(),
     }

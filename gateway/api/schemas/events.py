@@ -1,7 +1,15 @@
 """The events of one job, as all doors send them."""
 
 from gateway.api.schemas.building import Schema, an_object, list_of, ref, time
-from gateway.api.schemas.fields import CANCELLED, JOB_HEAD, JOB_ID, OUTCOME, POSITION
+from gateway.api.schemas.fields import (
+    CANCELLED,
+    HEARTBEAT_S,
+    JOB_HEAD,
+    JOB_ID,
+    OUTCOME,
+    POSITION,
+    RESUMED,
+)
 from gateway.api.schemas.images import image_fields
 from gateway.domain.events import EventType
 
@@ -27,22 +35,12 @@ def event_schemas() -> Schema:
 
 
 def _opening() -> Schema:
-    resumed = {
-        "type": "boolean",
-        "description": "true: this is the state at the event that was named, and every later event follows. "
-        "false: this is the present state.",
-    }
-    heartbeat_s = {
-        "type": "number",
-        "exclusiveMinimum": 0,
-        "description": "After so many seconds of silence the gateway gives a sign of life.",
-    }
     images = list_of(
         "Image", description="All images, where they were asked for and this is the present state."
     )
     return _event(
         EventType.PROGRESS,
-        {"resumed": resumed, "heartbeat_s": heartbeat_s},
+        {"resumed": RESUMED, "heartbeat_s": HEARTBEAT_S},
         {"images": images},
         "The first message of a subscription to a job.",
     )

@@ -27,3 +27,27 @@ COUNTS: Final[Schema] = {
 CANCELLED: Final[Schema] = {"cancelled": count("Images that were cancelled; left out when there are none.")}
 JOB_HEAD: Final[Schema] = {"job_id": JOB_ID, "status": ref("Status"), **COUNTS, "progress": PROGRESS}
 POSITION: Final = text("The event's position, to go on behind it by after.")
+RESUMED: Final[Schema] = {
+    "type": "boolean",
+    "description": "true: what follows goes on behind the position that was named. false: this is the present state.",
+}
+HEARTBEAT_S: Final[Schema] = {
+    "type": "number",
+    "exclusiveMinimum": 0,
+    "description": "Seconds of silence after which the gateway gives a sign of life; the connection is dead after 2.5 "
+    "times as many.",
+}
+AFTER: Final = text(
+    "Position of the last event that you have seen, to go on behind it; 0 for everything from the start. With none, "
+    "or one that can't be gone on from, the present state comes first."
+)
+IMAGES: Final[Schema] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Whether the present state comes with all its images.",
+}
+FOLLOW: Final[Schema] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Whether to wait for those that are still to come, to the end of the job.",
+}
