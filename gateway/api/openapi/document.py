@@ -12,7 +12,7 @@ from gateway.api.openapi.dead_letters import (
     requeue,
 )
 from gateway.api.openapi.images import image_bytes, image_state, search
-from gateway.api.openapi.service import alive, home, metrics, page, ready
+from gateway.api.openapi.service import alive, metrics, page, ready
 from gateway.api.schemas.components import schemas
 from gateway.intake.settings import IntakeSettings
 
@@ -23,6 +23,9 @@ Every error is application/problem+json (RFC 9457) with a stable code. An image 
 a request of a wrong shape is refused as a whole. All origins may call the API unless the gateway lists some.
 Unknown query parameters are ignored, but refused by the search over all batches and, where batches are sent, listed or
 shown, if they look like a known one misspelt. Fields may be added to answers.
+
+What the gateway tells of its own accord, by WebSocket, server-sent events and lines of JSON, is described for programs
+at /api/v1/asyncapi.json (AsyncAPI 3.0).
 """
 
 
@@ -65,8 +68,15 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
             "/healthz": {"get": alive()},
             "/readyz": {"get": ready()},
             "/metrics": {"get": metrics()},
-            "/": {"get": home()},
+            "/": {"get": page("A page that sends photos", "getHome", "text/html")},
+            "/batches/{job_id}": {
+                "parameters": [JOB_ID],
+                "get": page("A page that shows a batch while it is worked on", "getBatchPage", "text/html"),
+            },
             "/api/v1/openapi.json": {"get": page("This document", "getOpenApi", "application/json")},
+            "/api/v1/asyncapi.json": {
+                "get": page("What the gateway tells of its own accord", "getAsyncApi", "application/json")
+            },
             "/docs": {"get": page("The documentation, to read and to try", "getDocs", "text/html")},
         },
         "components": {"schemas": schemas(intake)},

@@ -1,6 +1,6 @@
 """Health, metrics and documentation: what is asked of the gateway itself."""
 
-from gateway.api.openapi.blocks import ETAG, IF_NONE_MATCH, UNCHANGED, header, json_answer, operation
+from gateway.api.openapi.blocks import ETAG, IF_NONE_MATCH, UNCHANGED, json_answer, operation
 from gateway.api.schemas.building import Schema
 
 
@@ -27,11 +27,6 @@ def metrics() -> Schema:
     content = {"text/plain": text, "application/openmetrics-text": text}
     answer = {"description": "In the format that was asked for by Accept.", "content": content}
     return operation("health", "getMetrics", "What is counted, for Prometheus", {"200": answer})
-
-
-def home() -> Schema:
-    answer = {"description": "To the documentation.", "headers": {"Location": header("/docs")}}
-    return operation("documentation", "getHome", "The way to the documentation", {"302": answer})
 
 
 def page(summary: str, name: str, media_type: str) -> Schema:

@@ -14,6 +14,7 @@ from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
 from gateway.domain import transitions
+from tests.closed_schemas import closed
 from tests.integration.openapi.asking import (
     BATCH,
     IMAGE,
@@ -128,9 +129,14 @@ ANSWERS: dict[str, tuple[int, Ask]] = {
     "ready": (200, asking("GET", "/readyz")),
     "ready: not": (503, stopping(asking("GET", "/readyz"))),
     "metrics": (200, asking("GET", "/metrics")),
-    "home": (302, asking("GET", "/", allow_redirects=False)),
+    "home": (200, asking("GET", "/")),
+    "home: known": (304, known("/")),
+    "batch page": (200, asking("GET", "/batches/{job_id}")),
+    "batch page: known": (304, known("/batches/{job_id}")),
     "document": (200, asking("GET", "/api/v1/openapi.json")),
     "document: known": (304, known("/api/v1/openapi.json")),
+    "asyncapi": (200, asking("GET", "/api/v1/asyncapi.json")),
+    "asyncapi: known": (304, known("/api/v1/asyncapi.json")),
     "docs": (200, asking("GET", "/docs")),
     "docs: known": (304, known("/docs")),
 }
@@ -147,18 +153,6 @@ for which in (ORIGINAL, PROCESSED):
         f"{name}: no such part": (416, asking("GET", which, headers={"Range": "bytes=999999-"})),
         f"{name}: store down": (503, without_store(unknown(which))),
     }
-
-
-def closed(schema: Any) -> Any:
-    """The document with every object of it forbidding what it does not name."""
-    if isinstance(schema, list):
-        return [closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {key: closed(value) for key, value in schema.items()}
-    if isinstance(inner.get("properties"), dict) and inner.get("type") == "object":
-        inner.setdefault("additionalProperties", False)
-    return inner
 
 
 async def check(document: dict[str, Any], method: str, template: str, answer: aiohttp.ClientResponse) -> None:

@@ -23,12 +23,6 @@ async def test_the_docs_page_needs_no_foreign_host_and_no_inline_code(gateway: Q
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|style=", page)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_the_bare_address_leads_to_the_docs_page(gateway: QuietGateway, method: str) -> None:
-    async with gateway.http.request(method, "/", allow_redirects=True) as answer:
-        assert (answer.status, answer.url.path, answer.content_type) == (200, "/docs", "text/html")
-
-
 @pytest.mark.parametrize("name", ["docs.js", "docs.css", "icon.svg"])
 async def test_a_file_of_the_docs_page_is_sent_once_to_who_knows_it(gateway: QuietGateway, name: str) -> None:
     async with gateway.http.get(f"/docs/{name}") as answer:
