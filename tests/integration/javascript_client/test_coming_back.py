@@ -1,0 +1,180 @@
+"""The JavaScript client comes back by itself: when, from where on, how soon, and when it does not."""
+
+import pytest
+
+from tests.integration.javascript_client.following import (
+    followed,
+    image_complete,
+    job_complete,
+    opening,
+    progress,
+)
+from tests.servers.browser import Page
+from tests.servers.scripted_gateway import CUT, SILENCE, Refusal, Visit, scripted_gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+COMES_BACK = (1001, 1011, 1012, 1013, 3000, 4000, 4001, 4499, CUT)
+STAYS_AWAY = (1000, 1002, 1003, 1007, 1008, 1009, 1010, 4501, 4999)
+
+FIRST = opening(1, resumed=False), image_complete(2, 0)
+"""What the first connection brings in most of these tests."""
+REST = opening(2, resumed=True), image_complete(3, 1), job_complete(4)
+ALL = ["progress e:1", "image_complete e:2", "image_complete e:3", "job_complete e:4"]
+
+
+@pytest.mark.parametrize("close", COMES_BACK)
+async def test_it_goes_on_behind_the_last_event(page: Page, close: int) -> None:
+    async with scripted_gateway(Visit(FIRST, close), Visit(REST)) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert (told["events"], gateway.afters) == (ALL, ["", "e:2"])
+    assert [(wait["name"], wait["code"]) for wait in told["waits"]] == [("Closed", close)]
+
+
+@pytest.mark.parametrize("close", STAYS_AWAY)
+async def test_it_stays_away_where_coming_back_is_of_no_use(page: Page, close: int) -> None:
+    async with scripted_gateway(Visit(FIRST, close)) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert told["error"] == {"name": "Closed", "code": close}
+    assert told["events"] == ALL[:2]
+
+
+async def test_a_job_that_is_deleted_meanwhile_is_as_one_that_never_was(page: Page) -> None:
+    async with scripted_gateway(Visit(FIRST, 4500)) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert told["error"] == {"name": "Refused", "status": 404, "code": "job_not_found"}
+
+
+async def test_it_comes_back_as_often_as_it_takes(page: Page) -> None:
+    lost = [Visit([opening(2, resumed=True)], CUT)] * 3
+    async with scripted_gateway(Visit(FIRST, CUT), *lost, Visit(REST)) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert (told["events"], gateway.afters) == (ALL, ["", "e:2", "e:2", "e:2", "e:2"])
+
+
+async def test_it_waits_longer_each_time_until_there_is_news(page: Page) -> None:
+    lost = [Visit([opening(2, resumed=True)], CUT)] * 2
+    async with scripted_gateway(
+        Visit(FIRST, CUT), *lost, Visit(REST[:2], CUT), Visit([job_complete(4)])
+    ) as gateway:
+        told = await followed(page, gateway.base_url)
+    first, second, third, after_news = [wait["pauseS"] for wait in told["waits"]]
+    assert 0.1 <= first <= 0.2 <= second <= 0.4 <= third <= 0.8
+    assert 0.1 <= after_news <= 0.2
+
+
+async def test_heartbeats_and_openings_that_repeat_the_last_event_are_left_out(page: Page) -> None:
+    heartbeats = [progress(2), progress(2)]
+    async with scripted_gateway(
+        Visit([*FIRST, *heartbeats], CUT), Visit([REST[0], *heartbeats, *REST[1:]])
+    ) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert told["events"] == ALL
+
+
+async def test_a_state_that_comes_in_place_of_the_missing_events_is_told(page: Page) -> None:
+    """As when the gateway has no such position any more: what was told until then may be wrong."""
+    instead = opening(2, resumed=False), job_complete(4)
+    async with scripted_gateway(Visit(FIRST, CUT), Visit(instead)) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert told["events"] == [*ALL[:2], "progress e:2", "job_complete e:4"]
+
+
+async def test_of_an_ended_job_state_and_end_are_told_though_both_have_one_position(page: Page) -> None:
+    async with scripted_gateway(Visit([opening(4, resumed=False), job_complete(4)])) as gateway:
+        told = await followed(page, gateway.base_url, options='after: "e:4"')
+    assert (told["events"], gateway.afters) == (["progress e:4", "job_complete e:4"], ["e:4"])
+
+
+async def test_a_connection_that_says_nothing_any_more_is_given_up(page: Page) -> None:
+    silent = Visit([opening(1, resumed=False, heartbeat_s=0.1), FIRST[1]], SILENCE)
+    async with scripted_gateway(silent, Visit(REST)) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert (told["events"], gateway.afters) == (ALL, ["", "e:2"])
+    assert told["waits"][0]["code"] == 1006
+
+
+async def test_messages_that_are_no_events_are_passed_over(page: Page) -> None:
+    async with scripted_gateway(
+        Visit([FIRST[0], {"type": "news of tomorrow"}, FIRST[1], *REST[1:]])
+    ) as gateway:
+        assert (await followed(page, gateway.base_url))["events"] == ALL
+
+
+async def test_who_sends_no_json_is_no_gateway(page: Page) -> None:
+    async with scripted_gateway(Visit(["hello"], SILENCE)) as gateway:
+        assert (await followed(page, gateway.base_url))["error"] == {"name": "Closed", "code": 1007}
+
+
+class TestARefusal:
+    """Browsers show none of a WebSocket's to a script, so the client asks once more, without one."""
+
+    async def test_that_is_for_good_is_thrown(self, page: Page) -> None:
+        async with scripted_gateway(Refusal(404, "job_not_found")) as gateway:
+            told = await followed(page, gateway.base_url)
+        assert (told["error"], told["waits"]) == (
+            {"name": "Refused", "status": 404, "code": "job_not_found"},
+            [],
+        )
+
+    @pytest.mark.parametrize("status", [429, 503])
+    async def test_that_passes_is_waited_for_as_long_as_it_says(self, page: Page, status: int) -> None:
+        refusal = Refusal(status, "busy", {"Retry-After": "1"})
+        async with scripted_gateway(refusal, Visit([*FIRST, *REST[1:]])) as gateway:
+            told = await followed(page, gateway.base_url)
+        (wait,) = told["waits"]
+        assert (wait["name"], wait["code"], told["events"]) == ("Refused", "busy", ALL)
+        assert 1 <= wait["pauseS"] <= 1.5
+
+
+class TestAnAbort:
+    SCRIPT = """
+    const {{ BatchClient }} = await import("{base_url}/static/batch.js");
+    const controller = new AbortController();
+    try {{
+      for await (const event of new BatchClient().follow("x", {{ signal: controller.signal, {options} }})) {abort}
+    }} catch (error) {{
+      console.log(error.name);
+    }}
+    """
+    ABORT = "controller.abort()"
+
+    async def test_ends_a_connection(self, page: Page) -> None:
+        async with scripted_gateway(Visit(FIRST, SILENCE)) as gateway:
+            script = self.SCRIPT.format(base_url=gateway.base_url, options="", abort=self.ABORT)
+            assert await page.run(script) == ["AbortError"]
+            await gateway.left.wait()
+
+    async def test_ends_a_wait(self, page: Page) -> None:
+        async with scripted_gateway(Visit(FIRST, CUT)) as gateway:
+            options = f"onWait: () => setTimeout(() => {self.ABORT})"
+            script = self.SCRIPT.format(base_url=gateway.base_url, options=options, abort=";")
+            assert await page.run(script) == ["AbortError"]
+
+    async def test_who_leaves_the_loop_leaves_the_connection(self, page: Page) -> None:
+        async with scripted_gateway(Visit(FIRST, SILENCE)) as gateway:
+            await page.run(self.SCRIPT.format(base_url=gateway.base_url, options="", abort="break"))
+            await gateway.left.wait()
+
+
+PAUSES = """
+const {{ pauseAfter, comesBack }} = await import("{base_url}/static/batch.js");
+const pauses = (options) => [0, 1].map((edge) => pauseAfter(options.failures, {{ ...options, random: () => edge }}));
+console.log(
+  pauses({{ failures: 0 }}),
+  pauses({{ failures: 3 }}),
+  pauses({{ failures: 1000 }}),
+  pauses({{ failures: 0, code: 1012 }}),
+  pauses({{ failures: 9, retryAfterS: 2 }}),
+);
+"""
+
+
+async def test_pauses_have_bounds_and_are_spread(page: Page) -> None:
+    async with scripted_gateway() as gateway:
+        first, fourth, longest, after_a_restart, as_told = await page.run(
+            PAUSES.format(base_url=gateway.base_url)
+        )
+    assert (first, fourth, longest) == ([0.1, 0.2], [0.8, 1.6], [5, 10])
+    assert after_a_restart == [0.1, 5]
+    assert as_told == [2, 3]
