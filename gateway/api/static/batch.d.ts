@@ -1,4 +1,4 @@
-/** Types of batch.js. The interfaces have the fields of the gateway's OpenAPI document; more may come with time. */
+/** Types of batch.js. Interfaces are called as the schemas of the gateway's OpenAPI document; fields may be added. */
 
 export type ImageSource = Blob | string | URL | { blob: Blob; name?: string } | { url: string | URL; name?: string };
 export type Status = "pending" | "processing" | "completed" | "failed" | "cancelled";
@@ -38,7 +38,7 @@ export interface Image {
   reused_from?: ImageReference;
 }
 
-export interface NewJob {
+export interface CreatedBatch {
   job_id: string;
   status: Status;
   created_at: string;
@@ -46,16 +46,19 @@ export interface NewJob {
   retry_of?: string;
 }
 
-export interface Job {
+/** How a job stands after an event, or now. */
+export interface JobState {
   job_id: string;
-  id?: string;
   status: Status;
-  outcome?: Outcome;
   total_images: number;
   completed: number;
   failed: number;
   cancelled?: number;
   progress: number;
+}
+
+export interface Batch extends JobState {
+  outcome?: Outcome;
   images: Image[];
   options?: { metadata?: MetadataOptions };
   retry_of?: string;
@@ -66,23 +69,37 @@ export interface Job {
   completed_at?: string;
 }
 
-export interface JobEvent {
-  type: "progress" | "image_complete" | "job_complete";
+/** The first event of each connection. With `resumed: false` it is the state in place of the events before it. */
+export interface Opening extends JobState {
+  type: "progress";
   id: string;
-  job_id: string;
-  status: Status;
-  outcome?: Outcome;
-  progress: number;
-  completed: number;
-  failed: number;
-  cancelled?: number;
-  total_images: number;
   timestamp: string;
-  image?: Image;
-  resumed?: boolean;
-  heartbeat_s?: number;
+  resumed: boolean;
+  heartbeat_s: number;
   images?: Image[];
 }
+
+export interface Progress extends JobState {
+  type: "progress";
+  id: string;
+  timestamp: string;
+}
+
+export interface ImageComplete extends JobState {
+  type: "image_complete";
+  id: string;
+  timestamp: string;
+  image: Image;
+}
+
+export interface JobComplete extends JobState {
+  type: "job_complete";
+  id: string;
+  timestamp: string;
+  outcome: Outcome;
+}
+
+export type JobEvent = Opening | Progress | ImageComplete | JobComplete;
 
 export interface Fault {
   pointer: string;
@@ -111,8 +128,8 @@ export interface FollowOptions {
 
 export declare class BatchClient {
   constructor(baseUrl?: string | URL);
-  submit(images: Iterable<ImageSource>, options?: SubmitOptions): Promise<NewJob>;
-  status(jobId: string, options?: { signal?: AbortSignal }): Promise<Job>;
+  submit(images: Iterable<ImageSource>, options?: SubmitOptions): Promise<CreatedBatch>;
+  status(jobId: string, options?: { signal?: AbortSignal }): Promise<Batch>;
   imageUrl(jobId: string, index: number, which?: "processed" | "original"): string;
   follow(jobId: string, options?: FollowOptions): AsyncGenerator<JobEvent, void, void>;
   submitAndFollow(
