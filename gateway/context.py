@@ -10,6 +10,7 @@ from aiohttp import web
 from attrs import frozen
 
 from gateway.background import Background
+from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.intake.bytes_in_flight import BytesInFlight
@@ -37,6 +38,7 @@ class AppContext:
     object_store: ObjectStore
     broker: Broker
     latest: LatestJobs
+    hub: Hub
     stream: EventStream
     bytes_in_flight: BytesInFlight
     submit: Submit

@@ -9,6 +9,7 @@ stand beside the code that raises them. `api/problems.py` is the one place that 
     ├── Conflict          not now, or not in this state                 ├── Unavailable     a needed part is down
     ├── TooLarge          over a bound                                  ├── NoRoom          the disk is full
     ├── UnsupportedMedia  a media type that is not taken                └── RangeRefused    no such bytes
+    ├── TooMany           more at once than a bound allows
     └── ContentError      one image's content is bad: fails that image alone
 """
 
@@ -120,6 +121,18 @@ class Unavailable(GatewayError):
 
     def __init__(
         self, text: str, *, code: str | None = None, detail: str = "", retry_after_s: int = 5
+    ) -> None:
+        super().__init__(text, code=code, detail=detail)
+        self.retry_after_s = retry_after_s
+
+
+class TooMany(GatewayError):
+    """More at once than a bound allows; the same request may succeed after `retry_after_s` seconds."""
+
+    default_code = "too_many"
+
+    def __init__(
+        self, text: str, *, code: str | None = None, detail: str = "", retry_after_s: int = 10
     ) -> None:
         super().__init__(text, code=code, detail=detail)
         self.retry_after_s = retry_after_s

@@ -8,13 +8,15 @@ from gateway.api.cors import CrossOrigin
 from gateway.api.dead_letters import DeadLetters
 from gateway.api.health import Health
 from gateway.api.images import Images
+from gateway.api.live.audience import Audience
+from gateway.api.live.websocket import JobSockets
+from gateway.api.live.wires import WebSocketWire
 from gateway.api.metrics import RequestMeter, metrics_routes
 from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
 from gateway.api.retries import Retries
 from gateway.api.search import Search
 from gateway.api.views import Frames, StatusViews
-from gateway.api.websocket import Subscriptions
 from gateway.context import CONTEXT, AppContext
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
@@ -26,12 +28,14 @@ def build_application(context: AppContext) -> web.Application:
     cross_origin = CrossOrigin(context.settings.http.cors_origins)
     views = StatusViews(context.stream)
     admission = Admission(intake, context.background, context.bytes_in_flight, context.metrics.intake)
-    subscriptions = Subscriptions(context, Frames(context.stream), cross_origin)
+    subscribers = context.settings.subscribers
+    audience = Audience(subscribers, context.background.stopping)
+    frames = WebSocketWire(Frames(context.stream), context.stream, subscribers.heartbeat_s)
     health = _health(context)
     application = web.Application(middlewares=[RequestMeter(context.metrics.http).middleware, answer_errors])
     application[CONTEXT] = context
     application.on_response_prepare.append(cross_origin.add_headers)
-    application.on_shutdown.append(subscriptions.leave_all)
+    application.on_shutdown.append(audience.leave_all)
     application.add_routes(
         [
             *Batches(context, views, admission, cross_origin.allows_all).routes(),
@@ -39,7 +43,7 @@ def build_application(context: AppContext) -> web.Application:
             *Images(context, views).routes(),
             *Search(context).routes(),
             *DeadLetters(context).routes(),
-            *subscriptions.routes(),
+            *JobSockets(context, audience, frames, cross_origin).routes(),
             *health.routes(),
             *_metrics(context.metrics, health, context.settings.metrics),
             *page_routes(intake),

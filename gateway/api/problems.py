@@ -21,7 +21,7 @@ from gateway import errors
 from gateway.api.bodies.expectations import refuse_unmet
 from gateway.api.cors import is_preflight, preflight_answer
 from gateway.cancellation import is_being_cancelled
-from gateway.errors import Conflict, GatewayError, RangeRefused, Unavailable
+from gateway.errors import Conflict, GatewayError, RangeRefused, TooMany, Unavailable
 from gateway.intake.content_coding import ACCEPTED, UnsupportedCoding
 
 log = structlog.get_logger(__name__)
@@ -39,6 +39,7 @@ STATUS_OF_KIND: Final[Mapping[type[GatewayError], HTTPStatus]] = {
     errors.RangeRefused: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     errors.NoRoom: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
@@ -184,7 +185,7 @@ def _members(error: GatewayError) -> dict[str, object]:
 
 
 def _headers(error: GatewayError) -> dict[str, str]:
-    if isinstance(error, Unavailable | Conflict) and error.retry_after_s is not None:
+    if isinstance(error, Unavailable | Conflict | TooMany) and error.retry_after_s is not None:
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, UnsupportedCoding):
         return {"Accept-Encoding": ACCEPTED}

@@ -21,6 +21,7 @@ from gateway.domain.job import Image, Job, outcome_of
 from gateway.domain.options import BatchOptions
 from gateway.domain.receipt import Receipt
 from gateway.events.stream import EventStream
+from gateway.events.wire import Opening
 from gateway.jobs.dead_letters.requeue import SentAgain
 from gateway.metadata import Metadata
 from gateway.ports.dead_letters import DeadLetterPage
@@ -162,7 +163,7 @@ def sent_again_fields(again: SentAgain) -> Fields:
     }
 
 
-def event_fields(job_id: str, event: Event, position: str) -> Fields:
+def event_fields(job_id: str, event: Event, position: str) -> dict[str, object]:
     counts = event.counts
     return _present(
         {
@@ -182,7 +183,14 @@ def event_fields(job_id: str, event: Event, position: str) -> Fields:
     )
 
 
-def _present(fields: Fields) -> Fields:
+def opening_fields(job_id: str, opening: Opening, position: str, heartbeat_s: float) -> Fields:
+    """The first message of a subscription."""
+    images = opening.job and list(map(image_fields, opening.job.images))
+    first = {"resumed": opening.resumed, "heartbeat_s": heartbeat_s, "images": images}
+    return event_fields(job_id, opening.event, position) | _present(first)
+
+
+def _present(fields: Fields) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 

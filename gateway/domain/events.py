@@ -68,3 +68,9 @@ def snapshot_event(job: Job) -> Event:
     return Event(
         seq=job.seq, type=EventType.PROGRESS, at=job.updated_at, status=job.status, counts=job.counts
     )
+
+
+def state_before(job: Job) -> Event:
+    """The job as it was before its first event: nothing has happened yet."""
+    counts = Counts(completed=0, failed=0, cancelled=0, open=len(job.images))
+    return Event(seq=0, type=EventType.PROGRESS, at=job.created_at, status=Status.PENDING, counts=counts)

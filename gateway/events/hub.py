@@ -1,53 +1,32 @@
-"""Who listens to which job.
+"""Who listens to which job: the hub hands committed changes to those jobs' topics, and to observers of all jobs."""
 
-The hub wakes listeners and holds nothing for them: each reads the log at its own pace, so a slow one costs no memory
-and holds up nobody. The newest events of a job that is listened to are kept at hand, to spare reads of the log.
-"""
-
-import asyncio
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from attrs import define, field
 
-from gateway.domain.events import Change, Event
+from gateway.domain.events import Change
+from gateway.events.topic import MOST_RECENT, Bell, Topic
 
-RECENT_EVENTS = 256
+MOST_RECENT_IN_ALL: Final = 65_536
+_LEAST_RECENT: Final = 16
 
 Observer = Callable[[Change], None]
-
-
-@define(eq=False)
-class Listener:
-    """One subscriber's bell."""
-
-    _bell: asyncio.Event = field(factory=asyncio.Event)
-
-    def ring(self) -> None:
-        self._bell.set()
-
-    def reset(self) -> None:
-        """Before reading the log: what is committed after this rings again."""
-        self._bell.clear()
-
-    async def wait(self) -> None:
-        await self._bell.wait()
-
-
-@define(eq=False)
-class _Topic:
-    announced: int = 0
-    listeners: set[Listener] = field(factory=set)
-    recent: deque[Event] = field(factory=lambda: deque(maxlen=RECENT_EVENTS))
+DeletionObserver = Callable[[str], None]
 
 
 @define(eq=False)
 class Hub:
-    """Announces committed changes, to listeners of the job and to observers of all jobs."""
+    """Announces committed changes.
 
-    _topics: dict[str, _Topic] = field(factory=dict)
+    The newest events of jobs that are listened to are kept at hand, to spare reads of the log: at most
+    MOST_RECENT_IN_ALL, and a few of each.
+    """
+
+    _topics: dict[str, Topic] = field(factory=dict)
     _observers: list[Observer] = field(factory=list)
+    _deletion_observers: list[DeletionObserver] = field(factory=list)
 
     @property
     def topics(self) -> int:
@@ -58,41 +37,51 @@ class Hub:
         """Call it, which must not block, with every change from now on."""
         self._observers.append(observer)
 
+    def observe_deletions(self, observer: DeletionObserver) -> None:
+        """Call it, which must not block, with the id of every job that is deleted from now on."""
+        self._deletion_observers.append(observer)
+
     def announce(self, change: Change) -> None:
         """Tell of a change that was committed."""
         for observer in self._observers:
             observer(change)
         topic = self._topics.get(change.job.job_id)
-        if topic is None or not change.events:
-            return
-        if topic.recent and topic.recent[-1].seq + 1 != change.events[0].seq:
-            topic.recent.clear()
-        topic.announced = change.job.seq
-        topic.recent.extend(change.events)
-        for listener in topic.listeners:
-            listener.ring()
+        if topic is not None:
+            topic.most_recent = self._share
+            topic.announce(change.events)
 
-    def announced(self, job_id: str) -> int:
-        """The number of the newest event that was announced since somebody listens; 0 for none."""
+    def announce_deleted(self, job_id: str) -> None:
+        """Tell of a job that was deleted."""
+        for observer in self._deletion_observers:
+            observer(job_id)
         topic = self._topics.get(job_id)
-        return topic.announced if topic else 0
+        if topic is not None:
+            topic.end()
 
-    def recent(self, job_id: str, *, after: int) -> tuple[Event, ...]:
-        """The events after that one, if they are at hand without a gap; else none."""
+    def topic(self, job_id: str) -> Topic:
+        """The topic of that job, to add a listener to at once; `release` it afterwards."""
         topic = self._topics.get(job_id)
-        if topic is None or not topic.recent or topic.recent[0].seq > after + 1:
-            return ()
-        return tuple(event for event in topic.recent if event.seq > after)
+        if topic is None:
+            topic = self._topics[job_id] = Topic(job_id)
+        return topic
+
+    def release(self, topic: Topic) -> None:
+        """A listener is gone from it."""
+        if topic.is_idle and self._topics.get(topic.job_id) is topic:
+            topic.close()
+            del self._topics[topic.job_id]
 
     @contextmanager
-    def listen(self, job_id: str) -> Iterator[Listener]:
-        """A listener of that job, for as long as the context lasts."""
-        topic = self._topics.setdefault(job_id, _Topic())
-        listener = Listener()
-        topic.listeners.add(listener)
+    def listen(self, job_id: str) -> Iterator[Bell]:
+        """A bell that rings with the news of that job, for as long as the context lasts."""
+        topic, bell = self.topic(job_id), Bell()
+        topic.bells.add(bell)
         try:
-            yield listener
+            yield bell
         finally:
-            topic.listeners.discard(listener)
-            if not topic.listeners:
-                del self._topics[job_id]
+            topic.bells.discard(bell)
+            self.release(topic)
+
+    @property
+    def _share(self) -> int:
+        return max(_LEAST_RECENT, min(MOST_RECENT, MOST_RECENT_IN_ALL // len(self._topics)))

@@ -45,6 +45,7 @@ class Ledger:
         """As JobStore.delete."""
         await self._store.delete(job_id)
         self._latest.forget(job_id)
+        self._hub.announce_deleted(job_id)
 
     def _tell(self, change: Change) -> None:
         self._hub.announce(change)

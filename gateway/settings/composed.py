@@ -13,6 +13,7 @@ from gateway.analyzer.chosen import chosen_providers
 from gateway.analyzer.local.settings import LocalSettings
 from gateway.analyzer.settings import AnalyzerSettings
 from gateway.analyzer.vision.settings import VisionSettings
+from gateway.events.settings import SubscriberSettings
 from gateway.fetch.settings import FetchSettings
 from gateway.intake.settings import IntakeSettings
 from gateway.jobs.settings import JobsSettings
@@ -80,6 +81,7 @@ class Settings:
     http: HttpSettings = field(factory=HttpSettings)
     intake: IntakeSettings = field(factory=IntakeSettings)
     fetch: FetchSettings = field(factory=FetchSettings)
+    subscribers: SubscriberSettings = field(factory=SubscriberSettings)
     jobs: JobsSettings = field(factory=JobsSettings)
     job_store: JobStoreSettings = field(factory=JobStoreSettings)
     object_store: ObjectStoreSettings = field(factory=ObjectStoreSettings)

@@ -29,8 +29,11 @@ QUEUES: Final = (
 """What a queue is for, whatever a deployment calls it."""
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
 STATUS_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
-CLOSE_CODES: Final = ("1000", "1001", "1005", "1006", "1009", "1011", OTHER)
-"""Of WebSocket, RFC 6455 section 7.4.1; 1006: lost or cut off."""
+CLOSE_CODES: Final = (
+    "1000", "1001", "1002", "1003", "1005", "1006", "1007", "1009", "1011", "1012", "1013",
+    "4000", "4001", "4500", "4501", OTHER,
+)  # fmt: skip
+"""Of WebSocket: RFC 6455 section 7.4.1, and our own; 1006: lost or cut off."""
 VISION_REQUEST_OUTCOMES: Final = (
     "ok",
     "limited",

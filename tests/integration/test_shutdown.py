@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from attrs import define, field
 
-from gateway.api.websocket import CLOSE_S
+from gateway.api.live.audience import LEAVE_S
 from gateway.background import Background
 from gateway.jobs.sending.recall import TAKE_BACK_S
 from gateway.settings import HttpSettings
@@ -156,7 +156,7 @@ async def test_it_ends_in_time_in_the_worst_case(gateway: Gateway, http: aiohttp
 
 def test_the_deadlines_of_a_stop_leave_room_below_the_ten_seconds() -> None:
     """Of the doors, the services and what they leave in a broker that forgets; aiohttp may take its own twice."""
-    doors_s = CLOSE_S + 2 * HttpSettings().shutdown_timeout_s
+    doors_s = LEAVE_S + 2 * HttpSettings().shutdown_timeout_s
     assert doors_s + Background().stop_timeout_s + TAKE_BACK_S < IN_TIME_S
 
 
@@ -236,7 +236,9 @@ async def test_a_subscriber_goes_on_after_the_restart_where_it_was(
     await gateway.start()
     async with asyncio.timeout(PATIENCE_S):
         followed = await follow(http, gateway.base_url, job_id, after=last)
-    assert last not in [frame["id"] for frame in followed.frames]
+    opening, *news = followed.frames
+    assert (opening["id"], opening["resumed"]) == (last, True)
+    assert last not in [frame["id"] for frame in news]
     assert followed.types[-2:] == ["image_complete", "job_complete"]
 
 

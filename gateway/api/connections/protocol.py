@@ -16,6 +16,7 @@ from aiohttp.web_protocol import _ErrInfo
 
 from gateway.api.connections.crowd import Crowd
 from gateway.api.problems import of_crash, problem
+from gateway.events.peer import Peer
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,9 @@ class Protocol(web.RequestHandler):
         "_head_due",
         "_head_has_begun",
         "_lingering",
+        "_writer_of_news",
         "is_spare",
+        "received_at",
     )
 
     def __init__(self, server: web.Server, crowd: Crowd, **options: Any) -> None:
@@ -48,7 +51,10 @@ class Protocol(web.RequestHandler):
         self._lingering: asyncio.Timeout | None = None
         self._framed: aiohttp.StreamReader | None = None
         self._framed_bytes = 0
+        self._writer_of_news: Peer | None = None
         self.is_spare = False
+        self.received_at = 0.0
+        """When the client's last bytes came, by the loop's clock."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         accepted = cast(asyncio.Transport, transport)
@@ -60,7 +66,22 @@ class Protocol(web.RequestHandler):
         super().connection_made(transport)
         self._await_head()
 
+    def written_by(self, peer: Peer) -> None:
+        """Tell it when there is room in the transport, and when the connection is gone."""
+        self._writer_of_news = peer
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._writer_of_news is not None:
+            self._writer_of_news.pause_writing()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._writer_of_news is not None:
+            self._writer_of_news.resume_writing()
+
     def data_received(self, data: bytes) -> None:
+        self.received_at = self._loop.time()
         seen = self._request_count
         super().data_received(data)
         if self._current_request is not None:
@@ -75,6 +96,9 @@ class Protocol(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_came()
         self._end_lingering()
+        if self._writer_of_news is not None:
+            self._writer_of_news.connection_lost()
+            self._writer_of_news = None
         super().connection_lost(exc)
 
     async def finish_response(

@@ -1,0 +1,125 @@
+"""All who follow jobs now, over whatever door: how many there may be, their signs of life, and how they are sent away.
+
+Signs of life are given in turns, so that they are spread in time whenever the subscribers came.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
+
+from aiohttp import web
+from attrs import define, field
+
+from gateway.api.live.close_codes import LEAVING, CloseCode
+from gateway.errors import TooMany, Unavailable
+from gateway.events.settings import SubscriberSettings
+
+LEAVE_S: Final = 2.0
+"""How long a subscriber may take to answer a goodbye; a stop of the gateway waits for it."""
+_TURNS: Final = 20
+"""Of one heartbeat."""
+_RETRY_S: Final = 10
+
+
+class TooManySubscribers(TooMany):
+    """There is no place for one more."""
+
+    default_code = "too_many_subscribers"
+
+
+class Member(Protocol):
+    """One connection that follows."""
+
+    ended: asyncio.Event
+
+    def beat(self, now: float) -> None:
+        """Give a sign of life, or cut it off if it has given none."""
+
+    def leave(self, close: CloseCode) -> None:
+        """Begin to say goodbye; `ended` is set once the connection is done with."""
+
+
+@define(eq=False)
+class Audience:
+    """The places, and who is there."""
+
+    settings: SubscriberSettings
+    _stopping: asyncio.Event
+    _connections: int = field(init=False, default=0)
+    _by_job: Counter[str] = field(init=False, factory=Counter)
+    _by_address: Counter[str] = field(init=False, factory=Counter)
+    _turns: "list[dict[Member, None]]" = field(init=False, factory=lambda: [{} for _ in range(_TURNS)])
+    _turn: int = field(init=False, default=0)
+    _next_turn: asyncio.TimerHandle | None = field(init=False, default=None)
+
+    @contextmanager
+    def place(self, request: web.Request, job_id: str | None = None) -> Iterator[None]:
+        """A place for who asks, of those of the job if it is one. Raises TooManySubscribers, Unavailable at a stop."""
+        if self._stopping.is_set():
+            raise Unavailable("The gateway is stopping.", code="stopping")
+        address = request.remote or ""
+        self._check(job_id, address)
+        self._count(job_id, address, 1)
+        try:
+            yield
+        finally:
+            self._count(job_id, address, -1)
+
+    @contextmanager
+    def with_member(self, member: Member) -> Iterator[None]:
+        """Among those who are given signs of life, and are sent away at a stop."""
+        turn = random.choice(self._turns)  # noqa: S311 - spreads them, keeps no secret
+        turn[member] = None
+        if self._next_turn is None:
+            self._plan()
+        try:
+            if self._stopping.is_set():
+                member.leave(LEAVING)
+            yield
+        finally:
+            del turn[member]
+            member.ended.set()
+
+    async def leave_all(self, _application: web.Application) -> None:
+        """Send everybody away, all at the same time, for the gateway stops; who does not answer is cut off."""
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+        leaving = [member for turn in self._turns for member in turn]
+        for member in leaving:
+            member.leave(LEAVING)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S + 1):
+                await asyncio.gather(*(member.ended.wait() for member in leaving))
+
+    def _check(self, job_id: str | None, address: str) -> None:
+        settings = self.settings
+        if self._connections >= settings.max_connections:
+            raise TooManySubscribers("Too many follow jobs of this gateway.", retry_after_s=_RETRY_S)
+        if job_id is not None and self._by_job[job_id] >= settings.max_per_job:
+            raise TooManySubscribers("Too many follow this job.", retry_after_s=_RETRY_S)
+        if address and self._by_address[address] >= settings.max_per_address:
+            raise TooManySubscribers("Too many follow jobs from this address.", retry_after_s=_RETRY_S)
+
+    def _count(self, job_id: str | None, address: str, one: int) -> None:
+        self._connections += one
+        for counter, key in ((self._by_job, job_id), (self._by_address, address)):
+            if key:
+                counter[key] += one
+                if not counter[key]:
+                    del counter[key]
+
+    def _plan(self) -> None:
+        turn_s = self.settings.heartbeat_s / _TURNS
+        self._next_turn = asyncio.get_running_loop().call_later(turn_s, self._beat)
+
+    def _beat(self) -> None:
+        self._turn = (self._turn + 1) % _TURNS
+        now = asyncio.get_running_loop().time()
+        for member in tuple(self._turns[self._turn]):
+            member.beat(now)
+        self._next_turn = None
+        if self._connections:
+            self._plan()

@@ -1,0 +1,128 @@
+"""One WebSocket connection: a loop that hears what the client says, and a goodbye that is said once.
+
+Frames are written by the peer, past aiohttp's writer, whole and in one go: so none of them can land inside a frame of
+aiohttp's, which answers pings and what breaks the protocol, and no send can be cancelled in the middle
+(aio-libs/aiohttp#12307). The goodbye is ours too: aiohttp's does not wait for an answer while it is listening.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, cast
+
+import structlog
+from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
+from attrs import define, field
+
+from gateway.api.connections.protocol import Protocol
+from gateway.api.live.audience import LEAVE_S
+from gateway.api.live.close_codes import ENDED, SILENT, CloseCode
+from gateway.api.live.wires import PING, close_message
+from gateway.events.peer import Peer, PeerLeft
+
+log = structlog.get_logger(__name__)
+
+_ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
+_NO_CODE: Final = 1005
+
+
+async def opened_socket(request: web.Request, *, max_message_bytes: int) -> web.WebSocketResponse:
+    """The handshake is done. Raises HTTPUpgradeRequired for a request that is none."""
+    socket = web.WebSocketResponse(
+        timeout=LEAVE_S, compress=False, max_msg_size=max_message_bytes, autoclose=False
+    )
+    if not socket.can_prepare(request).ok:
+        raise web.HTTPUpgradeRequired(headers={"Upgrade": "websocket"})
+    await socket.prepare(request)
+    return socket
+
+
+async def _unheard(_: WSMessage) -> None:
+    """What is said is not listened to."""
+
+
+@define(eq=False)
+class Socket:
+    """A connection whose handshake is done. `repeat` gives a sign of life, if there is one to give beside a ping."""
+
+    response: web.WebSocketResponse
+    _protocol: Protocol
+    _heartbeat_s: float
+    repeat: Callable[[], bytes | None] = lambda: None
+    peer: Peer = field(init=False)
+    ended: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _goodbye: int | None = field(init=False, default=None)
+    """The first that was said; what the other answers to it is its own affair."""
+    _leaving: "asyncio.Task[None] | None" = field(init=False, default=None)
+    _seen: object = field(init=False, default=None)
+
+    @classmethod
+    async def open(cls, request: web.Request, *, heartbeat_s: float, max_message_bytes: int) -> "Socket":
+        """Raises HTTPUpgradeRequired; ConnectionResetError when the client has left."""
+        response = await opened_socket(request, max_message_bytes=max_message_bytes)
+        return cls(response, cast(Protocol, request.protocol), heartbeat_s)
+
+    def __attrs_post_init__(self) -> None:
+        transport = self._protocol.transport
+        if transport is None:
+            raise ConnectionResetError("the client has left")
+        self.peer = Peer(transport, self._tell_stalled)
+        self._protocol.written_by(self.peer)
+
+    @property
+    def close_code(self) -> int:
+        """How it ended: by the goodbye of whoever said it first, or by 1006, without one."""
+        return WSCloseCode.ABNORMAL_CLOSURE if self._goodbye is None else self._goodbye
+
+    async def hear(self, hear: Callable[[WSMessage], Awaitable[None]] = _unheard) -> None:
+        """Until the connection is over: have each message of the client heard, before the next one is read."""
+        try:
+            while (message := await self.response.receive()).type not in _ENDS:
+                await hear(message)
+            self._take_leave(message)
+        finally:
+            if self._leaving is not None:
+                self._leaving.cancel()
+                await asyncio.gather(self._leaving, return_exceptions=True)
+            await self.peer.close()
+            if self._protocol.transport is not None:
+                self._protocol.transport.close()
+
+    def beat(self, now: float) -> None:
+        if self._leaving is not None:
+            return
+        self.peer.cut_off_if_overfull()
+        if now - self._protocol.received_at > 2 * self._heartbeat_s:
+            self.leave(SILENT)
+            return
+        seen, self._seen = self._seen, self.peer.messages
+        is_idle = seen == self.peer.messages
+        self.peer.write_now((self.repeat() if is_idle else None) or PING)
+
+    def leave(self, close: CloseCode) -> None:
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave(close), name="leave")
+
+    async def _leave(self, close: CloseCode) -> None:
+        """Say goodbye. The answer to it ends `hear`; a peer that gives none in time is cut off."""
+        try:
+            if close is ENDED:
+                await self.peer.emptied()
+            self._goodbye = close.code
+            self.peer.write(close_message(close.code))
+            self.peer.seal()
+            await asyncio.sleep(LEAVE_S)
+        except PeerLeft:
+            return
+        self.peer.cut_off()
+
+    def _take_leave(self, message: WSMessage) -> None:
+        if self._goodbye is not None:
+            return
+        if message.type is WSMsgType.CLOSE:
+            self._goodbye = message.data or _NO_CODE
+            self.peer.write_now(close_message(message.data))
+        elif isinstance(message.data, WebSocketError):
+            self._goodbye = message.data.code
+
+    def _tell_stalled(self) -> None:
+        log.info("a slow subscriber was cut off")

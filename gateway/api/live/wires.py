@@ -1,0 +1,69 @@
+"""How news is written at each kind of door: the same JSON, in a WebSocket frame, an event of a stream, or a line."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from attrs import define, evolve
+
+from gateway.api.views import Frames, opening_fields, to_json
+from gateway.domain.events import Event, EventType
+from gateway.events.stream import EventStream
+from gateway.events.wire import Opening
+
+_FIN: Final = 0x80
+_TEXT: Final = 0x1
+_CONTINUED: Final = 0x0
+_CLOSE: Final = 0x8
+PING: Final = bytes((_FIN | 0x9, 0))
+"""An empty one, which every client answers by itself (RFC 6455, 5.5.2)."""
+
+_FRAME_BYTES: Final = 64 * 1024
+"""Of a message that is longer each piece is a frame of its own, between which answers to pings may stand."""
+
+
+def text_message(text: bytes) -> bytes:
+    """A text message of a server as RFC 6455 (5.2) has it on the wire: not masked, in one frame if it is not long."""
+    if len(text) <= _FRAME_BYTES:
+        return _frame(_FIN | _TEXT, text)
+    pieces = [text[start : start + _FRAME_BYTES] for start in range(0, len(text), _FRAME_BYTES)]
+    kinds = [_TEXT, *[_CONTINUED] * (len(pieces) - 2), _FIN | _CONTINUED]
+    return b"".join(map(_frame, kinds, pieces))
+
+
+def close_message(code: int | None) -> bytes:
+    """The last frame (5.5.1); without a code, as an answer to one that has none."""
+    return _frame(_FIN | _CLOSE, code.to_bytes(2) if code else b"")
+
+
+def _frame(head: int, payload: bytes) -> bytes:
+    size = len(payload)
+    if size < 126:
+        return bytes((head, size)) + payload
+    if size < 1 << 16:
+        return bytes((head, 126)) + size.to_bytes(2) + payload
+    return bytes((head, 127)) + size.to_bytes(8) + payload
+
+
+@define(eq=False)
+class WebSocketWire:
+    """One JSON object a text message, never two."""
+
+    _frames: Frames
+    _stream: EventStream
+    _heartbeat_s: float
+
+    def opening(self, job_id: str, opening: Opening) -> bytes:
+        position = str(self._stream.position(opening.event))
+        return text_message(to_json(opening_fields(job_id, opening, position, self._heartbeat_s)))
+
+    def news(self, job_id: str, events: Sequence[Event]) -> bytes:
+        return b"".join([text_message(self._frames.of(job_id, event)) for event in events])
+
+    def repeat(self, job_id: str, event: Event) -> bytes:
+        """The state once more, for clients that know no other message, and a ping, which is to be answered."""
+        return PING + text_message(self._frames.of(job_id, as_progress(event)))
+
+
+def as_progress(event: Event) -> Event:
+    """The state after that event, and nothing of what it told."""
+    return evolve(event, type=EventType.PROGRESS, image=None)

@@ -1,0 +1,160 @@
+"""One subscription to one job: where it stands in the log, and whether it is written to with the others.
+
+A follower is behind until its peer has taken all that was told: first the opening, then the log piece by piece, each
+when there is room. Then it is live, and behind again when there is none. What waits for it is nowhere but in the log.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from typing import Final
+
+import structlog
+from attrs import define, field
+
+from gateway.domain.events import Event
+from gateway.errors import GatewayError
+from gateway.events.hub import Hub
+from gateway.events.peer import Peer, PeerLeft
+from gateway.events.pending import merged
+from gateway.events.stream import EventStream
+from gateway.events.topic import Flush, Topic, is_end
+from gateway.events.wire import Wire
+from gateway.ports.job_store import JobNotFound
+
+log = structlog.get_logger(__name__)
+
+_STOPPED: Final = -2
+"""A position at which no flush begins."""
+
+
+class End(Enum):
+    """Why there is no more to come: the job's end was told, it was deleted, its log can't be read now, or a bug."""
+
+    COMPLETE = auto()
+    DELETED = auto()
+    UNREADABLE = auto()
+    CRASHED = auto()
+
+
+@define(eq=False)
+class Follower:
+    """Writes the news of a job to a peer, from `start` until `stop`, or until `on_end` is called, once.
+
+    `after` is the position of the last event that was seen, or "0" for the whole log.
+    """
+
+    job_id: str
+    _hub: Hub
+    _stream: EventStream
+    _peer: Peer
+    _wire: Wire
+    _on_end: Callable[[End], None]
+    _after: str | None = None
+    _with_images: bool = False
+    position: int = field(init=False, default=-1)
+    _known: int = field(init=False, default=0)
+    _opened_with: Event | None = field(init=False, default=None)
+    _topic: Topic | None = field(init=False, default=None)
+
+    def start(self) -> None:
+        """Listen, and have the opening written."""
+        self._topic = self._hub.topic(self.job_id)
+        self._topic.subscribers.add(self)
+        self._peer.queue(self)
+
+    def stop(self) -> None:
+        """Nothing is written any more; may be called again."""
+        topic, self._topic = self._topic, None
+        if topic is not None:
+            self.position = _STOPPED
+            topic.leave(self)
+            topic.subscribers.discard(self)
+            self._hub.release(topic)
+
+    def take(self, flush: Flush) -> None:
+        """For the topic: write what is told to all, if all before it was written and there is room."""
+        if self.position != flush.before or not self._peer.write_now(flush.on(self._wire), len(flush.events)):
+            self._fall_behind()
+            return
+        self.position = flush.last.seq
+        if is_end(flush.last):
+            self._end(End.COMPLETE)
+
+    def repeat(self) -> bytes | None:
+        """A sign of life, to a subscriber who has been told all; None where it would say what is not true any more."""
+        topic, opened_with = self._topic, self._opened_with
+        if topic is None:
+            return None
+        for event in (topic.last_told, opened_with):
+            if event is not None and event.seq == self.position:
+                return self._wire.repeat(self.job_id, event)
+        return None
+
+    def job_deleted(self) -> None:
+        """For the topic."""
+        self._end(End.DELETED)
+
+    async def catch_up(self) -> bool:
+        """Write the opening, or the next piece of the log; see Waiting."""
+        try:
+            return await self._next_piece()
+        except PeerLeft:
+            raise
+        except JobNotFound:
+            self._end(End.DELETED)
+        except GatewayError as error:
+            log.warning("a subscriber's log can't be read", job_id=self.job_id, reason=str(error))
+            self._end(End.UNREADABLE)
+        except Exception:
+            log.exception("a subscription crashed", job_id=self.job_id)
+            self._end(End.CRASHED)
+        return False
+
+    async def _next_piece(self) -> bool:
+        topic = self._topic
+        if topic is None:
+            return False
+        if self.position < 0:
+            await self._open()
+            return self._is_behind()
+        up_to = max(topic.told, self._known)
+        events = await self._stream.events(topic, after=self.position, up_to=up_to)
+        if self._topic is None:
+            return False
+        if events:
+            self._tell(events)
+        return self._is_behind()
+
+    async def _open(self) -> None:
+        opening = await self._stream.opening(self.job_id, self._after, with_images=self._with_images)
+        if self._topic is None:
+            return
+        self._peer.write(self._wire.opening(self.job_id, opening))
+        self.position, self._known, self._opened_with = opening.seq, opening.known, opening.event
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        told = merged(events)
+        self._peer.write(self._wire.news(self.job_id, told), len(told))
+        self.position = events[-1].seq
+        if is_end(events[-1]):
+            self._end(End.COMPLETE)
+
+    def _is_behind(self) -> bool:
+        """Whether there is more to be read; if not, the follower is live from now on."""
+        topic = self._topic
+        if topic is None:
+            return False
+        if self.position < max(topic.told, self._known):
+            return True
+        topic.join(self)
+        return False
+
+    def _fall_behind(self) -> None:
+        if self._topic is not None:
+            self._topic.leave(self)
+            self._peer.queue(self)
+
+    def _end(self, end: End) -> None:
+        if self._topic is not None:
+            self.stop()
+            self._on_end(end)

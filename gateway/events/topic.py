@@ -1,0 +1,168 @@
+"""The news of one job on its way to all who follow it: written once for each kind of door, bursts joined.
+
+Who has taken all that came so far is written to at once, one after another, in slices between which the loop turns.
+Who has not is left out, and goes on by itself from the log.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from attrs import define, field
+
+from gateway.domain.events import Event, EventType
+from gateway.events.pending import merged
+from gateway.events.wire import Wire
+
+JOIN_S: Final = 0.05
+"""Between two flushes of a job, so that many events in a row are joined; one that comes alone goes at once."""
+PIECE_EVENTS: Final = 64
+"""That are written to a subscriber before it is looked whether it takes them."""
+MOST_RECENT: Final = 4096
+_SLICE: Final = 250
+
+
+@define(eq=False)
+class Flush:
+    """Events that are told together; `before` is the number of the one before them."""
+
+    job_id: str
+    events: Sequence[Event]
+    before: int
+    last: Event
+    _bytes: dict[Wire, bytes] = field(init=False, factory=dict)
+
+    def on(self, wire: Wire) -> bytes:
+        written = self._bytes.get(wire)
+        if written is None:
+            written = self._bytes[wire] = wire.news(self.job_id, self.events)
+        return written
+
+
+class Subscriber(Protocol):
+    """One who follows the job."""
+
+    def take(self, flush: Flush) -> None:
+        """Write it, if all before it was written and there is room."""
+
+    def job_deleted(self) -> None:
+        """There is nothing more to come."""
+
+
+@define(eq=False)
+class Bell:
+    """Rings when there is news of the job, for who reads by itself."""
+
+    _rung: asyncio.Event = field(factory=asyncio.Event)
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def reset(self) -> None:
+        """Before reading: what is committed after this rings again."""
+        self._rung.clear()
+
+    async def wait(self) -> None:
+        await self._rung.wait()
+
+
+@define(eq=False)
+class Topic:
+    """One job. `newest` is the number of the newest event that was announced, `told` of that which went to all."""
+
+    job_id: str
+    newest: int = 0
+    told: int = 0
+    last_told: Event | None = None
+    bells: set[Bell] = field(factory=set)
+    subscribers: set[Subscriber] = field(factory=set)
+    most_recent: int = MOST_RECENT
+    _recent: deque[Event] = field(factory=deque)
+    _live: dict[Subscriber, None] = field(factory=dict)
+    _next: asyncio.Handle | None = None
+    _told_at: float = float("-inf")
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody listens."""
+        return not self.bells and not self.subscribers
+
+    def announce(self, events: Sequence[Event]) -> None:
+        """Take committed events; those that were taken already are left aside."""
+        fresh = [event for event in events if event.seq > self.newest]
+        if not fresh:
+            return
+        if self._recent and fresh[0].seq != self.newest + 1:
+            self._recent.clear()
+        self._recent.extend(fresh)
+        self.newest = fresh[-1].seq
+        while len(self._recent) > self.most_recent:
+            self._recent.popleft()
+        for bell in self.bells:
+            bell.ring()
+        if self._next is None:
+            self._plan()
+
+    def recent(self, *, after: int, limit: int = MOST_RECENT) -> list[Event]:
+        """The events after that one, if they are at hand without a gap; else none."""
+        if not self._recent or self._recent[0].seq > after + 1:
+            return []
+        skipped = after + 1 - self._recent[0].seq
+        return [self._recent[place] for place in range(skipped, min(len(self._recent), skipped + limit))]
+
+    def join(self, subscriber: Subscriber) -> None:
+        """Write to it with the others from now on."""
+        self._live[subscriber] = None
+
+    def leave(self, subscriber: Subscriber) -> None:
+        self._live.pop(subscriber, None)
+
+    def end(self) -> None:
+        """The job was deleted."""
+        for bell in self.bells:
+            bell.ring()
+        for subscriber in tuple(self.subscribers):
+            subscriber.job_deleted()
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        if self._next is not None:
+            self._next.cancel()
+
+    def _plan(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = self._told_at + JOIN_S
+        if due <= loop.time():
+            self._next = loop.call_soon(self._flush)
+        else:
+            self._next = loop.call_at(due, self._flush)
+
+    def _flush(self) -> None:
+        """Begin to write the next events to all who are live."""
+        events = self._next_events()
+        flush = Flush(self.job_id, merged(events), events[0].seq - 1, events[-1])
+        self.told, self.last_told = flush.last.seq, flush.last
+        self._told_at = asyncio.get_running_loop().time()
+        self._write(flush, list(self._live), 0)
+
+    def _next_events(self) -> Sequence[Event]:
+        waiting = self.recent(after=self.told, limit=PIECE_EVENTS)
+        return waiting or [self._recent[place] for place in range(min(len(self._recent), PIECE_EVENTS))]
+
+    def _write(self, flush: Flush, subscribers: list[Subscriber], start: int) -> None:
+        for subscriber in subscribers[start : start + _SLICE]:
+            subscriber.take(flush)
+        loop = asyncio.get_running_loop()
+        if start + _SLICE < len(subscribers):
+            self._next = loop.call_soon(self._write, flush, subscribers, start + _SLICE)
+        elif self.told < self.newest:
+            # All of one burst follows on its heels; what comes now is joined again.
+            self._next = loop.call_soon(self._flush)
+        else:
+            self._next = None
+
+
+def is_end(event: Event) -> bool:
+    """Whether it is the last one of its job."""
+    return event.type is EventType.JOB_COMPLETE
