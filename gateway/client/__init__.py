@@ -15,6 +15,10 @@ from gateway.client.answers import (
     Image,
     ImageRef,
     Job,
+    JobChanged,
+    JobDeleted,
+    JobList,
+    JobsNews,
     Metadata,
     MetadataPolicy,
     Options,
@@ -22,11 +26,14 @@ from gateway.client.answers import (
     Submitted,
 )
 from gateway.client.client import GatewayClient
-from gateway.client.errors import ClientError, NoGateway, NotConnected, Refused, Unreachable
+from gateway.client.errors import ClientError, Closed, NoGateway, NotConnected, Refused, Unreachable
+from gateway.client.live.told import FROM_THE_START
 from gateway.client.upload import ImageSource
 
 __all__ = [
+    "FROM_THE_START",
     "ClientError",
+    "Closed",
     "DeadLetter",
     "Event",
     "GatewayClient",
@@ -34,6 +41,10 @@ __all__ = [
     "ImageRef",
     "ImageSource",
     "Job",
+    "JobChanged",
+    "JobDeleted",
+    "JobList",
+    "JobsNews",
     "Metadata",
     "MetadataPolicy",
     "NoGateway",

@@ -42,7 +42,8 @@ class ImageRef:
 class Image:
     """One image of a job. `error` and `code` say why it failed; `job_id` is told where images of all jobs are.
 
-    `reused_from` is the image of the same bytes that was analysed in its place.
+    `reused_from` is the image of the same bytes that was analysed in its place. `id` is the position of its end in the
+    job's log, where results are asked for.
     """
 
     index: int
@@ -54,6 +55,7 @@ class Image:
     error: str = ""
     code: str = ""
     job_id: str = ""
+    id: str = ""
     metadata: Metadata | None = None
     reused_from: ImageRef | None = None
     start_time: datetime | None = None
@@ -84,7 +86,8 @@ class Options:
 class Job:
     """A job; in a list of jobs `images` and `options` are empty.
 
-    `outcome`, once it has ended, is all_completed, partial, all_failed or cancelled.
+    `outcome`, once it has ended, is all_completed, partial, all_failed or cancelled. `id` is the position of its newest
+    event, from which it can be followed; empty in a list, and by an older gateway.
     """
 
     job_id: str
@@ -95,6 +98,7 @@ class Job:
     progress: float
     created_at: datetime
     updated_at: datetime
+    id: str = ""
     cancelled: int = 0
     outcome: str = ""
     retry_of: str = ""
@@ -113,7 +117,8 @@ class Job:
 class Event:
     """One piece of news. `type` is progress, image_complete (with `image`) or job_complete, the last one.
 
-    The last one has the job's `outcome`.
+    The last one has the job's `outcome`. The first one of a connection tells whether it goes on behind the event that
+    was named (`resumed`); if not, it is the present state, with all `images` where they were asked for.
     """
 
     id: str
@@ -128,10 +133,48 @@ class Event:
     cancelled: int = 0
     outcome: str = ""
     image: Image | None = None
+    images: tuple[Image, ...] = ()
+    resumed: bool | None = None
 
     @property
     def is_last(self) -> bool:
         return self.type == "job_complete"
+
+    @property
+    def ended(self) -> int:
+        """How many images have ended, in whatever way."""
+        return self.completed + self.failed + self.cancelled
+
+
+@frozen(kw_only=True)
+class JobList:
+    """The newest jobs as they are now, without their images, and how many there are in all.
+
+    `id` is the position that this is true for.
+    """
+
+    id: str
+    jobs: tuple[Job, ...]
+    total: int
+
+
+@frozen(kw_only=True)
+class JobChanged:
+    """A job was added or has changed; it is as in a list."""
+
+    id: str
+    job: Job
+
+
+@frozen(kw_only=True)
+class JobDeleted:
+    """A job is no longer kept."""
+
+    id: str
+    job_id: str
+
+
+JobsNews = JobList | JobChanged | JobDeleted
 
 
 @frozen(kw_only=True)
@@ -210,7 +253,20 @@ def read_metadata(words: Mapping[str, Any]) -> Metadata:
 
 def read_event(frame: Mapping[str, Any]) -> Event:
     image = read_image(frame["image"]) if frame.get("image") else None
-    return Event(**_known(Event, frame) | _moments(frame, "timestamp") | {"image": image})
+    images = tuple(map(read_image, frame.get("images", ())))
+    return Event(**_known(Event, frame) | _moments(frame, "timestamp") | {"image": image, "images": images})
+
+
+def read_job_list(frame: Mapping[str, Any]) -> JobList:
+    return JobList(id=frame["id"], jobs=tuple(map(read_job, frame["jobs"])), total=frame["total"])
+
+
+def read_job_changed(frame: Mapping[str, Any]) -> JobChanged:
+    return JobChanged(id=frame["id"], job=read_job(frame["job"]))
+
+
+def read_job_deleted(frame: Mapping[str, Any]) -> JobDeleted:
+    return JobDeleted(id=frame["id"], job_id=frame["job_id"])
 
 
 def _known(cls: Any, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,11 @@
 """What may be asked of a gateway, over HTTP and WebSocket, by TCP or a Unix socket."""
 
 import asyncio
-import os
-import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from attrs import define, field, validators
 
@@ -17,24 +14,37 @@ from gateway.client.answers import (
     Event,
     Image,
     Job,
+    JobsNews,
     SentAgain,
     Submitted,
     read_dead_letter,
-    read_event,
     read_image,
     read_job,
     read_requeued,
     read_submitted,
 )
-from gateway.client.errors import ClientError, Refused, Unreachable
+from gateway.client.coming_back import ComingBack
+from gateway.client.download import download
+from gateway.client.errors import ClientError, Unreachable
 from gateway.client.http import Http
-from gateway.client.tries import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRY_AGAIN, until_answered
+from gateway.client.live.all_jobs import AllJobs
+from gateway.client.live.many_jobs import ManyJobs, OnLost
+from gateway.client.live.one_job import OneJob
+from gateway.client.live.told import FROM_THE_START, Told
+from gateway.client.pauses import SPREAD_S, Pauses
+from gateway.client.polling import Polling
+from gateway.client.results import Results
+from gateway.client.tries import until_answered
 from gateway.client.upload import Body, ImageSource, body_of, watched
 
 BASE_URL = r"https?://[^/?#\s]+(/[^?#\s]*)?|unix:(//)?/.+"
 
-PIECE_BYTES = 256 * 1024
-READY_PAUSE_S = 0.1
+OnWait = Callable[[ClientError], None]
+"""Is told each time why another try has to wait."""
+
+
+def _say_nothing(_: ClientError) -> None:
+    """For callers who do not mind."""
 
 
 @define(eq=False)
@@ -42,20 +52,27 @@ class GatewayClient:
     """A gateway at `base_url`: http://host:port, https://host/prefix or unix:///path/of/socket; else ValueError.
 
     Use it as an async context manager. Calls raise Refused when the gateway says no, Unreachable when it says
-    nothing. `patience_s` is how long `follow`, `submit` and `retry` go on trying while no gateway answers, `ready_s`
-    how long `download` does while the image is not ready, `silence_s` how long a gateway may say nothing, or take
-    nothing of what is sent, before it counts as away.
+    nothing. `patience_s` is how long calls that take `on_wait` go on trying while no gateway answers, `ready_s` how
+    long `download` does while the image is not ready, `silence_s` how long a gateway may say nothing, or take nothing
+    of what is sent, before it counts as away, `spread_s` the time over which clients of one that starts anew come back.
+
+    What follows is an asynchronous generator: `contextlib.aclosing` ends its connection where it is left early.
     """
 
     base_url: str = field(validator=validators.matches_re(BASE_URL))
     patience_s: float = 60.0
     ready_s: float = 3.0
     silence_s: float = 60.0
+    spread_s: float = SPREAD_S
     _http: Http = field(init=False)
 
     @_http.default
     def _at_base_url(self) -> Http:
         return Http(self.base_url, self.silence_s)
+
+    @property
+    def _polling(self) -> Polling:
+        return Polling(self._http)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -70,7 +87,7 @@ class GatewayClient:
         metadata: Mapping[str, str] | None = None,
         *,
         key: str | None = None,
-        on_wait: Callable[[ClientError], None] = lambda _: None,
+        on_wait: OnWait = _say_nothing,
     ) -> Submitted:
         """Send a batch. Files stream from disk; beside URLs, files and bytes are held in memory as base64.
 
@@ -93,7 +110,7 @@ class GatewayClient:
         indices: Sequence[int] | None = None,
         *,
         key: str | None = None,
-        on_wait: Callable[[ClientError], None] = lambda _: None,
+        on_wait: OnWait = _say_nothing,
     ) -> Submitted:
         """Have failed images of a job tried again, as a new job: those of these indices, in this order, or all.
 
@@ -103,9 +120,29 @@ class GatewayClient:
         ask = partial(self._http.json, "POST", f"batch/{job_id}/retry", json=said, headers=_with_key(key))
         return self._http.read(read_submitted, await until_answered(ask, self.patience_s, on_wait))
 
-    async def status(self, job_id: str) -> Job:
-        """The job with all its images."""
-        return self._http.read(read_job, await self._http.json("GET", f"batch/{job_id}"))
+    async def submit_and_follow(
+        self,
+        images: Sequence[ImageSource],
+        metadata: Mapping[str, str] | None = None,
+        *,
+        key: str | None = None,
+        on_wait: OnWait = _say_nothing,
+    ) -> tuple[Submitted, AsyncGenerator[Event, None]]:
+        """Send a batch as `submit` does, and have its events from the very first one, as `follow` has them."""
+        submitted = await self.submit(images, metadata, key=key, on_wait=on_wait)
+        return submitted, self.follow(submitted.job_id, FROM_THE_START, images=True, on_wait=on_wait)
+
+    async def status(self, job_id: str, *, wait_s: float = 0, after: str | None = None) -> Job:
+        """The job with all its images.
+
+        With `wait_s`, 1 to 60, it is answered when the job has news behind the event of the id `after`, or has ended,
+        or that time is over; without `after`, and by an older gateway, at once.
+        """
+        return await self._polling.status(job_id, wait_s, after)
+
+    async def wait(self, job_id: str, *, on_wait: OnWait = _say_nothing) -> Job:
+        """The job when it has ended, asked for over HTTP alone: for where no WebSocket passes."""
+        return await self._polling.ended(job_id, self._coming_back(on_wait))
 
     async def jobs(self, *, status: str | None = None) -> AsyncIterator[Job]:
         """All jobs, newest first, without their images."""
@@ -157,67 +194,76 @@ class GatewayClient:
         Returns the name that the gateway has for it, which ends as its content demands. Given a moment when the
         image is not ready yet: the news of its end may have been quicker than the image.
         """
-        deadline = asyncio.get_running_loop().time() + self.ready_s
-        while True:
-            try:
-                async with self._http.answer("GET", f"batch/{job_id}/images/{index}/{which}") as response:
-                    await _save(response.content.iter_chunked(PIECE_BYTES), to)
-                    disposition = response.content_disposition
-                    return (disposition and disposition.filename) or to.name
-            except Refused as error:
-                if error.code != "not_ready" or asyncio.get_running_loop().time() > deadline:
-                    raise
-            await asyncio.sleep(READY_PAUSE_S)
+        return await download(self._http, f"batch/{job_id}/images/{index}/{which}", to, ready_s=self.ready_s)
 
-    async def follow(
+    def follow(
         self,
         job_id: str,
         after: str | None = None,
         *,
-        on_wait: Callable[[ClientError], None] = lambda _: None,
-    ) -> AsyncIterator[Event]:
+        images: bool = False,
+        on_wait: OnWait = _say_nothing,
+    ) -> AsyncGenerator[Event, None]:
         """The job's present state, then its news until its end, over as many connections as it takes.
 
-        After a lost connection it goes on behind the last event; `after`, an event's id, does so from the start.
-        `on_wait` is told each time why it has to wait before another try.
+        `after` is an event's id: it goes on behind that one, or from the very first event with FROM_THE_START. The
+        first event that comes tells whether it could (`resumed`). If not, it is the present state, and has the state of
+        all `images` where they are asked for.
+
+        After a lost connection it goes on behind the last event. It may have to begin anew, with the present state
+        (`resumed` is False again), where the gateway's log has done so. No end of an image is told twice by
+        `image_complete`, nor a state after a newer one. `on_wait` is told each time why another try has to wait.
+
+        Raises Refused (404) for a job that is not there, or is deleted meanwhile, Closed where the gateway ends the
+        connection for good, Unreachable when it stays away.
         """
-        loop = asyncio.get_running_loop()
-        pause_s, answered_at = FIRST_PAUSE_S, loop.time()
-        while True:
-            try:
-                async for event in self._news(job_id, after):
-                    yield event
-                    if event.is_last:
-                        return
-                    after, pause_s, answered_at = event.id, FIRST_PAUSE_S, loop.time()
-            except Refused as error:
-                if error.status not in TRY_AGAIN:
-                    raise
-                answered_at = loop.time()
-                on_wait(error)
-            except Unreachable as error:
-                if loop.time() - answered_at > self.patience_s:
-                    raise
-                on_wait(error)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients, keeps no secret
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        one_job = OneJob(self._http, job_id, Told(after), images=images)
+        return self._coming_back(on_wait).over(one_job.connect)
+
+    def follow_many(
+        self,
+        job_ids: Iterable[str],
+        after: Mapping[str, str] | None = None,
+        *,
+        images: bool = False,
+        on_lost: OnLost | None = None,
+        on_wait: OnWait = _say_nothing,
+    ) -> AsyncGenerator[Event, None]:
+        """The events of many jobs over one connection, for each as `follow` has them, until the last job's end.
+
+        `after` has ids of events by job. `on_lost` is told of a job that is not there, or no longer, and the others go
+        on; without it, that is raised as Refused. More jobs than the gateway allows at a time get their turn as others
+        end.
+        """
+        many = ManyJobs.of(self._http, job_ids, after or {}, images=images, on_lost=on_lost)
+        return self._coming_back(on_wait).over(many.connect)
+
+    def follow_all(self, *, on_wait: OnWait = _say_nothing) -> AsyncGenerator[JobsNews, None]:
+        """The newest jobs of the gateway, then each that is added, changes or is deleted, for ever.
+
+        First comes a JobList, then JobChanged and JobDeleted. Whenever changes were missed, as when the gateway has
+        started anew, there is a JobList again, and what was known before is to be forgotten.
+        """
+        return self._coming_back(on_wait).over(AllJobs(self._http).connect)
+
+    def results(
+        self, job_id: str, after: str | None = None, *, follow: bool = False, on_wait: OnWait = _say_nothing
+    ) -> AsyncGenerator[Image, None]:
+        """The job's images that have ended, in the order of their ends, none twice.
+
+        Those behind the image of the id `after`; with `follow` until the job's end, else those that there are. After a
+        lost connection it goes on behind the last one.
+        """
+        results = Results(self._http, job_id, after, follow=follow)
+        return self._coming_back(on_wait).over(results.connect)
 
     async def check(self) -> None:
         """Returns when a gateway answers there. Raises NoGateway when something else does."""
         if (await self._http.json("GET", "/healthz")).get("status") != "ok":
             raise self._http.no_gateway()
 
-    async def _news(self, job_id: str, after: str | None) -> AsyncIterator[Event]:
-        """The events of one connection, which may end at any time."""
-        query = {"after": after} if after else {}
-        try:
-            async with aclosing(self._http.frames(f"batch/{job_id}/ws", query)) as frames:
-                async for frame in frames:
-                    yield self._http.read(read_event, frame)
-        except Refused as error:
-            if error.status != 404:
-                raise
-            raise Refused(404, f"There is no job {job_id}.", code="job_not_found") from error
+    def _coming_back(self, on_wait: OnWait) -> ComingBack:
+        return ComingBack(self.patience_s, on_wait, Pauses(self.spread_s))
 
     async def _send(self, body: Body, headers: Mapping[str, str]) -> Mapping[str, Any]:
         """The answer to a batch. Nothing in aiohttp ends a body that the gateway stops taking, so we do."""
@@ -244,23 +290,3 @@ def _with_key(key: str | None) -> Mapping[str, str]:
     """The key as a string of structured fields (RFC 9651); None: one of its own."""
     key = secrets.token_hex(16) if key is None else key
     return {"Idempotency-Key": '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'}
-
-
-async def _save(pieces: AsyncIterator[bytes], to: Path) -> None:
-    """A file beside it takes the bytes, then its place."""
-    part = to.with_name(f".{to.name[:40]}.{secrets.token_hex(4)}.part")
-    file = await asyncio.to_thread(part.open, "xb")
-    try:
-        with file:
-            async for piece in pieces:
-                await asyncio.to_thread(file.write, piece)
-            await asyncio.to_thread(_settle, file)
-        await asyncio.to_thread(part.replace, to)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _settle(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -20,6 +20,14 @@ class NoGateway(ClientError):
     """Something answers at that address, and it is no gateway."""
 
 
+class Closed(ClientError):
+    """A WebSocket was closed before all was said; `code` is its close code, 1006 where there was none."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
 class Refused(ClientError):
     """The gateway answered no: its HTTP status, its stable word for it, and how long to wait before another try."""
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 import aiohttp
@@ -12,11 +12,11 @@ from attrs import define, field
 from yarl import URL
 
 from gateway.client.errors import NoGateway, NotConnected, Refused, Unreachable
+from gateway.client.websocket import CLOSE_S, PING_AFTER_S, WebSocket
 
 T = TypeVar("T")
 
 CONNECT_S = 10.0
-HEARTBEAT_S = 20.0
 NO_SUCH_DOOR = frozenset({404, 405, 501})
 """What other web servers say to our paths. A gateway says it too, but as a problem in JSON."""
 
@@ -48,7 +48,7 @@ class Http:
         with self._talking():
             async with self._open_session.request(method, self._url(path), **options) as response:
                 if response.status >= 400:
-                    problem = _parsed(await response.text(errors="replace"))
+                    problem = parsed(await response.text(errors="replace"))
                     if response.status in NO_SUCH_DOOR and not isinstance(problem, dict):
                         raise self.no_gateway(f": HTTP status {response.status}")
                     raise Refused.by(response.status, problem, response.headers)
@@ -57,27 +57,29 @@ class Http:
     async def json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
         """The object that answers."""
         async with self.answer(method, path, **options) as response:
-            answer = _parsed(await response.text())
+            answer = parsed(await response.text())
         if not isinstance(answer, dict):
             raise self.no_gateway()
         return answer
 
-    async def frames(self, path: str, query: Mapping[str, str]) -> AsyncGenerator[Any, None]:
-        """The JSON of each frame of one WebSocket, which may end at any time."""
+    @contextlib.asynccontextmanager
+    async def websocket(self, path: str, query: Mapping[str, str]) -> AsyncIterator[WebSocket]:
+        """An open one, for as long as the context lasts."""
         with self._talking():
             try:
                 socket = await self._open_session.ws_connect(
-                    self._url(path).update_query(query), heartbeat=HEARTBEAT_S, max_msg_size=0
+                    self._url(path).update_query(query),
+                    heartbeat=PING_AFTER_S,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+                    max_msg_size=0,
                 )
             except aiohttp.WSServerHandshakeError as error:
                 raise Refused.by(error.status, None, error.headers or {}) from error
-        async with contextlib.aclosing(_texts(socket)) as texts:
-            while True:
-                with self._talking():
-                    text = await anext(texts, None)
-                if text is None:
-                    return
-                yield _parsed(text)
+        try:
+            yield WebSocket(socket, self.base_url, self._talking)
+        finally:
+            with contextlib.suppress(Unreachable), self._talking():
+                await socket.close()
 
     def read(self, reader: Callable[[Mapping[str, Any]], T], answer: Any) -> T:
         """What the reader makes of JSON; of what no gateway says it makes none."""
@@ -128,14 +130,8 @@ class Http:
         return self._session
 
 
-async def _texts(socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[str, None]:
-    async with socket:
-        async for message in socket:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                yield message.data
-
-
-def _parsed(text: str) -> Any:
+def parsed(text: str | bytes) -> Any:
+    """Of JSON; None for what is none."""
     try:
         return json.loads(text)
     except ValueError:

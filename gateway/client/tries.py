@@ -12,10 +12,10 @@ from typing import TypeVar
 from attrs import define, field
 
 from gateway.client.errors import ClientError, NotConnected, Refused, Unreachable
+from gateway.client.pauses import FIRST_PAUSE_S, LONGEST_PAUSE_S
 
 T = TypeVar("T")
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
 OF_A_PROXY = frozenset({502, 504})
 TRY_AGAIN = OF_A_PROXY | {429, 503}
 IN_FLIGHT = "request_in_flight"

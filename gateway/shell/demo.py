@@ -63,8 +63,8 @@ async def run_demo(photos: Sequence[Photo]) -> bool:
 
 
 async def _tagged(gateway: GatewayClient, photos: Sequence[Photo]) -> Job:
-    submitted = await gateway.submit([photo.path for photo in photos])
-    async for event in gateway.follow(submitted.job_id):
+    submitted, events = await gateway.submit_and_follow([photo.path for photo in photos])
+    async for event in events:
         if event.image:
             click.echo(f"  {event.progress:5.1f} %  {printable(event.image.original_filename)}")
     return await gateway.status(submitted.job_id)

@@ -6,13 +6,13 @@ A few batches are under way at once; the gateway's own pace is the brake. What f
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import click
 from attrs import define, field
 
-from gateway.client import ClientError, GatewayClient, Image, Refused, Submitted
+from gateway.client import FROM_THE_START, ClientError, GatewayClient, Image, Refused, Submitted
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Failure, Found, Photo, batches
 from gateway.shell.report import Report, live_report
@@ -159,22 +159,26 @@ class Submission:
             self._fail_all(list(open_photos.values()), why)
 
     async def _watch(self, job_id: str, open_photos: dict[int, Path], endings: asyncio.TaskGroup) -> None:
-        """News may be left out after a lost connection: then the job itself is asked."""
-        total = len(open_photos)
-        async for event in self.gateway.follow(job_id, on_wait=self._wait):
-            self.report.going_on()
-            if event.image:
-                self._end(endings, job_id, event.image, open_photos)
-            ended = event.completed + event.failed + event.cancelled
-            if open_photos and (event.is_last or ended > total - len(open_photos)):
-                for image in (await self.gateway.status(job_id)).images:
-                    self._end(endings, job_id, image, open_photos)
+        """An event that is the present state has all images; where ends are left out, the job itself has them."""
+        news = self.gateway.follow(job_id, FROM_THE_START, images=True, on_wait=self._wait)
+        async with aclosing(news) as events:
+            async for event in events:
+                self.report.going_on()
+                told = (event.image,) if event.image else event.images
+                if event.is_last and open_photos:
+                    told = (await self.gateway.status(job_id)).images
+                self._end(endings, job_id, told, open_photos)
 
     def _end(
-        self, endings: asyncio.TaskGroup, job_id: str, image: Image, open_photos: dict[int, Path]
+        self,
+        endings: asyncio.TaskGroup,
+        job_id: str,
+        images: Sequence[Image],
+        open_photos: dict[int, Path],
     ) -> None:
-        if image.is_final and (name := open_photos.pop(image.index, None)):
-            endings.create_task(self._finish(job_id, name, image))
+        for image in images:
+            if image.is_final and (name := open_photos.pop(image.index, None)):
+                endings.create_task(self._finish(job_id, name, image))
 
     async def _finish(self, job_id: str, name: Path, image: Image) -> None:
         if image.status != "completed":

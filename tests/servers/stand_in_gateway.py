@@ -7,9 +7,10 @@
         gateway.frames_per_connection = 1  # each WebSocket is cut after so many frames
         gateway.refuse_options = True  # as a gateway beside services that drop them
         gateway.not_ready_answers = 2  # so many GETs of processed images get 409 first
-    gateway.hang_after_frames = True  # after its first frame a WebSocket says nothing more
+        gateway.hang_after_frames = True  # after its first frame a WebSocket says nothing more
 
-Images end as soon as their job is asked for; those whose name begins with `bad` fail. Real HTTP, nothing of ours.
+Images end as soon as their job is asked for; those whose name begins with `bad` fail. Its WebSockets are those of an
+older gateway, which tells neither `resumed` nor `heartbeat_s` nor images. Real HTTP, nothing of ours.
 """
 
 import asyncio
@@ -182,7 +183,7 @@ class StandIn:
         after = request.query.get("after")
         self.positions.append(after)
         log = self._log(job_id)
-        start = int(after.split(":")[1]) if after else 0
+        start = int(after.split(":")[-1]) if after else 0
         if self.hang_after_frames:
             await socket.send_str(json.dumps(log[0]))
             await socket.receive()

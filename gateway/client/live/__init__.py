@@ -1,0 +1,1 @@
+"""Follows jobs by WebSocket: one, many or all, over one connection after another."""

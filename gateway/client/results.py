@@ -1,0 +1,49 @@
+"""Images of a job in the order of their ends, as JSON lines."""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+
+from attrs import define, field
+
+from gateway.client.answers import Image, read_image
+from gateway.client.coming_back import ComingBack
+from gateway.client.http import Http, parsed
+
+
+@define(eq=False)
+class Results:
+    """A job's ended images over one answer after another, each of which goes on where the last one broke off."""
+
+    _http: Http
+    _job_id: str
+    _position: str | None
+    _follow: bool = field(kw_only=True)
+    _told: set[int] = field(init=False, factory=set)
+
+    async def connect(self, coming_back: ComingBack) -> AsyncGenerator[Image, None]:
+        """Those of one answer that are new, until its end."""
+        query = {"after": self._position} if self._position else {}
+        query |= {"follow": "true"} if self._follow else {}
+        async with (
+            self._http.answer("GET", f"batch/{self._job_id}/results", params=query) as answer,
+            aclosing(lines(answer.content.iter_any())) as told,
+        ):
+            async for line in told:
+                coming_back.answered()
+                if not line:
+                    continue
+                image = self._http.read(read_image, parsed(line))
+                self._position = image.id or self._position
+                if image.index not in self._told:
+                    self._told.add(image.index)
+                    coming_back.went_on()
+                    yield image
+
+
+async def lines(pieces: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """Without their ends; what stands behind the last end is none."""
+    held = b""
+    async for piece in pieces:
+        *whole, held = (held + piece).split(b"\n")
+        for line in whole:
+            yield line
