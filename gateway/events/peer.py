@@ -1,7 +1,8 @@
 """The writing side of one connection: at once while it takes what comes, else in turn by a task of its own.
 
-A peer that does not read has at most ROOM_BYTES and one piece more of ours in its transport, nothing anywhere else,
-and is cut off once it has taken nothing for STALLED_S.
+All that is written to a connection goes through here, so nothing lands inside of something else, and a peer that does
+not read has at most two times ROOM_BYTES of ours in its transport, whatever there is for it. It is cut off once it has
+taken nothing for STALLED_S.
 """
 
 import asyncio
@@ -14,14 +15,12 @@ from attrs import define, field
 ROOM_BYTES: Final = 64 * 1024
 """In the transport; above it a peer is slow, until it has taken most of it."""
 STALLED_S: Final = 10.0
-MOST_BYTES: Final = 1024 * 1024
-"""In the transport, after which a peer is cut off; reached by what is not written here alone (answers to pings)."""
 _LOOK_S: Final = 2.0
 _LOOK_OFTEN_S: Final = 0.05
 
 
 class PeerLeft(ConnectionError):
-    """The connection is gone, or was cut off: nothing can be written any more."""
+    """The connection is gone, was cut off, or has had its last word: nothing can be written any more."""
 
 
 class Waiting(Protocol):
@@ -39,9 +38,14 @@ class Peer:
     _on_stalled: Callable[[], None] = lambda: None
     messages: int = field(init=False, default=0)
     """That were written, for who counts them."""
-    _has_room: bool = field(init=False, default=True)
-    _is_gone: bool = field(init=False, default=False)
+    _takes_at_once: bool = field(init=False, default=True)
+    _is_paused: bool = field(init=False, default=False)
+    _is_sealed: bool = field(init=False, default=False)
+    _is_lost: bool = field(init=False, default=False)
     _bell: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _begun: deque[memoryview] = field(init=False, factory=deque)
+    """What is left of something that is too long to be written in one go."""
+    _answer: bytes | None = field(init=False, default=None)
     _waiting: deque[Waiting] = field(init=False, factory=deque)
     _catching_up: "asyncio.Task[None] | None" = field(init=False, default=None)
 
@@ -49,67 +53,74 @@ class Peer:
         self._transport.set_write_buffer_limits(high=ROOM_BYTES, low=ROOM_BYTES // 4)
 
     @property
-    def has_room(self) -> bool:
-        return self._has_room and not self._transport.is_closing()
-
-    @property
     def is_gone(self) -> bool:
-        return self._is_gone or self._transport.is_closing()
+        return self._is_lost or self._transport.is_closing()
 
     def pause_writing(self) -> None:
         """For the connection's protocol: the transport holds much."""
-        self._has_room = False
+        self._is_paused, self._takes_at_once = True, False
 
     def resume_writing(self) -> None:
-        """For the connection's protocol: it has taken most of it."""
-        self._has_room = not self._is_gone
+        """For the connection's protocol: the peer has taken most of it."""
+        self._is_paused = False
+        self._look_again()
         self._bell.set()
 
     def connection_lost(self) -> None:
         """For the connection's protocol."""
-        self.seal()
+        self._is_lost, self._takes_at_once = True, False
+        self._bell.set()
 
     def write_now(self, data: bytes, messages: int = 1) -> bool:
         """Write it if the peer takes what comes; else nothing is done."""
-        if not self._has_room or self._transport.is_closing():
+        if not self._takes_at_once or self._transport.is_closing():
             return False
-        self._transport.write(data)
+        self._put(data)
         self.messages += messages
         return True
 
     def write(self, data: bytes, messages: int = 1) -> None:
         """For who catches up: there is room. Raises PeerLeft."""
-        if self.is_gone:
+        if self._is_sealed or self.is_gone:
             raise PeerLeft
-        self._transport.write(data)
+        self._put(data)
         self.messages += messages
+
+    def answer(self, data: bytes) -> None:
+        """Write it when it can be, unless there is a newer one by then."""
+        if not self.write_now(data, 0) and not self._is_sealed:
+            self._answer = data
+            self._go_on()
+
+    def say_last(self, data: bytes) -> None:
+        """Write it behind what was begun, and nothing else any more."""
+        if not self._is_sealed and not self.is_gone:
+            self.seal()
+            self._put(data)
+
+    def seal(self) -> None:
+        """Nothing more is written but what was begun."""
+        self._is_sealed, self._takes_at_once, self._answer = True, False, None
+        self._waiting.clear()
 
     def queue(self, waiting: Waiting) -> None:
         """Have it write piece by piece, in turn with others, each when there is room."""
-        self._waiting.append(waiting)
-        if self._catching_up is None or self._catching_up.done():
-            self._catching_up = asyncio.create_task(self._catch_up(), name="catch up")
+        if not self._is_sealed:
+            self._waiting.append(waiting)
+            self._go_on()
 
     async def room(self) -> None:
         """Wait until the transport has taken most of what it holds. Raises PeerLeft, for a stalled peer too."""
-        await self._taken(lambda: self._has_room, look_s=_LOOK_S)
+        await self._taken(lambda: not self._is_paused, look_s=_LOOK_S)
 
     async def emptied(self) -> None:
         """Wait until it has taken all, of which a transport does not tell by itself. Raises PeerLeft likewise."""
-        await self._taken(lambda: not self._transport.get_write_buffer_size(), look_s=_LOOK_OFTEN_S)
-
-    def cut_off_if_overfull(self) -> None:
-        if self._transport.get_write_buffer_size() > MOST_BYTES:
-            self._transport.abort()
+        await self._taken(
+            lambda: not self._begun and not self._transport.get_write_buffer_size(), look_s=_LOOK_OFTEN_S
+        )
 
     def cut_off(self) -> None:
         self._transport.abort()
-
-    def seal(self) -> None:
-        """Nothing is written here any more."""
-        self._is_gone, self._has_room = True, False
-        self._waiting.clear()
-        self._bell.set()
 
     async def close(self) -> None:
         """Nothing is written any more; a piece that is being read from the log is given up."""
@@ -118,15 +129,42 @@ class Peer:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
 
+    def _put(self, data: bytes) -> None:
+        if len(data) <= ROOM_BYTES and not self._begun:
+            self._transport.write(data)
+            return
+        whole = memoryview(data)
+        self._begun.extend(whole[start : start + ROOM_BYTES] for start in range(0, len(data), ROOM_BYTES))
+        self._takes_at_once = False
+        self._go_on()
+
+    def _look_again(self) -> None:
+        self._takes_at_once = not (self._is_paused or self._begun or self._is_sealed or self._is_lost)
+
+    def _go_on(self) -> None:
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.create_task(self._catch_up(), name="catch up")
+
     async def _catch_up(self) -> None:
         try:
-            while self._waiting:
+            while self._begun or self._answer or self._waiting:
                 await self.room()
-                waiting = self._waiting.popleft()
-                if await waiting.catch_up():
-                    self._waiting.append(waiting)
+                await self._write_next()
         except PeerLeft:
+            self._begun.clear()
             self._waiting.clear()
+
+    async def _write_next(self) -> None:
+        if self._begun:
+            self._transport.write(self._begun.popleft())
+            self._look_again()
+        elif self._answer:
+            answer, self._answer = self._answer, None
+            self._put(answer)
+        elif self._waiting:
+            waiting = self._waiting.popleft()
+            if await waiting.catch_up() and not self._is_sealed:
+                self._waiting.append(waiting)
 
     async def _taken(self, is_enough: Callable[[], bool], *, look_s: float) -> None:
         held, idle_s = self._transport.get_write_buffer_size(), 0.0

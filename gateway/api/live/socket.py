@@ -1,8 +1,7 @@
 """One WebSocket connection: a loop that hears what the client says, and a goodbye that is said once.
 
-Frames are written by the peer, past aiohttp's writer, whole and in one go: so none of them can land inside a frame of
-aiohttp's, which answers pings and what breaks the protocol, and no send can be cancelled in the middle
-(aio-libs/aiohttp#12307). The goodbye is ours too: aiohttp's does not wait for an answer while it is listening.
+All frames are written by the peer, past aiohttp's writer, answers to pings and goodbyes too: so none lands inside
+another, and no send can be cancelled in the middle (aio-libs/aiohttp#12307). aiohttp ends what breaks the protocol.
 """
 
 import asyncio
@@ -16,24 +15,14 @@ from attrs import define, field
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.audience import LEAVE_S
 from gateway.api.live.close_codes import ENDED, SILENT, CloseCode
-from gateway.api.live.wires import PING, close_message
+from gateway.api.live.handshake import opened_socket
+from gateway.api.live.wires import PING, close_message, pong
 from gateway.events.peer import Peer, PeerLeft
 
 log = structlog.get_logger(__name__)
 
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _NO_CODE: Final = 1005
-
-
-async def opened_socket(request: web.Request, *, max_message_bytes: int) -> web.WebSocketResponse:
-    """The handshake is done. Raises HTTPUpgradeRequired for a request that is none."""
-    socket = web.WebSocketResponse(
-        timeout=LEAVE_S, compress=False, max_msg_size=max_message_bytes, autoclose=False
-    )
-    if not socket.can_prepare(request).ok:
-        raise web.HTTPUpgradeRequired(headers={"Upgrade": "websocket"})
-    await socket.prepare(request)
-    return socket
 
 
 async def _unheard(_: WSMessage) -> None:
@@ -77,20 +66,20 @@ class Socket:
         """Until the connection is over: have each message of the client heard, before the next one is read."""
         try:
             while (message := await self.response.receive()).type not in _ENDS:
-                await hear(message)
+                if message.type is WSMsgType.PING:
+                    self.peer.answer(pong(message.data))
+                elif message.type is not WSMsgType.PONG:
+                    await hear(message)
             self._take_leave(message)
         finally:
             if self._leaving is not None:
                 self._leaving.cancel()
                 await asyncio.gather(self._leaving, return_exceptions=True)
             await self.peer.close()
-            if self._protocol.transport is not None:
-                self._protocol.transport.close()
 
     def beat(self, now: float) -> None:
         if self._leaving is not None:
             return
-        self.peer.cut_off_if_overfull()
         if now - self._protocol.received_at > 2 * self._heartbeat_s:
             self.leave(SILENT)
             return
@@ -108,8 +97,7 @@ class Socket:
             if close is ENDED:
                 await self.peer.emptied()
             self._goodbye = close.code
-            self.peer.write(close_message(close.code))
-            self.peer.seal()
+            self.peer.say_last(close_message(close.code))
             await asyncio.sleep(LEAVE_S)
         except PeerLeft:
             return
@@ -120,7 +108,7 @@ class Socket:
             return
         if message.type is WSMsgType.CLOSE:
             self._goodbye = message.data or _NO_CODE
-            self.peer.write_now(close_message(message.data))
+            self.peer.say_last(close_message(message.data))
         elif isinstance(message.data, WebSocketError):
             self._goodbye = message.data.code
 

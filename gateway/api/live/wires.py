@@ -12,22 +12,20 @@ from gateway.events.wire import Opening
 
 _FIN: Final = 0x80
 _TEXT: Final = 0x1
-_CONTINUED: Final = 0x0
 _CLOSE: Final = 0x8
+_PONG: Final = 0xA
 PING: Final = bytes((_FIN | 0x9, 0))
 """An empty one, which every client answers by itself (RFC 6455, 5.5.2)."""
 
-_FRAME_BYTES: Final = 64 * 1024
-"""Of a message that is longer each piece is a frame of its own, between which answers to pings may stand."""
-
 
 def text_message(text: bytes) -> bytes:
-    """A text message of a server as RFC 6455 (5.2) has it on the wire: not masked, in one frame if it is not long."""
-    if len(text) <= _FRAME_BYTES:
-        return _frame(_FIN | _TEXT, text)
-    pieces = [text[start : start + _FRAME_BYTES] for start in range(0, len(text), _FRAME_BYTES)]
-    kinds = [_TEXT, *[_CONTINUED] * (len(pieces) - 2), _FIN | _CONTINUED]
-    return b"".join(map(_frame, kinds, pieces))
+    """A message of a server as RFC 6455 (5.2) has it on the wire: in one frame, not masked."""
+    return _frame(_FIN | _TEXT, text)
+
+
+def pong(data: bytes) -> bytes:
+    """The answer to a ping that has that data (5.5.3)."""
+    return _frame(_FIN | _PONG, data)
 
 
 def close_message(code: int | None) -> bytes:
