@@ -10,7 +10,7 @@ from tests.integration.javascript_client.following import (
     progress,
 )
 from tests.servers.browser import Page
-from tests.servers.scripted_gateway import CUT, SILENCE, Refusal, Visit, scripted_gateway
+from tests.servers.scripted_doors import CUT, SILENCE, Refusal, Visit, scripted_doors
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -25,7 +25,7 @@ ALL = ["progress e:1", "image_complete e:2", "image_complete e:3", "job_complete
 
 @pytest.mark.parametrize("close", COMES_BACK)
 async def test_it_goes_on_behind_the_last_event(page: Page, close: int) -> None:
-    async with scripted_gateway(Visit(FIRST, close), Visit(REST)) as gateway:
+    async with scripted_doors(Visit(FIRST, close), Visit(REST)) as gateway:
         told = await followed(page, gateway.base_url)
     assert (told["events"], gateway.afters) == (ALL, ["", "e:2"])
     assert [(wait["name"], wait["code"]) for wait in told["waits"]] == [("Closed", close)]
@@ -33,28 +33,28 @@ async def test_it_goes_on_behind_the_last_event(page: Page, close: int) -> None:
 
 @pytest.mark.parametrize("close", STAYS_AWAY)
 async def test_it_stays_away_where_coming_back_is_of_no_use(page: Page, close: int) -> None:
-    async with scripted_gateway(Visit(FIRST, close)) as gateway:
+    async with scripted_doors(Visit(FIRST, close)) as gateway:
         told = await followed(page, gateway.base_url)
     assert told["error"] == {"name": "Closed", "code": close}
     assert told["events"] == ALL[:2]
 
 
 async def test_a_job_that_is_deleted_meanwhile_is_as_one_that_never_was(page: Page) -> None:
-    async with scripted_gateway(Visit(FIRST, 4500)) as gateway:
+    async with scripted_doors(Visit(FIRST, 4500)) as gateway:
         told = await followed(page, gateway.base_url)
     assert told["error"] == {"name": "Refused", "status": 404, "code": "job_not_found"}
 
 
 async def test_it_comes_back_as_often_as_it_takes(page: Page) -> None:
     lost = [Visit([opening(2, resumed=True)], CUT)] * 3
-    async with scripted_gateway(Visit(FIRST, CUT), *lost, Visit(REST)) as gateway:
+    async with scripted_doors(Visit(FIRST, CUT), *lost, Visit(REST)) as gateway:
         told = await followed(page, gateway.base_url)
     assert (told["events"], gateway.afters) == (ALL, ["", "e:2", "e:2", "e:2", "e:2"])
 
 
 async def test_it_waits_longer_each_time_until_there_is_news(page: Page) -> None:
     lost = [Visit([opening(2, resumed=True)], CUT)] * 2
-    async with scripted_gateway(
+    async with scripted_doors(
         Visit(FIRST, CUT), *lost, Visit(REST[:2], CUT), Visit([job_complete(4)])
     ) as gateway:
         told = await followed(page, gateway.base_url)
@@ -65,7 +65,7 @@ async def test_it_waits_longer_each_time_until_there_is_news(page: Page) -> None
 
 async def test_heartbeats_and_openings_that_repeat_the_last_event_are_left_out(page: Page) -> None:
     heartbeats = [progress(2), progress(2)]
-    async with scripted_gateway(
+    async with scripted_doors(
         Visit([*FIRST, *heartbeats], CUT), Visit([REST[0], *heartbeats, *REST[1:]])
     ) as gateway:
         told = await followed(page, gateway.base_url)
@@ -75,34 +75,34 @@ async def test_heartbeats_and_openings_that_repeat_the_last_event_are_left_out(p
 async def test_a_state_that_comes_in_place_of_the_missing_events_is_told(page: Page) -> None:
     """As when the gateway has no such position any more: what was told until then may be wrong."""
     instead = opening(2, resumed=False), job_complete(4)
-    async with scripted_gateway(Visit(FIRST, CUT), Visit(instead)) as gateway:
+    async with scripted_doors(Visit(FIRST, CUT), Visit(instead)) as gateway:
         told = await followed(page, gateway.base_url)
     assert told["events"] == [*ALL[:2], "progress e:2", "job_complete e:4"]
 
 
 async def test_of_an_ended_job_state_and_end_are_told_though_both_have_one_position(page: Page) -> None:
-    async with scripted_gateway(Visit([opening(4, resumed=False), job_complete(4)])) as gateway:
+    async with scripted_doors(Visit([opening(4, resumed=False), job_complete(4)])) as gateway:
         told = await followed(page, gateway.base_url, options='after: "e:4"')
     assert (told["events"], gateway.afters) == (["progress e:4", "job_complete e:4"], ["e:4"])
 
 
 async def test_a_connection_that_says_nothing_any_more_is_given_up(page: Page) -> None:
     silent = Visit([opening(1, resumed=False, heartbeat_s=0.1), FIRST[1]], SILENCE)
-    async with scripted_gateway(silent, Visit(REST)) as gateway:
+    async with scripted_doors(silent, Visit(REST)) as gateway:
         told = await followed(page, gateway.base_url)
     assert (told["events"], gateway.afters) == (ALL, ["", "e:2"])
     assert told["waits"][0]["code"] == 1006
 
 
 async def test_messages_that_are_no_events_are_passed_over(page: Page) -> None:
-    async with scripted_gateway(
+    async with scripted_doors(
         Visit([FIRST[0], {"type": "news of tomorrow"}, FIRST[1], *REST[1:]])
     ) as gateway:
         assert (await followed(page, gateway.base_url))["events"] == ALL
 
 
 async def test_who_sends_no_json_is_no_gateway(page: Page) -> None:
-    async with scripted_gateway(Visit(["hello"], SILENCE)) as gateway:
+    async with scripted_doors(Visit(["hello"], SILENCE)) as gateway:
         assert (await followed(page, gateway.base_url))["error"] == {"name": "Closed", "code": 1007}
 
 
@@ -110,7 +110,7 @@ class TestARefusal:
     """Browsers show none of a WebSocket's to a script, so the client asks once more, without one."""
 
     async def test_that_is_for_good_is_thrown(self, page: Page) -> None:
-        async with scripted_gateway(Refusal(404, "job_not_found")) as gateway:
+        async with scripted_doors(Refusal(404, "job_not_found")) as gateway:
             told = await followed(page, gateway.base_url)
         assert (told["error"], told["waits"]) == (
             {"name": "Refused", "status": 404, "code": "job_not_found"},
@@ -120,7 +120,7 @@ class TestARefusal:
     @pytest.mark.parametrize("status", [429, 503])
     async def test_that_passes_is_waited_for_as_long_as_it_says(self, page: Page, status: int) -> None:
         refusal = Refusal(status, "busy", {"Retry-After": "1"})
-        async with scripted_gateway(refusal, Visit([*FIRST, *REST[1:]])) as gateway:
+        async with scripted_doors(refusal, Visit([*FIRST, *REST[1:]])) as gateway:
             told = await followed(page, gateway.base_url)
         (wait,) = told["waits"]
         assert (wait["name"], wait["code"], told["events"]) == ("Refused", "busy", ALL)
@@ -140,19 +140,19 @@ class TestAnAbort:
     ABORT = "controller.abort()"
 
     async def test_ends_a_connection(self, page: Page) -> None:
-        async with scripted_gateway(Visit(FIRST, SILENCE)) as gateway:
+        async with scripted_doors(Visit(FIRST, SILENCE)) as gateway:
             script = self.SCRIPT.format(base_url=gateway.base_url, options="", abort=self.ABORT)
             assert await page.run(script) == ["AbortError"]
             await gateway.left.wait()
 
     async def test_ends_a_wait(self, page: Page) -> None:
-        async with scripted_gateway(Visit(FIRST, CUT)) as gateway:
+        async with scripted_doors(Visit(FIRST, CUT)) as gateway:
             options = f"onWait: () => setTimeout(() => {self.ABORT})"
             script = self.SCRIPT.format(base_url=gateway.base_url, options=options, abort=";")
             assert await page.run(script) == ["AbortError"]
 
     async def test_who_leaves_the_loop_leaves_the_connection(self, page: Page) -> None:
-        async with scripted_gateway(Visit(FIRST, SILENCE)) as gateway:
+        async with scripted_doors(Visit(FIRST, SILENCE)) as gateway:
             await page.run(self.SCRIPT.format(base_url=gateway.base_url, options="", abort="break"))
             await gateway.left.wait()
 
@@ -171,7 +171,7 @@ console.log(
 
 
 async def test_pauses_have_bounds_and_are_spread(page: Page) -> None:
-    async with scripted_gateway() as gateway:
+    async with scripted_doors() as gateway:
         first, fourth, longest, after_a_restart, as_told = await page.run(
             PAUSES.format(base_url=gateway.base_url)
         )

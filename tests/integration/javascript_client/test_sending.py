@@ -7,7 +7,7 @@ import pytest
 from tests.free_ports import free_port
 from tests.servers.browser import Page
 from tests.servers.quiet_gateway import QuietGateway
-from tests.servers.scripted_gateway import Refusal, Taken, scripted_gateway
+from tests.servers.scripted_doors import Refusal, Taken, scripted_doors
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -113,7 +113,7 @@ async def test_two_calls_make_two_jobs(page: Page, quiet: QuietGateway) -> None:
     [(429, "too_many"), (503, "busy"), (502, "proxy"), (504, "proxy"), (409, "request_in_flight")],
 )
 async def test_it_is_sent_again_under_the_same_key(page: Page, status: int, code: str) -> None:
-    async with scripted_gateway(answers=[Refusal(status, code), Taken("job")]) as gateway:
+    async with scripted_doors(answers=[Refusal(status, code), Taken("job")]) as gateway:
         told = await submitted(page, gateway.base_url)
     assert told["job"]["job_id"] == "job"
     first, second = gateway.keys
@@ -122,21 +122,21 @@ async def test_it_is_sent_again_under_the_same_key(page: Page, status: int, code
 
 async def test_it_waits_as_long_as_the_gateway_says(page: Page) -> None:
     refusal = Refusal(503, "busy", {"Retry-After": "1"})
-    async with scripted_gateway(answers=[refusal, Taken("job")]) as gateway:
+    async with scripted_doors(answers=[refusal, Taken("job")]) as gateway:
         (wait,) = (await submitted(page, gateway.base_url))["waits"]
     assert (wait["name"], wait["status"]) == ("Refused", 503)
     assert 1 <= wait["pauseS"] <= 1.5
 
 
 async def test_an_answer_that_is_lost_is_asked_for_again(page: Page) -> None:
-    async with scripted_gateway(answers=[Taken("job", is_lost=True), Taken("job")]) as gateway:
+    async with scripted_doors(answers=[Taken("job", is_lost=True), Taken("job")]) as gateway:
         told = await submitted(page, gateway.base_url)
     assert told["job"]["job_id"] == "job"
     assert len(set(gateway.keys)) == 1
 
 
 async def test_it_gives_up_when_its_patience_is_over(page: Page) -> None:
-    async with scripted_gateway(answers=[Refusal(503, "busy", {"Retry-After": "60"})]) as gateway:
+    async with scripted_doors(answers=[Refusal(503, "busy", {"Retry-After": "60"})]) as gateway:
         told = await submitted(page, gateway.base_url, options="patienceS: 5")
     assert (told["error"]["code"], told["waits"]) == ("busy", [])
 
@@ -145,19 +145,19 @@ async def test_it_gives_up_when_its_patience_is_over(page: Page) -> None:
     ("status", "code"), [(400, "too_many_images"), (409, "job_retired"), (500, "internal")]
 )
 async def test_a_no_for_good_is_not_asked_twice(page: Page, status: int, code: str) -> None:
-    async with scripted_gateway(answers=[Refusal(status, code)]) as gateway:
+    async with scripted_doors(answers=[Refusal(status, code)]) as gateway:
         told = await submitted(page, gateway.base_url)
     assert (told["error"]["status"], told["error"]["code"], told["waits"]) == (status, code, [])
 
 
 async def test_an_abort_ends_the_wait(page: Page) -> None:
-    async with scripted_gateway(answers=[Refusal(503, "busy", {"Retry-After": "30"})]) as gateway:
+    async with scripted_doors(answers=[Refusal(503, "busy", {"Retry-After": "30"})]) as gateway:
         told = await submitted(page, gateway.base_url, options="signal: AbortSignal.timeout(100)")
     assert told["error"]["name"] == "TimeoutError"
 
 
 async def test_nobody_at_the_address_is_unreachable(page: Page) -> None:
-    async with scripted_gateway() as gateway:
+    async with scripted_doors() as gateway:
         base_url = gateway.base_url
         client = f'const {{ BatchClient }} = await import("{base_url}/static/batch.js");'
         away = f"new BatchClient('http://127.0.0.1:{free_port()}').status('x')"
@@ -175,7 +175,7 @@ async def test_nobody_at_the_address_is_unreachable(page: Page) -> None:
     ],
 )
 async def test_a_gateway_may_lie_below_a_path(page: Page, base_url: str, shown: str) -> None:
-    async with scripted_gateway() as gateway:
+    async with scripted_doors() as gateway:
         script = (
             f'const {{ BatchClient }} = await import("{gateway.base_url}/static/batch.js");'
             f'console.log(new BatchClient("{base_url}").imageUrl("job", 0));'
