@@ -18,7 +18,6 @@ from gateway.api.openapi.blocks import (
     REUSED,
     UNAVAILABLE,
     UNCHANGED,
-    header,
     json_answer,
     operation,
     problem,
@@ -139,34 +138,4 @@ def status() -> Schema:
             "503": UNAVAILABLE,
         },
         parameters=[IF_NONE_MATCH, KEYWORD, IMAGE_STATUS],
-    )
-
-
-def follow() -> Schema:
-    return operation(
-        "batches",
-        "followBatch",
-        "Follow a batch by WebSocket",
-        {
-            "101": {
-                "description": "The connection speaks WebSocket; each text frame is one Frame.",
-                "content": {"application/json": {"schema": ref("Frame")}},
-            },
-            "403": problem("Pages of this origin may not."),
-            "404": problem("No such batch, or its time is over."),
-            "426": problem("The request is no WebSocket handshake.", {"Upgrade": header("websocket")}),
-            "503": UNAVAILABLE,
-        },
-        description=(
-            "The current state comes first, then every change; after job_complete the gateway closes with 1000. "
-            "1001: it stops, 1011: it can't read the log; come back with after."
-        ),
-        parameters=[
-            query(
-                "after",
-                "id of the last frame that you have seen, to go on from there; 0 for everything from the start. "
-                "An unknown one gets the current state.",
-                {"type": "string"},
-            )
-        ],
     )

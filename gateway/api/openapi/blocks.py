@@ -39,6 +39,13 @@ def query(name: str, description: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
+def shaped_query(name: str, shape: Schema) -> Schema:
+    """A parameter whose shape says what it is for."""
+    return query(
+        name, shape["description"], {key: value for key, value in shape.items() if key != "description"}
+    )
+
+
 def path_part(name: str, description: str, schema: Schema) -> Schema:
     return {"name": name, "in": "path", "required": True, "description": description, "schema": schema}
 
@@ -56,6 +63,10 @@ ETAG = {"ETag": header("Names this version.")}
 UNCHANGED = {"description": "You have this version already.", "headers": ETAG}
 UNAVAILABLE = problem(
     "A needed part is down, or the gateway is stopping or full.",
+    {"Retry-After": header("Seconds after which to try again.", "integer")},
+)
+TOO_MANY = problem(
+    "Too many follow already: this batch, from your address, or in all.",
     {"Retry-After": header("Seconds after which to try again.", "integer")},
 )
 NO_ROOM = problem("No room is left on the disk of the gateway's state.")

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
-from gateway.api.openapi.batches import follow, list_batches, retry, status, submit
+from gateway.api.openapi.batches import list_batches, retry, status, submit
 from gateway.api.openapi.blocks import DEAD_LETTER_ID, INDEX, JOB_ID
 from gateway.api.openapi.dead_letters import (
     delete_dead_letter,
@@ -11,6 +11,7 @@ from gateway.api.openapi.dead_letters import (
     list_dead_letters,
     requeue,
 )
+from gateway.api.openapi.following import follow
 from gateway.api.openapi.images import image_bytes, image_state, search
 from gateway.api.openapi.service import alive, metrics, page, ready
 from gateway.api.schemas.components import schemas
@@ -42,6 +43,7 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "batches"},
+            {"name": "following"},
             {"name": "images"},
             {"name": "dead letters"},
             {"name": "health"},

@@ -200,6 +200,17 @@ def stopping(ask: Ask) -> Ask:
     return ask_it
 
 
+def stopped(template: str) -> Ask:
+    """The gateway stops when it has the job already."""
+
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        job = await prepared(gateway)
+        gateway.context.background.ask_to_stop()
+        return "GET", template, await gateway.http.get(template.format(job_id=job.job_id))
+
+    return ask
+
+
 def without_store(ask: Ask) -> Ask:
     async def ask_it(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
         store: Any = gateway.context.job_store
@@ -207,6 +218,18 @@ def without_store(ask: Ask) -> Ask:
         return await ask(gateway)
 
     return ask_it
+
+
+def one_too_many(template: str) -> Ask:
+    """Somebody follows the job already, and nobody else may."""
+
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        job = await prepared(gateway)
+        path = template.format(job_id=job.job_id)
+        async with gateway.http.ws_connect(f"{BATCH}/{job.job_id}/ws"):
+            return "GET", template, await gateway.http.get(path)
+
+    return ask
 
 
 def unknown(template: str) -> Ask:
