@@ -1,160 +1,227 @@
-"""A gateway's doors that do what a test wrote down, so that a client meets any answer and any end of a connection.
+"""A gateway that follows a script, connection by connection: what a client makes of it is what is tested.
 
-    async with scripted_gateway(Visit([opening, image(0)], close=1001), Visit([image(1), END])) as gateway:
-        await page.run(f"... new BatchClient('{gateway.base_url}') ...")
-    assert gateway.afters == ["", "e:1"]
+    async with scripted_gateway() as gateway:
+        gateway.plays(
+            [opening("e:1"), image_complete("e:2", 0), Close(1012)],
+            [Refuse(503, {"Retry-After": "1"})],
+            [opening("e:2", resumed=True), job_complete("e:5"), Close(1000)],
+        )
 
-It serves the JavaScript client as a gateway does, and pages of every origin may call it. Real HTTP, nothing of ours.
+Each connection plays the next scene, over WebSocket or, where lines are asked for, over HTTP; what it was asked with is
+kept. One more than there are scenes is refused (410). Real HTTP, nothing of ours.
 """
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import WSMsgType, web
 from attrs import define, field, frozen
 
-from tests.servers.application import listening
+from tests.free_ports import free_port
 
-CLIENT: Final = Path(__file__).parents[2] / "gateway" / "api" / "static" / "batch.js"
-FOR_ALL: Final = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Headers": "*",
-    "Access-Control-Expose-Headers": "Retry-After",
-}
+HOST = "127.0.0.1"
+JOB_ID = "j"
+MOMENT = "2026-11-18T10:30:00.123456Z"
+IMAGES = 3
 
-CUT: Final = 1006
-"""The connection ends without a close frame."""
-SILENCE: Final = 0
-"""It stays, and nothing more comes."""
+Frame = Mapping[str, Any]
 
 
 @frozen
-class Visit:
-    """One WebSocket: what is sent, and how it ends."""
+class Close:
+    """Say goodbye with that code; without one, with a close frame that has none."""
 
-    messages: Sequence[Mapping[str, Any] | str] = ()
-    close: int = 1000
+    code: int | None
 
 
 @frozen
-class Refusal:
-    """An answer in place of a WebSocket, or to a batch."""
+class Cut:
+    """End the connection without a word."""
+
+
+@frozen
+class Hang:
+    """Say nothing more, until the client leaves."""
+
+
+@frozen
+class Hear:
+    """Wait for so many messages of the client."""
+
+    messages: int = 1
+
+
+@frozen
+class Refuse:
+    """Answer with that status. First of a scene."""
 
     status: int
-    code: str
     headers: Mapping[str, str] = {}
 
 
-@frozen
-class Taken:
-    """A batch is taken, and its sender hears of it or not."""
-
-    job_id: str
-    is_lost: bool = False
+Step = Frame | str | Close | Cut | Hang | Hear | Refuse | asyncio.Event
+"""A frame or a text is sent, an event is waited for."""
 
 
 @define(eq=False)
-class ScriptedGateway:
-    port: int = 0
-    visits: deque[Visit | Refusal] = field(factory=deque)
-    answers: deque[Refusal | Taken] = field(factory=deque)
-    """To batches, in turn."""
-    afters: list[str] = field(factory=list)
-    """The position that each WebSocket began behind."""
-    keys: list[str] = field(factory=list)
-    """The Idempotency-Key of each batch."""
-    departures: list[int | None] = field(factory=list)
-    """The close codes of followers that left a silent connection."""
+class Scripted:
+    base_url: str
+    queries: list[dict[str, str]] = field(factory=list)
+    """Of each connection."""
+    heard: list[list[dict[str, Any]]] = field(factory=list)
+    """What clients have said on each connection."""
+    hung: asyncio.Event = field(factory=asyncio.Event)
     left: asyncio.Event = field(factory=asyncio.Event)
+    """A client has ended a connection that hung."""
+    status_answers: list[Frame] = field(factory=list)
+    """To each question for the job; the last one stays."""
+    status_queries: list[dict[str, str]] = field(factory=list)
+    _scenes: deque[Sequence[Step]] = field(factory=deque)
+
+    def plays(self, *scenes: Sequence[Step]) -> None:
+        self._scenes.extend(scenes)
 
     @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def positions(self) -> list[str | None]:
+        """Behind which event each connection wanted to go on."""
+        return [query.get("after") for query in self.queries]
 
     def application(self) -> web.Application:
-        application = web.Application()
-        application.on_response_prepare.append(_for_all)
-        application.add_routes(
+        app = web.Application()
+        app.add_routes(
             [
-                web.get("/static/batch.js", self._client),
-                web.get("/api/v1/batch/{job_id}/ws", self._follow),
-                web.post("/api/v1/batch", self._submit),
-                web.options("/{path:.*}", self._preflight),
+                web.get("/api/v1/batch/{job}", self.status),
+                web.get("/api/v1/batch/{job}/ws", self.websocket),
+                web.get("/api/v1/ws", self.websocket),
+                web.get("/api/v1/batch/{job}/results", self.lines),
             ]
         )
-        return application
+        return app
 
-    async def _client(self, _: web.Request) -> web.Response:
-        return web.Response(body=CLIENT.read_bytes(), content_type="text/javascript")
+    async def status(self, request: web.Request) -> web.Response:
+        self.status_queries.append(dict(request.query))
+        answers = self.status_answers
+        return web.json_response(answers.pop(0) if len(answers) > 1 else answers[0])
 
-    async def _preflight(self, _: web.Request) -> web.Response:
-        return web.Response(status=204)
-
-    async def _submit(self, request: web.Request) -> web.Response:
-        self.keys.append(request.headers["Idempotency-Key"])
-        await request.read()
-        answer = self.answers.popleft()
-        if isinstance(answer, Refusal):
-            return _refused(answer)
-        if answer.is_lost:
-            _cut(request)
-        return web.json_response({"job_id": answer.job_id, "status": "pending"}, status=201)
-
-    async def _follow(self, request: web.Request) -> web.StreamResponse:
-        visit = self.visits[0]
-        is_plain = "Upgrade" not in request.headers
-        if isinstance(visit, Refusal):
-            # Asked once more without a handshake, for browsers keep refusals of WebSockets to themselves.
-            if is_plain:
-                self.visits.popleft()
-            return _refused(visit)
-        if is_plain:
-            return _refused(Refusal(426, "upgrade_required"))
-        self.visits.popleft()
-        self.afters.append(request.query.get("after", ""))
-        return await self._play(visit, request)
-
-    async def _play(self, visit: Visit, request: web.Request) -> web.WebSocketResponse:
+    async def websocket(self, request: web.Request) -> web.StreamResponse:
+        scene = self._next_scene(request)
+        if scene and isinstance(scene[0], Refuse):
+            return web.Response(status=scene[0].status, headers=scene[0].headers)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        for message in visit.messages:
-            await (socket.send_str(message) if isinstance(message, str) else socket.send_json(message))
-        if visit.close == CUT:
-            _cut(request)
-        elif visit.close == SILENCE:
-            while (await socket.receive()).type is WSMsgType.TEXT:
-                pass
-            self.departures.append(socket.close_code)
-            self.left.set()
-        else:
-            await socket.close(code=visit.close)
+        self.heard.append([])
+        for step in scene:
+            match step:
+                case str():
+                    await socket.send_str(step)
+                case Close(None):
+                    await socket.send_frame(b"", WSMsgType.CLOSE)
+                    await socket.receive()
+                case Close(code):
+                    await socket.close(code=code or 0)
+                case Hang():
+                    self.hung.set()
+                    await socket.receive()
+                    self.left.set()
+                case Hear(messages):
+                    for _ in range(messages):
+                        self.heard[-1].append(json.loads(await socket.receive_str()))
+                case _:
+                    await self._play(step, request, socket.send_str)
         return socket
 
+    async def lines(self, request: web.Request) -> web.StreamResponse:
+        scene = self._next_scene(request)
+        if scene and isinstance(scene[0], Refuse):
+            return web.Response(status=scene[0].status, headers=scene[0].headers)
+        answer = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
+        await answer.prepare(request)
+        for step in scene:
+            if isinstance(step, str):
+                await answer.write(step.encode())
+            else:
+                await self._play(step, request, lambda text: answer.write(f"{text}\n".encode()))
+        return answer
 
-async def _for_all(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(FOR_ALL)
+    async def _play(self, step: Step, request: web.Request, send: Any) -> None:
+        if isinstance(step, Mapping):
+            await send(json.dumps(step))
+        elif isinstance(step, asyncio.Event):
+            await step.wait()
+        elif isinstance(step, Cut):
+            assert request.transport is not None
+            request.transport.abort()
+        else:
+            raise AssertionError(f"a scene can't have {step} there")
+
+    def _next_scene(self, request: web.Request) -> Sequence[Step]:
+        self.queries.append(dict(request.query))
+        return self._scenes.popleft() if self._scenes else [Refuse(410)]
 
 
-def _cut(request: web.Request) -> None:
-    assert request.transport is not None
-    request.transport.abort()
+def opening(
+    event_id: str,
+    ended: int = 0,
+    *,
+    resumed: bool = False,
+    heartbeat_s: float = 20,
+    images: Sequence[Frame] | None = None,
+    job_id: str = JOB_ID,
+) -> Frame:
+    """As the first frame of a subscription is."""
+    shown = {} if images is None else {"images": images}
+    said = {"resumed": resumed, "heartbeat_s": heartbeat_s, **shown}
+    return progress(event_id, ended, job_id=job_id) | said
 
 
-def _refused(refusal: Refusal) -> web.Response:
-    body = {"status": refusal.status, "detail": f"No: {refusal.code}.", "code": refusal.code}
-    return web.json_response(
-        body, status=refusal.status, headers=refusal.headers, content_type="application/problem+json"
-    )
+def progress(event_id: str, ended: int = 0, *, job_id: str = JOB_ID) -> dict[str, Any]:
+    """Alone and first, it is what an older gateway begins with."""
+    return {"type": "progress", "id": event_id, "timestamp": MOMENT, **_counts(ended, job_id)}
+
+
+def image_complete(event_id: str, index: int, ended: int | None = None, *, job_id: str = JOB_ID) -> Frame:
+    """The end of that image, by default the next one."""
+    counts = _counts(index + 1 if ended is None else ended, job_id)
+    return {
+        "type": "image_complete", "id": event_id, "timestamp": MOMENT, **counts, "image": an_image(index)
+    }  # fmt: skip
+
+
+def job_complete(event_id: str, *, job_id: str = JOB_ID) -> Frame:
+    said = {"type": "job_complete", "id": event_id, "timestamp": MOMENT, "outcome": "all_completed"}
+    return _counts(IMAGES, job_id) | said
+
+
+def an_image(index: int, status: str = "completed") -> Frame:
+    return {"index": index, "original_filename": f"{index}.jpg", "status": status}
+
+
+def a_status(event_id: str | None, ended: int) -> Frame:
+    """What an older gateway answers has no id."""
+    images = [an_image(index, "completed" if index < ended else "pending") for index in range(IMAGES)]
+    place = {} if event_id is None else {"id": event_id}
+    return {**_counts(ended, JOB_ID), "created_at": MOMENT, "updated_at": MOMENT, "images": images, **place}
+
+
+def _counts(ended: int, job_id: str) -> dict[str, Any]:
+    return {
+        "job_id": job_id, "status": "completed" if ended == IMAGES else "processing", "completed": ended,
+        "failed": 0, "total_images": IMAGES, "progress": round(100 * ended / IMAGES, 1),
+    }  # fmt: skip
 
 
 @asynccontextmanager
-async def scripted_gateway(
-    *visits: Visit | Refusal, answers: Sequence[Refusal | Taken] = ()
-) -> AsyncIterator[ScriptedGateway]:
-    gateway = ScriptedGateway(visits=deque(visits), answers=deque(answers))
-    async with listening(web.AppRunner(gateway.application(), access_log=None)) as gateway.port:
+async def scripted_gateway() -> AsyncIterator[Scripted]:
+    port = free_port()
+    gateway = Scripted(f"http://{HOST}:{port}")
+    runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
         yield gateway
+    finally:
+        await runner.cleanup()

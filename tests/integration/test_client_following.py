@@ -1,0 +1,273 @@
+"""The Python client follows a job of a gateway that does, frame by frame, what a test says."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import pytest
+
+from gateway.client import FROM_THE_START, ClientError, Closed, Event, GatewayClient, Refused, Unreachable
+from tests.servers.scripted_gateway import (
+    JOB_ID,
+    Close,
+    Cut,
+    Hang,
+    Refuse,
+    Scripted,
+    a_status,
+    an_image,
+    image_complete,
+    job_complete,
+    opening,
+    progress,
+    scripted_gateway,
+)
+
+ENDED = [opening("e:9", 3), job_complete("e:9"), Close(1000)]
+PATIENCE_S = 10
+
+
+@pytest.fixture
+async def gateway():
+    async with asyncio.timeout(30), scripted_gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def client(gateway: Scripted):
+    async with GatewayClient(gateway.base_url, patience_s=PATIENCE_S, spread_s=0.1) as client:
+        yield client
+
+
+async def ids_of(events: AsyncGenerator[Event, None]) -> list[str]:
+    return [event.id async for event in events]
+
+
+class Waits:
+    """Why a call has had to wait."""
+
+    def __init__(self) -> None:
+        self.reasons: list[ClientError] = []
+        self.some = asyncio.Event()
+
+    def __call__(self, reason: ClientError) -> None:
+        self.reasons.append(reason)
+        self.some.set()
+
+
+async def reason_to_wait(client: GatewayClient) -> ClientError:
+    """The first one of somebody who follows, and then leaves."""
+    waits = Waits()
+    following = asyncio.create_task(ids_of(client.follow(JOB_ID, on_wait=waits)))
+    try:
+        await waits.some.wait()
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    return waits.reasons[0]
+
+
+class TestCloseCodes:
+    @pytest.mark.parametrize("code", [1001, 1011, 1012, 1013, 3000, 4000, 4001, 4499])
+    async def test_after_these_a_client_comes_back(self, gateway, client, code):
+        gateway.plays([opening("e:1"), Close(code)])
+        reason = await reason_to_wait(client)
+        assert isinstance(reason, Closed)
+        assert reason.code == code
+
+    @pytest.mark.parametrize(("end", "code"), [(Cut(), 1006), (Close(None), 1005)], ids=["cut", "no code"])
+    async def test_so_it_does_after_a_connection_that_ends_without_a_code(self, gateway, client, end, code):
+        gateway.plays([opening("e:1"), end])
+        reason = await reason_to_wait(client)
+        assert isinstance(reason, Closed)
+        assert reason.code == code
+
+    @pytest.mark.parametrize("code", [1000, 1002, 1003, 1007, 1008, 1009, 1010, 4501, 4999])
+    async def test_after_these_it_stays_away_and_says_so(self, gateway, client, code):
+        gateway.plays([opening("e:1"), Close(code)], ENDED)
+        with pytest.raises(Closed) as closed:
+            await ids_of(client.follow(JOB_ID))
+        assert (closed.value.code, len(gateway.queries)) == (code, 1)
+
+    async def test_a_job_that_is_deleted_meanwhile_is_not_there(self, gateway, client):
+        gateway.plays([opening("e:1"), Close(4500)], ENDED)
+        with pytest.raises(Refused, match="There is no job j") as refused:
+            await ids_of(client.follow(JOB_ID))
+        assert (refused.value.status, refused.value.code, len(gateway.queries)) == (404, "job_not_found", 1)
+
+    @pytest.mark.parametrize("end", [Close(1001), Close(1011), Close(1012), Close(4000), Close(4001), Cut()])
+    async def test_it_goes_on_where_it_stopped(self, gateway, client, end):
+        gateway.plays(
+            [opening("e:1"), image_complete("e:2", 0), end],
+            [opening("e:2", 1, resumed=True), image_complete("e:3", 1), job_complete("e:4"), Close(1000)],
+        )
+        assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2", "e:3", "e:4"]
+        assert gateway.positions == [None, "e:2"]
+
+    async def test_it_leaves_after_the_last_event_whatever_follows(self, gateway, client):
+        gateway.plays([opening("e:1"), job_complete("e:2"), Hang()])
+        assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2"]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("status", [429, 503])
+    async def test_a_time_that_a_refusal_names_is_waited_for(self, gateway, client, status):
+        gateway.plays([Refuse(status, {"Retry-After": "1"})], ENDED)
+        waits, began_at = Waits(), asyncio.get_running_loop().time()
+        await ids_of(client.follow(JOB_ID, on_wait=waits))
+        (reason,) = waits.reasons
+        assert isinstance(reason, Refused)
+        assert (reason.status, reason.retry_after_s) == (status, 1)
+        assert asyncio.get_running_loop().time() - began_at >= 1
+
+    @pytest.mark.parametrize("status", [502, 504])
+    async def test_a_proxy_before_a_gateway_that_is_away_is_asked_again(self, gateway, client, status):
+        gateway.plays([Refuse(status)], [Refuse(status)], ENDED)
+        assert await ids_of(client.follow(JOB_ID)) == ["e:9", "e:9"]
+
+    async def test_but_not_for_ever(self, gateway):
+        gateway.plays(*[[Refuse(502)]] * 100)
+        async with GatewayClient(gateway.base_url, patience_s=0.2) as client:
+            with pytest.raises(Refused) as refused:
+                await ids_of(client.follow(JOB_ID))
+        assert refused.value.status == 502
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 426, 500])
+    async def test_any_other_refusal_is_final(self, gateway, client, status):
+        gateway.plays([Refuse(status)], ENDED)
+        with pytest.raises(Refused) as refused:
+            await ids_of(client.follow(JOB_ID))
+        assert (refused.value.status, len(gateway.queries)) == (status, 1)
+
+
+class TestHeartbeats:
+    async def test_repeats_are_not_told(self, gateway, client):
+        heartbeat = progress("e:2", 1)
+        gateway.plays(
+            [opening("e:1"), image_complete("e:2", 0), heartbeat, heartbeat, job_complete("e:3"), Close(1000)]
+        )
+        assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2", "e:3"]
+
+    async def test_a_connection_without_heartbeats_is_dead(self, gateway, client):
+        """The gateway's end of it is alive, and answers pings: but what it says does not come."""
+        gateway.plays([opening("e:1", heartbeat_s=0.1), Hang()], ENDED)
+        waits = Waits()
+        assert await ids_of(client.follow(JOB_ID, on_wait=waits)) == ["e:1", "e:9", "e:9"]
+        assert [type(reason) for reason in waits.reasons] == [Unreachable]
+        assert "has said nothing" in str(waits.reasons[0])
+        assert gateway.positions == [None, "e:1"]
+
+    async def test_one_with_heartbeats_is_alive_for_as_long_as_nothing_happens(self, gateway, client):
+        beats = [asyncio.Event() for _ in range(5)]
+        heartbeats = [step for beat in beats for step in (beat, progress("e:1"))]
+        gateway.plays([opening("e:1", heartbeat_s=0.2), *heartbeats, job_complete("e:2"), Close(1000)])
+        waits = Waits()
+        following = asyncio.create_task(ids_of(client.follow(JOB_ID, on_wait=waits)))
+        for beat in beats:  # all of them take longer than the silence that is allowed
+            await asyncio.sleep(0.2)
+            beat.set()
+        assert (await following, waits.reasons) == (["e:1", "e:2"], [])
+
+    async def test_an_older_gateway_may_be_silent(self, gateway, client):
+        """It names no pace, and the pace of the gateway that was there before is not its own."""
+        go_on = asyncio.Event()
+        gateway.plays([opening("e:1", heartbeat_s=0.1), Cut()], [go_on, job_complete("e:2"), Close(1000)])
+        waits = Waits()
+        following = asyncio.create_task(ids_of(client.follow(JOB_ID, on_wait=waits)))
+        await waits.some.wait()
+        await asyncio.sleep(0.8)
+        go_on.set()
+        assert await following == ["e:1", "e:2"]
+        assert len(waits.reasons) == 1
+
+
+class TestBeginningAnew:
+    """The log of the gateway has other ids than before."""
+
+    async def test_the_caller_is_told_and_gets_the_whole_state(self, gateway, client):
+        images = [an_image(0), an_image(1), an_image(2, "pending")]
+        gateway.plays(
+            [opening("e:1", images=[an_image(0, "pending")]), image_complete("e:2", 0), Cut()],
+            [opening("f:7", 2, images=images), image_complete("f:8", 2), job_complete("f:9"), Close(1000)],
+        )
+        events = [event async for event in client.follow(JOB_ID, images=True)]
+        assert [(event.id, event.resumed) for event in events] == [
+            ("e:1", False),
+            ("e:2", None),
+            ("f:7", False),
+            ("f:8", None),
+            ("f:9", None),
+        ]
+        assert [image.status for image in events[2].images] == ["completed", "completed", "pending"]
+        assert gateway.queries == [{"images": "true"}, {"after": "e:2", "images": "true"}]
+
+    async def test_no_end_is_told_twice_and_no_older_state_is_told(self, gateway, client):
+        gateway.plays(
+            [opening("e:1"), image_complete("e:2", 0), image_complete("e:3", 1), Cut()],
+            [
+                opening("f:1", 0),
+                image_complete("f:2", 1, 1),
+                image_complete("f:3", 2, 2),
+                job_complete("f:4"),
+            ],
+        )
+        assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2", "e:3", "f:3", "f:4"]
+
+    async def test_it_comes_back_behind_the_last_event_of_the_new_log(self, gateway, client):
+        gateway.plays([opening("e:5", 2), Cut()], [opening("f:1", 0), Cut()], ENDED)
+        await ids_of(client.follow(JOB_ID))
+        assert gateway.positions == [None, "e:5", "f:1"]
+
+
+class TestGoingOn:
+    async def test_a_caller_who_names_an_event_is_told_that_it_goes_on(self, gateway, client):
+        gateway.plays([opening("e:4", 1, resumed=True), job_complete("e:5"), Close(1000)])
+        events = [event async for event in client.follow(JOB_ID, "e:4")]
+        assert [(event.id, event.resumed) for event in events] == [("e:4", True), ("e:5", None)]
+
+    async def test_frames_that_nobody_knows_are_passed_over(self, gateway, client):
+        later = {"type": "of a newer gateway", "id": "e:2"}
+        gateway.plays([opening("e:1"), later, "no JSON", "[]", job_complete("e:3"), Close(1000)])
+        assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:3"]
+
+    async def test_who_leaves_early_leaves_the_connection_too(self, gateway, client):
+        gateway.plays([opening("e:1"), Hang()])
+        async with aclosing(client.follow(JOB_ID)) as events:
+            assert (await anext(events)).id == "e:1"
+        await gateway.left.wait()
+
+    async def test_a_cancelled_call_is_over_at_once(self, gateway, client):
+        gateway.plays([opening("e:1"), Hang()])
+        following = asyncio.create_task(ids_of(client.follow(JOB_ID)))
+        await gateway.hung.wait()
+        following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await following
+        await gateway.left.wait()
+
+
+class TestOlderGateway:
+    """It tells neither whether it goes on, nor images, nor the pace of heartbeats."""
+
+    async def test_what_goes_on_is_known_by_its_ids(self, gateway, client):
+        gateway.plays(
+            [progress("e:1"), image_complete("e:2", 0), Cut()],
+            [image_complete("e:3", 1), image_complete("e:4", 2), job_complete("e:5"), Close(1000)],
+        )
+        assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2", "e:3", "e:4", "e:5"]
+
+    async def test_the_images_of_a_state_come_from_its_status(self, gateway, client):
+        gateway.status_answers = [a_status(None, ended=0), a_status(None, ended=2)]
+        gateway.plays(
+            [progress("e:1"), image_complete("e:2", 0), Cut()],
+            [progress("f:6", 1), image_complete("f:7", 1), image_complete("f:8", 2), job_complete("f:9")],
+        )
+        events = [event async for event in client.follow(JOB_ID, images=True)]
+        assert [event.id for event in events] == ["e:1", "e:2", "f:6", "f:8", "f:9"]
+        assert [image.status for image in events[2].images] == ["completed", "completed", "pending"]
+        assert events[2].ended == 2
+
+    async def test_nothing_is_asked_where_it_goes_on(self, gateway, client):
+        gateway.plays([image_complete("e:1", 0), Cut()], [job_complete("e:2"), Close(1000)])
+        await ids_of(client.follow(JOB_ID, FROM_THE_START, images=True))
+        assert gateway.status_queries == []
