@@ -30,7 +30,11 @@ TOO_BIG: Final = CloseCode(1009, "The client sent a message that is too long.", 
 CRASHED: Final = CloseCode(1011, "A bug of the gateway, which its log tells of.", come_back=True)
 RESTARTING: Final = CloseCode(1012, "The gateway, or a proxy before it, starts anew.", come_back=True)
 OVERLOADED: Final = CloseCode(1013, "The gateway can't read the log of the job now.", come_back=True)
-TOO_SLOW: Final = CloseCode(4000, "The client took nothing of what was sent to it.", come_back=True)
+TOO_SLOW: Final = CloseCode(
+    4000,
+    "The client took nothing of what was sent to it; it sees 1006, for it can't be told.",
+    come_back=True,
+)
 SILENT: Final = CloseCode(4001, "There was no sign of life of the client.", come_back=True)
 JOB_DELETED: Final = CloseCode(4500, "The job was deleted.", come_back=False)
 BAD_MESSAGES: Final = CloseCode(4501, "The client sent too many messages that are none.", come_back=False)

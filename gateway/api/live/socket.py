@@ -14,7 +14,7 @@ from attrs import define, field
 
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.audience import LEAVE_S
-from gateway.api.live.close_codes import ENDED, SILENT, CloseCode
+from gateway.api.live.close_codes import ENDED, SILENT, TOO_SLOW, CloseCode
 from gateway.api.live.handshake import opened_socket
 from gateway.api.live.wires import PING, close_message, pong
 from gateway.events.peer import Peer, PeerLeft
@@ -42,7 +42,8 @@ class Socket:
     _goodbye: int | None = field(init=False, default=None)
     """The first that was said; what the other answers to it is its own affair."""
     _leaving: "asyncio.Task[None] | None" = field(init=False, default=None)
-    _seen: object = field(init=False, default=None)
+    _counted: int = field(init=False, default=0)
+    """Messages that were written by the last beat."""
 
     @classmethod
     async def open(cls, request: web.Request, *, heartbeat_s: float, max_message_bytes: int) -> "Socket":
@@ -83,9 +84,10 @@ class Socket:
         if now - self._protocol.received_at > 2 * self._heartbeat_s:
             self.leave(SILENT)
             return
-        seen, self._seen = self._seen, self.peer.messages
-        is_idle = seen == self.peer.messages
-        self.peer.write_now((self.repeat() if is_idle else None) or PING)
+        is_idle = self._counted == self.peer.messages
+        repeated = self.repeat() if is_idle else None
+        self.peer.write_now(repeated or PING, 1 if repeated else 0)
+        self._counted = self.peer.messages
 
     def leave(self, close: CloseCode) -> None:
         if self._leaving is None:
@@ -113,4 +115,5 @@ class Socket:
             self._goodbye = message.data.code
 
     def _tell_stalled(self) -> None:
+        self._goodbye = TOO_SLOW.code
         log.info("a slow subscriber was cut off")
