@@ -1,14 +1,15 @@
-"""A gateway whose messages are held to its document; it gives a sign of life soon."""
+"""A gateway whose messages are held to its document; it gives signs of life soon."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from gateway.events.settings import SubscriberSettings
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[QuietGateway]:
-    async with quiet_gateway(tmp_path) as gateway:
+    async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(heartbeat_s=0.2)) as gateway:
         yield gateway
