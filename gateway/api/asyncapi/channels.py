@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from gateway.api.asyncapi.messages import (
     ERROR,
@@ -20,6 +20,7 @@ from gateway.api.asyncapi.messages import (
     Message,
     references,
 )
+from gateway.api.live.close_codes import CATALOGUE
 from gateway.api.paths import BATCH, BATCHES, PREFIX
 from gateway.api.schemas.building import Schema, an_object
 from gateway.api.schemas.fields import AFTER, FOLLOW, IMAGES
@@ -31,6 +32,10 @@ _EVENT_STREAM: Final = (
     "An answer of type text/event-stream (server-sent events). The payload of a message is the data of an event, its "
     "type the name of the event, its id the id of the event; retry comes once, first. A heartbeat has no id, so what "
     "a browser names in Last-Event-ID is always an event. "
+)
+_CLOSE_CODES: Final = (
+    "x-close-codes has every code by which the gateway closes, and whether to come back. Of codes that are not there, "
+    "1008, 1010 and those from 4500 on mean that it is of no use, all others that it is."
 )
 _QUERY: Final[Schema] = an_object({}, {"after": AFTER, "images": IMAGES})
 
@@ -63,7 +68,9 @@ class Channel:
         if "{job_id}" in self.address:
             channel["parameters"] = {"job_id": {"$ref": "#/components/parameters/job_id"}}
         if self.server == WEBSOCKET:
+            channel["description"] += f" {_CLOSE_CODES}"
             channel["bindings"] = {"ws": self._binding("0.1.0")}
+            channel["x-close-codes"] = [asdict(close) for close in CATALOGUE.values()]
         return channel
 
     def http_binding(self, method: str = "GET") -> Schema:

@@ -12,6 +12,7 @@ import pytest
 from attrs import frozen
 from jsonschema import Draft7Validator
 
+from gateway.api.live.close_codes import CATALOGUE
 from tests.integration.asyncapi.reading import document_of, references, resolved
 from tests.integration.openapi.asking import document_of as openapi_of
 from tests.servers.quiet_gateway import QuietGateway
@@ -224,6 +225,15 @@ async def test_a_shape_that_the_api_has_as_well_is_the_same_there(gateway: Quiet
     told = (await document_of(gateway))["components"]["schemas"]
     asked = (await openapi_of(gateway))["components"]["schemas"]
     assert {name: asked[name] for name in told} == told
+
+
+async def test_each_channel_by_websocket_has_every_close_code(gateway: QuietGateway) -> None:
+    document = await document_of(gateway)
+    sockets = [channel for channel in document["channels"].values() if "ws" in channel.get("bindings", {})]
+    assert len(sockets) == 2
+    for channel in sockets:
+        told = {close["code"]: close["come_back"] for close in channel["x-close-codes"]}
+        assert told == {code: close.come_back for code, close in CATALOGUE.items()}
 
 
 async def test_its_texts_hold_no_markup(gateway: QuietGateway) -> None:
