@@ -81,8 +81,10 @@ def found_page_fields(page: ImagePage) -> Fields:
     return _present({"images": images, "total": page.total, "next_cursor": page.next_cursor})
 
 
-def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) -> Fields:
-    """A job, with its images if they are given; what was asked for with it is not in a summary."""
+def job_fields(
+    job: Job | JobSummary, images: Sequence[object] | None = None, position: str | None = None
+) -> Fields:
+    """A job, with its images and its newest event's position if they are given; a summary has no options."""
     counts = job.counts
     return _present(
         {
@@ -102,6 +104,7 @@ def job_fields(job: Job | JobSummary, images: Sequence[object] | None = None) ->
             "updated_at": job.updated_at,
             "cancelled_at": job.cancelled_at,
             "completed_at": job.completed_at,
+            "id": position,
         }
     )
 
@@ -196,9 +199,13 @@ def _present(fields: Fields) -> dict[str, object]:
 
 @define(eq=False)
 class StatusView:
-    """The status answer of one version of a job; `etag` is quoted, `stored` counts the originals at hand."""
+    """The status answer of one version of a job.
+
+    `position` is that of its newest event, `etag` is quoted, `stored` counts the originals at hand.
+    """
 
     job: Job
+    position: str
     etag: str
     body: bytes
     images: list[orjson.Fragment]
@@ -215,7 +222,8 @@ class StatusView:
             shown for shown, image in zip(self.images, self.job.images, strict=True) if query.matches(image)
         ]
         asked = hashlib.sha256(to_json({"keywords": sorted(query.keywords), "status": query.status}))
-        return to_json(job_fields(self.job, images)), f'{self.etag[:-1]}.{asked.hexdigest()[:16]}"'
+        body = to_json(job_fields(self.job, images, self.position))
+        return body, f'{self.etag[:-1]}.{asked.hexdigest()[:16]}"'
 
 
 @define(eq=False)
@@ -252,12 +260,14 @@ class StatusViews:
         return self._view(job, images, stored)
 
     def _view(self, job: Job, images: list[orjson.Fragment], stored: int) -> StatusView:
-        return StatusView(job, self._etag(job, stored), to_json(job_fields(job, images)), images, stored)
+        position = self._position(job)
+        # No event tells of a download's end, so the position alone does not name a version.
+        etag = f'"{position}.{stored}"'
+        return StatusView(job, position, etag, to_json(job_fields(job, images, position)), images, stored)
 
-    def _etag(self, job: Job, stored: int) -> str:
-        """The job's position, and how many originals are stored: no event tells of a download's end."""
+    def _position(self, job: Job) -> str:
         self._epoch = self._epoch or self._stream.position(snapshot_event(job)).epoch
-        return f'"{StreamPosition(self._epoch, job.seq)}.{stored}"'
+        return str(StreamPosition(self._epoch, job.seq))
 
     def _keep(self, view: StatusView) -> None:
         replaced = self._kept.pop(view.job.job_id, None)

@@ -95,7 +95,19 @@ async def test_a_job_tells_when_it_began_and_once_it_has_ended_how_it_went(quiet
     assert halfway["started_at"] == halfway["images"][1]["start_time"]
     assert "outcome" not in halfway
     assert (ended["outcome"], ended["started_at"]) == ("partial", halfway["started_at"])
-    assert listed["jobs"] == [{name: value for name, value in ended.items() if name != "images"}]
+    assert listed["jobs"] == [{name: value for name, value in ended.items() if name not in ("images", "id")}]
+
+
+async def test_the_status_names_the_position_of_the_newest_event(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    before = await json_of(quiet, f"/api/v1/batch/{job.job_id}")
+    job = await quiet.complete(job.job_id, 0)
+    after = await json_of(quiet, f"/api/v1/batch/{job.job_id}")
+    filtered = await json_of(quiet, f"/api/v1/batch/{job.job_id}?status=pending")
+
+    epoch = quiet.context.job_store.epoch  # type: ignore[attr-defined]
+    assert after["id"] == filtered["id"] == f"{epoch}:{job.seq}"
+    assert before["id"] != after["id"]
 
 
 async def test_a_cancelled_job_tells_when_it_was_cancelled(quiet: QuietGateway) -> None:

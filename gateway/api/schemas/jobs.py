@@ -1,6 +1,6 @@
 """Jobs, with their images and without."""
 
-from gateway.api.schemas.building import Schema, an_object, list_of, ref, time
+from gateway.api.schemas.building import Schema, an_object, list_of, ref, text, time
 from gateway.api.schemas.fields import CANCELLED, JOB_HEAD, NEXT_CURSOR, OUTCOME, RETRY_OF, TOTAL
 from gateway.domain.job import Outcome, Status
 
@@ -16,6 +16,9 @@ _MORE: Schema = {
     "cancelled_at": time("When it was cancelled."),
     "completed_at": time("When its last image ended."),
 }
+
+
+_POSITION: Schema = {"id": text("Position of the newest event, to go on behind it by after.")}
 
 
 def job_schemas() -> Schema:
@@ -44,7 +47,9 @@ def _summary() -> Schema:
 def _batch() -> Schema:
     images = list_of("Image", description="All images, in the order in which they were sent.")
     optional = {"options": ref("Options"), **_MORE}
-    return an_object({**JOB_HEAD, "images": images, **_TIMES}, optional, "A batch with its images.")
+    return an_object(
+        {**JOB_HEAD, "images": images, **_TIMES, **_POSITION}, optional, "A batch with its images."
+    )
 
 
 def _page() -> Schema:

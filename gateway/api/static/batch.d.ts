@@ -67,6 +67,7 @@ export interface Batch extends JobState {
   updated_at: string;
   cancelled_at?: string;
   completed_at?: string;
+  id: string;
 }
 
 /** The first event of each connection. With `resumed: false` it is the state in place of the events before it. */
