@@ -69,14 +69,15 @@ class Crowd:
         """All places but the spare ones are taken."""
         return len(self._connections) >= self.bounds.most
 
-    def watch_reading(self, transport: asyncio.Transport) -> None:
+    def watch_reading(self, transport: asyncio.Transport, unread_s: float | None = None) -> None:
         """End the connection of a client that does not read: it would keep its place, and its answer in memory.
 
-        The kernel sees to it (tcp(7)), also where an answer is done for us, or the connection closed and not yet empty.
+        Without `unread_s` the bound of all holds. The kernel sees to it (tcp(7)), also where an answer is done for us,
+        or the connection closed and not yet empty.
         """
         opened = transport.get_extra_info("socket")
         if opened.family in (socket.AF_INET, socket.AF_INET6):
-            unread_ms = round(self.bounds.unread_s * 1000)
+            unread_ms = round((unread_s or self.bounds.unread_s) * 1000)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
 
     def refusal(self, request: web.BaseRequest) -> web.Response:

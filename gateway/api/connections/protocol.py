@@ -6,6 +6,7 @@ without bound what nobody wants. So its protocol is ours; tests hold that aiohtt
 """
 
 import asyncio
+import typing
 from typing import Any, Final, cast
 
 import aiohttp
@@ -16,7 +17,6 @@ from aiohttp.web_protocol import _ErrInfo
 
 from gateway.api.connections.crowd import Crowd
 from gateway.api.problems import of_crash, problem
-from gateway.events.peer import Peer
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,19 @@ _LINGER_BYTES: Final = 64 * 1024 * 1024
 
 _MOST_FRAMING: Final = 2 * 1024 * 1024
 """Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
+
+
+class Writer(typing.Protocol):
+    """Who writes to the transport past aiohttp, or wants to know of its end."""
+
+    def pause_writing(self) -> None:
+        """The transport holds much."""
+
+    def resume_writing(self) -> None:
+        """The transport has passed on most of it."""
+
+    def connection_lost(self) -> None:
+        """Nothing can be written any more."""
 
 
 class Protocol(web.RequestHandler):
@@ -51,7 +64,7 @@ class Protocol(web.RequestHandler):
         self._lingering: asyncio.Timeout | None = None
         self._framed: aiohttp.StreamReader | None = None
         self._framed_bytes = 0
-        self._writer_of_news: Peer | None = None
+        self._writer_of_news: Writer | None = None
         self.is_spare = False
         self.received_at = 0.0
         """When the client's last bytes came, by the loop's clock."""
@@ -66,9 +79,23 @@ class Protocol(web.RequestHandler):
         super().connection_made(transport)
         self._await_head()
 
-    def written_by(self, peer: Peer) -> None:
+    def written_by(self, writer: Writer) -> None:
         """Tell it when there is room in the transport, and when the connection is gone."""
-        self._writer_of_news = peer
+        self._writer_of_news = writer
+        if self.writing_paused:
+            writer.pause_writing()
+
+    def let_go(self) -> None:
+        """Nobody but aiohttp writes any more, and the transport is as it was."""
+        self._writer_of_news = None
+        if self.transport is not None:
+            self.transport.set_write_buffer_limits()
+            self._crowd.watch_reading(self.transport)
+
+    def bound_unread(self, unread_s: float) -> None:
+        """End the connection of a client that leaves unread for so long what is sent to it, until it is let go."""
+        if self.transport is not None:
+            self._crowd.watch_reading(self.transport, unread_s)
 
     def pause_writing(self) -> None:
         super().pause_writing()
