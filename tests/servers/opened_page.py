@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from attrs import define
+from attrs import define, field
 
 from tests.servers.chromium import chromium
 
@@ -21,12 +21,18 @@ POLL_S = 0.05
 BLANK = "about:blank"
 
 
+class NotAnswered(Exception):
+    """The browser could not do it; the text is its own."""
+
+
 @define(eq=False)
 class OpenedPage:
     """Asks one thing at a time."""
 
     _tools: aiohttp.ClientWebSocketResponse
     _number: int = 0
+    told: list[dict[str, Any]] = field(factory=list)
+    """What the browser said unasked: events of domains that were enabled."""
 
     async def value(self, expression: str) -> Any:
         """What the JavaScript expression gives, as JSON has it; None when it throws."""
@@ -36,15 +42,23 @@ class OpenedPage:
     async def until(self, expression: str) -> None:
         """Until the expression is true."""
         async with asyncio.timeout(PATIENCE_S):
-            while not await self.value(expression):
+            while not await self._holds(expression):
                 await asyncio.sleep(POLL_S)
+
+    async def _holds(self, expression: str) -> bool:
+        try:
+            return bool(await self.value(expression))
+        except NotAnswered:
+            return False  # The page was left while it was asked.
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         await self._tools.send_json({"id": self._number, "method": method, "params": parameters})
         async with asyncio.timeout(PATIENCE_S):
             while (answer := await self._tools.receive_json()).get("id") != self._number:
-                pass
+                self.told.append(answer)
+        if "error" in answer:
+            raise NotAnswered(answer["error"]["message"])
         result: dict[str, Any] = answer["result"]
         return result
 

@@ -89,6 +89,16 @@ def redirect(target: str, status: int = 302) -> Page:
     return answer(status, {"Location": target})
 
 
+def held(until: asyncio.Event, page: Page) -> Page:
+    """Nothing is answered before that."""
+
+    async def late(request: Request, writer: asyncio.StreamWriter) -> None:
+        await until.wait()
+        await page(request, writer)
+
+    return late
+
+
 def raw(data: bytes) -> Page:
     """`data` as it is, HTTP or not."""
 

@@ -46,8 +46,9 @@ function summaryOf({ type, completed, failed, cancelled = 0, total_images: total
 
 function announce(event) {
   const step = Math.floor(event.progress / STEP);
+  const isNews = !event.images && step > announcedStep && event.progress < 100;
   if (event.type === "job_complete") tell(announced, summaryOf(event));
-  else if (step > announcedStep) tell(announced, `${step * STEP} percent done.`);
+  else if (isNews) tell(announced, `${step * STEP} percent done.`);
   announcedStep = step;
 }
 
@@ -66,7 +67,7 @@ function card(image) {
 
 function picture({ index, original_filename: name, metadata }) {
   const address = client.imageUrl(jobId, index);
-  const shown = element("img", { alt: metadata?.title || name, loading: "lazy", decoding: "async" });
+  const shown = element("img", { alt: metadata?.title || name, decoding: "async" });
   thumbnails.add(shown, address);
   return element("a", { class: "picture", href: address }, shown);
 }

@@ -1,4 +1,5 @@
 // Pictures that are fetched when they are seen, a few at a time: they are whole photos, and there may be a hundred.
+// What browsers do by loading="lazy" is too little for that: they fetch what lies within a few screens.
 
 const AT_ONCE = 4;
 const TRIES = 3;
