@@ -8,11 +8,14 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from attrs import asdict
 
 from gateway.api import problems
+from gateway.api.live.close_codes import CATALOGUE
 from gateway.api.openapi.document import document
 from gateway.api.schemas.components import schemas
 from gateway.api.schemas.events import event_schemas
+from gateway.events.settings import SubscriberSettings
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import Settings
@@ -34,12 +37,12 @@ from tests.documents import (
 from tests.shown_answers import HttpAnswer
 
 GATEWAY = ROOT / "gateway"
-EVENTS = ("Progress", "ImageComplete", "JobComplete")
+EVENTS = ("Opening", "Progress", "ImageComplete", "JobComplete")
 OF_SERVER = problems._OF_SERVER  # noqa: SLF001 - read, not used
 INDEX = ROOT / "docs" / "README.md"
 INSIDE = {
     "already_answered", "bad_key", "bad_settings", "can_not_start", "conflict", "helper_died", "helper_timeout",
-    "hopeless", "job_store_unusable", "malformed_message", "source_gone", "unroutable",
+    "hopeless", "job_store_unusable", "malformed_message", "source_gone", "too_many", "unroutable",
 }  # fmt: skip
 """Codes that no client sees: of messages, of helpers, of the start, and kinds that are raised as leaves alone."""
 
@@ -84,9 +87,32 @@ def test_a_table_of_fields_has_those_of_the_schema(heading: str, schema: str) ->
 
 
 def test_the_table_of_frame_fields_has_those_of_every_event() -> None:
-    fields = {word for row in tables(section(API, "Follow by WebSocket")) for word in words(row[0])}
+    fields = {word for row in tables(section(API, "Events")) for word in words(row[0])}
     events = {name: shape for name, shape in event_schemas().items() if name in EVENTS}
     assert fields == {name for shape in events.values() for name in shape["properties"]}
+
+
+def test_the_table_of_openings_has_what_an_opening_has_more_than_another_progress() -> None:
+    fields = {word for row in tables(section(API, "Openings")) if len(row) == 3 for word in words(row[0])}
+    events = event_schemas()
+    assert fields == set(events["Opening"]["properties"]) - set(events["Progress"]["properties"])
+
+
+def test_the_table_of_close_codes_has_those_of_the_catalogue() -> None:
+    told = {
+        int(code): row[2].startswith("yes")
+        for row in tables(section(API, "Close codes"))
+        for code in row[0].split(", ")
+    }
+    assert told == {code: close.come_back for code, close in CATALOGUE.items()}
+
+
+def test_the_table_of_followers_has_every_bound_with_its_default() -> None:
+    told = {words(row[2])[0]: int(row[1]) for row in tables(section(API, "How many may follow"))}
+    settings = asdict(SubscriberSettings())
+    assert told == {
+        f"subscribers.{name}": value for name, value in settings.items() if name.startswith("max")
+    }
 
 
 def test_an_error_is_shown_for_every_status() -> None:
