@@ -1,0 +1,150 @@
+"""The JavaScript client, and a script that knows nothing of it, follow jobs of a real gateway."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.javascript_client.following import followed
+from tests.pictures import plain
+from tests.servers.browser import Page
+from tests.servers.gateway import Gateway, running_gateway
+from tests.servers.quiet_gateway import QuietGateway
+from tests.servers.web import Site, held, image, web_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+JPEG: Final = plain("JPEG")
+UNKNOWN: Final = "550e8400-e29b-41d4-a716-446655440000"
+SEED: Final = """
+const jobId = '550e8400-e29b-41d4-a716-446655440000';
+const ws = new WebSocket(`ws://localhost:8080/api/v1/batch/${jobId}/ws`);
+
+ws.onmessage = (event) => {
+  const update = JSON.parse(event.data);
+  console.log(`Progress: ${update.progress}% (${update.completed}/${update.total_images})`);
+
+  if (update.type === 'job_complete') {
+    console.log('Batch job completed!');
+    ws.close();
+  }
+};
+"""
+"""The example of those who ordered the gateway, as it stands there."""
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def may_go() -> asyncio.Event:
+    """Set, the site answers for b.jpg and c.jpg."""
+    return asyncio.Event()
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def site(may_go: asyncio.Event) -> AsyncIterator[Site]:
+    late = held(may_go, image(JPEG, "image/jpeg"))
+    pages = {"/a.jpg": image(JPEG, "image/jpeg"), "/b.jpg": late, "/c.jpg": late}
+    async with web_server(pages) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def gateway(site: Site, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with running_gateway(
+        tmp_path / "data", fetch_allowed_networks=site.network, fetch_allowed_ports=site.port
+    ) as gateway:
+        yield gateway
+
+
+BEGIN = """
+const {{ BatchClient }} = await import("{base_url}/static/batch.js");
+window.events = [];
+window.begun = new Promise((resolve) => (window.has_begun = resolve));
+const onWait = () => (window.waited = true);
+window.over = (async () => {{
+  for await (const event of new BatchClient().submitAndFollow({urls}, {{ onWait }})) {{
+    window.events.push(event);
+    if (event.type === "image_complete") window.has_begun();
+  }}
+}})();
+await window.begun;
+console.log(window.events.length);
+"""
+
+
+async def test_after_a_kill_each_image_ends_once(
+    page: Page, gateway: Gateway, site: Site, may_go: asyncio.Event
+) -> None:
+    urls = json.dumps([site.url(f"/{name}.jpg") for name in "abc"])
+    await page.run(BEGIN.format(base_url=gateway.base_url, urls=urls))
+    await gateway.kill()
+    may_go.set()
+    await gateway.start()
+    (events,) = await page.run("await window.over; console.log(window.events)")
+    ends = [event["image"]["index"] for event in events if event["type"] == "image_complete"]
+    assert sorted(ends) == [0, 1, 2]
+    assert events[-1]["type"] == "job_complete"
+    positions = [int(event["id"].split(":")[1]) for event in events]
+    assert positions == sorted(set(positions))
+    assert await page.run("console.log(window.waited)") == [True]
+
+
+async def test_files_are_sent_and_followed_to_the_end(page: Page, gateway: Gateway) -> None:
+    (events,) = await page.run(f"""
+        const {{ BatchClient }} = await import("{gateway.base_url}/static/batch.js");
+        const events = [];
+        const chosen = document.querySelector("input").files;
+        for await (const event of new BatchClient().submitAndFollow(chosen)) events.push(event);
+        console.log(events);
+    """)
+    ends = {
+        event["image"]["original_filename"]: event["image"]["status"] for event in events if "image" in event
+    }
+    assert ends == {"a.jpg": "completed", "b.png": "completed"}
+    assert events[-1]["outcome"] == "all_completed"
+
+
+async def test_nothing_is_waited_for_where_there_is_no_such_job(page: Page, quiet: QuietGateway) -> None:
+    told = await followed(page, f"http://127.0.0.1:{quiet.port}", UNKNOWN)
+    assert told == {
+        "events": [],
+        "waits": [],
+        "error": {"name": "Refused", "status": 404, "code": "job_not_found"},
+    }
+
+
+async def test_a_job_that_is_deleted_meanwhile_is_gone(page: Page, quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=1)
+    following = asyncio.create_task(followed(page, f"http://127.0.0.1:{quiet.port}", job.job_id))
+    await some_subscriber(quiet)
+    await quiet.ledger.delete(job.job_id)
+    assert (await following)["error"] == {"name": "Refused", "status": 404, "code": "job_not_found"}
+
+
+async def test_the_example_of_the_order_prints_what_it_says(
+    page: Page, gateway: Gateway, site: Site, may_go: asyncio.Event
+) -> None:
+    """Byte for byte, but for host, port and job."""
+    (job_id,) = await page.run(f"""
+        const {{ BatchClient }} = await import("{gateway.base_url}/static/batch.js");
+        console.log((await new BatchClient().submit(["{site.url("/a.jpg")}", "{site.url("/b.jpg")}"])).job_id);
+    """)
+    may_go.set()
+    example = SEED.replace("localhost:8080", gateway.base_url.removeprefix("http://")).replace(
+        UNKNOWN, job_id
+    )
+    logged = await page.run(f"{example}\nawait new Promise((closed) => (ws.onclose = closed));")
+    *states, last_state, farewell = logged
+    assert (last_state, farewell) == ("Progress: 100% (2/2)", "Batch job completed!")
+    assert all(re.fullmatch(r"Progress: [\d.]+% \([012]/2\)", state) for state in states)
+
+
+async def some_subscriber(gateway: QuietGateway) -> None:
+    registry = gateway.context.metrics.instruments.registry
+    async with asyncio.timeout(10):
+        while not registry.get_sample_value("gateway_websocket_connections"):
+            await asyncio.sleep(0.02)
