@@ -301,10 +301,13 @@ _LIMITS: Mapping[str, Case] = {
     "9.7 too much in fragments of 100 bytes": fails(
         fragments(BINARY, *(bytes(100) for _ in range(50))), TOO_BIG
     ),
-    "9.8 too much in fragments of a byte, and a ping between each": fails(
+    "9.8 too much in fragments of ten bytes, and a pong between each": fails(
         frame(BINARY, fin=False)
-        + b"".join(frame(CONTINUATION, b"x", fin=False) + frame(PONG) for _ in range(5000)),
+        + b"".join(frame(CONTINUATION, b"ten bytes!", fin=False) + frame(PONG) for _ in range(500)),
         TOO_BIG,
+    ),
+    "9.10 a flood of fragments without payload": fails(
+        frame(BINARY, fin=False) + frame(CONTINUATION, fin=False) * 5000
     ),
     "9.9 a hundred messages just within": goes_on(frame(TEXT, b"*" * (MAX_MESSAGE - 1)) * 100),
 }

@@ -95,7 +95,7 @@ async def heard(reader: asyncio.StreamReader) -> Frame | None:
         return await _frame_after(first[0], reader) if first else None
     except asyncio.IncompleteReadError as end:
         raise NotConforming("half a frame") from end
-    except ConnectionResetError:
+    except ConnectionError:
         return None
 
 

@@ -2,13 +2,19 @@
 
 It would take frames that are not masked (section 5.1), lengths told in more bytes than they need (5.2), a message begun
 in the midst of another that is empty as yet (5.4), and close codes that nobody may send (7.4). Here each fails the
-connection with 1002, after all that came before it was read.
+connection with 1002, after all that came before it was read. So does a flood: the smallest frames have six bytes, and
+as many as come in one go would keep the loop from everybody else for half a second.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 _REFUSED: Final = b"\xf0\x80"
 """The beginning of a frame that aiohttp's reader refuses: with reserved bits, which nobody has agreed on."""
+
+_MOST_AT_ONCE: Final = 4096
+"""Frames: several for each job that one connection may follow."""
+_MORE_IN_A_SECOND: Final = 256
 
 _CONTINUATION: Final = 0
 _CLOSE: Final = 8
@@ -32,10 +38,14 @@ class Reader(Protocol):
 
 
 class ClientFrames:
-    """Stands before a reader, which gets the head of a frame once it is whole and right."""
+    """Stands before a reader, which gets the head of a frame once it is whole and right. `now` is in seconds."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, now: Callable[[], float]) -> None:
         self._reader = reader
+        self._now = now
+        self._may_come = _MOST_AT_ONCE
+        """Frames, before a look at the clock."""
+        self._looked_at = now()
         self._held = b""
         """The beginning of a head."""
         self._payload_left = 0
@@ -63,7 +73,7 @@ class ClientFrames:
         at = min(self._payload_left, len(data))
         self._payload_left -= at
         while (head := _head_in(data, at)) is not None:
-            if not self._allows(head):
+            if not self._allows(head) or self._is_flooded():
                 return at, True
             if head.opcode < _FIRST_CONTROL:
                 self._is_in_message = not head.is_last
@@ -82,6 +92,15 @@ class ClientFrames:
                 head.close_code is None or (head.close_code in _CODES and head.close_code not in _NEVER_SENT)
             )
         )
+
+    def _is_flooded(self) -> bool:
+        """Counts one more frame."""
+        if self._may_come == 0:
+            now = self._now()
+            self._may_come = min(_MOST_AT_ONCE, round((now - self._looked_at) * _MORE_IN_A_SECOND))
+            self._looked_at = now
+        self._may_come -= 1
+        return self._may_come < 0
 
 
 class _Head(NamedTuple):

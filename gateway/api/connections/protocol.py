@@ -7,6 +7,7 @@ without bound what nobody wants. So its protocol is ours; tests hold that aiohtt
 
 import asyncio
 import typing
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import aiohttp
@@ -15,6 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
+from gateway.api.connections.client_frames import ClientFrames
 from gateway.api.connections.crowd import Crowd
 from gateway.api.problems import of_crash, problem
 
@@ -107,6 +109,10 @@ class Protocol(web.RequestHandler):
         if self._writer_of_news is not None:
             self._writer_of_news.resume_writing()
 
+    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
+        """aiohttp's reader of frames, from now on: this connection is a WebSocket."""
+        super().set_parser(cast(Any, ClientFrames(parser, self._loop.time)), data_received_cb)
+
     def data_received(self, data: bytes) -> None:
         self.received_at = self._loop.time()
         seen = self._request_count
@@ -133,7 +139,9 @@ class Protocol(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send the answer; then read on a little where the body was not read, and close unless that was its end."""
         answer, is_lost = await super().finish_response(request, resp, start_time)
-        if not is_lost and not request.content.is_eof():
+        if isinstance(answer, web.WebSocketResponse):
+            await self._part()
+        elif not is_lost and not request.content.is_eof():
             await self._linger(request)
         return answer, is_lost
 
@@ -209,6 +217,24 @@ class Protocol(web.RequestHandler):
                 while left > 0 and self.transport is not None and not request.content.is_eof():
                     left -= len(await request.content.readany())
         except (TimeoutError, ConnectionError, web.RequestPayloadError):
+            pass
+        finally:
+            self._lingering = None
+
+    async def _part(self) -> None:
+        """Say nothing more, and wait for the client of a WebSocket to close (RFC 6455, section 7.1.1).
+
+        A connection closed with unread bytes in it is reset, and its client may miss the last word.
+        """
+        if self.transport is None or self.transport.is_closing():
+            return
+        self.transport.write_eof()
+        self.close()  # aiohttp's: what still comes is read, and dropped
+        self.resume_reading()
+        try:
+            async with asyncio.timeout(_LINGER_S) as self._lingering:
+                await self._loop.create_future()
+        except TimeoutError:
             pass
         finally:
             self._lingering = None

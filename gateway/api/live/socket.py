@@ -6,6 +6,7 @@ another, and no send can be cancelled in the middle (aio-libs/aiohttp#12307). ai
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, cast
 
 import structlog
@@ -72,6 +73,9 @@ class Socket:
                 elif message.type is not WSMsgType.PONG:
                     await hear(message)
             self._take_leave(message)
+            with suppress(PeerLeft, TimeoutError):
+                async with asyncio.timeout(LEAVE_S):
+                    await self.peer.emptied()
         finally:
             if self._leaving is not None:
                 self._leaving.cancel()
@@ -113,6 +117,7 @@ class Socket:
             self.peer.say_last(close_message(message.data))
         elif isinstance(message.data, WebSocketError):
             self._goodbye = message.data.code
+            self.peer.say_last(close_message(message.data.code))
 
     def _tell_stalled(self) -> None:
         self._goodbye = TOO_SLOW.code

@@ -52,6 +52,18 @@ class Reader:
         self.is_at_end = True
 
 
+@define
+class Clock:
+    """Stands still."""
+
+    now: float = 0.0
+
+
+def watched(reader: Reader, clock: Clock | None = None) -> ClientFrames:
+    standing = clock or Clock()
+    return ClientFrames(reader, lambda: standing.now)
+
+
 def cut(data: bytes, *places: int) -> list[bytes]:
     """At places counted from the beginning, modulo its length."""
     ends = [0, *sorted(place % len(data) for place in places), len(data)]
@@ -63,7 +75,7 @@ def test_what_is_right_is_passed_on_as_it_came_wherever_it_is_cut(
     frames: list[bytes], places: list[int]
 ) -> None:
     reader = Reader()
-    client = ClientFrames(reader)
+    client = watched(reader)
     assert [client.feed_data(piece) for piece in cut(b"".join(frames), *places)] == [(False, b"")] * (
         len(places) + 1
     )
@@ -75,7 +87,7 @@ def test_what_is_wrong_is_passed_on_as_reserved_bits_wherever_it_is_cut(
     wrong: str, places: list[int]
 ) -> None:
     reader = Reader()
-    client = ClientFrames(reader)
+    client = watched(reader)
     sent = frame(PING, b"before") + WRONG[wrong] + frame(PING, b"after")
     *_, last = [client.feed_data(piece) for piece in cut(sent, *places)]
     assert last == (True, b"")
@@ -87,7 +99,7 @@ def test_what_is_wrong_is_passed_on_as_reserved_bits_wherever_it_is_cut(
 
 def test_a_head_is_passed_on_once_it_is_whole() -> None:
     reader = Reader()
-    client = ClientFrames(reader)
+    client = watched(reader)
     sent = frame(BINARY, bytes(200))
     client.feed_data(sent[:7])
     assert reader.read == b""
@@ -97,7 +109,7 @@ def test_a_head_is_passed_on_once_it_is_whole() -> None:
 
 def test_a_payload_is_passed_on_as_it_comes() -> None:
     reader = Reader()
-    client = ClientFrames(reader)
+    client = watched(reader)
     sent = frame(BINARY, bytes(200))
     client.feed_data(sent[:50])
     assert reader.read == sent[:50]
@@ -105,7 +117,7 @@ def test_a_payload_is_passed_on_as_it_comes() -> None:
 
 def test_after_a_failure_nothing_is_passed_on() -> None:
     reader = Reader()
-    client = ClientFrames(reader)
+    client = watched(reader)
     client.feed_data(frame(PING, key=None))
     assert client.feed_data(frame(PING)) == (True, b"")
     assert reader.read == RESERVED_BITS
@@ -113,11 +125,39 @@ def test_after_a_failure_nothing_is_passed_on() -> None:
 
 def test_the_end_is_passed_on() -> None:
     reader = Reader()
-    ClientFrames(reader).feed_eof()
+    watched(reader).feed_eof()
     assert reader.is_at_end
 
 
 @pytest.mark.parametrize("code", [1000, 1003, 1007, 1014, 3000, 4999])
 def test_a_code_that_may_be_sent_is_passed_on(code: int) -> None:
     reader = Reader()
-    assert ClientFrames(reader).feed_data(closing(code)) == (False, b"")
+    assert watched(reader).feed_data(closing(code)) == (False, b"")
+
+
+def test_as_many_frames_as_anybody_needs_may_come_at_once() -> None:
+    assert watched(Reader()).feed_data(frame(PING) * 4096) == (False, b"")
+
+
+def test_more_of_them_are_a_flood() -> None:
+    reader = Reader()
+    assert watched(reader).feed_data(frame(PING) * 5000) == (True, b"")
+    assert reader.read == frame(PING) * 4096 + RESERVED_BITS
+
+
+def test_in_time_more_may_come() -> None:
+    clock = Clock()
+    client = watched(Reader(), clock)
+    client.feed_data(frame(PING) * 4096)
+    clock.now = 2.0
+    assert client.feed_data(frame(PING) * 512) == (False, b"")
+    assert client.feed_data(frame(PING)) == (True, b"")
+
+
+def test_who_was_silent_for_long_may_send_no_more_than_at_first() -> None:
+    clock = Clock()
+    client = watched(Reader(), clock)
+    client.feed_data(frame(PING) * 4096)
+    clock.now = 100_000.0
+    assert client.feed_data(frame(PING) * 4096) == (False, b"")
+    assert client.feed_data(frame(PING)) == (True, b"")
