@@ -1,7 +1,7 @@
 """The news of one job on its way to all who follow it: written once for each kind of door, bursts joined.
 
-Who has taken all that came so far is written to at once, one after another, in slices between which the loop turns.
-Who has not is left out, and goes on by itself from the log.
+Who has taken all that came so far is written to with the others. Who has not is left out, and goes on by itself from
+the log.
 """
 
 import asyncio
@@ -13,14 +13,12 @@ from attrs import define, field
 
 from gateway.domain.events import Event, EventType
 from gateway.events.pending import merged
+from gateway.events.telling import Telling
 from gateway.events.wire import Wire
 
-JOIN_S: Final = 0.05
-"""Between two flushes of a job, so that many events in a row are joined; one that comes alone goes at once."""
 PIECE_EVENTS: Final = 64
 """That are written to a subscriber before it is looked whether it takes them."""
 MOST_RECENT: Final = 4096
-_SLICE: Final = 250
 
 
 @define(eq=False)
@@ -79,9 +77,10 @@ class Topic:
     subscribers: set[Subscriber] = field(factory=set)
     most_recent: int = MOST_RECENT
     _recent: deque[Event] = field(factory=deque)
-    _live: dict[Subscriber, None] = field(factory=dict)
-    _next: asyncio.Handle | None = None
-    _told_at: float = float("-inf")
+    _telling: Telling[Flush] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._telling = Telling(self._next_flush)
 
     @property
     def is_idle(self) -> bool:
@@ -101,8 +100,7 @@ class Topic:
             self._recent.popleft()
         for bell in self.bells:
             bell.ring()
-        if self._next is None:
-            self._plan()
+        self._telling.plan()
 
     def recent(self, *, after: int, limit: int = MOST_RECENT) -> list[Event]:
         """The events after that one, if they are at hand without a gap; else none."""
@@ -113,10 +111,10 @@ class Topic:
 
     def join(self, subscriber: Subscriber) -> None:
         """Write to it with the others from now on."""
-        self._live[subscriber] = None
+        self._telling.join(subscriber)
 
     def leave(self, subscriber: Subscriber) -> None:
-        self._live.pop(subscriber, None)
+        self._telling.leave(subscriber)
 
     def end(self) -> None:
         """The job was deleted."""
@@ -127,40 +125,19 @@ class Topic:
 
     def close(self) -> None:
         """Nobody listens any more."""
-        if self._next is not None:
-            self._next.cancel()
+        self._telling.close()
 
-    def _plan(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = self._told_at + JOIN_S
-        if due <= loop.time():
-            self._next = loop.call_soon(self._flush)
-        else:
-            self._next = loop.call_at(due, self._flush)
-
-    def _flush(self) -> None:
-        """Begin to write the next events to all who are live."""
+    def _next_flush(self) -> Flush | None:
+        if self.told >= self.newest:
+            return None
         events = self._next_events()
         flush = Flush(self.job_id, merged(events), events[0].seq - 1, events[-1])
         self.told, self.last_told = flush.last.seq, flush.last
-        self._told_at = asyncio.get_running_loop().time()
-        self._write(flush, list(self._live), 0)
+        return flush
 
     def _next_events(self) -> Sequence[Event]:
         waiting = self.recent(after=self.told, limit=PIECE_EVENTS)
         return waiting or [self._recent[place] for place in range(min(len(self._recent), PIECE_EVENTS))]
-
-    def _write(self, flush: Flush, subscribers: list[Subscriber], start: int) -> None:
-        for subscriber in subscribers[start : start + _SLICE]:
-            subscriber.take(flush)
-        loop = asyncio.get_running_loop()
-        if start + _SLICE < len(subscribers):
-            self._next = loop.call_soon(self._write, flush, subscribers, start + _SLICE)
-        elif self.told < self.newest:
-            # All of one burst follows on its heels; what comes now is joined again.
-            self._next = loop.call_soon(self._flush)
-        else:
-            self._next = None
 
 
 def is_end(event: Event) -> bool:
