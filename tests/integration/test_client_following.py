@@ -22,6 +22,7 @@ from tests.servers.scripted_gateway import (
     progress,
     scripted_gateway,
 )
+from tests.waits import Waits
 
 ENDED = [opening("e:9", 3), job_complete("e:9"), Close(1000)]
 PATIENCE_S = 10
@@ -41,18 +42,6 @@ async def client(gateway: Scripted):
 
 async def ids_of(events: AsyncGenerator[Event, None]) -> list[str]:
     return [event.id async for event in events]
-
-
-class Waits:
-    """Why a call has had to wait."""
-
-    def __init__(self) -> None:
-        self.reasons: list[ClientError] = []
-        self.some = asyncio.Event()
-
-    def __call__(self, reason: ClientError) -> None:
-        self.reasons.append(reason)
-        self.some.set()
 
 
 async def reason_to_wait(client: GatewayClient) -> ClientError:

@@ -1,0 +1,99 @@
+"""The Python client reads results as lines, and waits for a job over HTTP, from a gateway that follows a script."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from gateway.client import GatewayClient, Image, Refused
+from tests.servers.scripted_gateway import (
+    JOB_ID,
+    Cut,
+    Refuse,
+    Scripted,
+    Step,
+    a_status,
+    an_image,
+    scripted_gateway,
+)
+from tests.waits import Waits
+
+
+@pytest.fixture
+async def gateway():
+    async with asyncio.timeout(30), scripted_gateway() as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def client(gateway: Scripted):
+    async with GatewayClient(gateway.base_url, patience_s=10) as client:
+        yield client
+
+
+def line(event_id: str, index: int) -> Step:
+    return {"id": event_id, **an_image(index)}
+
+
+async def indices_of(images: AsyncGenerator[Image, None]) -> list[int]:
+    return [image.index async for image in images]
+
+
+class TestResults:
+    async def test_images_come_in_the_order_of_their_ends(self, gateway, client):
+        gateway.plays([line("e:2", 1), line("e:4", 0)])
+        images = [image async for image in client.results(JOB_ID)]
+        assert [(image.id, image.index, image.status) for image in images] == [
+            ("e:2", 1, "completed"),
+            ("e:4", 0, "completed"),
+        ]
+        assert gateway.queries == [{}]
+
+    async def test_a_lost_answer_is_gone_on_with_behind_the_last_whole_line(self, gateway, client):
+        broken = json.dumps(line("e:3", 1))[:30]
+        gateway.plays([line("e:2", 0), broken, Cut()], [line("e:3", 1)])
+        assert await indices_of(client.results(JOB_ID, "e:1")) == [0, 1]
+        assert gateway.positions == ["e:1", "e:2"]
+
+    async def test_blank_lines_and_lines_in_pieces_are_no_hindrance(self, gateway, client):
+        text = json.dumps(line("e:2", 0)) + "\r\n"
+        gateway.plays(["\n", text[:10], text[10:], "\n\n", line("e:3", 1)])
+        assert await indices_of(client.results(JOB_ID)) == [0, 1]
+
+    async def test_no_image_comes_twice_where_it_has_to_begin_anew(self, gateway, client):
+        gateway.plays([line("e:2", 0), Cut()], [line("f:1", 2), line("f:2", 0), line("f:3", 1)])
+        assert await indices_of(client.results(JOB_ID)) == [0, 2, 1]
+
+    async def test_a_gateway_that_is_busy_is_asked_again(self, gateway, client):
+        gateway.plays([Refuse(503, {"Retry-After": "0"})], [line("e:1", 0)])
+        waits = Waits()
+        assert await indices_of(client.results(JOB_ID, on_wait=waits)) == [0]
+        assert [type(reason) for reason in waits.reasons] == [Refused]
+
+
+class TestLongPoll:
+    async def test_a_status_waits_for_news_behind_an_event(self, gateway, client):
+        gateway.status_answers = [a_status("e:4", ended=1)]
+        job = await client.status(JOB_ID, wait_s=10, after="e:3")
+        assert (job.id, job.completed) == ("e:4", 1)
+        assert gateway.status_queries == [{"wait": "10", "after": "e:3"}]
+
+    async def test_a_status_that_does_not_wait_asks_for_nothing_special(self, gateway, client):
+        gateway.status_answers = [a_status("e:4", ended=1)]
+        await client.status(JOB_ID)
+        assert gateway.status_queries == [{}]
+
+    async def test_a_job_is_waited_for_until_it_has_ended(self, gateway, client):
+        gateway.status_answers = [a_status("e:1", 0), a_status("e:3", 2), a_status("e:5", 3)]
+        assert (await client.wait(JOB_ID)).is_final
+        assert gateway.status_queries == [
+            {},
+            {"wait": "30", "after": "e:1"},
+            {"wait": "30", "after": "e:3"},
+        ]
+
+    async def test_an_older_gateway_is_asked_now_and_then(self, gateway, client):
+        gateway.status_answers = [a_status(None, 0), a_status(None, 3)]
+        assert (await client.wait(JOB_ID)).is_final
+        assert gateway.status_queries == [{}, {}]
