@@ -6,7 +6,7 @@ DeadLetterStore, Answers and Leases.
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 from attrs import frozen
 
@@ -42,6 +42,24 @@ class JobSummary:
     cancelled_at: datetime | None = None
     completed_at: datetime | None = None
     retry_of: str | None = None
+    seq: int = 0
+    """The number of its newest event."""
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """That job, as a list has it."""
+        return cls(
+            job_id=job.job_id,
+            status=job.status,
+            counts=job.counts,
+            created_at=job.created_at,
+            updated_at=job.updated_at,
+            started_at=job.started_at,
+            cancelled_at=job.cancelled_at,
+            completed_at=job.completed_at,
+            retry_of=job.retry_of,
+            seq=job.seq,
+        )
 
     @property
     def outcome(self) -> Outcome | None:

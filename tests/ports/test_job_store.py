@@ -10,7 +10,7 @@ from gateway.domain.events import Change, EventType, StreamPosition
 from gateway.domain.job import Job, Status
 from gateway.domain.options import BatchOptions
 from gateway.metadata import FieldPolicy, MetadataPolicy
-from gateway.ports.job_store import BadCursor, JobNotFound
+from gateway.ports.job_store import BadCursor, JobNotFound, JobSummary
 from tests.builders import (
     NOW,
     a_refused_image,
@@ -204,6 +204,7 @@ async def test_a_listed_job_tells_its_state_and_counts(store: Store):
     change = await store.update(job.job_id, stop)
     assert change is not None
     (listed,) = (await store.page(limit=10)).jobs
+    assert listed == JobSummary.of(change.job)
     assert (listed.job_id, listed.status, listed.counts) == (job.job_id, Status.CANCELLED, change.job.counts)
     assert (listed.created_at, listed.updated_at, listed.completed_at) == (NOW, NOW, NOW)
 

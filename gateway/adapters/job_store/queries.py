@@ -43,7 +43,7 @@ _PAGE = """
 SELECT json_array(
     (SELECT sum(jobs) FROM tallies {tally}),
     (SELECT json_group_array(json_array(
-        key, job_id, created_at, updated_at, started_at, cancelled_at, completed_at, retry_of,
+        key, job_id, created_at, updated_at, started_at, cancelled_at, completed_at, retry_of, seq,
         status, completed, failed, cancelled, open
     )) FROM (
         SELECT * FROM jobs WHERE key < :before {filter} ORDER BY key DESC LIMIT :limit

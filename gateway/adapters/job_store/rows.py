@@ -139,7 +139,8 @@ def kept_job(row: Sequence[Any], images: Iterable[object]) -> KeptJob:
 
 def job_summary(row: Sequence[Any]) -> JobSummary:
     """A job in a list, from the columns that the query names."""
-    _, job_id, created_at, updated_at, started_at, cancelled_at, completed_at, retry_of, status, *counts = row
+    _, job_id, created_at, updated_at, started_at, cancelled_at, completed_at, *others = row
+    retry_of, seq, status, *counts = others
     return JobSummary(
         job_id=job_id,
         status=Status(status),
@@ -150,6 +151,7 @@ def job_summary(row: Sequence[Any]) -> JobSummary:
         cancelled_at=_maybe_moment(cancelled_at),
         completed_at=_maybe_moment(completed_at),
         retry_of=retry_of,
+        seq=seq,
     )
 
 
