@@ -68,6 +68,14 @@ class Audience:
         finally:
             self._count(job_id, address, -1)
 
+    def take_place_at(self, job_id: str) -> None:
+        """For who follows one job more over a connection that has its place already. Raises TooManySubscribers."""
+        self._check_job(job_id)
+        _add(self._by_job, job_id, 1)
+
+    def give_back_place_at(self, job_id: str) -> None:
+        _add(self._by_job, job_id, -1)
+
     @contextmanager
     def with_member(self, member: Member) -> Iterator[None]:
         """Among those who are given signs of life, and are sent away at a stop."""
@@ -98,18 +106,21 @@ class Audience:
         settings = self.settings
         if self._connections >= settings.max_connections:
             raise TooManySubscribers("Too many follow jobs of this gateway.", retry_after_s=_RETRY_S)
-        if job_id is not None and self._by_job[job_id] >= settings.max_per_job:
-            raise TooManySubscribers("Too many follow this job.", retry_after_s=_RETRY_S)
+        if job_id is not None:
+            self._check_job(job_id)
         if address and self._by_address[address] >= settings.max_per_address:
             raise TooManySubscribers("Too many follow jobs from this address.", retry_after_s=_RETRY_S)
 
+    def _check_job(self, job_id: str) -> None:
+        if self._by_job[job_id] >= self.settings.max_per_job:
+            raise TooManySubscribers("Too many follow this job.", retry_after_s=_RETRY_S)
+
     def _count(self, job_id: str | None, address: str, one: int) -> None:
         self._connections += one
-        for counter, key in ((self._by_job, job_id), (self._by_address, address)):
-            if key:
-                counter[key] += one
-                if not counter[key]:
-                    del counter[key]
+        if job_id:
+            _add(self._by_job, job_id, one)
+        if address:
+            _add(self._by_address, address, one)
 
     def _plan(self) -> None:
         turn_s = self.settings.heartbeat_s / _TURNS
@@ -123,3 +134,9 @@ class Audience:
         self._next_turn = None
         if self._connections:
             self._plan()
+
+
+def _add(counter: Counter[str], key: str, one: int) -> None:
+    counter[key] += one
+    if not counter[key]:
+        del counter[key]
