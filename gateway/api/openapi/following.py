@@ -9,7 +9,7 @@ from gateway.api.schemas.fields import AFTER, FOLLOW, IMAGES
 _FOREIGN: Final = problem("Pages of this origin may not.")
 _NO_HANDSHAKE: Final = problem(
     "The request is no WebSocket handshake.",
-    {"Upgrade": header("websocket")},
+    {"Upgrade": header("websocket"), "Sec-WebSocket-Version": header("13")},
 )
 _UNKNOWN: Final = problem("No such batch, or its time is over.")
 _WRONG: Final = problem("A parameter is wrong.")
