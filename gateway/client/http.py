@@ -75,11 +75,8 @@ class Http:
                 )
             except aiohttp.WSServerHandshakeError as error:
                 raise Refused.by(error.status, None, error.headers or {}) from error
-        try:
-            yield WebSocket(socket, self.base_url, self._talking)
-        finally:
-            with contextlib.suppress(Unreachable), self._talking():
-                await socket.close()
+        async with WebSocket(socket, self.base_url, self._talking).listening() as listening:
+            yield listening
 
     def read(self, reader: Callable[[Mapping[str, Any]], T], answer: Any) -> T:
         """What the reader makes of JSON; of what no gateway says it makes none."""

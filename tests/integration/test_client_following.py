@@ -225,6 +225,12 @@ class TestGoingOn:
             assert (await anext(events)).id == "e:1"
         await gateway.left.wait()
 
+    async def test_who_breaks_out_of_the_loop_leaves_it_too(self, gateway, client):
+        gateway.plays([opening("e:1"), Hang()])
+        async for _ in client.follow(JOB_ID):
+            break
+        await gateway.left.wait()
+
     async def test_a_cancelled_call_is_over_at_once(self, gateway, client):
         gateway.plays([opening("e:1"), Hang()])
         following = asyncio.create_task(ids_of(client.follow(JOB_ID)))

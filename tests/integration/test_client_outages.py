@@ -129,6 +129,16 @@ class TestHalfOpen:
         assert [type(reason) for reason in waits.reasons] == [Unreachable]
         assert "has said nothing" in str(waits.reasons[0])
 
+    async def test_a_caller_who_is_long_at_work_with_an_event_keeps_the_connection(
+        self, gateway, proxy, client
+    ):
+        job_id, waits = (await gateway.accept(images=1)).job_id, Waits()
+        async for event in client.follow(job_id, on_wait=waits):
+            if event.resumed is not None:
+                await asyncio.sleep(1.0)
+                await gateway.complete(job_id, 0)
+        assert (waits.reasons, proxy.accepted) == ([], 1)
+
     async def test_heartbeats_keep_a_connection_on_which_nothing_happens(self, gateway, proxy, client):
         job_id = (await gateway.accept(images=1)).job_id
         waits = Waits()
