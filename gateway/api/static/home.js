@@ -71,6 +71,7 @@ function filesOf({ items }) {
     .map((item) => item.getAsFile());
 }
 
+mostImages.then((most) => most && tell(document.getElementById("bound"), `, at most ${most} in a batch`));
 photos.addEventListener("change", () => send([...photos.files]));
 document.getElementById("stop").addEventListener("click", () => current?.abort());
 drop.addEventListener("submit", (event) => event.preventDefault());

@@ -10,11 +10,13 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
+from gateway.events.settings import SubscriberSettings
 from tests.integration.javascript_client.following import followed
 from tests.pictures import plain
 from tests.servers.browser import Page
 from tests.servers.gateway import Gateway, running_gateway
-from tests.servers.quiet_gateway import QuietGateway
+from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.servers.tcp_proxy import tcp_proxy
 from tests.servers.web import Site, held, image, web_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -125,6 +127,59 @@ async def test_a_job_that_is_deleted_meanwhile_is_gone(page: Page, quiet: QuietG
     assert (await following)["error"] == {"name": "Refused", "status": 404, "code": "job_not_found"}
 
 
+class TestSilence:
+    """Of a gateway that gives a sign of life twice a second when it has nothing to tell."""
+
+    SETTINGS: Final = SubscriberSettings(heartbeat_s=0.5)
+    FOLLOW: Final = """
+    const {{ BatchClient }} = await import("{base_url}/static/batch.js");
+    window.opened = window.heard = 0;
+    window.WebSocket = class extends WebSocket {{
+      constructor(url) {{
+        super(url);
+        this.addEventListener("message", () => window.heard++);
+      }}
+    }};
+    const onOpen = () => window.opened++;
+    window.over = (async () => {{
+      const events = [];
+      for await (const event of new BatchClient().follow("{job_id}", {{ onOpen }})) events.push(event.type);
+      return events;
+    }})();
+    """
+
+    HEAR: Final = "while (window.heard < 6) await new Promise((wake) => setTimeout(wake, 20));"
+    """Five signs of life, over twice the time after which silence would be noticed."""
+
+    async def test_is_none_while_signs_of_life_come(self, page: Page, tmp_path: Path) -> None:
+        async with quiet_gateway(tmp_path, subscribers=self.SETTINGS) as gateway:
+            job = await gateway.accept(images=1)
+            base_url = f"http://127.0.0.1:{gateway.port}"
+            await page.run(self.FOLLOW.format(base_url=base_url, job_id=job.job_id))
+            await page.run(self.HEAR)
+            await gateway.fail(job.job_id, 0)
+            assert await page.run("console.log(await window.over, window.opened)") == [
+                ["progress", "image_complete", "job_complete"],
+                1,
+            ]
+
+    async def test_of_the_network_is_noticed(self, page: Page, tmp_path: Path) -> None:
+        async with (
+            quiet_gateway(tmp_path, subscribers=self.SETTINGS) as gateway,
+            tcp_proxy(gateway.port) as proxy,
+        ):
+            job = await gateway.accept(images=1)
+            base_url = f"http://127.0.0.1:{proxy.port}"
+            await page.run(self.FOLLOW.format(base_url=base_url, job_id=job.job_id))
+            await some_subscriber(gateway)
+            proxy.freeze()
+            await gateway.fail(job.job_id, 0)
+            assert await page.run("console.log(await window.over, window.opened)") == [
+                ["progress", "image_complete", "job_complete"],
+                2,
+            ]
+
+
 async def test_the_example_of_the_order_prints_what_it_says(
     page: Page, gateway: Gateway, site: Site, may_go: asyncio.Event
 ) -> None:
@@ -144,7 +199,12 @@ async def test_the_example_of_the_order_prints_what_it_says(
 
 
 async def some_subscriber(gateway: QuietGateway) -> None:
+    await metric(gateway, "gateway_websocket_connections", at_least=1)
+
+
+async def metric(gateway: QuietGateway, name: str, *, at_least: int) -> None:
+    """Until it is as large as that."""
     registry = gateway.context.metrics.instruments.registry
     async with asyncio.timeout(10):
-        while not registry.get_sample_value("gateway_websocket_connections"):
+        while (registry.get_sample_value(name) or 0) < at_least:
             await asyncio.sleep(0.02)

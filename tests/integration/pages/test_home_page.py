@@ -69,6 +69,7 @@ async def test_more_photos_than_a_batch_may_have_are_not_sent(
 ) -> None:
     async with quiet_gateway(tmp_path / "data", intake=IntakeSettings(max_images=1)) as gateway:
         await visitor.visit(home(gateway))
+        await visitor.until_text("#terms", "at most 1 in a batch")
         await visitor.choose(photos)
         await visitor.until_text("#refusal", "2 photos: a batch has at most 1.")
 
@@ -104,7 +105,13 @@ async def test_it_leads_to_the_documentation(quiet: QuietGateway, visitor: Visit
 async def test_all_of_it_can_be_reached_by_keyboard(quiet: QuietGateway, visitor: Visitor) -> None:
     await visitor.visit(home(quiet))
     stops = await visitor.tab_stops()
-    assert stops == ["photos", "The API, to read and to try", "The API as OpenAPI", "The JavaScript client"]
+    assert stops == [
+        "photos",
+        "The API, to read and to try",
+        "The API as OpenAPI",
+        "Its events as AsyncAPI",
+        "The JavaScript client",
+    ]
 
 
 @pytest.mark.parametrize("key", ["Enter", " "])
