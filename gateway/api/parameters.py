@@ -114,7 +114,12 @@ def _check_keyword(keyword: str) -> None:
 
 def job_id_of(request: web.Request) -> str:
     """The job that the path names. Raises JobNotFound for what can't be the id of a job."""
-    job_id = request.match_info["job_id"].lower()
+    return job_id_in(request.match_info["job_id"])
+
+
+def job_id_in(text: str) -> str:
+    """The job that the text names. Raises JobNotFound likewise."""
+    job_id = text.lower()
     if not _UUID.fullmatch(job_id):
         raise JobNotFound("There is no such job.")
     return job_id

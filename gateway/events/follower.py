@@ -4,7 +4,7 @@ A follower is behind until its peer has taken all that was told: first the openi
 when there is room. Then it is live, and behind again when there is none. What waits for it is nowhere but in the log.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from typing import Final
 
@@ -34,6 +34,25 @@ class End(Enum):
     DELETED = auto()
     UNREADABLE = auto()
     CRASHED = auto()
+
+
+async def piece_or_end(
+    next_piece: Callable[[], Awaitable[bool]], end: Callable[[End], None], *, job_id: str
+) -> bool:
+    """Whether there is more than that piece; there is not if the subscription ends by it. Raises PeerLeft alone."""
+    try:
+        return await next_piece()
+    except PeerLeft:
+        raise
+    except JobNotFound:
+        end(End.DELETED)
+    except GatewayError as error:
+        log.warning("a subscriber's log can't be read", job_id=job_id, reason=str(error))
+        end(End.UNREADABLE)
+    except Exception:
+        log.exception("a subscription crashed", job_id=job_id)
+        end(End.CRASHED)
+    return False
 
 
 @define(eq=False)
@@ -70,6 +89,7 @@ class Follower:
             topic.leave(self)
             topic.subscribers.discard(self)
             self._hub.release(topic)
+            self._peer.forget(self)
 
     def take(self, flush: Flush) -> None:
         """For the topic: write what is told to all, if all before it was written and there is room."""
@@ -96,19 +116,7 @@ class Follower:
 
     async def catch_up(self) -> bool:
         """Write the opening, or the next piece of the log; see Waiting."""
-        try:
-            return await self._next_piece()
-        except PeerLeft:
-            raise
-        except JobNotFound:
-            self._end(End.DELETED)
-        except GatewayError as error:
-            log.warning("a subscriber's log can't be read", job_id=self.job_id, reason=str(error))
-            self._end(End.UNREADABLE)
-        except Exception:
-            log.exception("a subscription crashed", job_id=self.job_id)
-            self._end(End.CRASHED)
-        return False
+        return await piece_or_end(self._next_piece, self._end, job_id=self.job_id)
 
     async def _next_piece(self) -> bool:
         topic = self._topic

@@ -8,6 +8,7 @@ taken nothing for STALLED_S.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 from attrs import define, field
@@ -108,6 +109,11 @@ class Peer:
         if not self._is_sealed:
             self._waiting.append(waiting)
             self._go_on()
+
+    def forget(self, waiting: Waiting) -> None:
+        """It has nothing to write any more."""
+        with suppress(ValueError):
+            self._waiting.remove(waiting)
 
     async def room(self) -> None:
         """Wait until the transport has taken most of what it holds. Raises PeerLeft, for a stalled peer too."""
