@@ -9,6 +9,12 @@ from gateway.api.dead_letters import DeadLetters
 from gateway.api.health import Health
 from gateway.api.images import Images
 from gateway.api.live.audience import Audience
+from gateway.api.live.event_stream import EventStreams
+from gateway.api.live.http_door import HttpDoor
+from gateway.api.live.http_wires import HttpWires
+from gateway.api.live.results import Results
+from gateway.api.live.submitted import Submitted
+from gateway.api.live.waiting import Waiting
 from gateway.api.live.websocket import JobSockets
 from gateway.api.live.wires import WebSocketWire
 from gateway.api.metrics import RequestMeter, metrics_routes
@@ -30,7 +36,13 @@ def build_application(context: AppContext) -> web.Application:
     admission = Admission(intake, context.background, context.bytes_in_flight, context.metrics.intake)
     subscribers = context.settings.subscribers
     audience = Audience(subscribers, context.background.stopping)
-    frames = WebSocketWire(Frames(context.stream), context.stream, subscribers.heartbeat_s)
+    frames = Frames(context.stream)
+    over_websocket = WebSocketWire(frames, context.stream, subscribers.heartbeat_s)
+    over_http = HttpWires.of(context.stream, frames, subscribers.heartbeat_s, context.clock.now)
+    http_door = HttpDoor(context, audience)
+    event_streams = EventStreams(context, audience, http_door, over_http.events)
+    waiting = Waiting(context, audience)
+    submitted = Submitted(audience, event_streams, waiting, views)
     health = _health(context)
     application = web.Application(middlewares=[RequestMeter(context.metrics.http).middleware, answer_errors])
     application[CONTEXT] = context
@@ -38,12 +50,14 @@ def build_application(context: AppContext) -> web.Application:
     application.on_shutdown.append(audience.leave_all)
     application.add_routes(
         [
-            *Batches(context, views, admission, cross_origin.allows_all).routes(),
-            *Retries(context, admission).routes(),
+            *Batches(context, views, admission, submitted, waiting, cross_origin.allows_all).routes(),
+            *Retries(context, admission, submitted).routes(),
             *Images(context, views).routes(),
             *Search(context).routes(),
             *DeadLetters(context).routes(),
-            *JobSockets(context, audience, frames, cross_origin).routes(),
+            *JobSockets(context, audience, over_websocket, cross_origin).routes(),
+            *event_streams.routes(),
+            *Results(context, audience, http_door, over_http.results).routes(),
             *health.routes(),
             *_metrics(context.metrics, health, context.settings.metrics),
             *page_routes(intake),

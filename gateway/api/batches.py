@@ -1,4 +1,4 @@
-"""Batches by HTTP: submit one, ask how it stands, list them."""
+"""Batches by HTTP: submit one, ask how it stands or wait for news of it, list them."""
 
 from typing import Final
 
@@ -8,11 +8,21 @@ from attrs import define
 
 from gateway.api.answers import json_answer, versioned_answer
 from gateway.api.bodies.admission import Admission
-from gateway.api.created import created_answer
 from gateway.api.idempotency import idempotency_key_of
+from gateway.api.live.submitted import Submitted
+from gateway.api.live.waiting import Waiting
 from gateway.api.paging import cursor_of, limit_of
-from gateway.api.parameters import IMAGE_QUERY, choice, flag, image_query, job_id_of, refuse_slips
+from gateway.api.parameters import (
+    IMAGE_QUERY,
+    choice,
+    flag,
+    image_query,
+    job_id_of,
+    number,
+    refuse_slips,
+)
 from gateway.api.paths import BATCH, BATCHES
+from gateway.api.preferences import LONGEST_WAIT_S
 from gateway.api.stored_answer import can_be_stored, stored_answer
 from gateway.api.views import (
     Fields,
@@ -23,7 +33,7 @@ from gateway.api.views import (
 )
 from gateway.context import AppContext
 from gateway.domain.image_query import ImageQuery
-from gateway.domain.job import Status
+from gateway.domain.job import Job, Status
 from gateway.intake.reader import read_batch
 from gateway.ports.job_store import JobNotFound, JobSummary
 
@@ -31,6 +41,7 @@ LONGEST_PAGE_WITH_IMAGES: Final = 50
 """A job may have a hundred images: longer pages would take the loop for too long."""
 
 _ALL_IMAGES: Final = ImageQuery()
+_LONG_POLL: Final = ("wait", "after")
 
 
 @define(eq=False)
@@ -40,6 +51,8 @@ class Batches:
     _context: AppContext
     _views: StatusViews
     _admission: Admission
+    _submitted: Submitted
+    _waiting: Waiting
     _is_open_to_all: bool
 
     def routes(self) -> list[web.RouteDef]:
@@ -49,7 +62,7 @@ class Batches:
             web.get(BATCH, self.status),
         ]
 
-    async def submit(self, request: web.Request) -> web.Response:
+    async def submit(self, request: web.Request) -> web.StreamResponse:
         refuse_slips(request, "strict", "name", "options", meant={"metadata": "options"})
         strict, key = flag(request, "strict"), idempotency_key_of(request)
         settings = self._context.settings.intake
@@ -60,24 +73,33 @@ class Batches:
             options=request.query.getall("options", []),
             settings=settings,
         )
-        with self._admission.place():
-            accepted = await self._context.submit(batch, strict=strict, key=key)
-        return created_answer(accepted)
+        with self._submitted.answering(request) as answer:
+            with self._admission.place():
+                accepted = await self._context.submit(batch, strict=strict, key=key)
+            return await answer(accepted)
 
     async def status(self, request: web.Request) -> web.StreamResponse:
         # What is in memory needs no check of its id, and no await.
         job = self._context.latest.at_hand(request.match_info["job_id"])
         if job is None:
             job = await self._context.latest.get(job_id_of(request))
-        view = self._views.of(job)
         # The address as it came, for to take it apart would cost more than the answer.
         if "?" in request.raw_path:
-            refuse_slips(request, *IMAGE_QUERY)
-            if (query := image_query(request)) != _ALL_IMAGES:
-                return versioned_answer(request, *view.of_matching(query))
+            refuse_slips(request, *IMAGE_QUERY, *_LONG_POLL)
+            query = image_query(request)
+            job = await self._waited_for(request, job)
+            if query != _ALL_IMAGES:
+                return versioned_answer(request, *self._views.of(job).of_matching(query))
+        view = self._views.of(job)
         if self._is_open_to_all and can_be_stored(request):
             return stored_answer(request, view.body, view.etag)
         return versioned_answer(request, view.body, view.etag)
+
+    async def _waited_for(self, request: web.Request, job: Job) -> Job:
+        wait_s = number(request, "wait", default=0, at_most=LONGEST_WAIT_S)
+        if not wait_s:
+            return job
+        return await self._waiting.for_news(request, job, request.query.get("after"), wait_s)
 
     async def page(self, request: web.Request) -> web.Response:
         refuse_slips(request, "limit", "cursor", "status", "images")

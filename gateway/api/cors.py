@@ -10,7 +10,9 @@ from typing import Final
 from aiohttp import web
 from attrs import frozen
 
-_EXPOSED: Final = "Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Location, Retry-After"
+_EXPOSED: Final = (
+    "Content-Disposition, Content-Range, ETag, Idempotent-Replayed, Location, Preference-Applied, Retry-After"
+)
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _PREFLIGHT_S: Final = "600"
 

@@ -1,5 +1,7 @@
 """The answer to a request of which a new job came."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from gateway.api.answers import json_answer
@@ -10,8 +12,12 @@ from gateway.jobs.accepting.idempotency import Accepted
 
 
 def created_answer(accepted: Accepted) -> web.Response:
-    """What tells of the job, and where it is; to a repeat the same again, marked as such."""
-    headers = {"Location": f"{BATCHES}/{accepted.receipt.job_id}"}
-    if accepted.is_repeat:
-        headers |= REPLAYED
-    return json_answer(to_json(created_fields(accepted.receipt)), status=201, headers=headers)
+    """What tells of the job, and where it is."""
+    body = to_json(created_fields(accepted.receipt))
+    return json_answer(body, status=201, headers=dict(created_headers(accepted)))
+
+
+def created_headers(accepted: Accepted) -> Mapping[str, str]:
+    """Where the job is; an answer that is given again is marked as such."""
+    where = {"Location": f"{BATCHES}/{accepted.receipt.job_id}"}
+    return {**where, **REPLAYED} if accepted.is_repeat else where

@@ -4,8 +4,8 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.bodies.admission import Admission
-from gateway.api.created import created_answer
 from gateway.api.idempotency import idempotency_key_of
+from gateway.api.live.submitted import Submitted
 from gateway.api.parameters import UnknownParameter, job_id_of
 from gateway.api.paths import BATCH
 from gateway.context import AppContext
@@ -18,19 +18,21 @@ class Retries:
 
     _context: AppContext
     _admission: Admission
+    _submitted: Submitted
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post(f"{BATCH}/retry", self.retry)]
 
-    async def retry(self, request: web.Request) -> web.Response:
+    async def retry(self, request: web.Request) -> web.StreamResponse:
         job_id = job_id_of(request)
         _refuse_parameters(request)
         key = idempotency_key_of(request)
         body = self._admission.body_of(request, MAX_BYTES)
-        with self._admission.place():
-            indices = await read_indices(body, content_type=request.headers.get("Content-Type", ""))
-            accepted = await self._context.retry.once(job_id, indices, key=key)
-        return created_answer(accepted)
+        with self._submitted.answering(request) as answer:
+            with self._admission.place():
+                indices = await read_indices(body, content_type=request.headers.get("Content-Type", ""))
+                accepted = await self._context.retry.once(job_id, indices, key=key)
+            return await answer(accepted)
 
 
 def _refuse_parameters(request: web.Request) -> None:

@@ -7,6 +7,7 @@ written anew. A frame is written once, whoever gets it.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import compress
 from operator import is_not
 from typing import Final
@@ -191,6 +192,16 @@ def opening_fields(job_id: str, opening: Opening, position: str, heartbeat_s: fl
     images = opening.job and list(map(image_fields, opening.job.images))
     first = {"resumed": opening.resumed, "heartbeat_s": heartbeat_s, "images": images}
     return event_fields(job_id, opening.event, position) | _present(first)
+
+
+def heartbeat_fields(job_id: str, now: datetime) -> Fields:
+    """What tells a subscriber of the job that the gateway is there."""
+    return {"type": "heartbeat", "job_id": job_id, "timestamp": now}
+
+
+def result_fields(image: Image, position: str) -> Fields:
+    """An image that has ended, and where the log tells of it."""
+    return {"id": position, **image_fields(image)}
 
 
 def _present(fields: Fields) -> dict[str, object]:

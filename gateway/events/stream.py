@@ -1,6 +1,6 @@
 """The log of a job as its subscribers read it: how a subscription begins, and what comes after a position."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from attrs import define, evolve
@@ -60,6 +60,13 @@ class EventStream:
         found = recent or await self._log.events(topic.job_id, after=after, limit=PIECE_EVENTS)
         # A commit lies in the log a moment before the rest of us knows of it.
         return [event for event in found if event.seq <= up_to]
+
+    async def pieces(self, job_id: str, *, after: int, up_to: int) -> AsyncIterator[Sequence[Event]]:
+        """All events after the one number up to the other, as the log has them. Raises JobNotFound, Unavailable."""
+        while after < up_to:
+            found = await self._log.events(job_id, after=after, limit=min(PIECE_EVENTS, up_to - after))
+            yield found
+            after += len(found)
 
     async def _state_at(self, job: Job, seq: int) -> Event:
         """The job as that event left it."""

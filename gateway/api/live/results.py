@@ -1,0 +1,72 @@
+"""The images of a job that have ended, in the order of their ends, as JSON lines."""
+
+import asyncio
+from typing import Final
+
+import structlog
+from aiohttp import web
+from attrs import define
+
+from gateway.api.live.audience import Audience
+from gateway.api.live.http_door import AS_IT_COMES, HttpDoor
+from gateway.api.live.http_wires import ResultsWire, Wires
+from gateway.api.parameters import flag, job_id_of, refuse_slips
+from gateway.api.paths import BATCH
+from gateway.context import AppContext
+from gateway.domain.job import Job
+from gateway.errors import GatewayError
+from gateway.events.stream import FROM_THE_START
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/jsonl"
+WRITE_S: Final = 60.0
+"""How long a client may take for one piece."""
+
+
+@define(eq=False)
+class Results:
+    """The route."""
+
+    _context: AppContext
+    _audience: Audience
+    _door: HttpDoor
+    _wires: Wires[ResultsWire]
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(f"{BATCH}/results", self.results, allow_head=False)]
+
+    async def results(self, request: web.Request) -> web.StreamResponse:
+        refuse_slips(request, "after", "follow")
+        is_followed = flag(request, "follow")
+        job = await self._context.latest.get(job_id_of(request))
+        after = request.query.get("after")
+        seq = self._context.stream.seq_of(job, after)
+        response = web.StreamResponse(headers={"Content-Type": MEDIA_TYPE, **AS_IT_COMES})
+        if not is_followed:
+            return await self._so_far(request, response, job, after=seq or 0)
+        with self._audience.place(request, job.job_id):
+            after = FROM_THE_START if seq is None else after
+            return await self._door.follow(
+                request, response, job.job_id, self._wires.of(request), after=after
+            )
+
+    async def _so_far(
+        self, request: web.Request, response: web.StreamResponse, job: Job, *, after: int
+    ) -> web.StreamResponse:
+        pieces = self._context.stream.pieces(job.job_id, after=after, up_to=job.seq)
+        try:
+            async for events in pieces:
+                await response.prepare(request)
+                async with asyncio.timeout(WRITE_S):
+                    await response.write(self._wires.bare.lines(events))
+        except ConnectionError:
+            log.debug("client left results", job_id=job.job_id)
+        except (GatewayError, TimeoutError) as error:
+            if not response.prepared:
+                raise
+            # The answer has begun: cut short is the only way to say that it is not whole.
+            log.warning("results cut short", job_id=job.job_id, reason=str(error))
+            if request.transport is not None:
+                request.transport.abort()
+        return response
