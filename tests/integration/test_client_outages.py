@@ -139,6 +139,18 @@ class TestHalfOpen:
                 await gateway.complete(job_id, 0)
         assert (waits.reasons, proxy.accepted) == ([], 1)
 
+    async def test_a_handshake_that_is_never_answered_is_left(self, gateway, proxy):
+        job_id = (await gateway.accept(images=1)).job_id
+        await gateway.complete(job_id, 0)
+        waits = Waits()
+        proxy.stall()
+        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", silence_s=0.3) as client:
+            following = asyncio.create_task(all_of(client.follow(job_id, on_wait=waits)))
+            await waits.some.wait()
+            proxy.flow()
+            assert (await following)[-1].is_last
+        assert isinstance(waits.reasons[0], Unreachable)
+
     async def test_heartbeats_keep_a_connection_on_which_nothing_happens(self, gateway, proxy, client):
         job_id = (await gateway.accept(images=1)).job_id
         waits = Waits()

@@ -10,6 +10,16 @@ from gateway.client import GatewayClient, Image
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Failure, find_photos
 from gateway.shell.submit import Submission
+from tests.servers.scripted_gateway import (
+    JOB_ID,
+    Close,
+    Cut,
+    an_image,
+    image_complete,
+    job_complete,
+    opening,
+    scripted_gateway,
+)
 from tests.servers.stand_in_gateway import StandIn, stand_in_gateway
 from tests.servers.web import raw, web_server
 
@@ -72,6 +82,20 @@ async def test_a_job_that_is_lost_does_not_take_a_copy_that_is_being_saved_with_
     assert told.done == ["a.jpg"]
     assert sorted(told.lost) == ["b.jpg", "c.jpg"]
     assert "There is no" in told.lost["b.jpg"]
+
+
+async def test_ends_that_come_with_a_state_are_reported_as_others_and_need_no_question(photos):
+    """The gateway's log has begun anew: what ended in between is in no event."""
+    told, names = Told(), [photo.name for photo in photos]
+    all_ended = [an_image(index) for index in range(3)]
+    async with asyncio.timeout(30), scripted_gateway() as gateway, GatewayClient(gateway.base_url) as client:
+        gateway.plays(
+            [opening("e:0", resumed=True), image_complete("e:1", 1, 1), Cut()],
+            [opening("f:5", 3, images=all_ended), job_complete("f:5"), Close(1000)],
+        )
+        await Submission(client, told).accepted(JOB_ID, names)
+    assert told.done == ["b.jpg", "a.jpg", "c.jpg"]
+    assert (gateway.positions, gateway.status_queries) == (["0", "e:1"], [])
 
 
 async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, tmp_path):
