@@ -46,7 +46,7 @@ def test_every_warning_and_error_of_the_services_is_in_the_table_of_the_log() ->
         "connection does not end", "download crashed", "download cut short", "an upload was not aborted",
         "image failed", "no key of a processed image", "not a key", "object storage could not clean up",
         "late result names no object", "oldest messages dropped: the queue is full", "malformed message",
-        "service does not stop", "tagging crashed",
+        "results cut short", "service does not stop", "tagging crashed",
     }  # fmt: skip
     assert _events({"warning", "error", "exception", "critical"}) - table - rare == set()
 
