@@ -1,6 +1,6 @@
 """A WebSocket client of our own, for what no library lets its users send.
 
-    async with followed(port, path) as socket:
+    async with opened(port, path) as socket:
         await socket.send(frame(PING, b"x", rsv=4))
         outcome = await socket.outcome()
 
@@ -65,8 +65,12 @@ class Socket:
         raise ConnectionResetError("the connection ended before")
 
     async def outcome(self) -> Outcome:
-        """Whether it still answers; if not, how it ended. It is asked by a ping, and a goodbye is answered."""
+        """Whether it still answers, as a ping tells; if not, how it ended. A goodbye is answered."""
         await self.send(frame(PING, _PROBE))
+        return await self.ending()
+
+    async def ending(self, *, answers: bool = True) -> Outcome:
+        """How it ends, without that more is sent; whether a goodbye is answered is left to say."""
         pongs: list[bytes] = []
         while (told := await self.hear()) is not None:
             if told.opcode == PONG and told.payload == _PROBE:
@@ -74,27 +78,32 @@ class Socket:
             if told.opcode == PONG:
                 pongs.append(told.payload)
             if told.opcode == CLOSE:
-                await self.send(closing(told.close_code) if told.payload else closing())
+                if answers:
+                    await self.send(closing(told.close_code if told.payload else None))
                 assert await self.hear() is None, "something was said after the goodbye"
                 return Outcome(tuple(pongs), told.close_code)
         return Outcome(tuple(pongs), None)
 
+    async def to_the_end(self) -> list[Frame]:
+        """What it hears until it is closed, the goodbye last, which is answered."""
+        begin = len(self.frames)
+        while (told := await self.hear()) is not None:
+            if told.opcode == CLOSE:
+                await self.send(closing(told.close_code))
+        return self.frames[begin:]
+
     async def leave(self) -> int | None:
         """Say goodbye; the code of the answer to it."""
         await self.send(closing(1000))
-        while (told := await self.hear()) is not None:
-            if told.opcode == CLOSE:
-                assert await self.hear() is None, "something was said after the goodbye"
-                return told.close_code
-        return None
+        return (await self.ending(answers=False)).code
 
 
 @asynccontextmanager
-async def opened(port: int, path: str) -> AsyncIterator[Socket]:
-    """After a handshake whose answer is right."""
+async def opened(port: int, path: str, early: bytes = b"") -> AsyncIterator[Socket]:
+    """After a handshake whose answer is right; `early` is sent without waiting for it."""
     async with connection(port) as line:
         key = new_key()
-        await line.send(asking(path, key=key))
+        await line.send(asking(path, key=key) + early)
         answer = await line.answer()
         assert answer.status == 101, answer
         assert answer.headers["sec-websocket-accept"] == accepted(key).lower()
