@@ -12,7 +12,9 @@ from gateway.api.live.audience import Audience
 from gateway.api.live.event_stream import EventStreams
 from gateway.api.live.http_door import HttpDoor
 from gateway.api.live.http_wires import HttpWires
+from gateway.api.live.many import ManyJobsSockets
 from gateway.api.live.results import Results
+from gateway.api.live.server_messages import BoardMessages
 from gateway.api.live.submitted import Submitted
 from gateway.api.live.waiting import Waiting
 from gateway.api.live.websocket import JobSockets
@@ -24,6 +26,7 @@ from gateway.api.retries import Retries
 from gateway.api.search import Search
 from gateway.api.views import Frames, StatusViews
 from gateway.context import CONTEXT, AppContext
+from gateway.events.board import Board
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 
@@ -56,6 +59,7 @@ def build_application(context: AppContext) -> web.Application:
             *Search(context).routes(),
             *DeadLetters(context).routes(),
             *JobSockets(context, audience, over_websocket, cross_origin).routes(),
+            *ManyJobsSockets(context, audience, over_websocket, _board(context), cross_origin).routes(),
             *event_streams.routes(),
             *Results(context, audience, http_door, over_http.results).routes(),
             *health.routes(),
@@ -71,6 +75,15 @@ def build_worker_application(health: Health, metrics: Metrics, settings: Metrics
     application = web.Application(middlewares=[answer_errors])
     application.add_routes([*health.routes(), *_metrics(metrics, health, settings)])
     return application
+
+
+def _board(context: AppContext) -> Board:
+    """It counts the changes from now on, so that who comes back has something to go on from."""
+    messages = BoardMessages(context.settings.subscribers.heartbeat_s)
+    board = Board(context.latest, context.job_store, messages)
+    context.hub.observe(board.observe)
+    context.hub.observe_deletions(board.forget)
+    return board
 
 
 def _health(context: AppContext) -> Health:
