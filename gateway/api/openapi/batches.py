@@ -1,7 +1,6 @@
 """The operations on whole batches."""
 
 from gateway.api.openapi.blocks import (
-    ACCEPTED,
     BOOLEAN,
     CREATED,
     CURSOR,
@@ -14,19 +13,33 @@ from gateway.api.openapi.blocks import (
     LATER,
     LIMIT,
     NO_ROOM,
+    PREFER,
     RETRIED,
     REUSED,
+    TOO_MANY,
     UNAVAILABLE,
     UNCHANGED,
+    WAITED,
+    created,
     json_answer,
     operation,
     problem,
     query,
+    shaped_query,
 )
-from gateway.api.schemas.building import Schema, ref
+from gateway.api.preferences import LONGEST_WAIT_S
+from gateway.api.schemas.building import Schema, ref, text
 from gateway.api.schemas.requests import options_as_json
 from gateway.domain.job import Status
 
+_WAIT = query(
+    "wait",
+    "Seconds to wait for something new; without it the answer comes at once.",
+    {"type": "integer", "minimum": 1, "maximum": LONGEST_WAIT_S},
+)
+_POLLED = text(
+    "With wait: id of the answer that you have. With none, or another one, the answer comes at once."
+)
 _PACKED = "It may be packed, with Content-Encoding: gzip."
 
 
@@ -49,18 +62,21 @@ def submit() -> Schema:
         "createBatch",
         "Send a batch of images",
         {
-            "201": json_answer("Accepted for good.", "CreatedBatch", ACCEPTED, example=CREATED),
+            "200": WAITED,
+            "201": created(CREATED),
             "400": problem("The request has a wrong shape; nothing of it is kept."),
             "408": problem("The body came too slowly."),
             "409": problem("An earlier request with this idempotency key is still being worked on.", LATER),
             "413": problem("The whole body is over its bound."),
             "415": problem("A media type or content encoding that is not taken."),
             "422": problem(f"With strict=true: an image's content was refused; nothing is kept. {REUSED}"),
+            "429": TOO_MANY,
             "503": UNAVAILABLE,
             "507": problem("No room is left to store the images."),
         },
         parameters=[
             KEY,
+            PREFER,
             query("strict", "Refuse the whole batch if the content of any image is bad.", BOOLEAN),
             query("name", "The image's name, when the body is one image.", {"type": "string"}),
             query(
@@ -80,7 +96,8 @@ def retry() -> Schema:
         "retryBatch",
         "Try failed images again, as a new batch",
         {
-            "201": json_answer("Accepted for good.", "CreatedBatch", ACCEPTED, example=RETRIED),
+            "200": WAITED,
+            "201": created(RETRIED),
             "400": problem("The body has a wrong shape, or an index is none of the batch's."),
             "404": problem("No such batch, or its time is over."),
             "408": problem("The body came too slowly."),
@@ -93,6 +110,7 @@ def retry() -> Schema:
             "413": problem("The body is over its bound."),
             "415": problem("A media type or content encoding that is not taken."),
             "422": problem(REUSED),
+            "429": TOO_MANY,
             "503": UNAVAILABLE,
             "507": NO_ROOM,
         },
@@ -101,7 +119,7 @@ def retry() -> Schema:
             "that was not downloaded is downloaded anew. Without a body all that failed are meant, but for those whose "
             "content was refused. The old batch stays as it is, and may still be running."
         ),
-        parameters=[KEY],
+        parameters=[KEY, PREFER],
         requestBody={"content": content, "description": _PACKED},
     )
 
@@ -135,7 +153,9 @@ def status() -> Schema:
             "304": UNCHANGED,
             "400": problem("A parameter is wrong."),
             "404": problem("No such batch, or its time is over."),
+            "429": TOO_MANY,
             "503": UNAVAILABLE,
         },
-        parameters=[IF_NONE_MATCH, KEYWORD, IMAGE_STATUS],
+        description="With wait and after it is a long poll: answered when there is something new, or the time is over.",
+        parameters=[IF_NONE_MATCH, KEYWORD, IMAGE_STATUS, _WAIT, shaped_query("after", _POLLED)],
     )

@@ -5,6 +5,7 @@ from typing import Any
 from gateway.api.idempotency import KEY_HEADER, REPLAYED
 from gateway.api.paging import DEFAULT_PAGE, LONGEST_PAGE
 from gateway.api.parameters import LONGEST_KEYWORD, MOST_KEYWORDS
+from gateway.api.preferences import LONGEST_WAIT_S
 from gateway.api.schemas.building import Schema, ref
 from gateway.domain.job import Status
 
@@ -29,6 +30,12 @@ def json_answer(description: str, name: str, headers: Schema | None = None, **mo
 def problem(description: str, headers: Schema | None = None) -> Schema:
     answer = {"description": description, "content": {"application/problem+json": {"schema": ref("Problem")}}}
     return {**answer, "headers": headers} if headers else answer
+
+
+def created(example: Schema) -> Schema:
+    """A new batch, and what comes of it if the client accepts that rather."""
+    told = json_answer("Accepted for good.", "CreatedBatch", ACCEPTED, example=example)
+    return {**told, "content": {**told["content"], **EVENT_STREAM}}
 
 
 def header(description: str, kind: str = "string") -> Schema:
@@ -106,6 +113,31 @@ ACCEPTED = {
 LATER = {
     "Retry-After": {"description": "With code request_in_flight: seconds.", "schema": {"type": "integer"}}
 }
+EVENT_STREAM: Schema = {
+    "text/event-stream": {
+        "schema": {
+            "type": "string",
+            "contentMediaType": "text/event-stream",
+            "contentSchema": {"oneOf": [ref("Frame"), ref("JobHeartbeat")]},
+            "description": "Server-sent events; the data of each is JSON.",
+        }
+    }
+}
+PREFER: Schema = {
+    "name": "Prefer",
+    "in": "header",
+    "description": (
+        "wait=SECONDS (RFC 7240): rather wait for the end of the new batch, up to so long, and have all of it. Who "
+        "accepts text/event-stream rather than JSON gets its events, to its end. Who leaves stops nothing."
+    ),
+    "schema": {"type": "string"},
+    "example": f"wait={LONGEST_WAIT_S}",
+}
+WAITED = json_answer(
+    "The new batch has ended in the time that was preferred.",
+    "Batch",
+    {**ACCEPTED, "Preference-Applied": header("wait, and the seconds.")},
+)
 REUSED = "The idempotency key is of a request with other content."
 CREATED = {
     "job_id": "550e8400-e29b-41d4-a716-446655440000",

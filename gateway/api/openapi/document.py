@@ -11,7 +11,7 @@ from gateway.api.openapi.dead_letters import (
     list_dead_letters,
     requeue,
 )
-from gateway.api.openapi.following import follow
+from gateway.api.openapi.following import follow, follow_events, follow_many, follow_results
 from gateway.api.openapi.images import image_bytes, image_state, search
 from gateway.api.openapi.service import alive, metrics, page, ready
 from gateway.api.schemas.components import schemas
@@ -53,8 +53,11 @@ def document(intake: IntakeSettings) -> dict[str, Any]:
             "/api/v1/batch": {"post": submit(), "get": list_batches()},
             "/api/v1/batch/{job_id}": {"parameters": [JOB_ID], "get": status()},
             "/api/v1/batch/{job_id}/retry": {"parameters": [JOB_ID], "post": retry()},
+            "/api/v1/ws": {"get": follow_many()},
             "/api/v1/images": {"get": search()},
             "/api/v1/batch/{job_id}/ws": {"parameters": [JOB_ID], "get": follow()},
+            "/api/v1/batch/{job_id}/events": {"parameters": [JOB_ID], "get": follow_events()},
+            "/api/v1/batch/{job_id}/results": {"parameters": [JOB_ID], "get": follow_results()},
             "/api/v1/batch/{job_id}/images/{index}": {"parameters": [JOB_ID, INDEX], "get": image_state()},
             "/api/v1/batch/{job_id}/images/{index}/original": {
                 "parameters": [JOB_ID, INDEX],

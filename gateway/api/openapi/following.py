@@ -2,7 +2,15 @@
 
 from typing import Final
 
-from gateway.api.openapi.blocks import TOO_MANY, UNAVAILABLE, header, operation, problem, shaped_query
+from gateway.api.openapi.blocks import (
+    EVENT_STREAM,
+    TOO_MANY,
+    UNAVAILABLE,
+    header,
+    operation,
+    problem,
+    shaped_query,
+)
 from gateway.api.schemas.building import Schema, ref
 from gateway.api.schemas.fields import AFTER, FOLLOW, IMAGES
 
@@ -18,16 +26,6 @@ _LAST_EVENT_ID: Final[Schema] = {
     "in": "header",
     "description": "As after, and stronger: browsers send it when they come back.",
     "schema": {"type": "string"},
-}
-EVENT_STREAM: Final[Schema] = {
-    "text/event-stream": {
-        "schema": {
-            "type": "string",
-            "contentMediaType": "text/event-stream",
-            "contentSchema": {"oneOf": [ref("Frame"), ref("JobHeartbeat")]},
-            "description": "Server-sent events; the data of each is JSON.",
-        }
-    }
 }
 
 

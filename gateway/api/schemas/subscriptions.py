@@ -2,11 +2,9 @@
 
 from typing import Final
 
+from gateway.api.live.client_messages import ALL_JOBS
 from gateway.api.schemas.building import Schema, an_object, count, ref, text, time
 from gateway.api.schemas.fields import AFTER, HEARTBEAT_S, IMAGES, JOB_ID, RESUMED
-
-ALL_JOBS: Final = "*"
-"""In place of a job's id."""
 
 
 def subscription_schemas() -> Schema:

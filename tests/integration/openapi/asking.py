@@ -17,13 +17,15 @@ from tests.servers.quiet_gateway import QuietGateway
 
 BATCH, IMAGES = "/api/v1/batch", "/api/v1/images"
 STATUS, IMAGE, WS = f"{BATCH}/{{job_id}}", f"{BATCH}/{{job_id}}/images/{{index}}", f"{BATCH}/{{job_id}}/ws"
-RETRY = f"{STATUS}/retry"
+MANY = "/api/v1/ws"
+RETRY, EVENTS, RESULTS = f"{STATUS}/retry", f"{STATUS}/events", f"{STATUS}/results"
 LETTERS = "/api/v1/dead-letters"
 LETTER, REQUEUE = f"{LETTERS}/{{id}}", f"{LETTERS}/{{id}}/requeue"
 ORIGINAL, PROCESSED = f"{IMAGE}/original", f"{IMAGE}/processed"
 UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
 JPEG = plain("JPEG")
 RAW = {"Content-Type": "image/jpeg"}
+EVENT_STREAM = "text/event-stream"
 
 
 async def document_of(gateway: QuietGateway) -> dict[str, Any]:
@@ -200,13 +202,65 @@ def stopping(ask: Ask) -> Ask:
     return ask_it
 
 
-def stopped(template: str) -> Ask:
+def one_too_many_to_hear_more(path: str) -> Ask:
+    """Of a batch that is sent, or tried again."""
+
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        job = await gateway.accept()
+        headers = {**RAW, "Accept": EVENT_STREAM}
+        async with gateway.http.ws_connect(f"{BATCH}/{job.job_id}/ws"):
+            address = path.format(job_id=job.job_id)
+            return "POST", path, await gateway.http.post(address, data=JPEG, headers=headers)
+
+    return ask
+
+
+def ended(template: str, query: str = "") -> Ask:
+    """Of a job that has; `{id}` is its last event's in the query."""
+
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        job = await prepared(gateway)
+        await gateway.change(job.job_id, lambda job: transitions.cancel(job, job.updated_at))
+        path = template.format(job_id=job.job_id)
+        async with gateway.http.get(f"{BATCH}/{job.job_id}") as answer:
+            newest = (await answer.json())["id"]
+        return "GET", template, await gateway.http.get(path + query.format(id=newest))
+
+    return ask
+
+
+def followed(path: str, **headers: str) -> Ask:
+    """A new job that ends while its client waits for that."""
+
+    async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
+        address, sent = BATCH, {"data": JPEG, "headers": {**RAW, **headers}}
+        if path == RETRY:
+            async with gateway.http.post(BATCH, data=JPEG, headers=RAW) as answer:
+                failed = await gateway.fail((await answer.json())["job_id"], 0)
+            address, sent = f"{BATCH}/{failed.job_id}/retry", {"headers": headers}
+        asked = asyncio.create_task(gateway.http.post(address, **sent))
+        await gateway.fail(await the_open_job(gateway), 0)
+        return "POST", path, await asked
+
+    return ask
+
+
+async def the_open_job(gateway: QuietGateway) -> str:
+    """As soon as there is one."""
+    while True:
+        async with gateway.http.get(f"{BATCH}?status=pending") as answer:
+            jobs = (await answer.json())["jobs"]
+        if jobs:
+            return str(jobs[0]["job_id"])
+
+
+def stopped(template: str, query: str = "") -> Ask:
     """The gateway stops when it has the job already."""
 
     async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
         job = await prepared(gateway)
         gateway.context.background.ask_to_stop()
-        return "GET", template, await gateway.http.get(template.format(job_id=job.job_id))
+        return "GET", template, await gateway.http.get(template.format(job_id=job.job_id) + query)
 
     return ask
 
@@ -220,13 +274,14 @@ def without_store(ask: Ask) -> Ask:
     return ask_it
 
 
-def one_too_many(template: str) -> Ask:
-    """Somebody follows the job already, and nobody else may."""
+def one_too_many(template: str, query: str = "") -> Ask:
+    """Somebody follows already, and nobody else may. `{id}` is the newest event's in the query."""
 
     async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
         job = await prepared(gateway)
-        path = template.format(job_id=job.job_id)
-        async with gateway.http.ws_connect(f"{BATCH}/{job.job_id}/ws"):
+        async with gateway.http.ws_connect(f"{BATCH}/{job.job_id}/ws") as socket:
+            newest = (await socket.receive_json())["id"]
+            path = template.format(job_id=job.job_id) + query.format(id=newest)
             return "GET", template, await gateway.http.get(path)
 
     return ask

@@ -1,4 +1,4 @@
-"""A gateway whose answers are held to its document: small bodies, no patience, one follower a job, a foreign page."""
+"""A gateway whose answers are held to its document: small bodies, no patience, one follower, a foreign page."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,6 +20,6 @@ async def gateway(tmp_path: Path) -> AsyncIterator[QuietGateway]:
         tmp_path,
         intake=intake,
         http=HttpSettings(cors_origins=(LISTED,)),
-        subscribers=SubscriberSettings(max_per_job=1),
+        subscribers=SubscriberSettings(max_connections=1),
     ) as gateway:
         yield gateway
