@@ -35,9 +35,11 @@ _LOUD_LOGGERS = {
     "aiormq": logging.CRITICAL,
     "botocore": logging.INFO,
     "aiobotocore": logging.INFO,
+    "aiohttp.websocket": logging.ERROR,
 }
 """aiormq logs a traceback at each lost connection, and whole bodies of returned messages; for debugging, botocore logs
-every header, the one with the access key and the signature among them.
+every header, the one with the access key and the signature among them. Of a WebSocket's client aiohttp logs the
+subprotocols that it asks for and does not get, in its words.
 """
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
