@@ -17,7 +17,7 @@ from attrs import define, field
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.audience import LEAVE_S
 from gateway.api.live.close_codes import CloseCode
-from gateway.api.live.http_wires import takes_chunks
+from gateway.api.live.http_wires import frame, takes_chunks
 from gateway.events.peer import Peer, PeerLeft
 
 log = structlog.get_logger(__name__)
@@ -51,8 +51,7 @@ class HttpStream:
     async def open(cls, request: web.Request, response: web.StreamResponse, *, heartbeat_s: float) -> Self:
         """Send the head. Raises ConnectionResetError when the client has left."""
         in_chunks = takes_chunks(request)
-        if in_chunks:
-            response.enable_chunked_encoding()
+        frame(response, in_chunks=in_chunks)
         await response.prepare(request)
         protocol = cast(Protocol, request.protocol)
         if protocol.transport is None:

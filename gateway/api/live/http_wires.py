@@ -163,3 +163,12 @@ class HttpWires:
 def takes_chunks(request: web.Request) -> bool:
     """Before HTTP/1.1 nobody knew of them."""
     return request.version >= HttpVersion11
+
+
+def frame(response: web.StreamResponse, *, in_chunks: bool) -> None:
+    """How its end is to be known."""
+    if in_chunks:
+        response.enable_chunked_encoding()
+    else:
+        # aiohttp would keep the connection of a client of HTTP/1.0 that asks for it, and the answer had no end.
+        response.force_close()

@@ -9,7 +9,7 @@ from attrs import define
 
 from gateway.api.live.audience import Audience
 from gateway.api.live.http_door import AS_IT_COMES, HttpDoor
-from gateway.api.live.http_wires import ResultsWire, Wires
+from gateway.api.live.http_wires import ResultsWire, Wires, frame, takes_chunks
 from gateway.api.parameters import flag, job_id_of, refuse_slips
 from gateway.api.paths import BATCH
 from gateway.context import AppContext
@@ -54,6 +54,7 @@ class Results:
     async def _so_far(
         self, request: web.Request, response: web.StreamResponse, job: Job, *, after: int
     ) -> web.StreamResponse:
+        frame(response, in_chunks=takes_chunks(request))
         pieces = self._context.stream.pieces(job.job_id, after=after, up_to=job.seq)
         try:
             async for events in pieces:
