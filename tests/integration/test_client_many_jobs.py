@@ -18,7 +18,7 @@ from gateway.client import (
     Refused,
     Unreachable,
 )
-from gateway.client.live.many_jobs import UNANSWERED
+from gateway.client.live.turns import UNANSWERED
 from tests.servers.scripted_gateway import (
     MOMENT,
     Close,
@@ -37,12 +37,13 @@ from tests.servers.scripted_gateway import (
 )
 from tests.waits import Waits
 
+DEADLINE_S = 30
 HEARTBEAT = {"type": "heartbeat", "timestamp": MOMENT}
 
 
 @pytest.fixture
 async def gateway():
-    async with asyncio.timeout(30), scripted_gateway() as gateway:
+    async with scripted_gateway() as gateway:
         yield gateway
 
 
@@ -67,7 +68,8 @@ def whole(job_id: str) -> list[Frame]:
 
 
 async def told(events: AsyncGenerator[Event, None]) -> list[tuple[str, str]]:
-    return [(event.job_id, event.id) async for event in events]
+    async with asyncio.timeout(DEADLINE_S):
+        return [(event.job_id, event.id) async for event in events]
 
 
 class TestManyJobs:
@@ -228,7 +230,7 @@ RESUMED = {"type": "jobs", "job_id": "*", "id": "p:3", "resumed": True, "heartbe
 
 
 async def first(count: int, news: AsyncGenerator[JobsNews, None]) -> list[JobsNews]:
-    async with aclosing(news):
+    async with asyncio.timeout(DEADLINE_S), aclosing(news):
         return [await anext(news) for _ in range(count)]
 
 

@@ -19,10 +19,12 @@ from tests.servers.scripted_gateway import (
 )
 from tests.waits import Waits
 
+DEADLINE_S = 30
+
 
 @pytest.fixture
 async def gateway():
-    async with asyncio.timeout(30), scripted_gateway() as gateway:
+    async with scripted_gateway() as gateway:
         yield gateway
 
 
@@ -37,7 +39,8 @@ def line(event_id: str, index: int) -> Step:
 
 
 async def indices_of(images: AsyncGenerator[Image, None]) -> list[int]:
-    return [image.index async for image in images]
+    async with asyncio.timeout(DEADLINE_S):
+        return [image.index async for image in images]
 
 
 class TestResults:
@@ -86,7 +89,8 @@ class TestLongPoll:
 
     async def test_a_job_is_waited_for_until_it_has_ended(self, gateway, client):
         gateway.status_answers = [a_status("e:1", 0), a_status("e:3", 2), a_status("e:5", 3)]
-        assert (await client.wait(JOB_ID)).is_final
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await client.wait(JOB_ID)).is_final
         assert gateway.status_queries == [
             {},
             {"wait": "30", "after": "e:1"},
@@ -95,5 +99,6 @@ class TestLongPoll:
 
     async def test_an_older_gateway_is_asked_now_and_then(self, gateway, client):
         gateway.status_answers = [a_status(None, 0), a_status(None, 3)]
-        assert (await client.wait(JOB_ID)).is_final
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await client.wait(JOB_ID)).is_final
         assert gateway.status_queries == [{}, {}]

@@ -1,9 +1,7 @@
 """Follows many jobs over one WebSocket."""
 
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from typing import Final
 
 from attrs import define, field
 
@@ -12,12 +10,10 @@ from gateway.client.coming_back import ComingBack
 from gateway.client.errors import Refused
 from gateway.client.http import Http
 from gateway.client.live.one_job import EVENT_TYPES, no_such_job
-from gateway.client.live.subscriptions import Subscriptions, refused, subscriptions
+from gateway.client.live.subscriptions import refused, subscriptions
 from gateway.client.live.told import Told
+from gateway.client.live.turns import Turns
 from gateway.client.websocket import Frame
-
-UNANSWERED: Final = 50
-"""So many subscriptions at most are asked for and unanswered: who asks on and does not listen is a slow reader."""
 
 OnLost = Callable[[str, Refused], None]
 
@@ -41,7 +37,9 @@ class ManyJobs:
         images: bool,
         on_lost: OnLost | None,
     ) -> "ManyJobs":
-        told = {job_id: Told(after.get(job_id)) for job_id in job_ids}
+        # A gateway takes ids in capitals too, but says them in small letters.
+        positions = {job_id.lower(): position for job_id, position in after.items()}
+        told = {job_id: Told(positions.get(job_id)) for job_id in map(str.lower, job_ids)}
         return cls(http, told, images=images, on_lost=on_lost)
 
     async def connect(self, coming_back: ComingBack) -> AsyncGenerator[Event, None]:
@@ -49,7 +47,7 @@ class ManyJobs:
         if not self._open:
             return
         async with subscriptions(self._http) as door:
-            turns = _Turns(door, self._open, images=self._images)
+            turns = Turns(door, self._open, images=self._images)
             await turns.take()
             async with aclosing(door.frames(coming_back)) as frames:
                 async for frame in frames:
@@ -61,7 +59,7 @@ class ManyJobs:
                         return
                     await turns.take()
 
-    def _event(self, frame: Frame, turns: "_Turns") -> Event | None:
+    def _event(self, frame: Frame, turns: Turns) -> Event | None:
         """The one that is to be told. Raises Refused for what concerns all of the connection."""
         kind, job_id = frame.get("type"), frame.get("job_id")
         if kind == "error":
@@ -72,13 +70,13 @@ class ManyJobs:
             return self._news(self._http.read(read_event, frame), turns)
         return None
 
-    def _news(self, event: Event, turns: "_Turns") -> Event | None:
+    def _news(self, event: Event, turns: Turns) -> Event | None:
         is_told = self._open[event.job_id].take(event, is_first=turns.is_first(event.job_id))
         if event.is_last:
             self._leave(event.job_id, turns)
         return event if is_told else None
 
-    def _mind(self, frame: Frame, turns: "_Turns") -> None:
+    def _mind(self, frame: Frame, turns: Turns) -> None:
         job_id, error = str(frame.get("job_id", "")), refused(frame)
         if job_id not in self._open:
             raise error
@@ -91,58 +89,6 @@ class ManyJobs:
         self._leave(job_id, turns)
         self._on_lost(job_id, no_such_job(job_id))
 
-    def _leave(self, job_id: str, turns: "_Turns") -> None:
+    def _leave(self, job_id: str, turns: Turns) -> None:
         del self._open[job_id]
         turns.ended(job_id)
-
-
-@define(eq=False)
-class _Turns:
-    """Which jobs are subscribed to on one connection, and which have yet to be.
-
-    Where a gateway allows fewer at a time than there are, the others get their turn as jobs end.
-    """
-
-    _door: Subscriptions
-    _open: Mapping[str, Told]
-    _images: bool = field(kw_only=True)
-    _waiting: deque[str] = field(init=False)
-    _asked: set[str] = field(init=False, factory=set)
-    _subscribed: set[str] = field(init=False, factory=set)
-    _unopened: set[str] = field(init=False, factory=set)
-    _is_full: bool = field(init=False, default=False)
-
-    @_waiting.default
-    def _all(self) -> deque[str]:
-        return deque(self._open)
-
-    async def take(self) -> None:
-        """Subscribe to as many as may be asked for now."""
-        while self._waiting and len(self._asked) < UNANSWERED and not self._is_full:
-            job_id = self._waiting.popleft()
-            self._asked.add(job_id)
-            await self._door.subscribe(job_id, self._open[job_id].position, images=self._images)
-
-    def answered(self, job_id: str) -> None:
-        self._asked.discard(job_id)
-        self._subscribed.add(job_id)
-        self._unopened.add(job_id)
-
-    def is_first(self, job_id: str) -> bool:
-        """Whether the event of that job that has come is the first one since its subscription."""
-        is_first = job_id in self._unopened
-        self._unopened.discard(job_id)
-        return is_first
-
-    def put_off(self, job_id: str) -> bool:
-        """Whether there will be a turn for it: when another job ends."""
-        self._asked.discard(job_id)
-        self._waiting.append(job_id)
-        self._is_full = bool(self._subscribed)
-        return self._is_full
-
-    def ended(self, job_id: str) -> None:
-        self._asked.discard(job_id)
-        self._subscribed.discard(job_id)
-        self._unopened.discard(job_id)
-        self._is_full = False

@@ -1,0 +1,68 @@
+"""Which jobs are asked for next on a connection that follows many."""
+
+from attrs import define, field
+
+from gateway.client.live.told import Told
+from gateway.client.live.turns import UNANSWERED, Turns
+
+
+@define
+class Door:
+    """Keeps what it is asked for."""
+
+    asked: list[str] = field(factory=list)
+
+    async def subscribe(self, job_id: str, after: str | None, *, images: bool) -> None:
+        self.asked.append(job_id)
+
+
+def turns_of(*job_ids: str) -> tuple[Turns, Door]:
+    door = Door()
+    return Turns(door, {job_id: Told() for job_id in job_ids}, images=False), door
+
+
+async def test_no_more_is_asked_for_than_may_be_unanswered():
+    turns, door = turns_of(*(f"job {number}" for number in range(UNANSWERED + 2)))
+    await turns.take()
+    assert len(door.asked) == UNANSWERED
+
+
+async def test_an_answer_makes_room_for_one_more():
+    turns, door = turns_of(*(f"job {number}" for number in range(UNANSWERED + 2)))
+    await turns.take()
+    turns.answered("job 0")
+    await turns.take()
+    assert door.asked[-1] == f"job {UNANSWERED}"
+    assert len(door.asked) == UNANSWERED + 1
+
+
+async def test_no_job_is_asked_for_twice():
+    turns, door = turns_of("a", "b")
+    await turns.take()
+    await turns.take()
+    assert door.asked == ["a", "b"]
+
+
+async def test_one_above_the_gateways_limit_waits_for_the_end_of_another():
+    turns, door = turns_of("a", "b")
+    await turns.take()
+    turns.answered("a")
+    assert turns.put_off("b")
+    await turns.take()
+    assert door.asked == ["a", "b"]
+    turns.ended("a")
+    await turns.take()
+    assert door.asked == ["a", "b", "b"]
+
+
+async def test_where_none_is_followed_no_end_of_another_would_help():
+    turns, _ = turns_of("a")
+    await turns.take()
+    assert not turns.put_off("a")
+
+
+async def test_the_first_event_after_an_answer_opens_the_subscription():
+    turns, _ = turns_of("a")
+    await turns.take()
+    turns.answered("a")
+    assert [turns.is_first("a") for _ in range(3)] == [True, False, False]
