@@ -30,8 +30,15 @@ HTTP: Final = "http"
 
 _EVENT_STREAM: Final = (
     "An answer of type text/event-stream (server-sent events). The payload of a message is the data of an event, its "
-    "type the name of the event, its id the id of the event; retry comes once, first. A heartbeat has no id, so what "
-    "a browser names in Last-Event-ID is always an event. "
+    "type the name of the event, its id the id of the event; but the opening of a job that has ended has the id "
+    "before, so that the end is still to come for who loses the connection. A heartbeat has none: what a browser names "
+    "in Last-Event-ID is always an event. retry comes first, and again when the gateway stops. After jobComplete the "
+    "answer ends."
+)
+_NEW: Final = (
+    "The answer to a request that was sent with Accept: text/event-stream, which has the status 201 and a Location as "
+    f"ever. {_EVENT_STREAM} The opening is the state before the first event. Who leaves stops nothing, and goes on at "
+    "the events of the job."
 )
 _CLOSE_CODES: Final = (
     "x-close-codes has every code by which the gateway closes, and whether to come back. Of codes that are not there, "
@@ -100,10 +107,9 @@ JOB_EVENTS: Final = Channel(
     server=HTTP,
     address=f"{BATCH}/events",
     title="One job by server-sent events",
-    description=_EVENT_STREAM
-    + (
-        "After jobComplete the answer ends. Last-Event-ID is as good as after, and stronger. Who names the last event "
-        "of a job that has ended gets 204, which keeps a browser from coming again."
+    description=(
+        f"{_EVENT_STREAM} Last-Event-ID counts more than after. Who names the last event of a job that has ended gets "
+        "204, which keeps a browser from coming again."
     ),
     sent=(*EVENTS, JOB_HEARTBEAT),
     query=_QUERY,
@@ -113,9 +119,15 @@ NEW_JOB_EVENTS: Final = Channel(
     server=HTTP,
     address=BATCHES,
     title="A new batch by server-sent events",
-    description="The answer to a batch that was sent with Accept: text/event-stream. "
-    + _EVENT_STREAM
-    + "After jobComplete the answer ends. Who leaves stops nothing, and goes on at the events of the job.",
+    description=_NEW,
+    sent=(*EVENTS, JOB_HEARTBEAT),
+)
+RETRIED_JOB_EVENTS: Final = Channel(
+    key="retriedJobEvents",
+    server=HTTP,
+    address=f"{BATCH}/retry",
+    title="Images that are tried again, by server-sent events",
+    description=_NEW,
     sent=(*EVENTS, JOB_HEARTBEAT),
 )
 JOB_RESULTS: Final = Channel(
@@ -144,4 +156,4 @@ MANY_JOBS: Final = Channel(
     sent=(*EVENTS, SUBSCRIBED, UNSUBSCRIBED, ERROR, HEARTBEAT, JOBS, JOB_CHANGED, JOB_DELETED),
     received=(SUBSCRIBE, UNSUBSCRIBE),
 )
-CHANNELS: Final = (JOB, JOB_EVENTS, NEW_JOB_EVENTS, JOB_RESULTS, MANY_JOBS)
+CHANNELS: Final = (JOB, JOB_EVENTS, NEW_JOB_EVENTS, RETRIED_JOB_EVENTS, JOB_RESULTS, MANY_JOBS)

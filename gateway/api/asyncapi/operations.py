@@ -8,6 +8,7 @@ from gateway.api.asyncapi.channels import (
     JOB_RESULTS,
     MANY_JOBS,
     NEW_JOB_EVENTS,
+    RETRIED_JOB_EVENTS,
     Channel,
 )
 from gateway.api.asyncapi.messages import ERROR, SUBSCRIBE, SUBSCRIBED, UNSUBSCRIBE, UNSUBSCRIBED, Message
@@ -24,6 +25,10 @@ def operations() -> Schema:
         "followNewJob": {
             **_send(NEW_JOB_EVENTS, "Send a batch and follow it in one request"),
             "bindings": NEW_JOB_EVENTS.http_binding("POST"),
+        },
+        "followRetriedJob": {
+            **_send(RETRIED_JOB_EVENTS, "Try images again and follow them in one request"),
+            "bindings": RETRIED_JOB_EVENTS.http_binding("POST"),
         },
         "followResults": {
             **_send(JOB_RESULTS, "Get the images of a job as they end"),

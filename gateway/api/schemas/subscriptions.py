@@ -6,6 +6,16 @@ from gateway.api.live.client_messages import ALL_JOBS
 from gateway.api.schemas.building import Schema, an_object, count, ref, text, time
 from gateway.api.schemas.fields import AFTER, HEARTBEAT_S, IMAGES, JOB_ID, RESUMED
 
+CODES: Final = (
+    "bad_message",
+    "job_not_found",
+    "already_subscribed",
+    "not_subscribed",
+    "too_many_subscriptions",
+    "unavailable",
+)
+"""Of errors."""
+
 
 def subscription_schemas() -> Schema:
     return {
@@ -53,7 +63,7 @@ def _error() -> Schema:
     return an_object(
         {
             "type": {"const": "error"},
-            "code": text("What was wrong, as a stable word."),
+            "code": text(f"What was wrong, as a stable word: {', '.join(CODES)}; more may come."),
             "error": text("What was wrong, for a person."),
         },
         {"job_id": text("Which job it is about, as the client named it.")},

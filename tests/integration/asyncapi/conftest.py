@@ -1,4 +1,4 @@
-"""A gateway whose messages are held to its document; it gives signs of life soon."""
+"""Gateways whose messages are held to their document; a connection follows two jobs."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,5 +11,12 @@ from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[QuietGateway]:
+    async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(max_jobs=2)) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def restless(tmp_path: Path) -> AsyncIterator[QuietGateway]:
+    """It gives a sign of life after every moment of silence."""
     async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(heartbeat_s=0.2)) as gateway:
         yield gateway

@@ -21,7 +21,7 @@ class Judge:
         """The name that the channel gives to this message. Fails unless there is just one."""
         channels = self.document["channels"]
         complaints = {key: self._complaint(channel, key, message) for key in channels[channel]["messages"]}
-        fitting = [key for key, complaint in complaints.items() if complaint is None]
+        fitting: list[str] = [key for key, complaint in complaints.items() if complaint is None]
         assert len(fitting) == 1, f"{message} on {channel}: {fitting or complaints}"
         return fitting[0]
 
@@ -30,4 +30,4 @@ class Judge:
         described = resolved(self.document, self.document["channels"][channel]["messages"][key])
         shape = {**described["payload"], "components": closed(self.document["components"])}
         error = next(Draft7Validator(shape, format_checker=FormatChecker()).iter_errors(message), None)
-        return error and error.message
+        return None if error is None else str(error.message)

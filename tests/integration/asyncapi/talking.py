@@ -1,6 +1,7 @@
 """How each message of each channel is brought about at a real gateway.
 
-A scenario makes the traffic of one channel and gives back all that was said there, by either side.
+Each function makes traffic on one channel, and gives back all that was said there, by either side. Those of silence
+want a gateway that soon gives a sign of life.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,8 @@ from tests.servers.quiet_gateway import QuietGateway
 
 BATCH = "/api/v1/batch"
 
-Scenario = Callable[[QuietGateway], Awaitable[list[Message]]]
+Play = tuple[str, set[str], Callable[[QuietGateway], Awaitable[list[Message]]]]
+"""A channel, its messages that come, and how they are brought about."""
 
 
 async def a_job_from_its_first_event_to_its_end(gateway: QuietGateway) -> list[Message]:
@@ -64,7 +66,7 @@ async def all_of(gateway: QuietGateway, path: str) -> list[Message]:
 
 
 EVENTS = {"opening", "progress", "imageComplete", "jobComplete"}
-SCENARIOS: dict[str, tuple[str, set[str], Scenario]] = {
+SCENARIOS: dict[str, Play] = {
     "job: from its first event": (
         "job",
         EVENTS - {"progress"},
@@ -73,6 +75,7 @@ SCENARIOS: dict[str, tuple[str, set[str], Scenario]] = {
     "job: ended": ("job", {"opening", "jobComplete"}, an_ended_job_with_its_images),
     "job: changes": ("job", EVENTS, changes_as_they_come),
     "job: gone on with": ("job", {"opening", "imageComplete"}, a_job_that_is_gone_on_with),
+}
+SILENCES: dict[str, Play] = {
     "job: silence": ("job", {"opening", "progress"}, silence),
 }
-"""By name: the channel, its messages that come, and how they are brought about."""

@@ -227,6 +227,20 @@ async def test_a_shape_that_the_api_has_as_well_is_the_same_there(gateway: Quiet
     assert {name: asked[name] for name in told} == told
 
 
+async def test_its_addresses_are_paths_of_the_api(gateway: QuietGateway) -> None:
+    document = await document_of(gateway)
+    paths = (await openapi_of(gateway))["paths"]
+    assert {channel["address"] for channel in document["channels"].values()} - set(paths) == set()
+
+
+async def test_what_an_address_may_be_asked_with_is_in_the_api_as_well(gateway: QuietGateway) -> None:
+    document = await document_of(gateway)
+    paths = (await openapi_of(gateway))["paths"]
+    for address, method, query in asked_with(document):
+        parameters = paths[address][method.lower()]["parameters"]
+        assert {one["name"] for one in parameters if one["in"] == "query"} == set(query)
+
+
 async def test_each_channel_by_websocket_has_every_close_code(gateway: QuietGateway) -> None:
     document = await document_of(gateway)
     sockets = [channel for channel in document["channels"].values() if "ws" in channel.get("bindings", {})]
@@ -256,3 +270,16 @@ def bindings(document: dict[str, Any]) -> list[dict[str, Any]]:
     found = [channel["bindings"]["ws"] for channel in document["channels"].values() if "bindings" in channel]
     found += [one["bindings"]["http"] for one in document["operations"].values() if "bindings" in one]
     return [binding for binding in found if "query" in binding]
+
+
+def asked_with(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Addresses that take parameters, with the method, and what they are."""
+    for channel in document["channels"].values():
+        binding = channel.get("bindings", {}).get("ws", {})
+        if "query" in binding:
+            yield channel["address"], binding["method"], binding["query"]["properties"]
+    for operation in document["operations"].values():
+        binding = operation.get("bindings", {}).get("http", {})
+        if "query" in binding:
+            address = resolved(document, operation["channel"])["address"]
+            yield address, binding["method"], binding["query"]["properties"]

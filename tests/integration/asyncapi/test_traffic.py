@@ -2,10 +2,14 @@
 
 import pytest
 
+from gateway.api.schemas.subscriptions import CODES
+from tests.integration.asyncapi import talking, talking_http, talking_many
 from tests.integration.asyncapi.judge import Judge, Message
 from tests.integration.asyncapi.reading import document_of
-from tests.integration.asyncapi.talking import SCENARIOS
 from tests.servers.quiet_gateway import QuietGateway
+
+SCENARIOS = talking.SCENARIOS | talking_http.SCENARIOS | talking_many.SCENARIOS
+SILENCES = talking.SILENCES | talking_http.SILENCES | talking_many.SILENCES
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -13,6 +17,26 @@ async def test_real_messages_are_what_it_says(gateway: QuietGateway, name: str) 
     channel, expected, scenario = SCENARIOS[name]
     judge = Judge(await document_of(gateway))
     assert heard(judge, channel, await scenario(gateway)) == expected
+
+
+@pytest.mark.parametrize("name", SILENCES)
+async def test_signs_of_life_are_what_it_says(restless: QuietGateway, name: str) -> None:
+    channel, expected, scenario = SILENCES[name]
+    judge = Judge(await document_of(restless))
+    assert heard(judge, channel, await scenario(restless)) == expected
+
+
+async def test_every_message_of_it_is_brought_about_here(gateway: QuietGateway) -> None:
+    channels = (await document_of(gateway))["channels"]
+    named = {(name, message) for name, channel in channels.items() for message in channel["messages"]}
+    assert named == {
+        (channel, message) for channel, expected, _ in (SCENARIOS | SILENCES).values() for message in expected
+    }
+
+
+async def test_every_code_of_an_error_is_brought_about_here(gateway: QuietGateway) -> None:
+    said = await talking_many.what_is_refused(gateway) + await talking_many.what_is_not_there_now(gateway)
+    assert {message["code"] for message in said if message["type"] == "error"} == set(CODES)
 
 
 @pytest.mark.parametrize(

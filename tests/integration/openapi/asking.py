@@ -233,7 +233,8 @@ def followed(path: str, **headers: str) -> Ask:
     """A new job that ends while its client waits for that."""
 
     async def ask(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:
-        address, sent = BATCH, {"data": JPEG, "headers": {**RAW, **headers}}
+        address = BATCH
+        sent: dict[str, Any] = {"data": JPEG, "headers": {**RAW, **headers}}
         if path == RETRY:
             async with gateway.http.post(BATCH, data=JPEG, headers=RAW) as answer:
                 failed = await gateway.fail((await answer.json())["job_id"], 0)
