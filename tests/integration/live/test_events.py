@@ -14,7 +14,7 @@ from gateway.settings import HttpSettings
 from tests.following import follow
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
-from tests.streamed_answers import ServerSentEvent, StreamedAnswer, answered, asked, streamed
+from tests.streamed_answers import ServerSentEvent, StreamedAnswer, asked, streamed
 
 UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
 VERSIONS = ("1.1", "1.0")
