@@ -15,6 +15,7 @@ from gateway.api.live.close_codes import CATALOGUE
 from gateway.api.openapi.document import document
 from gateway.api.schemas.components import schemas
 from gateway.api.schemas.events import event_schemas
+from gateway.api.schemas.subscriptions import CODES
 from gateway.events.settings import SubscriberSettings
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
@@ -52,8 +53,13 @@ def test_the_table_of_image_codes_has_those_of_the_contract() -> None:
 
 
 def test_the_tables_of_codes_have_every_code_that_the_source_gives_to_clients() -> None:
-    documented = first_words(section(API, "Codes of requests")) | first_words(section(API, "Codes of images"))
+    tables_of_codes = ("Codes of requests", "Codes of images", "Codes of subscriptions")
+    documented = set().union(*(first_words(section(API, heading)) for heading in tables_of_codes))
     assert {*_codes_in_source(), *FAILURE_CODES} - INSIDE == documented
+
+
+def test_the_table_of_codes_of_subscriptions_has_those_of_the_schema() -> None:
+    assert first_words(section(API, "Codes of subscriptions")) == set(CODES)
 
 
 def test_the_table_of_status_codes_has_every_one_that_the_api_gives() -> None:
