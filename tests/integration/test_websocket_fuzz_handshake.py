@@ -1,6 +1,7 @@
 """The handshake of a WebSocket (RFC 6455, section 4): what is one, what is none, and what is offered beside it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -16,14 +17,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 """Those of section 1.3."""
 
-TAKEN = {
+TAKEN: Mapping[str, dict[str, Any]] = {
     "as in the RFC": {},
     "Upgrade in capitals": {"upgrade": "WEBSOCKET"},
     "Connection in capitals": {"connection": "UPGRADE"},
     "Connection with more": {"connection": "keep-alive, Upgrade"},
     "a key of zeros": {"key": "A" * 22 + "=="},
 }
-REFUSED = {
+REFUSED: Mapping[str, dict[str, Any]] = {
     "no Upgrade": {"upgrade": None},
     "another Upgrade": {"upgrade": "h2c"},
     "no Connection": {"connection": None},
