@@ -191,10 +191,10 @@ class TestPlaces:
         self, with_one_place: QuietGateway, header: tuple[str, str]
     ) -> None:
         job = await with_one_place.accept()
-        async with streamed(with_one_place.port, f"{BATCHES}/{job.job_id}/events"):
-            async with connection(with_one_place.port) as line:
-                await line.send(head("POST", BATCHES, *AN_IMAGE, ("Expect", "100-continue"), header))
-                answer = await line.answer()
+        following = streamed(with_one_place.port, f"{BATCHES}/{job.job_id}/events")
+        async with following, connection(with_one_place.port) as line:
+            await line.send(head("POST", BATCHES, *AN_IMAGE, ("Expect", "100-continue"), header))
+            answer = await line.answer()
         assert (answer.status, answer.json["code"]) == (429, "too_many_subscribers")
         assert await accepted_jobs(with_one_place) == [job.job_id]
 
