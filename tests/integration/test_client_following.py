@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from gateway.client import FROM_THE_START, ClientError, Closed, Event, GatewayClient, Refused, Unreachable
+from tests.client_calls import DEADLINE_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     JOB_ID,
     Close,
@@ -22,11 +23,9 @@ from tests.servers.scripted_gateway import (
     progress,
     scripted_gateway,
 )
-from tests.waits import Waits
 
 ENDED = [opening("e:9", 3), job_complete("e:9"), Close(1000)]
 PATIENCE_S = 10
-DEADLINE_S = 30
 
 
 @pytest.fixture
@@ -41,13 +40,8 @@ async def client(gateway: Scripted):
         yield client
 
 
-async def events_of(events: AsyncGenerator[Event, None]) -> list[Event]:
-    async with asyncio.timeout(DEADLINE_S):
-        return [event async for event in events]
-
-
 async def ids_of(events: AsyncGenerator[Event, None]) -> list[str]:
-    return [event.id for event in await events_of(events)]
+    return [event.id for event in await all_of(events)]
 
 
 async def reason_to_wait(client: GatewayClient) -> ClientError:
@@ -186,7 +180,7 @@ class TestBeginningAnew:
             [opening("e:1", images=[an_image(0, "pending")]), image_complete("e:2", 0), Cut()],
             [opening("f:7", 2, images=images), image_complete("f:8", 2), job_complete("f:9"), Close(1000)],
         )
-        events = await events_of(client.follow(JOB_ID, images=True))
+        events = await all_of(client.follow(JOB_ID, images=True))
         assert [(event.id, event.resumed) for event in events] == [
             ("e:1", False),
             ("e:2", None),
@@ -218,7 +212,7 @@ class TestBeginningAnew:
 class TestGoingOn:
     async def test_a_caller_who_names_an_event_is_told_that_it_goes_on(self, gateway, client):
         gateway.plays([opening("e:4", 1, resumed=True), job_complete("e:5"), Close(1000)])
-        events = await events_of(client.follow(JOB_ID, "e:4"))
+        events = await all_of(client.follow(JOB_ID, "e:4"))
         assert [(event.id, event.resumed) for event in events] == [("e:4", True), ("e:5", None)]
 
     async def test_frames_that_nobody_knows_are_passed_over(self, gateway, client):
@@ -264,7 +258,7 @@ class TestOlderGateway:
             [progress("e:1"), image_complete("e:2", 0), Cut()],
             [progress("f:6", 1), image_complete("f:7", 1), image_complete("f:8", 2), job_complete("f:9")],
         )
-        events = await events_of(client.follow(JOB_ID, images=True))
+        events = await all_of(client.follow(JOB_ID, images=True))
         assert [event.id for event in events] == ["e:1", "e:2", "f:6", "f:8", "f:9"]
         assert [image.status for image in events[2].images] == ["completed", "completed", "pending"]
         assert events[2].ended == 2

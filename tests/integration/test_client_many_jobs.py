@@ -19,6 +19,7 @@ from gateway.client import (
     Unreachable,
 )
 from gateway.client.live.turns import UNANSWERED
+from tests.client_calls import DEADLINE_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     MOMENT,
     Close,
@@ -35,9 +36,7 @@ from tests.servers.scripted_gateway import (
     progress,
     scripted_gateway,
 )
-from tests.waits import Waits
 
-DEADLINE_S = 30
 HEARTBEAT = {"type": "heartbeat", "timestamp": MOMENT}
 
 
@@ -68,8 +67,7 @@ def whole(job_id: str) -> list[Frame]:
 
 
 async def told(events: AsyncGenerator[Event, None]) -> list[tuple[str, str]]:
-    async with asyncio.timeout(DEADLINE_S):
-        return [(event.job_id, event.id) async for event in events]
+    return [(event.job_id, event.id) for event in await all_of(events)]
 
 
 class TestManyJobs:

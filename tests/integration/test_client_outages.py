@@ -3,45 +3,41 @@
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from gateway.client import FROM_THE_START, Closed, Event, GatewayClient, Unreachable
+from gateway.client import FROM_THE_START, Closed, Event, GatewayClient, Image, JobList, Unreachable
 from gateway.events.settings import SubscriberSettings
+from tests.client_calls import DEADLINE_S, Waits, all_of
 from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
-from tests.waits import Waits
 
 IMAGES = 30
 PHOTOS = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES)]
-TEST_S = 90
 
 Outage = Callable[[Gateway], Awaitable[None]]
 
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with asyncio.timeout(TEST_S), running_gateway(tmp_path / "data") as gateway:
+    async with running_gateway(tmp_path / "data") as gateway:
         yield gateway
 
 
 @pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[GatewayClient]:
-    async with GatewayClient(gateway.base_url, patience_s=TEST_S, spread_s=0.5) as client:
+    async with GatewayClient(gateway.base_url, patience_s=DEADLINE_S, spread_s=0.5) as client:
         yield client
 
 
 async def kill_and_start(gateway: Gateway) -> None:
     await gateway.kill()
     await gateway.start()
-
-
-async def all_of(events: AsyncGenerator[Event, None]) -> list[Event]:
-    return [event async for event in events]
 
 
 def numbers_of(events: list[Event]) -> list[int]:
@@ -61,11 +57,12 @@ async def test_a_job_whose_gateway_goes_and_comes_back_is_told_without_gap_or_re
 ):
     waits = Waits()
     _, coming = await client.submit_and_follow(PHOTOS, on_wait=waits)
-    events = []
-    async for event in coming:
-        events.append(event)
+
+    async def act(event: Event) -> None:
         if event.ended == 3 and not waits.reasons:
             await outage(gateway)
+
+    events = await all_of(coming, act)
     assert isinstance(waits.reasons[0], Closed)
     assert waits.reasons[0].code == code
     assert (events[0].type, events[0].resumed, events[-1].type) == ("progress", True, "job_complete")
@@ -80,20 +77,71 @@ async def test_a_job_that_was_restored_from_a_backup_begins_anew_and_tells_no_en
     await gateway.kill()
     shutil.copytree(gateway.data_dir, tmp_path / "backup")
     await gateway.start()
-    events, waits = list[Event](), Waits()
-    async for event in client.follow(job_id, FROM_THE_START, images=True, on_wait=waits):
-        events.append(event)
-        if len(ends_of(events)) == 5 and not waits.reasons:
+    waits = Waits()
+
+    async def act(event: Event) -> None:
+        if event.ended == 5 and not waits.reasons:
             await gateway.kill()
             shutil.rmtree(gateway.data_dir)
             shutil.copytree(tmp_path / "backup", gateway.data_dir)
             await gateway.start()
+
+    events = await all_of(client.follow(job_id, FROM_THE_START, images=True, on_wait=waits), act)
     told_by_states = {image.index for event in events for image in event.images if image.is_final}
     assert events[-1].is_last
+    assert [event.resumed for event in events].count(False) <= 1
     assert max(ends_of(events).values()) == 1
     assert set(ends_of(events)) | told_by_states == set(range(IMAGES))
     counts = [event.ended for event in events if not event.image]
     assert counts == sorted(counts)
+
+
+async def test_many_jobs_whose_gateway_is_killed_are_told_without_gap_or_repeat(
+    gateway: Gateway, client: GatewayClient
+):
+    job_ids = [(await client.submit(PHOTOS[start::3])).job_id for start in range(3)]
+    waits, from_the_start = Waits(), dict.fromkeys(job_ids, FROM_THE_START)
+
+    async def act(event: Event) -> None:
+        if event.ended == 3 and not waits.reasons:
+            await kill_and_start(gateway)
+
+    events = await all_of(client.follow_many(job_ids, from_the_start, on_wait=waits), act)
+    assert waits.reasons != []
+    for job_id in job_ids:
+        of_job = [event for event in events if event.job_id == job_id]
+        assert ends_of(of_job) == Counter(range(IMAGES // 3))
+        assert numbers_of(of_job) == sorted(set(numbers_of(of_job)))
+        assert of_job[-1].is_last
+
+
+async def test_results_whose_gateway_is_killed_come_without_gap_or_repeat(
+    gateway: Gateway, client: GatewayClient
+):
+    job_id, waits = (await client.submit(PHOTOS)).job_id, Waits()
+    indices: list[int] = []
+
+    async def act(image: Image) -> None:
+        indices.append(image.index)
+        if len(indices) == 3:
+            await kill_and_start(gateway)
+
+    await all_of(client.results(job_id, follow=True, on_wait=waits), act)
+    assert waits.reasons != []
+    assert sorted(indices) == list(range(IMAGES))
+
+
+async def test_all_jobs_are_told_again_after_a_kill(gateway: Gateway, client: GatewayClient):
+    job_id = (await client.submit(PHOTOS[:1])).job_id
+    await all_of(client.follow(job_id))
+    async with asyncio.timeout(DEADLINE_S), aclosing(client.follow_all()) as news:
+        before = await anext(news)
+        await kill_and_start(gateway)
+        after = await anext(news)
+    assert isinstance(before, JobList)
+    assert isinstance(after, JobList)
+    assert [job.job_id for job in after.jobs] == [job_id]
+    assert before.id.partition(":")[0] != after.id.partition(":")[0]
 
 
 class TestHalfOpen:
@@ -102,7 +150,7 @@ class TestHalfOpen:
     @pytest.fixture
     async def gateway(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
         settings = SubscriberSettings(heartbeat_s=0.2)
-        async with asyncio.timeout(TEST_S), quiet_gateway(tmp_path, subscribers=settings) as gateway:
+        async with quiet_gateway(tmp_path, subscribers=settings) as gateway:
             yield gateway
 
     @pytest.fixture
@@ -112,18 +160,20 @@ class TestHalfOpen:
 
     @pytest.fixture
     async def client(self, proxy: TcpProxy) -> AsyncIterator[GatewayClient]:
-        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", patience_s=TEST_S) as client:
+        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", patience_s=DEADLINE_S) as client:
             yield client
 
     async def test_a_connection_that_went_silent_is_left_and_nothing_is_lost(self, gateway, proxy, client):
         job_id = (await gateway.accept(images=2)).job_id
-        waits, events = Waits(), []
-        async for event in client.follow(job_id, on_wait=waits):
-            events.append(event)
-            if not waits.reasons and not event.image:
+        waits = Waits()
+
+        async def act(event: Event) -> None:
+            if not waits.reasons and event.resumed is not None:
                 proxy.freeze()
                 await gateway.complete(job_id, 0)
                 await gateway.complete(job_id, 1)
+
+        events = await all_of(client.follow(job_id, on_wait=waits), act)
         assert ends_of(events) == Counter([0, 1])
         assert events[-1].is_last
         assert [type(reason) for reason in waits.reasons] == [Unreachable]
@@ -133,11 +183,28 @@ class TestHalfOpen:
         self, gateway, proxy, client
     ):
         job_id, waits = (await gateway.accept(images=1)).job_id, Waits()
-        async for event in client.follow(job_id, on_wait=waits):
+
+        async def act(event: Event) -> None:
             if event.resumed is not None:
                 await asyncio.sleep(1.0)
                 await gateway.complete(job_id, 0)
+
+        await all_of(client.follow(job_id, on_wait=waits), act)
         assert (waits.reasons, proxy.accepted) == ([], 1)
+
+    async def test_results_that_went_silent_are_asked_for_again(self, gateway, proxy):
+        job_id, waits = (await gateway.accept(images=2)).job_id, Waits()
+        await gateway.complete(job_id, 1)
+
+        async def act(_: Image) -> None:
+            if not waits.reasons:
+                proxy.freeze()
+                await gateway.complete(job_id, 0)
+
+        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", silence_s=1.0) as client:
+            images = await all_of(client.results(job_id, follow=True, on_wait=waits), act)
+        assert [image.index for image in images] == [1, 0]
+        assert [type(reason) for reason in waits.reasons] == [Unreachable]
 
     async def test_a_handshake_that_is_never_answered_is_left(self, gateway, proxy):
         job_id = (await gateway.accept(images=1)).job_id

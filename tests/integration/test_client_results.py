@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from gateway.client import GatewayClient, Image, Refused
+from tests.client_calls import DEADLINE_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     JOB_ID,
     Cut,
@@ -17,9 +18,6 @@ from tests.servers.scripted_gateway import (
     an_image,
     scripted_gateway,
 )
-from tests.waits import Waits
-
-DEADLINE_S = 30
 
 
 @pytest.fixture
@@ -39,14 +37,13 @@ def line(event_id: str, index: int) -> Step:
 
 
 async def indices_of(images: AsyncGenerator[Image, None]) -> list[int]:
-    async with asyncio.timeout(DEADLINE_S):
-        return [image.index async for image in images]
+    return [image.index for image in await all_of(images)]
 
 
 class TestResults:
     async def test_images_come_in_the_order_of_their_ends(self, gateway, client):
         gateway.plays([line("e:2", 1), line("e:4", 0)])
-        images = [image async for image in client.results(JOB_ID)]
+        images = await all_of(client.results(JOB_ID))
         assert [(image.id, image.index, image.status) for image in images] == [
             ("e:2", 1, "completed"),
             ("e:4", 0, "completed"),
