@@ -23,13 +23,21 @@ MOST_RECENT: Final = 4096
 
 @define(eq=False)
 class Flush:
-    """Events that are told together; `before` is the number of the one before them."""
+    """Events that are told together; `before` is the number of the one before them, `seq` that of the last one."""
 
     job_id: str
     events: Sequence[Event]
     before: int
     last: Event
+    seq: int = field(init=False)
+    messages: int = field(init=False)
+    has_end: bool = field(init=False)
+    """Whether the job's last event is among them."""
     _bytes: dict[Wire, bytes] = field(init=False, factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        # Once, not for each subscriber.
+        self.seq, self.messages, self.has_end = self.last.seq, len(self.events), is_end(self.last)
 
     def on(self, wire: Wire) -> bytes:
         written = self._bytes.get(wire)
