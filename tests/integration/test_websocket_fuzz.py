@@ -9,10 +9,13 @@ import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from gateway.domain import transitions
+from tests.builders import NOW, a_failure
 from tests.servers.quiet_gateway import quiet_gateway
 from tests.websocket.cases import CASES, Case
 from tests.websocket.client import Outcome, Socket, opened
@@ -25,6 +28,9 @@ PATIENCE_S = 20
 SMALL_BYTES = 1500
 """That can be sent byte by byte within moments."""
 SMALL = [name for name, case in CASES.items() if len(case.sent) <= SMALL_BYTES]
+
+LONG = 8_000_000
+"""More than the kernel keeps of what a client does not read."""
 
 FLOODS = {
     "pings": frame(PING) * 10_000,
@@ -127,6 +133,36 @@ class TestEnds:
         async with job.followed() as socket:
             await socket.send(frame(BINARY, bytes(1_000_000)) * 5)
             assert (await socket.ending()).code == 1009
+
+
+class TestInTheMidstOfAMessage:
+    """Of the gateway, and a long one, of which its subscriber has read no more than that it has begun."""
+
+    @pytest.mark.parametrize(
+        ("sent", "code"),
+        [
+            (frame(TEXT, b"Hello", key=None), 1002),
+            (frame(TEXT, rsv=4), 1002),
+            (frame(BINARY, bytes(5000)), 1009),
+            (closing(1000), 1000),
+        ],
+        ids=["not masked", "reserved bits", "too big", "a goodbye"],
+    )
+    async def test_it_is_sent_to_its_end_and_then_the_goodbye(
+        self, tmp_path: Path, sent: bytes, code: int
+    ) -> None:
+        async with quiet_gateway(tmp_path) as quiet:
+            job = await quiet.accept()
+            failure = a_failure(error="*" * LONG)
+            await quiet.change(job.job_id, lambda job: transitions.fail(job, 0, failure, NOW))
+            async with opened(quiet.port, f"/api/v1/batch/{job.job_id}/ws?after=0") as socket:
+                await socket.message()
+                first, told, *length = await socket.line.reader.readexactly(10)
+                assert (first, told) == (0x81, 127)
+                await socket.send(sent)
+                message = await socket.line.reader.readexactly(int.from_bytes(length, "big"))
+                assert json.loads(message)["image"]["error"] == failure.error
+                assert (await socket.ending()).code == code
 
 
 class TestOthers:
