@@ -142,6 +142,26 @@ async def test_a_body_that_may_be_left_out_says_so(quiet: QuietGateway, tmp_path
     assert "No image of the job has failed, so far." in shown
 
 
+async def test_what_is_told_as_it_comes_is_shown_as_it_comes(quiet: QuietGateway, tmp_path: Path) -> None:
+    job = await quiet.accept(images=1)
+    form = "document.querySelector('#followBatchEvents form')"
+    text = f"{form}.querySelector('output').innerText"
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        await page.value(f"{form}.querySelector('input[name=job_id]').value = '{job.job_id}'")
+        await page.value(f"{form}.requestSubmit()")
+        await page.until(f"{text}.includes('event: progress')")
+        assert "job_complete" not in await page.value(text)
+        await quiet.fail(job.job_id, 0)
+        await page.until(f"{text}.includes('event: job_complete')")
+
+
+async def test_it_leads_to_what_is_told_unasked(quiet: QuietGateway, tmp_path: Path) -> None:
+    async with opened_page(tmp_path, address(quiet)) as page:
+        await page.until(IS_SHOWN)
+        assert await page.value("document.querySelector('main a[href$=\"asyncapi.json\"]') !== null")
+
+
 async def names_of_the_only_job(quiet: QuietGateway) -> list[str]:
     (summary,) = (await quiet.context.job_store.page(limit=2, cursor=None, status=None)).jobs
     job = await quiet.context.job_store.get(summary.job_id)

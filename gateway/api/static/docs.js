@@ -1,9 +1,11 @@
 // Renders the OpenAPI document and lets one try its calls. Text goes into the page as text, never as markup.
 
 const DOCUMENT = "/api/v1/openapi.json";
+const ASYNCAPI = "/api/v1/asyncapi.json";
 const METHODS = ["post", "get", "put", "patch", "delete"]; // the order on the page: first what one does first
 const NARROW = matchMedia("(max-width: 50rem)"); // as in docs.css
 const LONGEST_SHOWN = 200_000;
+const STREAMS = ["text/event-stream", "application/jsonl"]; // answers that may take as long as a batch
 const FILES = "body files"; // of inputs; no parameter is called so
 const JSON_BODY = "body json";
 
@@ -114,12 +116,27 @@ async function shown(response) {
     image.addEventListener("load", () => URL.revokeObjectURL(image.src));
     return image;
   }
+  if (STREAMS.some((stream) => type.startsWith(stream))) {
+    const text = element("pre");
+    showAsItComes(response.body, text).catch((error) => text.append(error.message));
+    return text;
+  }
   const text = (await response.text()).slice(0, LONGEST_SHOWN);
   try {
     return element("pre", {}, JSON.stringify(JSON.parse(text), null, 2));
   } catch {
     return element("pre", {}, text);
   }
+}
+
+async function showAsItComes(body, text) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  while (text.textContent.length < LONGEST_SHOWN) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    text.append(value);
+  }
+  await reader.cancel();
 }
 
 function inputFor({ name, schema }) {
@@ -167,15 +184,18 @@ function tryForm(operation) {
   const output = element("output");
   const button = element("button", {}, "Try it");
   const form = element("form", {}, ...fields, ...bodyInputs(operation), button, output);
+  let last = new AbortController();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (operation.method === "delete" && !confirm(`${operation.summary}? There is no way back.`)) return;
     const values = new FormData(form);
     const address = addressOf(operation, values);
     const { request, curl } = requestFor(operation, values);
+    last.abort();
+    last = new AbortController();
     output.replaceChildren(element("pre", {}, ["curl", ...curl, quoted(location.origin + address)].join(" ")));
     try {
-      const response = await fetch(address, request);
+      const response = await fetch(address, { ...request, signal: last.signal });
       output.append(element("p", {}, `${response.status} ${response.statusText}`), await shown(response));
     } catch (error) {
       output.append(element("p", {}, `No answer: ${error.message}`));
@@ -256,6 +276,7 @@ function render(api) {
   document.getElementById("main").replaceChildren(
     ...api.info.description.trim().split("\n\n").map((paragraph) => element("p", {}, paragraph)),
     element("p", {}, "The document itself: ", element("a", { href: DOCUMENT }, DOCUMENT)),
+    element("p", {}, "What is told unasked: ", element("a", { href: ASYNCAPI }, ASYNCAPI)),
     ...api.tags.flatMap(({ name }) => [
       element("h2", {}, name),
       ...operations.filter((operation) => operation.tags.includes(name)).map(operationSection),
