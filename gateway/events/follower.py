@@ -55,24 +55,26 @@ async def piece_or_end(
     return False
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Follower:
     """Writes the news of a job to a peer, from `start` until `stop`, or until `on_end` is called, once.
 
     `after` is the position of the last event that was seen, or "0" for the whole log.
     """
 
+    # First what each flush touches; see Peer.
     job_id: str
-    _hub: Hub
-    _stream: EventStream
     _peer: Peer
     _wire: Wire
+    position: int = field(init=False, default=-1)
+    _hub: Hub
+    _stream: EventStream
     _on_end: Callable[[End], None]
     _after: str | None = None
     _with_images: bool = False
-    position: int = field(init=False, default=-1)
     _known: int = field(init=False, default=0)
-    _opened_with: Event | None = field(init=False, default=None)
+    _last_read: Event | None = field(init=False, default=None)
+    """The last one that was told to this one alone."""
     _topic: Topic | None = field(init=False, default=None)
 
     def start(self) -> None:
@@ -93,19 +95,24 @@ class Follower:
 
     def take(self, flush: Flush) -> None:
         """For the topic: write what is told to all, if all before it was written and there is room."""
-        if self.position != flush.before or not self._peer.write_now(flush.on(self._wire), len(flush.events)):
-            self._fall_behind()
-            return
-        self.position = flush.last.seq
-        if is_end(flush.last):
-            self._end(End.COMPLETE)
+        try:
+            if self.position == flush.before and self._peer.write_now(flush.on(self._wire), flush.messages):
+                self.position = flush.seq
+                if flush.has_end:
+                    self._end(End.COMPLETE)
+            elif self.position < flush.seq:
+                self._fall_behind()
+        except Exception:
+            # It ends this subscription alone, and not those of all who come after it.
+            log.exception("a subscription crashed", job_id=self.job_id)
+            self._end(End.CRASHED)
 
     def repeat(self) -> bytes | None:
         """A sign of life, to a subscriber who has been told all; None where it would say what is not true any more."""
-        topic, opened_with = self._topic, self._opened_with
+        topic = self._topic
         if topic is None:
             return None
-        for event in (topic.last_told, opened_with):
+        for event in (topic.last_told, self._last_read):
             if event is not None and event.seq == self.position:
                 return self._wire.repeat(self.job_id, event)
         return None
@@ -124,38 +131,37 @@ class Follower:
             return False
         if self.position < 0:
             await self._open()
-            return self._is_behind()
-        up_to = max(topic.told, self._known)
-        events = await self._stream.events(topic, after=self.position, up_to=up_to)
-        if self._topic is None:
-            return False
-        if events:
-            self._tell(events)
-        return self._is_behind()
+        elif self._is_behind(topic):
+            await self._read_on(topic)
+        if self._topic is None or self._is_behind(topic):
+            return self._topic is not None
+        topic.join(self)
+        return False
 
     async def _open(self) -> None:
         opening = await self._stream.opening(self.job_id, self._after, with_images=self._with_images)
         if self._topic is None:
             return
         self._peer.write(self._wire.opening(self.job_id, opening))
-        self.position, self._known, self._opened_with = opening.seq, opening.known, opening.event
+        self.position, self._known, self._last_read = opening.seq, opening.known, opening.event
+
+    async def _read_on(self, topic: Topic) -> None:
+        up_to = max(topic.told, self._known)
+        events = await self._stream.events(topic, after=self.position, up_to=up_to)
+        if events and self._topic is not None:
+            self._tell(events)
 
     def _tell(self, events: Sequence[Event]) -> None:
         told = merged(events)
         self._peer.write(self._wire.news(self.job_id, told), len(told))
+        self._last_read = events[-1]
         self.position = events[-1].seq
         if is_end(events[-1]):
             self._end(End.COMPLETE)
 
-    def _is_behind(self) -> bool:
-        """Whether there is more to be read; if not, the follower is live from now on."""
-        topic = self._topic
-        if topic is None:
-            return False
-        if self.position < max(topic.told, self._known):
-            return True
-        topic.join(self)
-        return False
+    def _is_behind(self, topic: Topic) -> bool:
+        """Whether there is more to be read."""
+        return self.position < max(topic.told, self._known)
 
     def _fall_behind(self) -> None:
         if self._topic is not None:

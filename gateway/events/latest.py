@@ -42,7 +42,9 @@ class LatestJobs:
     def observe(self, change: Change) -> None:
         """Take a committed change, for the hub to call."""
         job_id = change.job.job_id
-        if job_id in self._kept or job_id in self._loading:
+        kept = self._kept.get(job_id)
+        # What was read may be ahead of what is announced: nobody sees a job go back.
+        if (job_id in self._loading) if kept is None else (change.job.seq >= kept.seq):
             self._keep(change.job)
 
     def forget(self, job_id: str) -> None:
@@ -62,7 +64,7 @@ class LatestJobs:
             if not self._loading[job_id]:
                 del self._loading[job_id]
         announced = self._kept.get(job_id)
-        if announced is not None:
+        if announced is not None and announced.seq >= read.seq:
             return announced
         # A deletion meanwhile may have been of this very job: what was read is told, not kept.
         return self._keep(read) if self._deletions == deletions_before else read

@@ -134,7 +134,7 @@ class Parts:
 
     @property
     def stream(self) -> EventStream:
-        return EventStream(self.latest, self.jobs, self.hub)
+        return EventStream(self.latest, self.jobs)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

@@ -17,6 +17,7 @@ from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_collector import WORDS
 from tests.integration.jobs.test_submit import sent
 from tests.photos import a_jpeg, a_png
+from tests.recording_subscriber import subscribed
 from tests.servers.web import image as page_of
 from tests.servers.web import web_server
 
@@ -66,9 +67,10 @@ async def test_other_images_of_the_batch_are_analysed(parts: Parts):
 async def test_whoever_follows_a_job_of_reused_images_alone_gets_its_state_and_its_end(parts: Parts):
     await analysed(parts, sent(a_jpeg()))
     job = await parts.submitted(sent(a_jpeg()), sent(a_jpeg()))
-    told = [event async for event in parts.stream.follow(job.job_id)]
-    assert [event.type for event in told] == [EventType.PROGRESS, EventType.JOB_COMPLETE]
-    assert told[0].counts.completed == 2
+    async with subscribed(parts.hub, parts.stream, job.job_id) as reader:
+        told = await reader.until_ended()
+    assert reader.opening.event.counts.completed == 2
+    assert [event.type for event in told] == [EventType.JOB_COMPLETE]
 
 
 async def test_a_third_one_names_the_image_that_was_analysed(parts: Parts):

@@ -3,7 +3,8 @@ import asyncio
 import pytest
 
 from gateway.domain.events import Change
-from gateway.events.hub import Hub
+from gateway.events.hub import MOST_RECENT_IN_ALL, Hub
+from gateway.events.topic import MOST_RECENT
 from tests.builders import an_accepted_job, complete, publish
 
 
@@ -26,42 +27,68 @@ async def test_what_happens_before_the_reset_does_not_ring_again():
             await asyncio.wait_for(listener.wait(), 0.01)
 
 
-def test_recent_events_are_at_hand_while_somebody_listens():
-    hub, accepted = Hub(), an_accepted_job(2)
-    started = publish(accepted.job, 0)
-    ended = complete(started.job, 0)
-    with hub.listen(accepted.job.job_id):
-        hub.announce(started)
-        hub.announce(ended)
-        assert hub.recent(accepted.job.job_id, after=1) == started.events + ended.events
-        assert hub.recent(accepted.job.job_id, after=2) == ended.events
-        assert hub.recent(accepted.job.job_id, after=3) == ()
-    assert hub.recent(accepted.job.job_id, after=1) == ()
+async def test_a_deletion_rings_too():
+    hub, accepted = Hub(), an_accepted_job(1)
+    with hub.listen(accepted.job.job_id) as listener:
+        hub.announce_deleted(accepted.job.job_id)
+        await asyncio.wait_for(listener.wait(), 1)
 
 
-def test_recent_events_never_hide_a_gap():
+async def test_recent_events_are_at_hand_while_somebody_listens():
     hub, accepted = Hub(), an_accepted_job(2)
     started = publish(accepted.job, 0)
     with hub.listen(accepted.job.job_id):
         hub.announce(started)
-        assert hub.recent(accepted.job.job_id, after=0) == ()
+        assert hub.topic(accepted.job.job_id).recent(after=1) == list(started.events)
+    assert hub.topic(accepted.job.job_id).recent(after=1) == []
 
 
-def test_after_a_gap_in_what_was_announced_only_the_newer_part_is_at_hand():
-    hub, accepted = Hub(), an_accepted_job(2)
-    started = publish(accepted.job, 0)
-    ended = complete(started.job, 0)
+async def test_a_job_that_nobody_listens_to_any_more_has_no_topic():
+    hub, accepted = Hub(), an_accepted_job(1)
     with hub.listen(accepted.job.job_id):
-        hub.announce(accepted)
-        hub.announce(ended)
-        assert hub.recent(accepted.job.job_id, after=0) == ()
-        assert hub.recent(accepted.job.job_id, after=2) == ended.events
+        with hub.listen(accepted.job.job_id):
+            pass
+        assert hub.topics == 1
+    assert hub.topics == 0
 
 
-def test_observers_see_every_change():
+async def test_one_that_listens_to_a_job_anew_does_not_end_with_an_old_one():
+    """A topic that was released is another than the one that came after it."""
+    hub, accepted = Hub(), an_accepted_job(1)
+    old = hub.topic(accepted.job.job_id)
+    hub.release(old)
+    with hub.listen(accepted.job.job_id):
+        hub.release(old)
+        assert hub.topics == 1
+
+
+async def test_what_is_kept_at_hand_is_shared_among_all_jobs_that_are_listened_to():
+    hub, accepted = Hub(), an_accepted_job(2)
+    most_of_one = hub.topic(accepted.job.job_id)
+    hub.announce(accepted)
+    assert most_of_one.most_recent == MOST_RECENT
+    for _ in range(31):
+        hub.topic(an_accepted_job(1).job.job_id)
+    hub.announce(publish(accepted.job))
+    assert most_of_one.most_recent == MOST_RECENT_IN_ALL // 32
+    most_of_one.close()
+
+
+async def test_observers_see_every_change():
     hub = Hub()
     seen: list[Change] = []
     hub.observe(seen.append)
     accepted = an_accepted_job(1)
-    hub.announce(accepted)
-    assert seen == [accepted]
+    started = publish(accepted.job)
+    ended = complete(started.job)
+    for change in (accepted, started, ended):
+        hub.announce(change)
+    assert seen == [accepted, started, ended]
+
+
+async def test_observers_of_deletions_see_every_one():
+    hub = Hub()
+    seen: list[str] = []
+    hub.observe_deletions(seen.append)
+    hub.announce_deleted("x")
+    assert seen == ["x"]

@@ -1,0 +1,496 @@
+"""All that can happen to those who follow jobs, in any order, held against what every one of them is promised.
+
+The whole engine, and the frames as they are on the wire; time and the store's answers are in the test's hands.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from attrs import define, evolve, field
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gateway.api.live.wires import WebSocketWire
+from gateway.api.views import Frames, event_fields, image_fields, to_json
+from gateway.domain import transitions
+from gateway.domain.events import Change, Event, EventType, StreamPosition, snapshot_event, state_before
+from gateway.domain.job import Job
+from gateway.events.follower import End, Follower
+from gateway.events.hub import Hub
+from gateway.events.latest import LatestJobs
+from gateway.events.peer import Peer
+from gateway.events.stream import EventStream
+from tests.builders import NOW, a_failure, an_accepted_job, attempt_of, some_metadata
+from tests.hand_loop import HandLoop
+from tests.recording_transport import RecordingTransport
+from tests.unit.events.honest_store import HonestStore
+from tests.websocket.decoder import Decoder
+
+HEARTBEAT_S = 20.0
+SMALL_ROOM = 1500
+"""Bytes, so that a reader who stops is soon behind."""
+MALFORMED = (
+    "",
+    "nonsense",
+    "-1",
+    "0:0:0",
+    "e1:",
+    "e1:01",
+    "e1:-1",
+    ":1",
+    "E1:1",
+    "e1:1 ",
+    "e1:999",
+    "other:1",
+)
+
+
+@define(eq=False)
+class Subscription:
+    """What one has been told of a job since it was opened."""
+
+    job_id: str
+    after: str | None
+    with_images: bool
+    least: int
+    """What had been announced, at the latest, when it began."""
+    told: list[dict[str, Any]] = field(factory=list)
+    ends: list[End] = field(factory=list)
+    follower: Follower = field(init=False)
+
+    @property
+    def position(self) -> int:
+        return seq_of(self.told[-1]["id"])
+
+
+@define(eq=False)
+class Connection:
+    transport: RecordingTransport
+    peer: Peer
+    decoder: Decoder = field(factory=Decoder)
+    read: int = 0
+    subscriptions: dict[str, Subscription] = field(factory=dict)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Those that were read since the last call."""
+        came = self.transport.taken[self.read :]
+        self.read = len(self.transport.taken)
+        return list(self.decoder.messages(came))
+
+
+def seq_of(position: str) -> int:
+    return int(position.partition(":")[2])
+
+
+def epoch_of(position: str) -> str:
+    return position.partition(":")[0]
+
+
+class Following(RuleBasedStateMachine):
+    """Jobs, those who follow them, and everything between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = HandLoop()
+        self.store = HonestStore()
+        self.announced: Counter[str] = Counter()
+        self.to_announce: list[Change] = []
+        self.were_announced: list[Change] = []
+        self.deleted: list[str] = []
+        self.ids: list[str] = ["e1:0"]
+        self.connections: list[Connection] = []
+        self.begin_life()
+
+    def begin_life(self) -> None:
+        """Of a process over the store."""
+        self.hub = Hub()
+        latest = LatestJobs(self.store)  # type: ignore[arg-type]  # nothing but `get` is asked of it
+        self.hub.observe(latest.observe)
+        self.hub.observe_deletions(latest.forget)
+        self.stream = EventStream(latest, self.store)
+        self.wire = WebSocketWire(Frames(self.stream), self.stream, HEARTBEAT_S)
+        self.announced.clear()
+        self.store.shown.clear()
+        self.to_announce.clear()
+        self.were_announced.clear()
+
+    def teardown(self) -> None:
+        try:
+            self.all_comes_to_rest()
+            self.everybody_knows_all()
+            for connection in self.connections:
+                self.loop.call(self.leave, connection)
+            assert self.hub.topics == 0
+            assert not asyncio.all_tasks(self.loop)
+            assert not self.loop.crashes, self.loop.crashes
+        finally:
+            self.loop.close()
+
+    # What happens to jobs
+
+    @initialize(sizes=st.lists(st.sampled_from([1, 2, 3, 70]), min_size=1, max_size=3))
+    def jobs_are_accepted(self, sizes: list[int]) -> None:
+        for size in sizes:
+            self.commit(an_accepted_job(size))
+        self.announce_all()
+
+    @rule(size=st.sampled_from([1, 2, 3, 70]), at_once=st.booleans())
+    def a_job_is_accepted(self, size: int, at_once: bool) -> None:
+        self.commit(an_accepted_job(size), at_once=at_once)
+
+    @rule(data=st.data(), at_once=st.booleans())
+    def an_image_goes_to_the_broker(self, data: st.DataObject, at_once: bool) -> None:
+        job, index = self.an_open_image(data)
+        if job is not None:
+            self.commit(transitions.published(job, [attempt_of(job, index)], NOW), at_once=at_once)
+
+    @rule(data=st.data(), at_once=st.booleans())
+    def an_image_is_completed(self, data: st.DataObject, at_once: bool) -> None:
+        job, index = self.an_open_image(data)
+        if job is not None:
+            name = attempt_of(job, index)
+            change = transitions.attempt_completed(job, name, f"{name}/x.jpg", some_metadata(), NOW)
+            self.commit(change, at_once=at_once)
+
+    @rule(data=st.data(), at_once=st.booleans())
+    def an_image_fails(self, data: st.DataObject, at_once: bool) -> None:
+        job, index = self.an_open_image(data)
+        if job is not None:
+            self.commit(transitions.fail(job, index, a_failure(), NOW), at_once=at_once)
+
+    @rule(data=st.data(), at_once=st.booleans())
+    def a_job_is_cancelled(self, data: st.DataObject, at_once: bool) -> None:
+        """Many events in one commit."""
+        job, _ = self.an_open_image(data)
+        if job is not None:
+            self.commit(transitions.cancel(job, NOW), at_once=at_once)
+
+    @rule(data=st.data(), is_told_late=st.booleans())
+    def a_job_is_deleted(self, data: st.DataObject, is_told_late: bool) -> None:
+        if self.store.jobs:
+            job_id = data.draw(st.sampled_from(list(self.store.jobs)))
+            self.announce_all()
+            self.store.delete(job_id)
+            self.deleted.append(job_id)
+            if is_told_late:
+                self.loop.settle()
+            self.loop.call(self.hub.announce_deleted, job_id)
+
+    @rule()
+    def what_was_committed_is_announced(self) -> None:
+        self.announce_all()
+
+    @rule(data=st.data())
+    def it_is_announced_in_another_order(self, data: st.DataObject) -> None:
+        self.to_announce = data.draw(st.permutations(self.to_announce))
+        self.announce_all()
+
+    @rule(data=st.data())
+    def it_is_announced_again(self, data: st.DataObject) -> None:
+        again = [change for change in self.were_announced if change.job.job_id in self.store.jobs]
+        if again:
+            self.loop.call(self.hub.announce, data.draw(st.sampled_from(again)))
+
+    # What happens to those who follow
+
+    @rule(data=st.data(), with_images=st.booleans(), is_slow=st.booleans())
+    def somebody_comes(self, data: st.DataObject, with_images: bool, is_slow: bool) -> None:
+        transport = RecordingTransport(SMALL_ROOM)
+        connection = Connection(transport, transport.peer())
+        if is_slow:
+            transport.stop_reading()
+        self.connections.append(connection)
+        self.subscribe(connection, data, with_images=with_images)
+
+    @precondition(lambda self: self.connections)
+    @rule(data=st.data(), with_images=st.booleans())
+    def one_follows_another_job_too(self, data: st.DataObject, with_images: bool) -> None:
+        self.subscribe(self.a_connection(data), data, with_images=with_images)
+
+    @precondition(lambda self: self.connections)
+    @rule(data=st.data())
+    def one_leaves(self, data: st.DataObject) -> None:
+        connection = self.a_connection(data)
+        self.connections.remove(connection)
+        self.loop.call(self.leave, connection)
+
+    @precondition(lambda self: self.connections)
+    @rule(data=st.data())
+    def one_comes_back(self, data: st.DataObject) -> None:
+        """At once, with the last id of each job."""
+        old = self.a_connection(data)
+        self.connections.remove(old)
+        self.loop.call(self.leave, old)
+        transport = RecordingTransport(SMALL_ROOM)
+        new = Connection(transport, transport.peer())
+        self.connections.append(new)
+        for subscription in old.subscriptions.values():
+            if subscription.told and subscription.job_id in self.store.jobs:
+                self.begin(new, subscription.job_id, subscription.told[-1]["id"], with_images=False)
+
+    @precondition(lambda self: self.connections)
+    @rule(data=st.data())
+    def one_reads_no_more(self, data: st.DataObject) -> None:
+        self.a_connection(data).transport.stop_reading()
+
+    @precondition(lambda self: self.connections)
+    @rule(data=st.data(), size=st.integers(1, 5000))
+    def one_reads_a_little(self, data: st.DataObject, size: int) -> None:
+        transport = self.a_connection(data).transport
+        self.loop.call(transport.read, size)
+
+    @precondition(lambda self: self.connections)
+    @rule(data=st.data())
+    def one_reads_all_again(self, data: st.DataObject) -> None:
+        self.loop.call(self.a_connection(data).transport.go_on_reading)
+
+    @precondition(lambda self: self.connections)
+    @rule(data=st.data())
+    def one_is_given_a_sign_of_life(self, data: st.DataObject) -> None:
+        connection = self.a_connection(data)
+        for subscription in connection.subscriptions.values():
+            repeated = subscription.follower.repeat()
+            if repeated is not None:
+                self.loop.call(connection.peer.write_now, repeated)
+
+    # Time, the store, and the process
+
+    @rule(seconds=st.sampled_from([0.01, 0.05, 0.2, 3.0]))
+    def time_goes_by(self, seconds: float) -> None:
+        self.loop.turn(seconds, step_s=max(0.05, seconds / 10))
+
+    @rule()
+    def the_store_is_slow(self) -> None:
+        self.store.holds = True
+
+    @rule(place=st.integers(0, 5))
+    def one_of_its_answers_comes(self, place: int) -> None:
+        self.loop.call(self.store.let_go, place)
+
+    @rule()
+    def it_answers_at_once_again(self) -> None:
+        self.loop.call(self.store.let_all_go)
+
+    @rule(is_new=st.booleans(), data=st.data())
+    def the_process_starts_anew(self, is_new: bool, data: st.DataObject) -> None:
+        """Over the same store, or over one that was restored and has another epoch; what was not announced never is."""
+        self.loop.call(self.store.let_all_go)
+        for connection in self.connections:
+            self.loop.call(self.leave, connection)
+        self.connections.clear()
+        assert self.hub.topics == 0
+        if is_new:
+            number = int(self.store.epoch[1:]) + 1
+            self.store = HonestStore(f"e{number}", self.store.jobs, self.store.logs)
+        self.begin_life()
+
+    # What holds at any time
+
+    @invariant()
+    def what_was_read_is_right(self) -> None:
+        self.loop.settle()
+        for connection in self.connections:
+            for message in connection.messages():
+                self.check(connection.subscriptions[message["job_id"]], message)
+
+    @invariant()
+    def no_callback_has_crashed(self) -> None:
+        assert not self.loop.crashes, self.loop.crashes
+
+    def check(self, subscription: Subscription, message: dict[str, Any]) -> None:
+        assert epoch_of(message["id"]) == self.store.epoch
+        self.ids.append(message["id"])
+        if not subscription.told:
+            self.check_opening(subscription, message)
+        else:
+            self.check_news(subscription, message)
+        subscription.told.append(message)
+
+    def check_opening(self, subscription: Subscription, message: dict[str, Any]) -> None:
+        """The state at the position that was named, or the present one; never one that nobody could know of yet."""
+        job_id, seq = subscription.job_id, seq_of(message["id"])
+        assert message["type"] == "progress"
+        assert message["heartbeat_s"] == HEARTBEAT_S
+        assert seq <= self.known(job_id)
+        if message["resumed"]:
+            after = "0" if subscription.after == "0" else message["id"]
+            assert subscription.after == after
+            assert "images" not in message
+        else:
+            assert seq >= subscription.least
+            assert not self.could_go_on(subscription, seq)
+        if job_id in self.store.jobs:
+            assert without_opening(message) == shown(job_id, self.state_at(job_id, seq), message["id"])
+            if subscription.with_images and seq == self.store.jobs[job_id].seq and not message["resumed"]:
+                images = self.store.jobs[job_id].images
+                assert message["images"] == json.loads(to_json({"x": list(map(image_fields, images))}))["x"]
+
+    def check_news(self, subscription: Subscription, message: dict[str, Any]) -> None:
+        """The next event that it had to be told, or the last state once more."""
+        job_id, seq, before = subscription.job_id, seq_of(message["id"]), subscription.position
+        assert subscription.told[-1]["type"] != "job_complete"
+        assert "resumed" not in message
+        assert seq <= self.known(job_id)
+        if job_id not in self.store.jobs:
+            assert seq >= before
+            return
+        log = self.store.logs[job_id]
+        if seq == before and message["type"] == "progress":
+            assert message == shown(job_id, self.state_at(job_id, seq), message["id"])
+            return
+        if seq == before:
+            # Of an ended job the last event follows its state.
+            assert len(subscription.told) == 1
+            assert message["type"] == "job_complete"
+        assert seq >= before
+        assert message == shown(job_id, log[seq - 1], message["id"])
+        untold = log[before : seq - 1]
+        assert all(event.type is EventType.PROGRESS for event in untold), "an image's end was left out"
+
+    # How it ends
+
+    def all_comes_to_rest(self) -> None:
+        """All is announced, everybody reads, and the store answers."""
+        self.announce_all()
+        self.loop.call(self.store.let_all_go)
+        for connection in self.connections:
+            self.loop.call(connection.transport.go_on_reading)
+        self.loop.turn(3)
+        self.loop.settle(300)
+        self.what_was_read_is_right()
+
+    def everybody_knows_all(self) -> None:
+        for connection in self.connections:
+            assert not connection.transport.was_aborted
+            assert connection.decoder.is_between_messages
+            for subscription in connection.subscriptions.values():
+                self.knows_all(subscription)
+
+    def knows_all(self, subscription: Subscription) -> None:
+        job = self.store.jobs.get(subscription.job_id)
+        if job is None:
+            assert subscription.ends in ([End.DELETED], [End.COMPLETE])
+            return
+        assert subscription.told
+        assert subscription.position == job.seq
+        if job.counts.open:
+            assert subscription.ends == []
+            assert subscription.follower.repeat() is not None, "no sign of life for one who knows all"
+        else:
+            assert subscription.ends == [End.COMPLETE]
+            assert subscription.told[-1]["type"] == "job_complete"
+
+    # Helpers
+
+    def commit(self, change: Change | None, *, at_once: bool = False) -> None:
+        if change is None:
+            return
+        self.store.commit(change)
+        self.to_announce.append(change)
+        if at_once:
+            self.announce_all()
+
+    def announce_all(self) -> None:
+        waiting, self.to_announce = self.to_announce, []
+        for change in waiting:
+            job_id = change.job.job_id
+            if job_id in self.store.jobs:
+                self.announced[job_id] = max(self.announced[job_id], change.job.seq)
+                self.were_announced.append(change)
+                self.loop.call(self.hub.announce, change)
+
+    def subscribe(self, connection: Connection, data: st.DataObject, *, with_images: bool) -> None:
+        job_ids = [
+            job_id
+            for job_id in (*self.store.jobs, *self.deleted[-1:])
+            if job_id not in connection.subscriptions
+        ]
+        if job_ids:
+            job_id = data.draw(st.sampled_from(job_ids))
+            after = data.draw(st.one_of(st.none(), st.just("0"), st.sampled_from(self.ids + list(MALFORMED))))
+            self.begin(connection, job_id, after, with_images=with_images)
+
+    def begin(self, connection: Connection, job_id: str, after: str | None, *, with_images: bool) -> None:
+        if connection.transport.is_closing():
+            return
+        subscription = Subscription(job_id, after, with_images, least=self.announced[job_id])
+        subscription.follower = Follower(
+            job_id,
+            hub=self.hub,
+            stream=self.stream,
+            peer=connection.peer,
+            wire=self.wire,
+            on_end=subscription.ends.append,
+            after=after,
+            with_images=with_images,
+        )
+        connection.subscriptions[job_id] = subscription
+        self.loop.call(subscription.follower.start)
+
+    def leave(self, connection: Connection) -> None:
+        connection.transport.abort()
+        for subscription in connection.subscriptions.values():
+            subscription.follower.stop()
+        self.loop.create_task(connection.peer.close())
+
+    def could_go_on(self, subscription: Subscription, seq: int) -> bool:
+        """Whether what it named is a position of this job from which there is a way to that one, not its end."""
+        after = subscription.after
+        if after == "0":
+            return True
+        position = StreamPosition.parse(after) if after else None
+        job = self.store.jobs.get(subscription.job_id)
+        if position is None or position.epoch != self.store.epoch or job is None:
+            return False
+        has_ended = self.state_at(subscription.job_id, seq).status.is_final
+        return position.seq < seq or (position.seq == seq and not has_ended)
+
+    def known(self, job_id: str) -> int:
+        """The newest event of which one may hear: announced, or in a state that was read."""
+        return max(self.announced[job_id], self.store.shown[job_id])
+
+    def state_at(self, job_id: str, seq: int) -> Event:
+        if seq == 0:
+            return state_before(self.store.jobs[job_id])
+        job = self.store.jobs[job_id]
+        if seq == job.seq:
+            return snapshot_event(job)
+        return evolve(self.store.logs[job_id][seq - 1], type=EventType.PROGRESS, image=None)
+
+    def an_open_image(self, data: st.DataObject) -> tuple[Job, int] | tuple[None, int]:
+        jobs = [job for job in self.store.jobs.values() if job.counts.open]
+        if not jobs:
+            return None, 0
+        job = data.draw(st.sampled_from(jobs))
+        indexes = [image.index for image in job.images if not image.status.is_final]
+        return job, data.draw(st.sampled_from(indexes[:5]))
+
+    def a_connection(self, data: st.DataObject) -> Connection:
+        place = data.draw(st.integers(0, len(self.connections) - 1))
+        return self.connections[place]
+
+
+def shown(job_id: str, event: Event, position: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(to_json(event_fields(job_id, event, position)))
+    return parsed
+
+
+def without_opening(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in message.items() if name not in ("resumed", "heartbeat_s", "images")
+    }
+
+
+Following.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    report_multiple_bugs=False,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
+
+
+TestFollowing = pytest.mark.timeout(300)(Following.TestCase)
