@@ -110,6 +110,18 @@ async def test_files_are_sent_and_followed_to_the_end(page: Page, gateway: Gatew
     assert events[-1]["outcome"] == "all_completed"
 
 
+async def test_an_image_that_was_refused_at_once_ends_as_others_do(page: Page, quiet: QuietGateway) -> None:
+    """Before there is anybody who follows."""
+    (event,) = await page.run(f"""
+        const {{ BatchClient }} = await import("http://127.0.0.1:{quiet.port}/static/batch.js");
+        const notes = new File(["no image"], "notes.txt");
+        for await (const event of new BatchClient().submitAndFollow([notes])) {{
+          if (event.type === "image_complete") console.log(event);
+        }}
+    """)
+    assert event["image"]["code"] == "not_an_image"
+
+
 async def test_nothing_is_waited_for_where_there_is_no_such_job(page: Page, quiet: QuietGateway) -> None:
     told = await followed(page, f"http://127.0.0.1:{quiet.port}", UNKNOWN)
     assert told == {
