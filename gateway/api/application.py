@@ -38,7 +38,7 @@ def build_application(context: AppContext) -> web.Application:
     views = StatusViews(context.stream)
     admission = Admission(intake, context.background, context.bytes_in_flight, context.metrics.intake)
     subscribers = context.settings.subscribers
-    audience = Audience(subscribers, context.background.stopping)
+    audience = Audience(subscribers, context.background.stopping, context.metrics.subscribers)
     frames = Frames(context.stream)
     over_websocket = WebSocketWire(frames, context.stream, subscribers.heartbeat_s)
     over_http = HttpWires.of(context.stream, frames, subscribers.heartbeat_s, context.clock.now)

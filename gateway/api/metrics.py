@@ -19,6 +19,9 @@ METRICS_PATH: Final = "/metrics"
 _NO_ROUTE: Final = "none"
 _UPGRADED: Final = 101
 
+WAITS: Final = web.RequestKey("waits", bool)
+"""Marks a request whose answer takes as long as the client wants, or the job."""
+
 
 def metrics_routes(metrics: Metrics, look: Callable[[], Awaitable[object]]) -> list[web.RouteDef]:
     """GET /metrics: the text format of Prometheus, or OpenMetrics for those who ask for it.
@@ -46,6 +49,12 @@ def _as_open_metrics(registry: CollectorRegistry) -> tuple[bytes, str]:
     return text, open_metrics.CONTENT_TYPE_LATEST
 
 
+def _is_timed(request: web.Request, status: int) -> bool:
+    """Whether its time is ours, and not that of what it waits for."""
+    # Most requests carry no mark at all, which is cheaper to see than that they do not carry this one.
+    return status != _UPGRADED and not (len(request) and WAITS in request)
+
+
 @frozen
 class _Series:
     """Where one method on one route is counted."""
@@ -53,9 +62,9 @@ class _Series:
     by_class: tuple[Counter, ...]
     seconds: Histogram
 
-    def count(self, status: int, seconds: float) -> None:
+    def count(self, status: int, seconds: float | None) -> None:
         self.by_class[status // 100 - 1].add()
-        if status != _UPGRADED:
+        if seconds is not None:
             self.seconds.observe(seconds)
 
 
@@ -78,7 +87,8 @@ class RequestMeter:
                 answer = await handler(request)
                 status = answer.status
             finally:
-                self._series_of(request).count(status, perf_counter() - begun)
+                seconds = perf_counter() - begun if _is_timed(request, status) else None
+                self._series_of(request).count(status, seconds)
             return answer
 
         return measure

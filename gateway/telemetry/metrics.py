@@ -124,9 +124,12 @@ class JobMetrics:
 
 
 class SubscriberMetrics:
-    """WebSocket connections."""
+    """Those who follow jobs."""
 
     def __init__(self, instruments: Instruments) -> None:
+        self.places = instruments.gauge(
+            "subscribers", "Connections that follow jobs, or wait for news of one, over whatever door."
+        )
         self.connections = instruments.gauge("websocket_connections", "WebSocket connections that are open.")
         self.opened = instruments.counter("websocket_opened_total", "WebSocket connections opened.")
         self.closed = instruments.counters(
@@ -150,7 +153,7 @@ class HttpMetrics:
         )
         self.request_seconds = instruments.histograms(
             "http_request_seconds",
-            "Seconds from a request's head to the end of its answer; WebSocket connections left out.",
+            "Seconds from a request's head to the end of its answer; what follows a job or waits for it left out.",
             buckets=SHORT_S,
             method=METHODS,
             route=ANY,

@@ -14,8 +14,10 @@ from aiohttp import web
 from attrs import define, field
 
 from gateway.api.live.close_codes import LEAVING, CloseCode
+from gateway.api.metrics import WAITS
 from gateway.errors import TooMany, Unavailable
 from gateway.events.settings import SubscriberSettings
+from gateway.telemetry.metrics import SubscriberMetrics
 
 LEAVE_S: Final = 2.0
 """How long a subscriber may take to answer a goodbye; a stop of the gateway waits for it."""
@@ -48,6 +50,7 @@ class Audience:
 
     settings: SubscriberSettings
     _stopping: asyncio.Event
+    _metrics: SubscriberMetrics
     _connections: int = field(init=False, default=0)
     _by_job: Counter[str] = field(init=False, factory=Counter)
     _by_address: Counter[str] = field(init=False, factory=Counter)
@@ -62,6 +65,7 @@ class Audience:
             raise Unavailable("The gateway is stopping.", code="stopping")
         address = request.remote or ""
         self._check(job_id, address)
+        request[WAITS] = True
         self._count(job_id, address, 1)
         try:
             yield
@@ -117,6 +121,7 @@ class Audience:
 
     def _count(self, job_id: str | None, address: str, one: int) -> None:
         self._connections += one
+        self._metrics.places.add(one)
         if job_id:
             _add(self._by_job, job_id, one)
         if address:

@@ -1,6 +1,7 @@
 """Following a job by server-sent events: what comes, from where on, and how it ends."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -276,6 +277,20 @@ class TestTheConnection:
             assert (await answer.events())[-1].kind == "job_complete"
             assert answer.line.reader.at_eof()
 
+    async def test_a_dead_one_is_found_within_a_minute_by_what_is_written_in_silence(
+        self, quiet: QuietGateway
+    ) -> None:
+        """The sign of life comes after 20 s at most, and may then be unconfirmed for 40."""
+        job = await quiet.accept(images=1)
+        async with streamed(quiet.port, path_of(job)) as answer:
+            await heard(answer)
+            assert unconfirmed_s(quiet, answer) == 40
+            await quiet.complete(job.job_id, 0)
+            await answer.events()
+            await answer.line.send(head("GET", f"/api/v1/batch/{job.job_id}"))
+            await answer.line.answer()
+            assert unconfirmed_s(quiet, answer) == 60
+
     @pytest.mark.parametrize("version", VERSIONS)
     async def test_a_client_that_leaves_frees_its_place_at_once(
         self, with_one_place: QuietGateway, version: str
@@ -326,6 +341,16 @@ class TestTheEnd:
             await deleted(quiet, job)
             assert await answer.events() == []
         assert await refusal(quiet, path_of(job)) == (404, "job_not_found")
+
+
+def unconfirmed_s(quiet: QuietGateway, answer: StreamedAnswer) -> float:
+    """How long the kernel waits for the client to confirm what was sent to it (tcp(7))."""
+    server, client = quiet.runner.server, answer.line.writer.get_extra_info("sockname")
+    assert server is not None
+    transports = [each.transport for each in server.connections if each.transport is not None]
+    (ours,) = (each for each in transports if each.get_extra_info("peername") == client)
+    timeout_ms: int = ours.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    return timeout_ms / 1000
 
 
 async def deleted(quiet: QuietGateway, job: Job) -> None:
