@@ -81,4 +81,4 @@ class ComingBack:
         now = asyncio.get_running_loop().time()
         if self._silent_since is None:
             self._silent_since = now
-        return now - self._silent_since > self.patience_s
+        return now - self._silent_since >= self.patience_s
