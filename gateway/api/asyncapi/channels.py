@@ -96,7 +96,7 @@ JOB: Final = Channel(
     title="One job by WebSocket",
     description=(
         "One message a text frame. The opening comes first, then every change; after jobComplete the gateway closes "
-        "with 1000. After a silence of heartbeat_s it sends a ping, and a progress that repeats the present state and "
+        "with 1000. Each heartbeat_s without news it sends a ping, and a progress that repeats the present state and "
         "the id that was sent last: pass over what you have seen. What the client sends is not listened to."
     ),
     sent=EVENTS,
@@ -151,7 +151,7 @@ MANY_JOBS: Final = Channel(
         "One message a text frame. The client subscribes and unsubscribes; each of these messages is answered by "
         "subscribed, unsubscribed or error. The messages of a job are those of its own WebSocket; jobComplete ends its "
         "subscription, and the connection stays. To a subscription to all jobs, *, jobs comes first, then jobChanged "
-        "and jobDeleted. After a silence of heartbeat_s the gateway sends a ping and a heartbeat."
+        "and jobDeleted. Each heartbeat_s without news the gateway sends a ping and a heartbeat."
     ),
     sent=(*EVENTS, SUBSCRIBED, UNSUBSCRIBED, ERROR, HEARTBEAT, JOBS, JOB_CHANGED, JOB_DELETED),
     received=(SUBSCRIBE, UNSUBSCRIBE),
