@@ -90,13 +90,13 @@ class Protocol(web.RequestHandler):
     def let_go(self) -> None:
         """Nobody but aiohttp writes any more, and the transport is as it was."""
         self._writer_of_news = None
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.set_write_buffer_limits()
             self._crowd.watch_reading(self.transport)
 
     def bound_unread(self, unread_s: float) -> None:
         """End the connection of a client that leaves unread for so long what is sent to it, until it is let go."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self._crowd.watch_reading(self.transport, unread_s)
 
     def pause_writing(self) -> None:

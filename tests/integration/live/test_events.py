@@ -329,6 +329,7 @@ class TestTheEnd:
             async with asyncio.timeout(2):
                 await quiet.stop_doors()
             (last,) = await answer.events()
+            await answer.line.ended()
         assert 500 <= int(last.retry or 0) <= 5000
         assert (last.id, last.data) == (None, "")
 
