@@ -15,7 +15,7 @@ from gateway.api.live.close_codes import CATALOGUE
 from gateway.api.openapi.document import document
 from gateway.api.schemas.components import schemas
 from gateway.api.schemas.events import event_schemas
-from gateway.api.schemas.subscriptions import CODES
+from gateway.api.schemas.subscriptions import CODES, subscription_schemas
 from gateway.events.settings import SubscriberSettings
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
@@ -102,6 +102,14 @@ def test_the_table_of_openings_has_what_an_opening_has_more_than_another_progres
     fields = {word for row in tables(section(API, "Openings")) if len(row) == 3 for word in words(row[0])}
     events = event_schemas()
     assert fields == set(events["Opening"]["properties"]) - set(events["Progress"]["properties"])
+
+
+def test_the_table_of_messages_about_all_jobs_has_the_fields_of_each() -> None:
+    rows = {words(row[0])[0]: {*words(row[1]), "type"} for row in tables(section(API, "All jobs"))}
+    shapes = subscription_schemas()
+    for kind, shape in (("jobs", "Jobs"), ("job_changed", "JobChanged"), ("job_deleted", "JobDeleted")):
+        assert set(shapes[shape]["properties"]) <= rows.pop(kind)
+    assert not rows
 
 
 def test_the_table_of_close_codes_has_those_of_the_catalogue() -> None:
