@@ -14,13 +14,15 @@
 
 const FIRST_PAUSE_S = 0.2;
 const LONGEST_PAUSE_S = 10;
-const SPREAD_S = 5; // Who was sent away came with many others, who all come back.
+const SPREAD_S = 5; // All clients of a gateway that starts anew come back, over so long a time.
+const LATER_S = 5; // A gateway with too much to do is left alone, where it names no time itself.
 const ANSWER_S = 30;
 const HEARTBEAT_S = 20; // Until the gateway tells its own.
 const HEARTBEATS_OF_SILENCE = 2.5;
 const PIECE_BYTES = 32_766; // A multiple of three: pieces of base64 can be put together.
 
 const LEAVING = [1001, 1012];
+const OVERLOADED = 1013;
 const NO_CLOSE_FRAME = 1006;
 const NO_JSON = 1007;
 const DELETED = 4500;
@@ -57,11 +59,15 @@ export function comesBack(code) {
   return code < DELETED && !FOR_GOOD.includes(code);
 }
 
-/** How long to wait after so many failures in a row, in seconds. `code` is that of the connection that was lost. */
+/**
+ * How long to stay away after so many failures in a row, in seconds: at random, so that those who failed at the same moment
+ * do not come back at the same moment. `code` is that of the connection that was lost, `retryAfterS` what the gateway asks for.
+ */
 export function pauseAfter(failures, { code, retryAfterS, random = Math.random } = {}) {
-  if (retryAfterS !== undefined) return retryAfterS * (1 + random() / 2);
-  const backoffS = Math.min(FIRST_PAUSE_S * 2 ** failures, LONGEST_PAUSE_S) * (0.5 + random() / 2);
-  return LEAVING.includes(code) ? Math.max(backoffS, SPREAD_S * random()) : backoffS;
+  const backoffS = Math.min(FIRST_PAUSE_S * 2 ** failures, LONGEST_PAUSE_S) * random();
+  if (LEAVING.includes(code)) return SPREAD_S * random() + backoffS;
+  const askedS = retryAfterS ?? (code === OVERLOADED ? LATER_S : 0);
+  return askedS * (1 + random() / 2) + backoffS;
 }
 
 export class BatchClient {
