@@ -43,9 +43,11 @@ async function send(files) {
 }
 
 function show(controller) {
+  const isLeftAlone = sending.contains(document.activeElement); // Who pressed Stop, which is about to vanish.
   current = controller;
   sending.hidden = !controller;
   photos.disabled = Boolean(controller);
+  if (isLeftAlone) photos.focus();
 }
 
 function onWait(error) {

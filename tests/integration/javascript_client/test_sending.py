@@ -156,6 +156,25 @@ async def test_an_abort_ends_the_wait(page: Page) -> None:
     assert told["error"]["name"] == "TimeoutError"
 
 
+STATUS = """
+const {{ BatchClient }} = await import("{base_url}/static/batch.js");
+console.log(await new BatchClient().status("{job_id}").catch(({{ name, status, code }}) => ({{ name, status, code }})));
+"""
+
+
+async def test_a_status_is_the_gateways_own(page: Page, quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    (told,) = await page.run(STATUS.format(base_url=address(quiet), job_id=job.job_id))
+    async with quiet.http.get(f"/api/v1/batch/{job.job_id}") as answer:
+        assert told == await answer.json()
+
+
+@pytest.mark.parametrize("job_id", ["550e8400-e29b-41d4-a716-446655440000", "a/b?c#d"])
+async def test_the_status_of_no_job_is_refused(page: Page, quiet: QuietGateway, job_id: str) -> None:
+    (told,) = await page.run(STATUS.format(base_url=address(quiet), job_id=job_id))
+    assert told == {"name": "Refused", "status": 404, "code": "job_not_found"}
+
+
 async def test_nobody_at_the_address_is_unreachable(page: Page) -> None:
     async with scripted_doors() as gateway:
         base_url = gateway.base_url

@@ -93,8 +93,11 @@ async def test_a_gateway_that_stops_is_waited_for_until_somebody_stops_that(
     quiet.context.background.ask_to_stop()
     await visitor.choose(photos)
     await visitor.until_text("#news", "Trying again.")
-    await visitor.value("document.querySelector('#stop').click()")
+    await visitor.press("Tab")
+    assert await visitor.value("document.activeElement.id") == "stop"
+    await visitor.press("Enter")
     await visitor.until_text("#refusal", "Stopped.")
+    await visitor.page.until("document.activeElement.id === 'photos'")
 
 
 async def test_it_leads_to_the_documentation(quiet: QuietGateway, visitor: Visitor) -> None:
