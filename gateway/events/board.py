@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+import structlog
 from attrs import define, field
 
 from gateway.domain.events import Change, StreamPosition
@@ -17,8 +18,12 @@ from gateway.events.latest import LatestJobs
 from gateway.events.telling import Listener, Telling
 from gateway.ports.job_store import JobNotFound, JobPage, JobStore, JobSummary
 
+log = structlog.get_logger(__name__)
+
 LISTED: Final = 50
 """Jobs of an opening, the newest."""
+_NOBODY: Final = -2
+"""A position at which no follower is."""
 PIECE_CHANGES: Final = 64
 """That are written to a follower before it is looked whether it takes them."""
 
@@ -57,7 +62,7 @@ class BoardOpening:
     message: bytes
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Board:
     """All jobs. `told` is the number of the newest change that all who keep up were told."""
 
@@ -171,7 +176,12 @@ class Board:
         before = max(self.told, self.places.forgotten)
         found = self.places.after(before, up_to=self.places.newest, limit=PIECE_CHANGES)
         self.told = found[-1].seq
-        return BoardPiece([self._message(place) for place in found if place.is_known], before, self.told)
+        try:
+            return BoardPiece([self._message(place) for place in found if place.is_known], before, self.told)
+        except Exception:
+            # It ends the subscriptions that come by it, each by itself, and not the telling of what comes after it.
+            log.exception("news of all jobs can't be written")
+            return BoardPiece((), _NOBODY, self.told)
 
     def _message(self, place: Place) -> bytes:
         """Written once, for all who are told of that change."""

@@ -13,7 +13,7 @@ _NOWHERE: Final = -1
 """A position after which nothing has a place, so that the list is to be told."""
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class BoardFollower:
     """Writes the news of all jobs to a peer, from `start` until `stop`, or until `on_end` is called, once.
 
@@ -45,7 +45,7 @@ class BoardFollower:
         """For the board: write what is told to all, if all before it was written and there is room."""
         if self.position == flush.before and self._peer.write_now(flush.data, len(flush.messages)):
             self.position = flush.last
-        elif self._follows:
+        elif self._follows and self.position < flush.last:
             self._board.leave(self)
             self._peer.queue(self)
 

@@ -67,7 +67,7 @@ class Following(Protocol):
     def stop(self) -> None: ...
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Answers:
     """What is said to the client, in its order: at once, or as soon as there is room."""
 
@@ -91,7 +91,7 @@ class Answers:
         return False
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Subscriptions:
     """Those of one connection: at most `max_jobs`, each with a place among those of its job."""
 
