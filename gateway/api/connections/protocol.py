@@ -113,6 +113,11 @@ class Protocol(web.RequestHandler):
         """aiohttp's reader of frames, from now on: this connection is a WebSocket."""
         super().set_parser(cast(Any, ClientFrames(parser, self._loop.time)), data_received_cb)
 
+    def close(self) -> None:
+        """Read no more requests. At a stop aiohttp asks all for it; a WebSocket hears the answer to its goodbye."""
+        if self._payload_parser is None:
+            super().close()
+
     def data_received(self, data: bytes) -> None:
         self.received_at = self._loop.time()
         seen = self._request_count
@@ -229,7 +234,7 @@ class Protocol(web.RequestHandler):
         if self.transport is None or self.transport.is_closing():
             return
         self.transport.write_eof()
-        self.close()  # aiohttp's: what still comes is read, and dropped
+        super().close()  # aiohttp's: what still comes is read, and dropped
         self.resume_reading()
         try:
             async with asyncio.timeout(_LINGER_S) as self._lingering:
