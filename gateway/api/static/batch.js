@@ -106,17 +106,19 @@ export class BatchClient {
   /**
    * The job's present state, then its events up to `job_complete`, which is the last one.
    *
-   * After a lost connection it comes back and goes on behind the last event; repeats are left out. `after`, the id of an
-   * event, does so from the start, and "0" tells the whole log. With `images` an event that says `resumed: false` has all
-   * images as they are then. It does not give up: abort `signal`, or leave the loop. `onWait` is told each time why it
+   * `after`, the id of an event, goes on behind that one: its state comes first. "0" tells the whole log. After a lost
+   * connection it comes back by itself and goes on behind the last event; repeats are left out. With `images` an event that
+   * says `resumed: false` has all images as they are then. It does not give up: abort `signal`, or leave the loop. `onWait` is told each time why it
    * waits, and for how many seconds, `onOpen` when a connection has brought its first message.
    */
   async *follow(jobId, { after = "", images = false, signal, onWait = () => {}, onOpen = () => {} } = {}) {
+    let hasBegun = false;
     for (let failures = 0; ; failures++) {
       signal?.throwIfAborted();
       const connection = new Connection(this.#followUrl(jobId, after, images), onOpen);
       for await (const event of connection.events(signal)) {
-        if (isRepeat(event, after)) continue;
+        if (hasBegun && isRepeat(event, after)) continue;
+        hasBegun = true;
         after = event.id;
         failures = 0;
         yield event;

@@ -82,6 +82,12 @@ async def test_heartbeats_and_openings_that_repeat_the_last_event_are_left_out(p
     assert told["events"] == ALL
 
 
+async def test_who_goes_on_is_told_first_where_that_is(page: Page) -> None:
+    async with scripted_doors(Visit(REST[:1], CUT), Visit(REST)) as gateway:
+        told = await followed(page, gateway.base_url, options='after: "e:2"')
+    assert told["events"] == ["progress e:2", *ALL[2:]]
+
+
 async def test_a_state_that_comes_in_place_of_the_missing_events_is_told(page: Page) -> None:
     """As when the gateway has no such position any more: what was told until then may be wrong."""
     instead = opening(2, resumed=False), job_complete(4)
