@@ -89,7 +89,8 @@ export class BatchClient {
   async submit(images, { metadata, strict = false, idempotencyKey = newKey(), patienceS = 60, signal, onWait } = {}) {
     const url = this.#url("batch", strict ? { strict: "true" } : {});
     const { body, headers } = await bodyOf([...images], metadata && { metadata });
-    const request = { method: "POST", body, headers: { ...headers, "Idempotency-Key": `"${idempotencyKey}"` }, signal };
+    headers["Idempotency-Key"] = quoted(idempotencyKey);
+    const request = { method: "POST", body, headers, signal };
     return untilAnswered(() => answerOf(url, request), { patienceS, signal, onWait });
   }
 
@@ -108,8 +109,9 @@ export class BatchClient {
    *
    * `after`, the id of an event, goes on behind that one: its state comes first. "0" tells the whole log. After a lost
    * connection it comes back by itself and goes on behind the last event; repeats are left out. With `images` an event that
-   * says `resumed: false` has all images as they are then. It does not give up: abort `signal`, or leave the loop. `onWait` is told each time why it
-   * waits, and for how many seconds, `onOpen` when a connection has brought its first message.
+   * says `resumed: false` has all images as they are then. It does not give up: abort `signal`, or leave the loop.
+   * `onWait` is told each time why it waits, and for how many seconds, `onOpen` when a connection has brought its first
+   * message.
    */
   async *follow(jobId, { after = "", images = false, signal, onWait = () => {}, onOpen = () => {} } = {}) {
     let hasBegun = false;
@@ -321,6 +323,11 @@ async function base64Of(blob) {
     pieces.push(btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE_BYTES))));
   }
   return pieces.join("");
+}
+
+/** A string of structured fields (RFC 9651). */
+function quoted(text) {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
 /** Not by randomUUID, which pages have only over https. */

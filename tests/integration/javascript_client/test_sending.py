@@ -103,6 +103,12 @@ async def test_one_key_makes_one_job(page: Page, quiet: QuietGateway) -> None:
     assert first["job"] == second["job"]
 
 
+async def test_a_key_may_be_any_text(page: Page) -> None:
+    async with scripted_doors(answers=[Taken("job")]) as gateway:
+        await submitted(page, gateway.base_url, options=r"""idempotencyKey: 'a "b" \\ c'""")
+    assert gateway.keys == [r'"a \"b\" \\ c"']
+
+
 async def test_two_calls_make_two_jobs(page: Page, quiet: QuietGateway) -> None:
     first, second = [await submitted(page, address(quiet)) for _ in range(2)]
     assert first["job"]["job_id"] != second["job"]["job_id"]
