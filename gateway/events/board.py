@@ -180,7 +180,7 @@ class Board:
             return BoardPiece([self._message(place) for place in found if place.is_known], before, self.told)
         except Exception:
             # It ends the subscriptions that come by it, each by itself, and not the telling of what comes after it.
-            log.exception("news of all jobs can't be written")
+            log.exception("a subscription crashed", job_id="*")
             return BoardPiece((), _NOBODY, self.told)
 
     def _message(self, place: Place) -> bytes:
