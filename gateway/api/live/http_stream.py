@@ -97,8 +97,6 @@ class HttpStream:
             self.peer.write_now(sign)
 
     def leave(self, close: CloseCode) -> None:
-        # Who comes back on this connection would be refused, and a browser that is refused does not come again.
-        self.response.force_close()
         self._leave_by = asyncio.get_running_loop().time() + LEAVE_S
         if self._finishing is not None and not self._finishing.expired():
             self._finishing.reschedule(self._leave_by)

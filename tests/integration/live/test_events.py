@@ -329,9 +329,22 @@ class TestTheEnd:
             async with asyncio.timeout(2):
                 await quiet.stop_doors()
             (last,) = await answer.events()
-            await answer.line.ended()
         assert 500 <= int(last.retry or 0) <= 5000
         assert (last.id, last.data) == (None, "")
+
+    async def test_nobody_comes_back_on_the_connection_while_others_are_still_being_sent_away(
+        self, quiet: QuietGateway
+    ) -> None:
+        """It would be refused, and a browser that is refused does not come again."""
+        job = await quiet.accept()
+        silent = quiet.http.ws_connect(f"/api/v1/batch/{job.job_id}/ws")
+        async with silent, streamed(quiet.port, path_of(job)) as answer:
+            await heard(answer)
+            stopping = asyncio.create_task(quiet.stop_doors())
+            await answer.events()
+            await answer.line.ended()
+            assert not stopping.done()
+            await stopping
 
     async def test_the_deletion_of_the_job_ends_it_and_then_there_is_nothing_to_come_back_to(
         self, quiet: QuietGateway
