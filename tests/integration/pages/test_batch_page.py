@@ -9,7 +9,7 @@ from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
 from gateway.metadata import Metadata
 from tests import builders
-from tests.integration.pages.visiting import CONTRASTS, PHONE, Visitor
+from tests.integration.pages.visiting import CONTRASTS, PHONES, Visitor
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway
 
@@ -117,8 +117,9 @@ async def test_names_words_and_errors_stay_text(quiet: QuietGateway, visitor: Vi
     assert await visitor.value("window.markup ?? 'did not run'") == "did not run"
 
 
-async def test_it_fits_a_phone_whatever_the_names(quiet: QuietGateway, visitor: Visitor) -> None:
-    await visitor.settle(width=PHONE)
+@pytest.mark.parametrize("width", PHONES)
+async def test_it_fits_a_phone_whatever_the_names(quiet: QuietGateway, visitor: Visitor, width: int) -> None:
+    await visitor.settle(width=width)
     await shown(quiet, visitor, await an_ended_job(quiet, name=LONG, words=LONG))
     await visitor.until_text("#summary", "Done")
     assert await visitor.overflow() == 0

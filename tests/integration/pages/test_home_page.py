@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.intake.settings import IntakeSettings
-from tests.integration.pages.visiting import CONTRASTS, PHONE, Visitor
+from tests.integration.pages.visiting import CONTRASTS, PHONES, Visitor
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 
@@ -150,8 +150,9 @@ async def test_a_screen_reader_is_told_what_everything_is(quiet: QuietGateway, v
     assert {"status", "alert"} <= {role for role, _ in heard}
 
 
-async def test_it_fits_a_phone(quiet: QuietGateway, visitor: Visitor) -> None:
-    await visitor.settle(width=PHONE)
+@pytest.mark.parametrize("width", PHONES)
+async def test_it_fits_a_phone(quiet: QuietGateway, visitor: Visitor, width: int) -> None:
+    await visitor.settle(width=width)
     await visitor.visit(home(quiet))
     assert await visitor.overflow() == 0
 

@@ -16,7 +16,9 @@ document.addEventListener("securitypolicyviolation", ({ violatedDirective, block
 addEventListener("error", ({ message }) => message && complaints.push(message));
 addEventListener("unhandledrejection", ({ reason }) => complaints.push(`${reason}`));
 """
-WIDE, PHONE = 1280, 360
+WIDE = 1280
+PHONES: Final = (320, 360)
+"""The narrowest that pages must fit by WCAG 2.2 (1.4.10), and a common one."""
 KEYS: Final = {"Tab": 9, "Enter": 13, " ": 32}
 
 
@@ -40,7 +42,7 @@ class Visitor:
             width=width,
             height=800,
             deviceScaleFactor=1,
-            mobile=width == PHONE,
+            mobile=width in PHONES,
         )
         named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
         await self.page.call("Emulation.setEmulatedMedia", features=named)
