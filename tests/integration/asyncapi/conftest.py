@@ -17,6 +17,6 @@ async def gateway(tmp_path: Path) -> AsyncIterator[QuietGateway]:
 
 @pytest.fixture
 async def restless(tmp_path: Path) -> AsyncIterator[QuietGateway]:
-    """It gives a sign of life after every moment of silence."""
-    async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(heartbeat_s=0.2)) as gateway:
+    """It gives a sign of life after every moment of silence, and has as little patience with who gives none."""
+    async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(heartbeat_s=0.5)) as gateway:
         yield gateway
