@@ -7,8 +7,10 @@ async with jobs_socket(gateway) as jobs:
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -73,6 +75,12 @@ class JobsSocket:
             async for _ in self.websocket:
                 pass
         return self.websocket.close_code
+
+
+def rename(data_dir: Path, table: str, name: str) -> None:
+    """A table that the job store can't do without, behind its back."""
+    with closing(sqlite3.connect(data_dir / "jobs.sqlite")) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {name}")
 
 
 def _is_like(message: Message, fields: Message) -> bool:

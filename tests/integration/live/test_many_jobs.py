@@ -14,7 +14,7 @@ from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
 from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
-from tests.integration.live.jobs_socket import PATH, PATIENCE_S, Message, jobs_socket
+from tests.integration.live.jobs_socket import PATH, PATIENCE_S, Message, jobs_socket, rename
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket.client import opened
 from tests.websocket.frames import TEXT, frame
@@ -123,6 +123,19 @@ class TestAnswers:
             assert (gone["type"], gone["code"], gone["job_id"]) == ("error", "job_not_found", job.job_id)
             await quiet.publish(other.job_id, 0)
             assert (await jobs.heard())["job_id"] == other.job_id
+
+    async def test_a_log_that_can_not_be_read_ends_its_subscription_alone(
+        self, quiet: QuietGateway, tmp_path: Path
+    ) -> None:
+        job, other = await quiet.accept(), await quiet.accept()
+        await quiet.publish(job.job_id, 0)
+        rename(tmp_path, "events", "elsewhere")
+        async with jobs_socket(quiet) as jobs:
+            await jobs.follow(other.job_id)
+            assert (await jobs.follow(job.job_id, after="0"))["id"].endswith(":0")
+            assert await jobs.refused() == "unavailable"
+            rename(tmp_path, "elsewhere", "events")
+            await jobs.follow(job.job_id, after="0")
 
 
 class TestResume:
