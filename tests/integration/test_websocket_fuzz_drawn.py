@@ -19,7 +19,7 @@ async def job(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standin
         yield standing
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(ROWS, st.one_of(st.none(), st.integers(1, 300)))
 async def test_any_row_of_frames_ends_as_the_rfc_has_it(
     job: Standing, row: list[Sent], chop: int | None

@@ -34,8 +34,8 @@ def answers_in(frames: list[Frame]) -> list[str]:
     return [kind for kind in kinds if kind not in ("progress", "jobs", "job_changed", "heartbeat")]
 
 
-@settings(max_examples=300)
-@given(TALKS, st.one_of(st.none(), st.integers(1, 2000)))
+@settings(max_examples=150)
+@given(TALKS, st.one_of(st.none(), st.integers(20, 2000)))
 async def test_each_message_is_answered_in_order(job: Standing, talk: list[Said], chop: int | None) -> None:
     expected = Answering.of(talk)
     async with opened(job.gateway.port, PATH) as socket:
