@@ -152,6 +152,24 @@ class TestWebsockets:
         assert refusal.value.response.status_code == 404
         assert json.loads(refusal.value.response.body)["code"] == "job_not_found"
 
+    async def test_it_follows_many_jobs(self, quiet: QuietGateway) -> None:
+        jobs = [await quiet.accept(images=1) for _ in range(3)]
+        ended: set[str] = set()
+        async with (
+            connect(f"ws://127.0.0.1:{quiet.port}/api/v1/ws") as connection,
+            asyncio.timeout(PATIENCE_S),
+        ):
+            for job in jobs:
+                await connection.send(json.dumps({"type": "subscribe", "job_id": job.job_id}))
+                assert [(await self.told(connection))["type"] for _ in range(2)] == ["subscribed", "progress"]
+            for job in jobs:
+                await end(quiet, job)
+            while len(ended) < len(jobs):
+                told = await self.told(connection)
+                if told["type"] == "job_complete":
+                    ended.add(told["job_id"])
+        assert ended == {job.job_id for job in jobs}
+
     async def test_it_follows_in_a_thread_too(self, quiet: QuietGateway) -> None:
         job = await quiet.accept(images=1)
 
