@@ -12,11 +12,14 @@ from typing import Final, Protocol
 
 from attrs import define, field
 
+from gateway.events.send_queue import keep_little_unsent, taken_bytes, untaken_bytes
+
 ROOM_BYTES: Final = 64 * 1024
 """In the transport; above it a peer is slow, until it has taken most of it."""
 STALLED_S: Final = 10.0
 _LOOK_S: Final = 2.0
 _LOOK_OFTEN_S: Final = 0.05
+_MUCH_BYTES: Final = 16 * 1024
 
 
 class PeerLeft(ConnectionError):
@@ -50,8 +53,12 @@ class Peer:
     _waiting: deque[Waiting] = field(init=False, factory=deque)
     _catching_up: "asyncio.Task[None] | None" = field(init=False, default=None)
 
+    _seen: tuple[bool, int] = field(init=False, default=(False, 0))
+    """Whether it had much to take at the last look, and what it had taken."""
+
     def __attrs_post_init__(self) -> None:
         self._transport.set_write_buffer_limits(high=ROOM_BYTES, low=ROOM_BYTES // 4)
+        keep_little_unsent(self._transport)
 
     @property
     def is_gone(self) -> bool:
@@ -125,10 +132,21 @@ class Peer:
         await self._taken(lambda: not self._is_paused, look_s=_LOOK_S)
 
     async def emptied(self) -> None:
-        """Wait until it has taken all, of which a transport does not tell by itself. Raises PeerLeft likewise."""
+        """Wait until the transport holds nothing, of which it does not tell by itself. Raises PeerLeft likewise."""
         await self._taken(
             lambda: not self._begun and not self._transport.get_write_buffer_size(), look_s=_LOOK_OFTEN_S
         )
+
+    async def confirmed(self) -> None:
+        """Wait until the other end has taken all, as far as the kernel knows. Raises PeerLeft likewise."""
+        await self.emptied()
+        await self._taken(lambda: not untaken_bytes(self._transport), look_s=_LOOK_OFTEN_S)
+
+    def is_taking_slowly(self) -> bool:
+        """For who looks now and then: it had so much to take that it sees late what it is asked, and has taken some."""
+        had_much, had_taken = self._seen
+        self._seen = untaken_bytes(self._transport) > _MUCH_BYTES, taken_bytes(self._transport)
+        return had_much and self._seen[1] > had_taken
 
     def cut_off(self) -> None:
         self._transport.abort()
@@ -179,16 +197,16 @@ class Peer:
                 self._waiting.append(waiting)
 
     async def _taken(self, is_enough: Callable[[], bool], *, look_s: float) -> None:
-        held, idle_s = self._transport.get_write_buffer_size(), 0.0
+        before, idle_s = taken_bytes(self._transport), 0.0
         while not self.is_gone and not is_enough():
             self._bell.clear()
             try:
                 async with asyncio.timeout(look_s):
                     await self._bell.wait()
             except TimeoutError:
-                left = self._transport.get_write_buffer_size()
-                idle_s = idle_s + look_s if left >= held else 0.0
-                held = left
+                taken = taken_bytes(self._transport)
+                idle_s = 0.0 if taken > before else idle_s + look_s
+                before = taken
             if idle_s >= STALLED_S:
                 self._on_stalled()
                 self.cut_off()

@@ -4,7 +4,7 @@
         await slow.read_at(1000, lambda: len(slow.messages) > 3)
         await slow.read_to_the_end()
 
-Its kernel takes little for it, in segments as small as those of an Ethernet: what it does not read stays with its sender.
+Its kernel takes little for it, in segments as small as an Ethernet's: what it does not read stays with its sender.
 """
 
 import asyncio

@@ -132,13 +132,13 @@ class Audience:
         self._next_turn = asyncio.get_running_loop().call_later(turn_s, self._beat)
 
     def _beat(self) -> None:
+        self._next_turn = None
+        if self._connections:
+            self._plan()
         self._turn = (self._turn + 1) % _TURNS
         now = asyncio.get_running_loop().time()
         for member in tuple(self._turns[self._turn]):
             member.beat(now)
-        self._next_turn = None
-        if self._connections:
-            self._plan()
 
 
 def _add(counter: Counter[str], key: str, one: int) -> None:

@@ -43,6 +43,8 @@ class Socket:
     _goodbye: int | None = field(init=False, default=None)
     """The first that was said; what the other answers to it is its own affair."""
     _leaving: "asyncio.Task[None] | None" = field(init=False, default=None)
+    _took_at: float = field(init=False, default=0.0)
+    """When it was last seen to take what pings stand behind, which is a sign of life too."""
     _counted: int = field(init=False, default=0)
     """Messages that were written by the last beat."""
 
@@ -85,7 +87,9 @@ class Socket:
     def beat(self, now: float) -> None:
         if self._leaving is not None:
             return
-        if now - self._protocol.received_at > 2 * self._heartbeat_s:
+        if self.peer.is_taking_slowly():
+            self._took_at = now
+        if now - max(self._protocol.received_at, self._took_at) > 2 * self._heartbeat_s:
             self.leave(SILENT)
             return
         is_idle = self._counted == self.peer.messages
@@ -100,10 +104,10 @@ class Socket:
     async def _leave(self, close: CloseCode) -> None:
         """Say goodbye. The answer to it ends `hear`; a peer that gives none in time is cut off."""
         try:
-            if close is ENDED:
-                await self.peer.emptied()
             self._goodbye = close.code
             self.peer.say_last(close_message(close.code))
+            if close is ENDED:
+                await self.peer.confirmed()
             await asyncio.sleep(LEAVE_S)
         except PeerLeft:
             return
