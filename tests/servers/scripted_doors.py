@@ -26,6 +26,8 @@ FOR_ALL: Final = {
     "Access-Control-Expose-Headers": "Retry-After",
 }
 
+PATIENCE_S: Final = 20
+
 CUT: Final = 1006
 """The connection ends without a close frame."""
 SILENCE: Final = 0
@@ -67,13 +69,16 @@ class ScriptedDoors:
     """The position that each WebSocket began behind."""
     keys: list[str] = field(factory=list)
     """The Idempotency-Key of each batch."""
-    departures: list[int | None] = field(factory=list)
-    """The close codes of followers that left a silent connection."""
-    left: asyncio.Event = field(factory=asyncio.Event)
+    _left: asyncio.Event = field(factory=asyncio.Event)
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    async def until_left(self) -> None:
+        """Until a follower has left a silent connection."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self._left.wait()
 
     def application(self) -> web.Application:
         application = web.Application()
@@ -128,8 +133,7 @@ class ScriptedDoors:
         elif visit.close == SILENCE:
             while (await socket.receive()).type is WSMsgType.TEXT:
                 pass
-            self.departures.append(socket.close_code)
-            self.left.set()
+            self._left.set()
         else:
             await socket.close(code=visit.close)
         return socket
@@ -156,5 +160,6 @@ async def scripted_doors(
     *visits: Visit | Refusal, answers: Sequence[Refusal | Taken] = ()
 ) -> AsyncIterator[ScriptedDoors]:
     gateway = ScriptedDoors(visits=deque(visits), answers=deque(answers))
-    async with listening(web.AppRunner(gateway.application(), access_log=None)) as gateway.port:
+    runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=1)
+    async with listening(runner) as gateway.port:
         yield gateway

@@ -160,7 +160,7 @@ class TestAnAbort:
             abort = f"setTimeout(() => {self.ABORT})"  # When it waits for what comes next.
             script = self.SCRIPT.format(base_url=gateway.base_url, options="", abort=abort)
             assert await page.run(script) == ["AbortError"]
-            await gateway.left.wait()
+            await gateway.until_left()
 
     async def test_ends_a_wait(self, page: Page) -> None:
         async with scripted_doors(Visit(FIRST, CUT)) as gateway:
@@ -171,7 +171,7 @@ class TestAnAbort:
     async def test_who_leaves_the_loop_leaves_the_connection(self, page: Page) -> None:
         async with scripted_doors(Visit(FIRST, SILENCE)) as gateway:
             await page.run(self.SCRIPT.format(base_url=gateway.base_url, options="", abort="break"))
-            await gateway.left.wait()
+            await gateway.until_left()
 
 
 PAUSES = """

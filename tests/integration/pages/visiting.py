@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define
 
 from tests.servers.opened_page import OpenedPage
 
@@ -27,8 +27,6 @@ class Visitor:
     """`page` is the tab; whatever is asked is asked of the page that was visited last."""
 
     page: OpenedPage
-    _seen: list[str] = field(factory=list)
-    """Complaints of pages that were left."""
 
     async def begin(self) -> None:
         for domain in ("Page", "DOM", "Accessibility"):
@@ -76,6 +74,7 @@ class Visitor:
         await self.page.until(f"({place} ?? '').includes({json.dumps(text)})")
 
     async def complaints(self) -> list[str]:
+        """What the page did that its policy forbids, and errors that its scripts threw."""
         found: list[str] = await self.value("window.complaints") or []
         return found
 
