@@ -9,6 +9,7 @@ import fcntl
 import socket
 import sys
 import termios
+from contextlib import suppress
 from typing import Final
 
 UNSENT_BYTES: Final = 32 * 1024
@@ -23,7 +24,8 @@ def keep_little_unsent(transport: asyncio.BaseTransport) -> None:
     """Leave in the transport what the kernel could not send yet."""
     opened = _tcp_of(transport)
     if opened is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        with suppress(OSError, ValueError):  # it is gone already, of which its transport will tell
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def untaken_bytes(transport: asyncio.WriteTransport) -> int:
@@ -49,7 +51,7 @@ def taken_bytes(transport: asyncio.WriteTransport) -> int:
         return -untaken_bytes(transport)
     try:
         info: bytes = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
-    except OSError:
+    except (OSError, ValueError):  # likewise; ValueError is uvloop's
         return 0
     return int.from_bytes(info[_ACKED_AT:_INFO_BYTES], sys.byteorder)
 
