@@ -197,6 +197,8 @@ class Peer:
                 self._waiting.append(waiting)
 
     async def _taken(self, is_enough: Callable[[], bool], *, look_s: float) -> None:
+        if is_enough() and not self.is_gone:
+            return
         before, idle_s = taken_bytes(self._transport), 0.0
         while not self.is_gone and not is_enough():
             self._bell.clear()

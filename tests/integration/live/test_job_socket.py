@@ -16,8 +16,11 @@ from gateway.api.live.audience import LEAVE_S
 from gateway.domain import transitions
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
+from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.websocket.client import opened
+from tests.websocket.frames import PING
 
 UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
 
@@ -101,6 +104,68 @@ async def test_an_ended_job_is_told_at_once(quiet: QuietGateway) -> None:
         assert websocket.close_code == 1000
 
 
+async def test_the_opening_says_that_it_begins_anew_and_how_often_there_is_a_sign_of_life(
+    quiet: QuietGateway,
+) -> None:
+    job = await quiet.accept()
+    async with following(quiet, job) as websocket:
+        first = await frame(websocket)
+    assert (first["resumed"], first["heartbeat_s"]) == (False, 20)
+    assert "images" not in first
+
+
+async def test_the_opening_has_all_images_for_who_asks(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=2)
+    await quiet.complete(job.job_id, 0)
+    async with quiet.http.ws_connect(path_of(job), params={"images": "true"}) as websocket:
+        first = await frame(websocket)
+    async with quiet.http.get(f"/api/v1/batch/{job.job_id}") as answer:
+        assert first["images"] == (await answer.json())["images"]
+
+
+async def test_the_opening_of_one_that_comes_back_is_the_state_of_then(quiet: QuietGateway) -> None:
+    job = await quiet.accept(images=3)
+    await quiet.complete(job.job_id, 0)
+    async with following(quiet, job) as websocket:
+        seen = await frame(websocket)
+    await quiet.complete(job.job_id, 1)
+    async with following(quiet, job, after=seen["id"]) as websocket:
+        first, then = await frame(websocket), await frame(websocket)
+    assert (first["resumed"], first["id"], first["completed"]) == (True, seen["id"], 1)
+    assert (then["type"], then["image"]["index"]) == ("image_complete", 1)
+
+
+async def test_a_job_that_is_deleted_is_told_by_4500(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    async with following(quiet, job) as websocket:
+        await frame(websocket)
+        await quiet.ledger.delete(job.job_id)
+        assert await closed(websocket) == 4500
+
+
+async def test_after_a_silence_the_last_state_comes_once_more_and_a_ping(tmp_path: Path) -> None:
+    """What scripts in browsers see of it is the state alone."""
+    subscribers = SubscriberSettings(heartbeat_s=0.2)
+    async with quiet_gateway(tmp_path, subscribers=subscribers) as gateway:
+        job = await gateway.accept()
+        async with opened(gateway.port, path_of(job)) as raw:
+            first = json.loads(await raw.message())
+            again = json.loads(await raw.message())
+    shown = {name: value for name, value in first.items() if name not in ("resumed", "heartbeat_s")}
+    assert again == shown
+    assert PING in [told.opcode for told in raw.frames]
+
+
+async def test_one_that_came_back_to_a_quiet_job_sees_signs_of_life_too(tmp_path: Path) -> None:
+    async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(heartbeat_s=0.2)) as gateway:
+        job = await gateway.accept(images=2)
+        await gateway.complete(job.job_id, 0)
+        async with following(gateway, job, after="0") as websocket:
+            told = [await frame(websocket) for _ in range(4)]
+    assert [each["type"] for each in told] == ["progress", "image_complete", "progress", "progress"]
+    assert told[1]["id"] == told[2]["id"] == told[3]["id"]
+
+
 async def test_after_goes_on_where_it_stopped(quiet: QuietGateway) -> None:
     job = await quiet.accept(images=3)
     async with following(quiet, job) as websocket:
@@ -137,7 +202,8 @@ async def test_after_goes_on_in_another_life_of_the_gateway(tmp_path: Path) -> N
 async def test_an_unknown_position_gets_the_current_state(quiet: QuietGateway, after: str) -> None:
     job = await quiet.accept(images=1)
     async with following(quiet, job, after=after) as websocket:
-        assert (await frame(websocket))["type"] == "progress"
+        first = await frame(websocket)
+    assert (first["type"], first["resumed"]) == ("progress", False)
 
 
 @pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense"])
