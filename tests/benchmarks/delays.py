@@ -31,8 +31,8 @@ class Delays:
 
     @property
     def p50_ms(self) -> float:
-        return statistics.median(self.seconds) * 1000
+        return self.percentile_ms(50)
 
-    @property
-    def p99_ms(self) -> float:
-        return statistics.quantiles(self.seconds, n=100)[98] * 1000
+    def percentile_ms(self, percentile: int) -> float:
+        """1 to 99."""
+        return statistics.quantiles(self.seconds, n=100)[percentile - 1] * 1000

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final, Protocol, Self, cast
 
+import structlog
 import uvloop
 from aiohttp import web
 from attrs import define, field
@@ -322,8 +323,14 @@ def serve_transports(pipe: Connection) -> None:
 def _run(pipe: Connection, opened: Callable[[Path], AbstractAsyncContextManager[Server]]) -> None:
     keep_freed_memory()
     open_files.allow(FILES)
+    log_as_json()
     with tempfile.TemporaryDirectory() as folder:
         uvloop.run(_serve(pipe, opened(Path(folder))))
+
+
+def log_as_json() -> None:
+    """A line each, for what goes wrong here goes wrong a thousand times."""
+    structlog.configure([structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
 
 
 async def _serve(pipe: Connection, opened: AbstractAsyncContextManager[Server]) -> None:

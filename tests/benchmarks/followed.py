@@ -1,14 +1,19 @@
 """A server and those who follow its jobs, each in a process of its own, as whoever measures them drives them."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import Final
 
 from attrs import define, field
 
 from tests.benchmarks.delays import Delays
 from tests.benchmarks.subscribers import subscribe
 from tests.benchmarks.worker import Worker
+
+PAUSE_S: Final = 0.06
+"""Longer than a gateway waits for further events to be joined."""
 
 
 @define(eq=False)
@@ -39,11 +44,23 @@ class Followed:
         return seconds
 
     def tell(self, updates: int, times: int) -> None:
-        """Of so many committed updates at once, so many times, each time until everybody has all."""
+        """Of so many committed updates at once, so many times, each time until everybody has all.
+
+        There is a pause in between, in which all caches go cold: a gateway has one by itself, and whoever had none
+        would have it easier.
+        """
         for _ in range(times):
+            due = time.monotonic() + PAUSE_S
             self.crowd.tell("expect", updates)
             self.server.ask("announce", updates)
             self.crowd.answer()
+            time.sleep(max(due - time.monotonic(), 0.0))
+
+    def burst(self, images: int, at_once: int) -> None:
+        """Let so many images end, `at_once` in one commit, until everybody has heard of all."""
+        self.crowd.tell("expect", images)
+        self.server.ask("burst", images, at_once)
+        self.crowd.answer()
 
     def delays(self, changes: int, every_s: float) -> Delays:
         """From commits at that pace, each to all who follow the job. Everybody follows one job, and all alike."""
