@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from gateway.api.live.audience import LEAVE_S
 from gateway.domain import transitions
 from tests.builders import NOW, a_failure
 from tests.servers.quiet_gateway import quiet_gateway
@@ -133,6 +134,18 @@ class TestEnds:
         async with job.followed() as socket:
             await socket.send(frame(BINARY, bytes(1_000_000)) * 5)
             assert (await socket.ending()).code == 1009
+
+    async def test_who_answers_the_goodbye_of_a_stop_and_does_not_close_delays_it_no_more(
+        self, tmp_path: Path
+    ) -> None:
+        async with quiet_gateway(tmp_path) as quiet:
+            job = await quiet.accept()
+            async with opened(quiet.port, f"/api/v1/batch/{job.job_id}/ws") as socket:
+                await socket.message()
+                stopping = asyncio.create_task(quiet.stop_doors())
+                assert (await socket.ending()).code == 1001
+                async with asyncio.timeout(LEAVE_S / 2):
+                    await stopping
 
 
 class TestInTheMidstOfAMessage:
