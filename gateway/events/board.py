@@ -143,7 +143,7 @@ class Board:
         messages = []
         for place, seq in [(place, place.seq) for place in found]:
             if not place.is_known:
-                await self._look(place)
+                await self._look(place, seq)
             # A job that changed meanwhile is told of later, in its new place.
             if place.seq == seq and place.is_known:
                 messages.append(self._message(place))
@@ -156,13 +156,15 @@ class Board:
             self.places.see(job)
         return BoardOpening(seq, self._wire.opening(self._position(seq), page))
 
-    async def _look(self, place: Place) -> None:
+    async def _look(self, place: Place, seq: int) -> None:
         try:
             job = await self._latest.get(place.job_id)
         except JobNotFound:
             # That it was deleted is about to be announced.
             return
         self.places.see(JobSummary.of(job))
+        if place.seq == seq and place.job_seq == job.seq:
+            place.state = job
 
     def _plan(self) -> None:
         if self._followers:
@@ -190,8 +192,7 @@ class Board:
             if place.is_deleted or state is None:
                 place.message = self._wire.deleted(position, place.job_id)
             else:
-                job = state if isinstance(state, JobSummary) else JobSummary.of(state)
-                place.message = self._wire.changed(position, job)
+                place.message = self._wire.changed(position, JobSummary.of(state))
             place.state = None
         return place.message
 

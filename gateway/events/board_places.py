@@ -19,14 +19,14 @@ MOST_PLACES: Final = 4096
 class Place:
     """The newest change of a job: the `seq`th of all; it shows the job as its event `job_seq` left it.
 
-    `state` is what is still to be written, `message` what was.
+    `state` is what is still to be written, `message` what was; without both the job is to be looked at.
     """
 
     job_id: str
     seq: int = 0
     job_seq: int = 0
     is_deleted: bool = False
-    state: Job | JobSummary | None = None
+    state: Job | None = None
     message: bytes | None = None
 
     @property
@@ -34,7 +34,7 @@ class Place:
         """Whether it can be written without a look at the job."""
         return self.is_deleted or self.state is not None or self.message is not None
 
-    def show(self, job_seq: int, state: Job | JobSummary | None) -> None:
+    def show(self, job_seq: int, state: Job | None) -> None:
         self.job_seq, self.state, self.message = job_seq, state, None
 
 
@@ -79,9 +79,8 @@ class Places:
         """
         place = self._by_job.get(job.job_id)
         if place is not None:
-            is_newer = place.job_seq < job.seq or not place.is_known
-            if is_newer and place.job_seq <= job.seq and not place.is_deleted:
-                place.show(job.seq, job)
+            if place.job_seq < job.seq and not place.is_deleted:
+                place.show(job.seq, None)
             return
         self._shown_ahead[job.job_id] = job.seq
         self._shown_ahead.move_to_end(job.job_id)
