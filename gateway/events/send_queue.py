@@ -20,12 +20,12 @@ _ACKED_AT: Final = 120
 """Of tcpi_bytes_acked in struct tcp_info (linux/tcp.h), which only grows at its end."""
 
 
-def keep_little_unsent(transport: asyncio.BaseTransport) -> None:
-    """Leave in the transport what the kernel could not send yet."""
+def keep_little_unsent(transport: asyncio.BaseTransport, unsent_bytes: int = UNSENT_BYTES) -> None:
+    """Leave in the transport what the kernel could not send yet; with 0 it takes all, as it does by itself."""
     opened = _tcp_of(transport)
     if opened is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
         with suppress(OSError, ValueError):  # it is gone already, of which its transport will tell
-            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, unsent_bytes)
 
 
 def untaken_bytes(transport: asyncio.WriteTransport) -> int:

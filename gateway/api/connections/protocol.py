@@ -19,6 +19,7 @@ from aiohttp.web_protocol import _ErrInfo
 from gateway.api.connections.client_frames import ClientFrames
 from gateway.api.connections.crowd import Crowd
 from gateway.api.problems import of_crash, problem
+from gateway.events.send_queue import keep_little_unsent
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,7 @@ class Protocol(web.RequestHandler):
         self._writer_of_news = None
         if self.transport is not None and not self.transport.is_closing():
             self.transport.set_write_buffer_limits()
+            keep_little_unsent(self.transport, 0)
             self._crowd.watch_reading(self.transport)
 
     def bound_unread(self, unread_s: float) -> None:
