@@ -8,7 +8,8 @@ from aiohttp import WSMessage, WSMsgType
 from attrs import define, field
 
 from gateway.api.live.close_codes import CloseCode
-from gateway.api.live.many_subscriptions import Subscriptions
+from gateway.api.live.many_subscriptions import Answers, Subscriptions
+from gateway.api.live.wires import text_message
 from gateway.events.peer import Peer
 from tests.hand_loop import HandLoop, hand_loop
 from tests.recording_transport import RecordingTransport
@@ -92,3 +93,23 @@ def test_what_it_said_is_not_done_once_the_connection_is_lost(client: Client) ->
     client.loop.settle(2000)
     assert client.heard == 500
     assert client.answers() == []
+
+
+def test_an_answer_does_not_overtake_those_for_which_there_was_no_room() -> None:
+    with hand_loop() as loop:
+        transport = RecordingTransport(ROOM)
+        peer = transport.peer()
+        answers = Answers(peer)
+        transport.stop_reading()
+
+        def say_five_with_room_before_the_last() -> None:
+            answers.say(text_message(b'{"number": 0, "long": "%s"}' % (b"x" * ROOM)))
+            for number in (1, 2, 3):
+                answers.say(text_message(b'{"number": %d}' % number))
+            transport.go_on_reading()
+            answers.say(text_message(b'{"number": 4}'))
+
+        loop.call(say_five_with_room_before_the_last)
+        loop.settle()
+        assert [message["number"] for message in messages_in(transport.taken)] == [0, 1, 2, 3, 4]
+        loop.call(loop.create_task, peer.close())
