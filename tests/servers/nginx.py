@@ -50,7 +50,7 @@ def site_of_the_documents(port: int, behind: int) -> str:
     text = OF_THE_DOCUMENTS.read_text()
     text, passed_on = re.subn(r"http://127\.0\.0\.1:8080;", f"http://{HOST}:{behind};", text)
     text, listens = re.subn(r"listen 443 ssl;", f"listen {HOST}:{port};", text)
-    assert (passed_on, listens) == (1, 1)
+    assert (passed_on, listens) == (2, 1)
     return re.sub(r"(?m)^ *(ssl_|auth_).*\n", "", text)
 
 

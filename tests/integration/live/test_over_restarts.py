@@ -13,6 +13,7 @@ from tests.curl import curl
 from tests.pictures import plain
 from tests.servers.browser import Page, browser_page
 from tests.servers.gateway import Gateway, running_gateway
+from tests.servers.nginx import running_nginx, site_of_the_documents
 from tests.servers.web import Site, held, image, web_server
 from tests.streamed_answers import ServerSentEvent, StreamedAnswer, streamed
 from tests.submitting import submit_json
@@ -187,8 +188,28 @@ class TestInABrowser:
         await gateway.kill()
         may_go.set()
         await gateway.start()
+        events = await self.shown(page)
+        assert all(event["id"] == event["told"]["id"] for event in events)
+
+    async def test_behind_a_proxy_it_comes_back_too_though_nobody_is_there_for_a_while(
+        self, page: Page, gateway: Gateway, job_id: str, may_go: asyncio.Event, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "nginx"
+        async with running_nginx(folder, site_of_the_documents, behind=gateway.port) as port:
+            url = f"http://127.0.0.1:{port}/api/v1/batch/{job_id}/events?after=0"
+            await page.run(self.FOLLOW.format(url=url))
+            await gateway.kill()
+            async with asyncio.timeout(20):
+                while "Connection refused" not in (folder / "nginx.log").read_text():
+                    await asyncio.sleep(0.05)
+            may_go.set()
+            await gateway.start()
+            await self.shown(page)
+
+    async def shown(self, page: Page) -> list[Any]:
+        """The events, of which each end comes once."""
         events, _ = await page.run(self.SHOW)
         ends = [event["told"]["image"]["index"] for event in events if event["kind"] == "image_complete"]
         assert sorted(ends) == [0, 1, 2]
         assert [event["kind"] for event in events].count("job_complete") == 1
-        assert all(event["id"] == event["told"]["id"] for event in events)
+        return list(events)
