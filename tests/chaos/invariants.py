@@ -9,6 +9,7 @@ from attrs import frozen
 
 from tests.chaos.aftermath import Aftermath, attempt_of, keys_of
 from tests.chaos.world import Job
+from tests.following import Frame
 from tests.pictures import picture_data
 
 FINAL = ("completed", "failed", "cancelled")
@@ -197,9 +198,35 @@ def each_subscriber_sees_the_ends_in_order(aftermath: Aftermath) -> Iterator[Vio
         counts = [f["completed"] + f["failed"] for f in frames if f["type"] == "image_complete"]
         if counts != list(range(1, len(counts) + 1)):
             yield Violation("wrong", job_id, f"{job_id}: the count of ends goes {counts}")
-        positions = [int(frame["id"].rpartition(":")[2]) for frame in frames]
-        if positions != sorted(set(positions)):
+        positions = list(map(_position, frames))
+        of_news = [_position(frame) for frame in frames if frame["type"] != "progress"]
+        if positions != sorted(positions) or of_news != sorted(set(of_news)):
             yield Violation("wrong", job_id, f"{job_id}: positions go {positions}")
+
+
+def each_subscriber_goes_on_where_it_stopped(aftermath: Aftermath) -> Iterator[Violation]:
+    """Its openings tell the state that it knows."""
+    for job_id, frames in aftermath.frames.items():
+        position, ended = 0, 0
+        for frame in frames:
+            counted = frame.get("completed", 0) + frame.get("failed", 0)
+            if "resumed" in frame and (frame["resumed"], _position(frame), counted) != (
+                True,
+                position,
+                ended,
+            ):
+                yield Violation("wrong", job_id, f"{job_id}: from {position} it went on with {frame}")
+            position, ended = _position(frame), counted
+
+
+def each_subscriber_is_told_first_how_it_begins(aftermath: Aftermath) -> Iterator[Violation]:
+    for job_id, frames in aftermath.frames.items():
+        if frames and "resumed" not in frames[0]:
+            yield Violation("wrong", job_id, f"{job_id}: it began with {frames[0]}")
+
+
+def _position(frame: Frame) -> int:
+    return int(frame["id"].rpartition(":")[2])
 
 
 def each_subscriber_sees_one_job_complete_at_last(aftermath: Aftermath) -> Iterator[Violation]:
@@ -235,6 +262,8 @@ INVARIANTS: Sequence[Invariant] = (
     each_subscriber_sees_every_end_once,
     each_subscriber_sees_ends_as_they_are,
     each_subscriber_sees_the_ends_in_order,
+    each_subscriber_goes_on_where_it_stopped,
+    each_subscriber_is_told_first_how_it_begins,
     each_subscriber_sees_one_job_complete_at_last,
     every_answer_is_one_that_fits,
     the_log_has_no_errors,

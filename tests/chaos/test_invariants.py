@@ -89,8 +89,8 @@ def an_image(index: int, sent: Sent) -> dict[str, Any]:
 
 
 def frames_of(job: dict[str, Any]) -> list[Frame]:
-    """What its subscriber is told: first of what was refused at once."""
-    frames: list[Frame] = []
+    """What its subscriber is told: how it begins, then of what was refused at once."""
+    frames: list[Frame] = [{"type": "progress", "id": "e:0", "resumed": True, "failed": 0, "completed": 0}]
     images = sorted(job["images"], key=lambda image: str(image["status"]), reverse=True)
     for count, image in enumerate(copy.deepcopy(images), 1):
         frames.append(
@@ -102,7 +102,7 @@ def frames_of(job: dict[str, Any]) -> list[Frame]:
                 "completed": count - 1,
             }
         )
-    return [*frames, {"type": "job_complete", "id": f"e:{len(frames) + 1}"}]
+    return [*frames, {"type": "job_complete", "id": f"e:{len(frames)}"}]
 
 
 # --- one spoiler a violation: the invariant that it violates is in its row below
@@ -253,20 +253,43 @@ def tell_a_subscriber_nothing(told: Told) -> None:
 
 
 def tell_an_end_twice(told: Told) -> None:
-    told.frames[JOB].insert(0, told.frames[JOB][0])
+    told.frames[JOB].insert(1, told.frames[JOB][1])
 
 
 def tell_another_end(told: Told) -> None:
-    told.frames[JOB][1]["image"]["status"] = "failed"
+    told.frames[JOB][2]["image"]["status"] = "failed"
 
 
 def tell_ends_out_of_order(told: Told) -> None:
     frames = told.frames[JOB]
-    frames[0], frames[1] = frames[1], frames[0]
+    frames[1], frames[2] = frames[2], frames[1]
 
 
 def tell_a_position_twice(told: Told) -> None:
-    told.frames[JOB][1]["id"] = told.frames[JOB][0]["id"]
+    told.frames[JOB][2]["id"] = told.frames[JOB][1]["id"]
+
+
+def come_back(frames: list[Frame], **changes: object) -> None:
+    """In the midst of it all; the opening is right but for these."""
+    before = frames[2]
+    right = {name: before[name] for name in ("id", "completed", "failed")}
+    frames.insert(3, {"type": "progress", "resumed": True, **right, **changes})
+
+
+def begin_anew(told: Told) -> None:
+    come_back(told.frames[JOB], resumed=False)
+
+
+def go_on_from_elsewhere(told: Told) -> None:
+    come_back(told.frames[JOB], id="e:3")
+
+
+def go_on_with_another_state(told: Told) -> None:
+    come_back(told.frames[JOB], completed=2)
+
+
+def begin_without_an_opening(told: Told) -> None:
+    del told.frames[JOB][0]
 
 
 def never_tell_of_the_jobs_end(told: Told) -> None:
@@ -323,6 +346,10 @@ SPOILERS: list[tuple[str, Kind, Callable[[Told], None]]] = [
     ("each_subscriber_sees_ends_as_they_are", "wrong", tell_another_end),
     ("each_subscriber_sees_the_ends_in_order", "wrong", tell_ends_out_of_order),
     ("each_subscriber_sees_the_ends_in_order", "wrong", tell_a_position_twice),
+    ("each_subscriber_goes_on_where_it_stopped", "wrong", begin_anew),
+    ("each_subscriber_goes_on_where_it_stopped", "wrong", go_on_from_elsewhere),
+    ("each_subscriber_goes_on_where_it_stopped", "wrong", go_on_with_another_state),
+    ("each_subscriber_is_told_first_how_it_begins", "wrong", begin_without_an_opening),
     ("each_subscriber_sees_one_job_complete_at_last", "wrong", never_tell_of_the_jobs_end),
     ("each_subscriber_sees_one_job_complete_at_last", "wrong", tell_of_the_jobs_end_too_early),
     ("every_answer_is_one_that_fits", "wrong", answer_500),
@@ -356,6 +383,14 @@ def test_a_job_that_nobody_was_told_of_is_no_violation() -> None:
     sent = a_jpeg_named("unanswered")
     world.records.leave_unanswered([sent])
     add_job(world, "other", sent)
+    assert violations_of(world.aftermath()) == []
+
+
+def test_a_subscriber_that_comes_back_and_hears_signs_of_life_is_no_violation() -> None:
+    world = Told()
+    frames = world.frames[JOB]
+    come_back(frames)
+    frames.insert(4, {name: value for name, value in frames[3].items() if name != "resumed"})
     assert violations_of(world.aftermath()) == []
 
 
