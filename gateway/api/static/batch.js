@@ -109,20 +109,26 @@ export class BatchClient {
    *
    * `after`, the id of an event, goes on behind that one: its state comes first. "0" tells the whole log. After a lost
    * connection it comes back by itself and goes on behind the last event; repeats are left out. With `images` an event that
-   * says `resumed: false` has all images as they are then. It does not give up: abort `signal`, or leave the loop.
+   * says `resumed: false` has all images as they are then. Without them each image's end comes at most once, also where the
+   * log begins anew, as after a restore from a backup. It does not give up: abort `signal`, or leave the loop.
    * `onWait` is told each time why it waits, and for how many seconds, `onOpen` when a connection has brought its first
    * message.
    */
   async *follow(jobId, { after = "", images = false, signal, onWait = () => {}, onOpen = () => {} } = {}) {
     let hasBegun = false;
+    let ended = new Set();
     for (let failures = 0; ; failures++) {
       signal?.throwIfAborted();
       const connection = new Connection(this.#followUrl(jobId, after, images), onOpen);
       for await (const event of connection.events(signal)) {
-        if (hasBegun && isRepeat(event, after)) continue;
+        const { image, images: all } = event;
+        const isKnown = (hasBegun && isRepeat(event, after)) || ended.has(image?.index);
         hasBegun = true;
         after = event.id;
+        if (isKnown) continue;
         failures = 0;
+        if (all) ended = new Set(all.filter(hasEnded).map(({ index }) => index));
+        if (image) ended.add(image.index);
         yield event;
         if (event.type === "job_complete") return;
       }
@@ -243,6 +249,10 @@ function isSuperseded(waiting, next) {
 /** Heartbeats, and the opening of a connection that goes on where the last one ended. */
 function isRepeat(event, after) {
   return event.id === after && event.type !== "job_complete" && event.resumed !== false;
+}
+
+function hasEnded({ status }) {
+  return status !== "pending" && status !== "processing";
 }
 
 function parsed(data) {

@@ -96,6 +96,24 @@ async def test_a_state_that_comes_in_place_of_the_missing_events_is_told(page: P
     assert told["events"] == [*ALL[:2], "progress e:2", "job_complete e:4"]
 
 
+ANEW = opening(1, resumed=False), image_complete(2, 0), image_complete(3, 1), job_complete(4)
+"""As of a gateway that was restored from a backup: it does again what it had done."""
+
+
+async def test_an_end_that_was_told_is_not_told_again_where_the_log_begins_anew(page: Page) -> None:
+    async with scripted_doors(Visit(FIRST, CUT), Visit(ANEW)) as gateway:
+        told = await followed(page, gateway.base_url)
+    assert told["events"] == [*ALL[:2], "progress e:1", "image_complete e:3", "job_complete e:4"]
+
+
+async def test_it_is_told_again_to_who_was_told_that_the_image_is_open_again(page: Page) -> None:
+    images = [{"index": index, "status": status} for index, status in enumerate(["pending", "completed"])]
+    opened = opening(1, resumed=False, images=images)
+    async with scripted_doors(Visit(FIRST, CUT), Visit([opened, *ANEW[1:]])) as gateway:
+        told = await followed(page, gateway.base_url, options="images: true")
+    assert told["events"] == [*ALL[:2], "progress e:1", "image_complete e:2", "job_complete e:4"]
+
+
 async def test_of_an_ended_job_state_and_end_are_told_though_both_have_one_position(page: Page) -> None:
     async with scripted_doors(Visit([opening(4, resumed=False), job_complete(4)])) as gateway:
         told = await followed(page, gateway.base_url, options='after: "e:4"')
