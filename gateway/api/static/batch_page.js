@@ -8,7 +8,6 @@ const STEP = 25; // Percent: a screen reader is told of quarters, not of each im
 const STATES = {
   pending: "Waiting",
   processing: "In work",
-  completed: "Tagged",
   failed: "Failed",
   cancelled: "Cancelled",
 };
@@ -31,7 +30,7 @@ function show(event) {
 }
 
 function showImages(all) {
-  heading.hidden = false;
+  heading.hidden = !all.length;
   images.replaceChildren(...all.map(card));
 }
 
@@ -57,12 +56,16 @@ function card(image) {
   return element(
     "li",
     { "data-status": status },
-    status === "completed" ? picture(image) : undefined,
+    status === "completed" ? picture(image) : inPlaceOfPicture(status),
     element("h3", {}, element("bdi", {}, name)),
-    element("p", { class: status === "failed" ? "wrong" : "faint" }, STATES[status] ?? status),
     error ? element("p", {}, error) : undefined,
     ...(metadata ? words(metadata) : []),
   );
+}
+
+/** As large, so that nothing moves when the picture comes. */
+function inPlaceOfPicture(status) {
+  return element("p", { class: status === "failed" ? "place wrong" : "place faint" }, STATES[status] ?? status);
 }
 
 function picture({ index, original_filename: name, metadata }) {
@@ -85,16 +88,20 @@ function words({ title: written, description, keywords }) {
 function tellOfTheEnd(error) {
   const isUnknown = error instanceof Refused && error.status === 404;
   tell(title, isUnknown ? "No such batch" : "The batch can't be shown");
-  tell(summary, isUnknown ? "There is no batch of this address, or its time is over: it was deleted." : error.message);
+  tell(summary, isUnknown ? "There is none at this address, or it was deleted." : error.message);
   tell(connection, "");
   document.title = title.textContent;
   progress.hidden = true;
+  if (isUnknown) showImages([]);
 }
 
 tell(job, jobId);
 try {
   const onWait = () => tell(connection, "The connection is lost. Trying again.");
-  const onOpen = () => tell(connection, "");
+  const onOpen = () => {
+    tell(connection, "");
+    thumbnails.tryAgain();
+  };
   for await (const event of client.follow(jobId, { images: true, onWait, onOpen })) show(event);
 } catch (error) {
   tellOfTheEnd(error);

@@ -9,25 +9,25 @@ const client = new BatchClient();
 const [drop, photos, sending, news, refusal] = ["drop", "photos", "sending", "news", "refusal"].map((id) =>
   document.getElementById(id),
 );
-const mostImages = askedBound();
+let mostImages; // Until it is known, the gateway is left to say no.
 let current; // The AbortController of what is being sent.
 
-/** How many images a batch may have here; undefined where that can't be learnt. */
-async function askedBound() {
+/** Ask how many images a batch may have here. */
+async function learnBound() {
   try {
     const { components } = await (await fetch("api/v1/openapi.json")).json();
-    return components.schemas.NewBatch.properties.images.maxItems;
+    mostImages = components.schemas.NewBatch.properties.images.maxItems;
+    tell(document.getElementById("bound"), `, at most ${mostImages} in a batch`);
   } catch {
-    return undefined;
+    // Where it can't be learnt the page does without.
   }
 }
 
 async function send(files) {
   if (current) return;
   refusal.replaceChildren();
-  const most = await mostImages;
   if (!files.length) return refuse("There is no photo in it. Folders can't be sent: choose the photos in them.");
-  if (files.length > most) return refuse(`${counted(files.length, "photo")}: a batch has at most ${most}.`);
+  if (files.length > mostImages) return refuse(`${counted(files.length, "photo")}: a batch has at most ${mostImages}.`);
   show(new AbortController());
   const megabytes = files.reduce((sum, { size }) => sum + size, 0) / 1024 ** 2;
   tell(news, `Sending ${counted(files.length, "photo")}, ${megabytes.toFixed(1)} MB.`);
@@ -73,7 +73,7 @@ function filesOf({ items }) {
     .map((item) => item.getAsFile());
 }
 
-mostImages.then((most) => most && tell(document.getElementById("bound"), `, at most ${most} in a batch`));
+learnBound();
 photos.addEventListener("change", () => send([...photos.files]));
 document.getElementById("stop").addEventListener("click", () => current?.abort());
 drop.addEventListener("submit", (event) => event.preventDefault());

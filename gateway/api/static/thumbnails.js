@@ -8,6 +8,7 @@ const PAUSE_MS = 1000; // The news of an image's end may be quicker than its byt
 export class Thumbnails {
   #addresses = new WeakMap();
   #waiting = new Set();
+  #missing = new Set();
   #loading = 0;
   #seen = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
@@ -20,6 +21,12 @@ export class Thumbnails {
   add(picture, address) {
     this.#addresses.set(picture, { address, tries: 0 });
     this.#seen.observe(picture);
+  }
+
+  /** Those that could not be had: whoever was asked for them may have been away. */
+  tryAgain() {
+    for (const picture of this.#missing) this.add(picture, this.#addresses.get(picture).address);
+    this.#missing.clear();
   }
 
   #loadNext() {
@@ -39,6 +46,7 @@ export class Thumbnails {
     this.#loading--;
     if (isLoaded) this.#addresses.delete(picture);
     else if (++wanted.tries < TRIES) setTimeout(() => this.#seen.observe(picture), PAUSE_MS * wanted.tries);
+    else this.#missing.add(picture);
     this.#loadNext();
   }
 }

@@ -23,10 +23,15 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Vis
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def visitor(browser: Visitor) -> AsyncIterator[Visitor]:
-    """At the end of the test no page may have done what its policy forbids, nor have thrown an error."""
+    """At the end of the test no page may have done what its policy forbids, nor have thrown an error.
+
+    Nor may it have asked anybody but the gateway for anything.
+    """
     await browser.settle()
+    browser.asked_hosts()
     yield browser
     assert await browser.complaints() == []
+    assert browser.asked_hosts() <= {"127.0.0.1"}
 
 
 @pytest_asyncio.fixture(loop_scope="package")

@@ -75,6 +75,16 @@ async def test_more_photos_than_a_batch_may_have_are_not_sent(
         await visitor.until_text("#refusal", "2 photos: a batch has at most 1.")
 
 
+async def test_photos_are_sent_also_before_it_is_known_how_many_may_be(
+    quiet: QuietGateway, visitor: Visitor, photos: list[Path]
+) -> None:
+    await visitor.page.call("Fetch.enable", patterns=[{"urlPattern": "*/openapi.json"}])
+    await visitor.visit(home(quiet))
+    await visitor.choose(photos)
+    assert await sent(quiet, visitor) == ["harbour.jpg", "boat.png"]
+    await visitor.page.call("Fetch.disable")
+
+
 async def test_a_refusal_is_told_in_the_gateways_words(visitor: Visitor, tmp_path: Path) -> None:
     """Also one that comes while most of the photo is still to be sent."""
     photo = tmp_path / "large.jpg"
@@ -98,6 +108,14 @@ async def test_a_gateway_that_stops_is_waited_for_until_somebody_stops_that(
     await visitor.press("Enter")
     await visitor.until_text("#refusal", "Stopped.")
     await visitor.page.until("document.activeElement.id === 'photos'")
+
+
+@pytest.mark.parametrize("width", PHONES)
+async def test_the_word_on_a_button_is_not_broken(quiet: QuietGateway, visitor: Visitor, width: int) -> None:
+    await visitor.settle(width=width)
+    await visitor.visit(home(quiet))
+    await visitor.value("document.querySelector('#sending').hidden = false")
+    assert await visitor.value("document.querySelector('#stop').offsetHeight") == 44
 
 
 async def test_it_leads_to_the_documentation(quiet: QuietGateway, visitor: Visitor) -> None:
@@ -125,7 +143,6 @@ async def test_photos_can_be_chosen_by_keyboard(
     await visitor.visit(home(quiet))
     await visitor.page.call("Page.setInterceptFileChooserDialog", enabled=True)
     await visitor.press("Tab")
-    visitor.page.told.clear()
     await visitor.press(key)
     await visitor.value("0")
     assert "Page.fileChooserOpened" in [event["method"] for event in visitor.page.told]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import define
+from yarl import URL
 
 from tests.servers.opened_page import OpenedPage
 
@@ -29,7 +30,7 @@ class Visitor:
     page: OpenedPage
 
     async def begin(self) -> None:
-        for domain in ("Page", "DOM", "Accessibility"):
+        for domain in ("Page", "DOM", "Accessibility", "Network"):
             await self.page.call(f"{domain}.enable")
         await self.page.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
 
@@ -77,6 +78,18 @@ class Visitor:
         """What the page did that its policy forbids, and errors that its scripts threw."""
         found: list[str] = await self.value("window.complaints") or []
         return found
+
+    def asked_hosts(self) -> set[str]:
+        """All that anything was fetched from since this was asked last."""
+        told, self.page.told = self.page.told, []
+        addresses = [
+            event["params"]["url"]
+            if event["method"] == "Network.webSocketCreated"
+            else event["params"]["request"]["url"]
+            for event in told
+            if event["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
+        ]
+        return {URL(address).host or "" for address in addresses if not address.startswith("data:")}
 
     async def choose(self, files: Sequence[Path]) -> None:
         """In the first `<input type="file">`."""
