@@ -213,7 +213,7 @@ class Connection {
 
   #take(data) {
     const event = parsed(data);
-    if (event === undefined) return this.#end(NO_JSON, "a message that is no JSON");
+    if (!event) return this.#end(NO_JSON, "a message that is no JSON object");
     this.#heartbeatS = event.heartbeat_s ?? this.#heartbeatS;
     this.#listenOn();
     this.#onFirst();

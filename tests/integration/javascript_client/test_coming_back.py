@@ -135,8 +135,9 @@ async def test_messages_that_are_no_events_are_passed_over(page: Page) -> None:
         assert (await followed(page, gateway.base_url))["events"] == ALL
 
 
-async def test_who_sends_no_json_is_no_gateway(page: Page) -> None:
-    async with scripted_doors(Visit(["hello"], SILENCE)) as gateway:
+@pytest.mark.parametrize("message", ["hello", "null"])
+async def test_who_sends_no_json_objects_is_no_gateway(page: Page, message: str) -> None:
+    async with scripted_doors(Visit([message], SILENCE)) as gateway:
         assert (await followed(page, gateway.base_url))["error"] == {"name": "Closed", "code": 1007}
 
 
