@@ -1,7 +1,7 @@
 """The one way in which jobs change: commit, then tell.
 
-Whoever changes a job goes through here, so no committed change is left untold, and none is told before it is
-committed. `work` rings when there may be something to fetch or to publish.
+Whoever changes a job goes through here, so no committed change is left untold, also if its caller is cancelled, and
+none is told before it is committed. `work` rings when there may be something to fetch or to publish.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,24 +29,22 @@ class Ledger:
         self, accepted: Change, *, reserved: Sequence[str], companions: Sequence[Companion] = ()
     ) -> None:
         """As JobStore.add."""
-        await self._store.add(accepted, reserved=reserved, companions=companions)
-        self._tell(accepted)
+        await self._store.add(accepted, reserved=reserved, companions=companions, on_commit=self._tell)
 
     async def change(
         self, job_id: str, decide: Callable[[Job], Change | None], *, companions: Sequence[Companion] = ()
     ) -> Change | None:
         """As JobStore.update."""
-        change = await self._store.update(job_id, decide, companions=companions)
-        if change is not None:
-            self._tell(change)
-        return change
+        return await self._store.update(job_id, decide, companions=companions, on_commit=self._tell)
 
     async def delete(self, job_id: str) -> None:
         """As JobStore.delete."""
-        await self._store.delete(job_id)
-        self._latest.forget(job_id)
-        self._hub.announce_deleted(job_id)
+        await self._store.delete(job_id, on_commit=lambda: self._tell_deleted(job_id))
 
     def _tell(self, change: Change) -> None:
         self._hub.announce(change)
         self.work.ring()
+
+    def _tell_deleted(self, job_id: str) -> None:
+        self._latest.forget(job_id)
+        self._hub.announce_deleted(job_id)

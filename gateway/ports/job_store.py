@@ -87,6 +87,15 @@ class JobPage:
     next_cursor: str | None = None
 
 
+OnCommit = Callable[[Change], None]
+"""Is called in the event loop with what was committed, before the write returns, and also if its caller is cancelled
+meanwhile: in the order of the commits. It must not block."""
+
+
+def unheard(_: Change) -> None:
+    """For who does not ask."""
+
+
 class JobStore(Protocol):
     """Jobs by id. All methods raise Unavailable when the store is down, NoRoom when its disk is full."""
 
@@ -95,7 +104,12 @@ class JobStore(Protocol):
         """What makes a commit worth less than promised where the jobs lie: a line each, for readyz; no question."""
 
     async def add(
-        self, accepted: Change, *, reserved: Sequence[str], companions: Sequence[Companion] = ()
+        self,
+        accepted: Change,
+        *,
+        reserved: Sequence[str],
+        companions: Sequence[Companion] = (),
+        on_commit: OnCommit = unheard,
     ) -> None:
         """Commit a new job with its first events, and end the reservations it used, in one transaction.
 
@@ -106,7 +120,12 @@ class JobStore(Protocol):
         """
 
     async def update(
-        self, job_id: str, decide: Callable[[Job], Change | None], *, companions: Sequence[Companion] = ()
+        self,
+        job_id: str,
+        decide: Callable[[Job], Change | None],
+        *,
+        companions: Sequence[Companion] = (),
+        on_commit: OnCommit = unheard,
     ) -> Change | None:
         """Read the job, let `decide` (pure, not async) say what it becomes, commit job and events as one.
 
@@ -127,8 +146,8 @@ class JobStore(Protocol):
         Returns the keys of those originals of it that other jobs, not retired, work on too. Raises JobNotFound.
         """
 
-    async def delete(self, job_id: str) -> None:
-        """Forget the job, its log and its dead letters; one that is not there is fine."""
+    async def delete(self, job_id: str, *, on_commit: Callable[[], None] = lambda: None) -> None:
+        """Forget the job, its log and its dead letters; one that is not there is fine. `on_commit` as OnCommit."""
 
     async def check(self) -> str:
         """Ask the store whether it works: a line for readyz. Raises Unavailable, NoRoom."""

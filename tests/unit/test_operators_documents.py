@@ -42,7 +42,8 @@ def test_every_warning_and_error_of_the_services_is_in_the_table_of_the_log() ->
     """But for those that are rare and say themselves what to do, or that something is ours to mend."""
     table = first_words(section(TROUBLE, "What the log says"))
     rare = {
-        "a check crashed", "a subscriber's log can't be read", "a subscription crashed", "analysis crashed",
+        "a check crashed", "a commit was not told", "a subscriber's log can't be read", "a subscription crashed",
+        "analysis crashed",
         "connection does not end", "download crashed", "download cut short", "an upload was not aborted",
         "image failed", "no key of a processed image", "not a key", "object storage could not clean up",
         "late result names no object", "oldest messages dropped: the queue is full", "malformed message",

@@ -32,7 +32,7 @@ from gateway.domain.reuse import Analysed
 from gateway.errors import NoRoom
 from gateway.ports.dead_letters import DeadLetterPage
 from gateway.ports.image_search import ImagePage
-from gateway.ports.job_store import Companion, JobPage
+from gateway.ports.job_store import Companion, JobPage, OnCommit, unheard
 
 
 class SqliteJobStore:
@@ -77,14 +77,29 @@ class SqliteJobStore:
     # JobStore
 
     async def add(
-        self, accepted: Change, *, reserved: Sequence[str], companions: Sequence[Companion] = ()
+        self,
+        accepted: Change,
+        *,
+        reserved: Sequence[str],
+        companions: Sequence[Companion] = (),
+        on_commit: OnCommit = unheard,
     ) -> None:
-        await self._writer.run(lambda unit: unit.add(accepted, reserved, companions))
+        await self._writer.run(
+            lambda unit: unit.add(accepted, reserved, companions), lambda _: on_commit(accepted)
+        )
 
     async def update(
-        self, job_id: str, decide: Callable[[Job], Change | None], *, companions: Sequence[Companion] = ()
+        self,
+        job_id: str,
+        decide: Callable[[Job], Change | None],
+        *,
+        companions: Sequence[Companion] = (),
+        on_commit: OnCommit = unheard,
     ) -> Change | None:
-        return await self._writer.run(lambda unit: unit.update(job_id, decide, companions))
+        return await self._writer.run(
+            lambda unit: unit.update(job_id, decide, companions),
+            lambda change: None if change is None else on_commit(change),
+        )
 
     async def get(self, job_id: str) -> Job:
         if not self._is_open:
@@ -105,8 +120,8 @@ class SqliteJobStore:
     async def retire(self, job_id: str) -> frozenset[str]:
         return await self._writer.run(lambda unit: unit.retire(job_id))
 
-    async def delete(self, job_id: str) -> None:
-        await self._writer.run(lambda unit: unit.delete(job_id))
+    async def delete(self, job_id: str, *, on_commit: Callable[[], None] = lambda: None) -> None:
+        await self._writer.run(lambda unit: unit.delete(job_id), lambda _: on_commit())
 
     async def check(self) -> str:
         """Commits something small, for a disk that reads may no longer write."""

@@ -5,7 +5,7 @@ one call into the event loop. While it syncs, the next group gathers: the more w
 each. Before it takes the next group it lets those that it woke have their turn, so that what they write next joins
 that group: without it, two halves of the writers would take turns, each paying for a sync of its own.
 
-A write whose waiter leaves before its group began is not made; afterwards it is made, and nobody is told.
+A write whose waiter leaves before its group began is not made; afterwards it is made, and told by `on_commit` alone.
 """
 
 import asyncio
@@ -16,11 +16,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Generic, TypeVar, cast
 
+import structlog
 from attrs import define
 
 from gateway.adapters.job_store.faults import fails_the_group, in_our_words
 from gateway.adapters.job_store.unit_of_work import UnitOfWork
 from gateway.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -36,6 +39,7 @@ class _Write(Generic[T]):
     """What is to be done, who waits for it, until when its turn must have come; then what came of it."""
 
     operation: Callable[[UnitOfWork], T]
+    on_commit: Callable[[T], None]
     waiter: "asyncio.Future[T]"
     until: float
     value: T | None = None
@@ -52,12 +56,21 @@ class _Write(Generic[T]):
             self.error = error
 
     def tell(self) -> None:
+        if self.error is None:
+            self._tell_committed()
         if self.waiter.done():
             return
         if self.error is None:
             self.waiter.set_result(cast(T, self.value))
         else:
             self.waiter.set_exception(self.error)
+
+    def _tell_committed(self) -> None:
+        """A bug in there changes nothing of what is committed, and keeps nobody else from hearing of theirs."""
+        try:
+            self.on_commit(cast(T, self.value))
+        except Exception:
+            log.exception("a commit was not told")
 
 
 class Writer:
@@ -85,13 +98,17 @@ class Writer:
     def start(self) -> None:
         self._thread.start()
 
-    async def run(self, operation: Callable[[UnitOfWork], T]) -> T:
+    async def run(
+        self, operation: Callable[[UnitOfWork], T], on_commit: Callable[[T], None] = lambda _: None
+    ) -> T:
         """What the operation returns, once it is committed with its group, or what it raises.
 
+        `on_commit` is called with it first, in the event loop, whether or not the caller still waits.
         Raises NoRoom and Unavailable when the group could not be committed: then nothing of it was.
         """
         await self._find_room()
-        write: _Write[T] = _Write(operation, self._loop.create_future(), self._loop.time() + self._patience_s)
+        until = self._loop.time() + self._patience_s
+        write: _Write[T] = _Write(operation, on_commit, self._loop.create_future(), until)
         try:
             self._hand_over(write)
             return await write.waiter

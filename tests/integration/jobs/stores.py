@@ -7,7 +7,7 @@ from attrs import define
 from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.errors import Unavailable
-from gateway.ports.job_store import Companion, JobStore
+from gateway.ports.job_store import Companion, JobStore, OnCommit, unheard
 
 
 @define(eq=False)
@@ -22,9 +22,10 @@ class Watched:
         decide: Callable[[Job], Change | None],
         *,
         companions: Sequence[Companion] = (),
+        on_commit: OnCommit = unheard,
     ) -> Change | None:
         await self.before(job_id)
-        change = await self.jobs.update(job_id, decide, companions=companions)
+        change = await self.jobs.update(job_id, decide, companions=companions, on_commit=on_commit)
         self.after()
         return change
 
