@@ -80,15 +80,19 @@ class Answers:
                 self._peer.queue(self)
             self._unsaid.append(message)
 
-    def say_unsaid(self) -> None:
-        """There is room. Raises PeerLeft."""
-        while self._unsaid:
-            self._peer.write(self._unsaid.popleft())
+    async def all_said(self) -> None:
+        """Wait until there is room, and say the rest, which may stand behind what is read slowly. Raises PeerLeft."""
+        await self._peer.room()
+        self._say_unsaid()
 
     async def catch_up(self) -> bool:
         """See Waiting."""
-        self.say_unsaid()
+        self._say_unsaid()
         return False
+
+    def _say_unsaid(self) -> None:
+        while self._unsaid:
+            self._peer.write(self._unsaid.popleft())
 
 
 @define(eq=False, repr=False)
@@ -113,8 +117,7 @@ class Subscriptions:
         # Many messages that came at once hold up nobody else.
         await asyncio.sleep(0)
         try:
-            await self._socket.peer.room()
-            self._answers.say_unsaid()
+            await self._answers.all_said()
         except PeerLeft:
             return
         if self._is_over:

@@ -1,5 +1,6 @@
 """A client that says much and reads little is listened to no further than its answers have room."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,17 @@ from tests.websocket.decoder import messages_in
 
 ROOM = 4000
 """Bytes: of some twenty answers."""
+
+
+@define(eq=False)
+class SlowRead:
+    """Something of a log, which is long in coming."""
+
+    came: asyncio.Event = field(factory=asyncio.Event)
+
+    async def catch_up(self) -> bool:
+        await self.came.wait()
+        return False
 
 
 @define(eq=False)
@@ -112,4 +124,26 @@ def test_an_answer_does_not_overtake_those_for_which_there_was_no_room() -> None
         loop.call(say_five_with_room_before_the_last)
         loop.settle()
         assert [message["number"] for message in messages_in(transport.taken)] == [0, 1, 2, 3, 4]
+        loop.call(loop.create_task, peer.close())
+
+
+def test_answers_that_stand_behind_a_slow_log_are_said_before_the_next_message_is_heard() -> None:
+    """Else they would become more with each message."""
+    with hand_loop() as loop:
+        transport = RecordingTransport(ROOM)
+        peer, read = transport.peer(), SlowRead()
+        answers = Answers(peer)
+        transport.stop_reading()
+
+        def say_one_behind_a_slow_log() -> None:
+            answers.say(text_message(b'{"number": 0, "long": "%s"}' % (b"x" * ROOM)))
+            peer.queue(read)
+            answers.say(text_message(b'{"number": 1}'))
+            transport.go_on_reading()
+
+        loop.call(say_one_behind_a_slow_log)
+        assert [message["number"] for message in messages_in(transport.taken)] == [0]
+        loop.call(loop.create_task, answers.all_said())
+        assert [message["number"] for message in messages_in(transport.taken)] == [0, 1]
+        loop.call(read.came.set)
         loop.call(loop.create_task, peer.close())
