@@ -28,6 +28,7 @@ class Results:
             self._http.answer("GET", f"batch/{self._job_id}/results", params=query) as answer,
             aclosing(lines(answer.content.iter_any())) as told,
         ):
+            coming_back.answered()
             async for line in told:
                 coming_back.answered()
                 if not line:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from gateway.client import GatewayClient, Image, Refused
+from gateway.client import GatewayClient, Image, Refused, Unreachable
 from tests.client_calls import DEADLINE_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     JOB_ID,
@@ -70,6 +70,14 @@ class TestResults:
         waits = Waits()
         assert await indices_of(client.results(JOB_ID, on_wait=waits)) == [0]
         assert [type(reason) for reason in waits.reasons] == [Refused]
+
+    async def test_a_gateway_that_answers_and_has_nothing_to_tell_is_not_given_up(self, gateway):
+        never = asyncio.Event()
+        gateway.plays([never], [never], [never], [line("e:1", 0)])
+        waits = Waits()
+        async with GatewayClient(gateway.base_url, patience_s=0.1, silence_s=0.2) as client:
+            assert await indices_of(client.results(JOB_ID, follow=True, on_wait=waits)) == [0]
+        assert [type(reason) for reason in waits.reasons] == [Unreachable] * 3
 
 
 class TestLongPoll:

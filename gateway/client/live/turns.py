@@ -58,10 +58,10 @@ class Turns:
         return is_first
 
     def put_off(self, job_id: str) -> bool:
-        """Whether there will be a turn for it: when another job ends."""
+        """Whether there will be a turn for it: when another job ends, one that is followed or may yet be."""
         self._asked.discard(job_id)
         self._waiting.append(job_id)
-        self._is_full = bool(self._subscribed)
+        self._is_full = bool(self._subscribed or self._asked)
         return self._is_full
 
     def ended(self, job_id: str) -> None:

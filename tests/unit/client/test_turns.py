@@ -55,6 +55,12 @@ async def test_one_above_the_gateways_limit_waits_for_the_end_of_another():
     assert door.asked == ["a", "b", "b"]
 
 
+async def test_a_job_that_is_full_itself_does_not_hold_up_those_behind_it():
+    turns, _ = turns_of("full", "b")
+    await turns.take()
+    assert turns.put_off("full")
+
+
 async def test_where_none_is_followed_no_end_of_another_would_help():
     turns, _ = turns_of("a")
     await turns.take()
