@@ -149,6 +149,8 @@ export declare class Refused extends Error {
 
 export declare class Unreachable extends Error {}
 
+export declare class Unreadable extends Error {}
+
 export declare class Closed extends Error {
   constructor(code: number, reason: string);
   readonly code: number;

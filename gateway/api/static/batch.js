@@ -9,7 +9,7 @@
  *     for await (const event of gateway.submitAndFollow(input.files)) console.log(event.progress);
  *
  * Calls throw Refused when the gateway says no, Unreachable when it says nothing, Closed when it ends a connection for good,
- * and the reason of `signal` when that is aborted. batch.d.ts has all the types.
+ * Unreadable when a file can't be read, and the reason of `signal` when that is aborted. batch.d.ts has all the types.
  */
 
 const FIRST_PAUSE_S = 0.2;
@@ -42,6 +42,11 @@ export class Refused extends Error {
 /** No gateway answers, or the network is gone. */
 export class Unreachable extends Error {
   name = "Unreachable";
+}
+
+/** A file can't be read: it was moved or changed since it was chosen, or lies in a cloud that is away. */
+export class Unreadable extends Error {
+  name = "Unreadable";
 }
 
 /** A connection has ended with this close code: for good if a call throws it, else it is what a call waits after. */
@@ -91,7 +96,8 @@ export class BatchClient {
     const { body, headers } = await bodyOf([...images], metadata && { metadata });
     headers["Idempotency-Key"] = quoted(idempotencyKey);
     const request = { method: "POST", body, headers, signal };
-    return untilAnswered(() => answerOf(url, request), { patienceS, signal, onWait });
+    const send = () => answerOf(url, request).catch((error) => blame(error, body));
+    return untilAnswered(send, { patienceS, signal, onWait });
   }
 
   /** The job as it is now, with all its images. */
@@ -322,8 +328,24 @@ function formOf(images, options) {
   return form;
 }
 
+/** Browsers tell of a file that they can't read as of a network that is away: what was it? */
+async function blame(error, body) {
+  const files = error instanceof Unreachable && body instanceof FormData ? body.getAll("images") : [];
+  for (const file of files) {
+    const some = file.size ? file.slice(0, 1) : file; // One that is gone has no size, and of nothing nothing is read.
+    await some.arrayBuffer().catch(unreadable(file.name));
+  }
+  throw error;
+}
+
+function unreadable(name) {
+  return (cause) => {
+    throw new Unreadable(`${name ?? "A file"} can't be read.`, { cause });
+  };
+}
+
 async function asJson({ blob, url, name }) {
-  return blob ? { base64: await base64Of(blob), name } : { url: `${url}`, name };
+  return blob ? { base64: await base64Of(blob).catch(unreadable(name)), name } : { url: `${url}`, name };
 }
 
 async function base64Of(blob) {

@@ -79,6 +79,13 @@ async def test_a_large_file_is_the_same_as_base64(page: Page, quiet: QuietGatewa
     assert beside[0]["sha256"] == alone[0]["sha256"]
 
 
+async def test_a_file_beside_urls_that_cannot_be_read_is_named(page: Page, quiet: QuietGateway) -> None:
+    gone = "arrayBuffer: () => Promise.reject(new DOMException('gone', 'NotFoundError'))"
+    sources = f"[Object.assign(new File(['x'], 'gone.jpg'), {{ {gone} }}), 'https://example.com/a.jpg']"
+    error = (await submitted(page, address(quiet), sources))["error"]
+    assert (error["name"], error["message"]) == ("Unreadable", "gone.jpg can't be read.")
+
+
 @pytest.mark.parametrize(
     "sources", ["chosen", "[chosen[0], 'https://example.com/a.jpg']"], ids=["form", "json"]
 )

@@ -85,6 +85,13 @@ async def test_photos_are_sent_also_before_it_is_known_how_many_may_be(
     await visitor.page.call("Fetch.disable")
 
 
+async def test_a_photo_that_is_gone_is_named(quiet: QuietGateway, visitor: Visitor, tmp_path: Path) -> None:
+    """It was moved since it was chosen, of which a browser tells as of a gateway that is away."""
+    await visitor.visit(home(quiet))
+    await visitor.choose([tmp_path / "gone.jpg"])
+    await visitor.until_text("#refusal", "gone.jpg can't be read.")
+
+
 async def test_a_refusal_is_told_in_the_gateways_words(visitor: Visitor, tmp_path: Path) -> None:
     """Also one that comes while most of the photo is still to be sent."""
     photo = tmp_path / "large.jpg"
