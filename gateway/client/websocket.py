@@ -56,7 +56,8 @@ class WebSocket:
                 await self._socket.close()
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        with self._talking():
+        """Where the connection has ended, its frames tell why: with a close code, if it had one."""
+        with suppress(Unreachable), self._talking():
             await self._socket.send_str(json.dumps(message))
 
     async def frames(self) -> AsyncGenerator[Frame, None]:

@@ -94,6 +94,16 @@ class TestCloseCodes:
         assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2", "e:3", "e:4"]
         assert gateway.positions == [None, "e:2"]
 
+    async def test_a_gateway_that_stops_is_come_back_to_within_the_time_that_a_caller_names(self, gateway):
+        gateway.plays([opening("e:1"), Close(1012)], ENDED)
+        async with asyncio.timeout(DEADLINE_S), GatewayClient(gateway.base_url, spread_s=1e9) as client:
+            waits = Waits()
+            following = asyncio.create_task(ids_of(client.follow(JOB_ID, on_wait=waits)))
+            await waits.some.wait()
+            done, _ = await asyncio.wait([following], timeout=0.5)
+            following.cancel()
+        assert not done
+
     async def test_it_leaves_after_the_last_event_whatever_follows(self, gateway, client):
         gateway.plays([opening("e:1"), job_complete("e:2"), Hang()])
         assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2"]

@@ -187,6 +187,18 @@ class TestManyJobs:
         with pytest.raises(Closed):
             await told(client.follow_many(["a"]))
 
+    async def test_a_close_code_counts_though_the_client_had_more_to_say(self, gateway, client):
+        full = error("too_many_subscriptions", "b")
+        gateway.plays([Hear(2), subscribed("a"), full, *whole("a")[1:], Close(4501), Hang()])
+
+        async def act(event: Event) -> None:
+            if event.is_last:
+                await gateway.left.wait()
+
+        with pytest.raises(Closed) as closed:
+            await all_of(client.follow_many(["a", "b"]), act)
+        assert closed.value.code == 4501
+
     async def test_a_connection_without_heartbeats_is_dead(self, gateway, client):
         waits = Waits()
         gateway.plays(
