@@ -8,7 +8,6 @@ transport.go_on_reading()
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 from gateway.events.peer import Peer
@@ -40,9 +39,9 @@ class RecordingTransport(asyncio.Transport):
         self.writes = 0
         self.was_aborted = False
 
-    def peer(self, on_stalled: Callable[[], None] = lambda: None) -> Peer:
+    def peer(self) -> Peer:
         """Of a connection that this is the transport of."""
-        peer = Peer(self, on_stalled)
+        peer = Peer(self)
         self._writer = peer
         return peer
 

@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import structlog
 from attrs import define, field
 
 from gateway.events.send_queue import keep_little_unsent, taken_bytes, untaken_bytes
+
+log = structlog.get_logger(__name__)
 
 ROOM_BYTES: Final = 64 * 1024
 """In the transport; above it a peer is slow, until it has taken most of it."""
@@ -34,17 +37,18 @@ class Waiting(Protocol):
 
 @define(eq=False)
 class Peer:
-    """One connection, as far as it is written to. `on_stalled` is called before a peer is cut off."""
+    """One connection, as far as it is written to."""
 
     # First what each write touches: of thousands of peers nothing is in the cache, and this is one line of it.
     _transport: asyncio.Transport
     _takes_at_once: bool = field(init=False, default=True)
     messages: int = field(init=False, default=0)
     """That were written, for who counts them."""
-    _on_stalled: Callable[[], None] = lambda: None
     _is_paused: bool = field(init=False, default=False)
     _is_sealed: bool = field(init=False, default=False)
     _is_lost: bool = field(init=False, default=False)
+    has_stalled: bool = field(init=False, default=False)
+    """It was cut off, for it took nothing."""
     _bell: asyncio.Event = field(init=False, factory=asyncio.Event)
     # Lists, for an empty deque takes 760 bytes, and mostly they are empty.
     _begun: list[memoryview] = field(init=False, factory=list)
@@ -157,6 +161,7 @@ class Peer:
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
+            self._catching_up = None  # it knows this peer, which would stay until garbage is collected
 
     def _put(self, data: bytes) -> None:
         if len(data) <= ROOM_BYTES and not self._begun:
@@ -210,7 +215,8 @@ class Peer:
                 idle_s = 0.0 if taken > before else idle_s + look_s
                 before = taken
             if idle_s >= STALLED_S:
-                self._on_stalled()
+                log.info("a slow subscriber was cut off")
+                self.has_stalled = True
                 self.cut_off()
         if self.is_gone:
             raise PeerLeft

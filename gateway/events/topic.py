@@ -132,8 +132,9 @@ class Topic:
             subscriber.job_deleted()
 
     def close(self) -> None:
-        """Nobody listens any more."""
+        """Nobody listens any more, nor will: a topic is released once."""
         self._telling.close()
+        self._telling = Telling(_nothing)  # it knows this topic, which would stay until garbage is collected
 
     def _next_flush(self) -> Flush | None:
         if self.told >= self.newest:
@@ -146,6 +147,10 @@ class Topic:
     def _next_events(self) -> Sequence[Event]:
         waiting = self.recent(after=self.told, limit=PIECE_EVENTS)
         return waiting or [self._recent[place] for place in range(min(len(self._recent), PIECE_EVENTS))]
+
+
+def _nothing() -> None:
+    return None
 
 
 def is_end(event: Event) -> bool:

@@ -10,7 +10,6 @@ import struct
 from collections.abc import Callable
 from typing import Final, Self, cast
 
-import structlog
 from aiohttp import web
 from attrs import define, field
 
@@ -19,8 +18,6 @@ from gateway.api.live.audience import LEAVE_S
 from gateway.api.live.close_codes import CloseCode
 from gateway.api.live.http_wires import frame, takes_chunks
 from gateway.events.peer import Peer, PeerLeft
-
-log = structlog.get_logger(__name__)
 
 _FOUND_S: Final = 60.0
 """Within which a dead connection is found: a sign of life is written to it, and must be confirmed in what is left."""
@@ -60,7 +57,7 @@ class HttpStream:
         return cls(response, protocol, protocol.transport, in_chunks)
 
     def __attrs_post_init__(self) -> None:
-        self.peer = Peer(self._transport, self._tell_stalled)
+        self.peer = Peer(self._transport)
         self._protocol.written_by(self)
 
     async def until_over(self) -> None:
@@ -120,6 +117,3 @@ class HttpStream:
             # Where the end of the connection is that of the answer, a reset alone tells that it is not.
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._transport.abort()
-
-    def _tell_stalled(self) -> None:
-        log.info("a slow subscriber was cut off")

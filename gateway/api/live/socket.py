@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, cast
 
-import structlog
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 from attrs import define, field
 
@@ -20,14 +19,16 @@ from gateway.api.live.handshake import opened_socket
 from gateway.api.live.wires import PING, close_message, pong
 from gateway.events.peer import Peer, PeerLeft
 
-log = structlog.get_logger(__name__)
-
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _NO_CODE: Final = 1005
 
 
 async def _unheard(_: WSMessage) -> None:
     """What is said is not listened to."""
+
+
+def _nothing() -> None:
+    """No sign of life."""
 
 
 @define(eq=False)
@@ -37,7 +38,7 @@ class Socket:
     response: web.WebSocketResponse
     _protocol: Protocol
     _heartbeat_s: float
-    repeat: Callable[[], bytes | None] = lambda: None
+    repeat: Callable[[], bytes | None] = _nothing
     peer: Peer = field(init=False)
     ended: asyncio.Event = field(init=False, factory=asyncio.Event)
     _goodbye: int | None = field(init=False, default=None)
@@ -58,12 +59,14 @@ class Socket:
         transport = self._protocol.transport
         if transport is None:
             raise ConnectionResetError("the client has left")
-        self.peer = Peer(transport, self._tell_stalled)
+        self.peer = Peer(transport)
         self._protocol.written_by(self.peer)
 
     @property
     def close_code(self) -> int:
-        """How it ended: by the goodbye of whoever said it first, or by 1006, without one."""
+        """How it ended: by the goodbye of whoever said it first, or by 1006, without one; 4000 is never said."""
+        if self.peer.has_stalled:
+            return TOO_SLOW.code
         return WSCloseCode.ABNORMAL_CLOSURE if self._goodbye is None else self._goodbye
 
     async def hear(self, hear: Callable[[WSMessage], Awaitable[None]] = _unheard) -> None:
@@ -83,6 +86,8 @@ class Socket:
                 self._leaving.cancel()
                 await asyncio.gather(self._leaving, return_exceptions=True)
             await self.peer.close()
+            # Both know this connection: it would stay until garbage is collected.
+            self._leaving, self.repeat = None, _nothing
 
     def beat(self, now: float) -> None:
         if self._leaving is not None:
@@ -114,6 +119,8 @@ class Socket:
         self.peer.cut_off()
 
     def _take_leave(self, message: WSMessage) -> None:
+        if message.type is WSMsgType.ERROR:
+            message.data.__traceback__ = None  # its frames know the connection, likewise
         if self._goodbye is not None:
             return
         if message.type is WSMsgType.CLOSE:
@@ -122,7 +129,3 @@ class Socket:
         elif isinstance(message.data, WebSocketError):
             self._goodbye = message.data.code
             self.peer.say_last(close_message(message.data.code))
-
-    def _tell_stalled(self) -> None:
-        self._goodbye = TOO_SLOW.code
-        log.info("a slow subscriber was cut off")
