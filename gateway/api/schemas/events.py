@@ -21,7 +21,7 @@ def event_schemas() -> Schema:
             "description": "An event of a job.",
         },
         "Opening": _opening(),
-        "Progress": _event(EventType.PROGRESS, {}, {}, "Something changed that is no end."),
+        "Progress": _progress(),
         "ImageComplete": _event(
             EventType.IMAGE_COMPLETE, {"image": ref("Image")}, {}, "An image ended. None is left out."
         ),
@@ -44,6 +44,12 @@ def _opening() -> Schema:
         {"images": images},
         "The first message of a subscription to a job.",
     )
+
+
+def _progress() -> Schema:
+    """Shapes leave room for further fields, so it has to be said that an opening is none of these."""
+    shape = _event(EventType.PROGRESS, {}, {}, "Something changed that is no end.")
+    return {**shape, "not": {"required": ["resumed"]}}
 
 
 def _event(event_type: EventType, required: Schema, optional: Schema, description: str) -> Schema:

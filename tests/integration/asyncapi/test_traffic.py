@@ -19,6 +19,17 @@ async def test_real_messages_are_what_it_says(gateway: QuietGateway, name: str) 
     assert heard(judge, channel, await scenario(gateway)) == expected
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_a_message_is_one_of_its_channel_also_to_clients_who_pass_over_fields(
+    gateway: QuietGateway, name: str
+) -> None:
+    """AsyncAPI, Channel Object: valid against one message, and only one; likewise `oneOf` in OpenAPI."""
+    channel, expected, scenario = SCENARIOS[name]
+    judge = Judge(await document_of(gateway), is_strict=False)
+    messages = [{**message, "of_tomorrow": True} for message in await scenario(gateway)]
+    assert heard(judge, channel, messages) == expected
+
+
 @pytest.mark.parametrize("name", SILENCES)
 async def test_signs_of_life_are_what_it_says(restless: QuietGateway, name: str) -> None:
     channel, expected, scenario = SILENCES[name]
