@@ -56,17 +56,15 @@ class Places:
         if place is None:
             if job.seq < self._shown_ahead.get(job.job_id, 0):
                 return False
-            self._shown_ahead.pop(job.job_id, None)
             place = Place(job.job_id)
-        elif place.is_deleted or job.seq < place.job_seq:
+        elif job.seq < place.job_seq:
             return False
         place.show(job.seq, job if keep_state else None)
         self._put(place)
         return True
 
     def delete(self, job_id: str) -> None:
-        """The job was deleted."""
-        self._shown_ahead.pop(job_id, None)
+        """The job was deleted; no change of it comes any more."""
         place = self._by_job.get(job_id) or Place(job_id)
         place.is_deleted = True
         place.show(place.job_seq, None)
@@ -79,7 +77,7 @@ class Places:
         """
         place = self._by_job.get(job.job_id)
         if place is not None:
-            if place.job_seq < job.seq and not place.is_deleted:
+            if place.job_seq < job.seq:
                 place.show(job.seq, None)
             return
         self._shown_ahead[job.job_id] = job.seq

@@ -36,7 +36,11 @@ class Reader:
 
     def told(self) -> list[tuple[str, int]]:
         """Which jobs changed, and how many of their images have ended."""
-        return [(message["job"]["job_id"], message["job"]["completed"]) for message in self.heard()]
+        return told_in(self.heard())
+
+
+def told_in(messages: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(message["job"]["job_id"], message["job"]["completed"]) for message in messages]
 
 
 @define(eq=False)
@@ -209,12 +213,58 @@ def test_a_slow_reader_that_falls_out_gets_the_list_again(narrow: Place) -> None
     assert {job["job_id"] for job in again["jobs"]} >= {job.job_id for job in jobs}
 
 
+def test_a_reader_who_keeps_up_gets_the_list_after_a_burst_of_more_jobs_than_there_are_places(
+    narrow: Place,
+) -> None:
+    reader = narrow.follow()
+    narrow.tell(an_accepted_job(1))
+    reader.heard()
+    jobs = [narrow.tell(an_accepted_job(1)) for _ in range(5)]
+    narrow.loop.turn(0.1)
+    (again,) = reader.heard()
+    assert again["resumed"] is False
+    assert {job["job_id"] for job in again["jobs"]} >= {job.job_id for job in jobs}
+
+
 def test_a_burst_of_more_jobs_than_one_piece_is_told_whole(place: Place) -> None:
     reader = place.follow()
     reader.heard()
     jobs = [place.tell(an_accepted_job(1)).job_id for _ in range(3 * PIECE_CHANGES)]
     place.loop.turn(0.1)
     assert [job_id for job_id, _ in reader.told()] == jobs
+
+
+def test_who_comes_back_after_more_changes_than_one_piece_is_told_them_all(place: Place) -> None:
+    jobs = [place.tell(an_accepted_job(1)).job_id for _ in range(3 * PIECE_CHANGES)]
+    back = place.follow(f"{place.board.epoch}:0")
+    place.loop.settle(500)
+    assert [job_id for job_id, _ in told_in(back.heard()[1:])] == jobs
+
+
+def test_who_comes_back_is_not_told_again_what_it_saw_in_a_list_before_the_others_were_told(
+    place: Place,
+) -> None:
+    early = place.follow()
+    place.tell(an_accepted_job(1))
+    place.tell(an_accepted_job(1))
+    late = place.follow()
+    (opening,) = late.heard()
+    back = place.follow(opening["id"])
+    place.loop.turn(0.1)
+    assert [message["resumed"] for message in back.heard()] == [True]
+    assert len(early.heard()) == 3
+
+
+def test_a_job_that_changes_while_another_one_is_read_is_told_once_in_its_new_place(place: Place) -> None:
+    one, other = place.tell(an_accepted_job(1)), place.tell(an_accepted_job(1))
+    place.store.holds = True
+    back = place.follow(f"{place.board.epoch}:0")
+    place.tell(publish(other))
+    place.loop.call(place.store.let_all_go)
+    place.loop.turn(0.1)
+    told = back.heard()[1:]
+    assert [message["job"]["job_id"] for message in told] == [one.job_id, other.job_id]
+    assert [message["job"]["status"] for message in told] == ["pending", "processing"]
 
 
 def test_many_who_come_at_once_share_one_list(place: Place) -> None:
@@ -243,6 +293,21 @@ def test_no_older_state_comes_after_a_list_that_was_ahead_of_the_announcements(p
     ended = complete(begun.job, now=NOW + timedelta(seconds=1))
     place.commit(begun)
     place.commit(ended)
+    reader = place.follow()
+    place.announce(begun)
+    place.announce(ended)
+    place.loop.turn(0.1)
+    opening, *changes = reader.heard()
+    assert opening["jobs"][0]["completed"] == 1
+    assert [change["job"]["completed"] for change in changes] == [1]
+
+
+def test_no_older_state_comes_after_a_list_with_a_job_that_has_not_changed_in_this_life(place: Place) -> None:
+    accepted = an_accepted_job(1)
+    begun = publish(accepted.job)
+    ended = complete(begun.job, now=NOW + timedelta(seconds=1))
+    for change in (accepted, begun, ended):
+        place.commit(change)
     reader = place.follow()
     place.announce(begun)
     place.announce(ended)

@@ -136,14 +136,24 @@ class Following(RuleBasedStateMachine):
     def a_job_is_accepted(self, at_once: bool) -> None:
         self.commit(an_accepted_job(2, now=self.later()), at_once=at_once)
 
+    @rule()
+    def more_jobs_are_accepted_at_once_than_there_are_places(self) -> None:
+        for _ in range(FEW_PLACES + 1):
+            self.commit(an_accepted_job(1, now=self.later()), at_once=True)
+
     @precondition(lambda self: self.store.jobs)
-    @rule(data=st.data(), at_once=st.booleans())
-    def a_job_moves(self, data: st.DataObject, at_once: bool) -> None:
-        job = self.store.jobs[self.a_job(data)]
-        image = next((image for image in job.images if not image.status.is_final), None)
-        if image is not None:
-            move = complete if image.published_at else publish
-            self.commit(move(job, image.index, now=self.later()), at_once=at_once)
+    @rule(data=st.data(), times=st.integers(1, 3), at_once=st.booleans())
+    def a_job_moves(self, data: st.DataObject, times: int, at_once: bool) -> None:
+        """So often, before any of it is announced."""
+        job_id = self.a_job(data)
+        for _ in range(times):
+            job = self.store.jobs[job_id]
+            image = next((image for image in job.images if not image.status.is_final), None)
+            if image is not None:
+                move = complete if image.published_at else publish
+                self.commit(move(job, image.index, now=self.later()), at_once=False)
+        if at_once:
+            self.announce_all()
 
     @precondition(lambda self: self.store.jobs)
     @rule(data=st.data(), at_once=st.booleans())
@@ -157,6 +167,13 @@ class Following(RuleBasedStateMachine):
     @rule()
     def what_was_committed_is_announced(self) -> None:
         self.announce_all()
+
+    @precondition(lambda self: self.to_announce)
+    @rule(seconds=st.sampled_from([0, 0.1]))
+    def the_first_of_it_is_announced(self, seconds: float) -> None:
+        """And told, if there is time."""
+        self.announce(self.to_announce.pop(0))
+        self.loop.turn(seconds)
 
     # What happens to those who follow
 
@@ -270,10 +287,12 @@ class Following(RuleBasedStateMachine):
 
     def announce_all(self) -> None:
         """In the order of the commits."""
-        waiting, self.to_announce = self.to_announce, []
-        for news in waiting:
-            tell = self.hub.announce_deleted if isinstance(news, str) else self.hub.announce
-            self.loop.call(tell, news)
+        while self.to_announce:
+            self.announce(self.to_announce.pop(0))
+
+    def announce(self, news: Change | str) -> None:
+        tell = self.hub.announce_deleted if isinstance(news, str) else self.hub.announce
+        self.loop.call(tell, news)
 
     def a_job(self, data: st.DataObject) -> str:
         job_id: str = data.draw(st.sampled_from(list(self.store.jobs)))
