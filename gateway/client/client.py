@@ -188,13 +188,24 @@ class GatewayClient:
         answer = await self._http.json("DELETE", "dead-letters")
         return self._http.read(lambda told: int(told["deleted"]), answer)
 
-    async def download(self, job_id: str, index: int, to: Path, *, which: str = "processed") -> str:
+    async def download(
+        self,
+        job_id: str,
+        index: int,
+        to: Path,
+        *,
+        which: str = "processed",
+        on_wait: OnWait = _say_nothing,
+    ) -> str:
         """Write the processed (or `original`) image to that file, whole or not at all.
 
         Returns the name that the gateway has for it, which ends as its content demands. Given a moment when the
-        image is not ready yet: the news of its end may have been quicker than the image.
+        image is not ready yet: the news of its end may have been quicker than the image. It is asked for again where
+        the connection is lost, or the gateway is busy or away.
         """
-        return await download(self._http, f"batch/{job_id}/images/{index}/{which}", to, ready_s=self.ready_s)
+        path = f"batch/{job_id}/images/{index}/{which}"
+        fetch = partial(download, self._http, path, to, ready_s=self.ready_s)
+        return await self._coming_back(on_wait).until_done(fetch)
 
     def follow(
         self,

@@ -1,7 +1,7 @@
 """Goes on over as many connections as it takes: what one of them ended without an end, the next one goes on with."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -40,6 +40,14 @@ class ComingBack:
                     async for each in coming:
                         yield each
                 return
+            except (Closed, Refused, Unreachable) as error:
+                await self._wait_after(error)
+
+    async def until_done(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What it returns; it may be made over and over. Raises as `over` does."""
+        while True:
+            try:
+                return await call()
             except (Closed, Refused, Unreachable) as error:
                 await self._wait_after(error)
 

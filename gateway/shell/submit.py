@@ -196,7 +196,9 @@ class Submission:
         if self.output is None:
             return None
         async with self._downloads:
-            return await self.output.save(name, lambda place: self.gateway.download(job_id, index, place))
+            return await self.output.save(
+                name, lambda place: self.gateway.download(job_id, index, place, on_wait=self._wait)
+            )
 
     def _can_be_read(self, photo: Photo) -> bool:
         is_readable = os.access(photo.path, os.R_OK)

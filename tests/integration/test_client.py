@@ -24,9 +24,11 @@ from gateway.client import (
 )
 from gateway.client.answers import read_metadata
 from tests.builders import NOW, a_dead_letter
+from tests.client_calls import DEADLINE_S, Waits
 from tests.free_ports import free_port
 from tests.photos import a_jpeg
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
+from tests.servers.tcp_proxy import tcp_proxy
 from tests.servers.web import answer, web_server
 
 
@@ -296,10 +298,23 @@ async def test_a_download_writes_the_whole_file_and_nothing_else(client, tmp_pat
 
 async def test_a_download_that_breaks_off_leaves_nothing(tmp_path):
     pages = {"/api/v1/batch/j/images/0/processed": answer(200, body=b"half", length=1000)}
-    async with web_server(pages) as site, GatewayClient(site.url("/")) as client:
+    async with web_server(pages) as site, GatewayClient(site.url("/"), patience_s=0) as client:
         with pytest.raises(Unreachable):
             await client.download("j", 0, tmp_path / "copy.jpg")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_image_is_asked_for_again_when_the_gateway_is_there_again(stand_in, client, tmp_path):
+    job_id, waits = (await client.submit([("a.jpg", b"a")])).job_id, Waits()
+    async with tcp_proxy(int(stand_in.base_url.rpartition(":")[2])) as proxy:
+        await proxy.refuse()
+        async with GatewayClient(f"http://127.0.0.1:{proxy.port}") as distant, asyncio.timeout(DEADLINE_S):
+            to = tmp_path / "copy.jpg"
+            saving = asyncio.create_task(distant.download(job_id, 0, to, on_wait=waits))
+            await waits.some.wait()
+            await proxy.listen()
+            await saving
+    assert to.read_bytes() == b"tagged a"
 
 
 async def test_a_download_tells_the_name_that_the_gateway_has_for_it(client, tmp_path):
