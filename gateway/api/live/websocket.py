@@ -12,7 +12,7 @@ from gateway.api.live.audience import Audience
 from gateway.api.live.close_codes import CRASHED, ENDED, JOB_DELETED, OVERLOADED
 from gateway.api.live.socket import Socket
 from gateway.api.live.wires import WebSocketWire
-from gateway.api.parameters import flag, job_id_of
+from gateway.api.parameters import flag, job_id_of, refuse_slips
 from gateway.api.paths import BATCH
 from gateway.context import AppContext
 from gateway.events.follower import End, Follower
@@ -62,6 +62,7 @@ class JobSockets:
 
     async def follow(self, request: web.Request) -> web.StreamResponse:
         refuse_foreign(request, self._cross_origin)
+        refuse_slips(request, "after", "images")
         with_images = flag(request, "images")
         job = await self._context.latest.get(job_id_of(request))
         with self._audience.place(request, job.job_id):

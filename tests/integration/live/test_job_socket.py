@@ -219,6 +219,18 @@ async def test_an_unknown_job_is_told_as_a_problem(quiet: QuietGateway) -> None:
         assert (await answer.json(content_type="application/problem+json"))["code"] == "job_not_found"
 
 
+@pytest.mark.parametrize(
+    ("query", "code"), [("images=yes", "bad_parameter"), ("afer=0", "unknown_parameter")]
+)
+async def test_a_wrong_parameter_is_400_before_the_upgrade(
+    quiet: QuietGateway, query: str, code: str
+) -> None:
+    job = await quiet.accept()
+    async with quiet.http.get(f"/api/v1/batch/{job.job_id}/ws?{query}") as answer:
+        assert answer.status == 400
+        assert (await answer.json(content_type="application/problem+json"))["code"] == code
+
+
 async def test_a_plain_get_is_426(quiet: QuietGateway) -> None:
     job = await quiet.accept()
     async with quiet.http.get(path_of(job)) as answer:
