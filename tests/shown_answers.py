@@ -70,6 +70,7 @@ def lies_of_http(shown: str, printed: str) -> list[str]:
             found.append(f"no header {name}")
         elif name not in EXACT_HEADERS_BUT and real.headers[name] != value:
             found.append(f"{name} is {real.headers[name]}, not {value}")
+    found += _lies_of_event_stream(wanted.body, real.body)
     return found + (lies_of_json(wanted.body, real.body) if wanted.body else [])
 
 
@@ -93,6 +94,19 @@ def json_documents(text: str) -> Iterator[Any]:
             yield document
         except ValueError:
             at = start + 1
+
+
+def _lies_of_event_stream(shown: str, real: str) -> list[str]:
+    """What stands beside the data of server-sent events must be there in that way; of no other body this is said."""
+    there = list(_event_heads(real))
+    return [f"no event has {head}, but {there}" for head in _event_heads(shown) if head not in there]
+
+
+def _event_heads(stream: str) -> Iterator[str]:
+    for event in stream.split("\n\n"):
+        fields = re.findall(r"^(retry|id|event): (.*)$", event, re.MULTILINE)
+        if fields:
+            yield ", ".join(f"{name} {_kind(value) if name == 'id' else value}" for name, value in fields)
 
 
 def _next_bracket(text: str, at: int) -> int:

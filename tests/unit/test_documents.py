@@ -12,10 +12,17 @@ from attrs import asdict
 
 from gateway.api import problems
 from gateway.api.live.close_codes import CATALOGUE
+from gateway.api.live.http_wires import RETRY_MS
+from gateway.api.live.many import MAX_MESSAGE_BYTES
+from gateway.api.live.many_subscriptions import MOST_BAD_MESSAGES
 from gateway.api.openapi.document import document
+from gateway.api.preferences import LONGEST_WAIT_S
 from gateway.api.schemas.components import schemas
 from gateway.api.schemas.events import event_schemas
 from gateway.api.schemas.subscriptions import CODES, subscription_schemas
+from gateway.events.board import LISTED
+from gateway.events.board_places import MOST_PLACES
+from gateway.events.peer import STALLED_S
 from gateway.events.settings import SubscriberSettings
 from gateway.failure_codes import FAILURE_CODES
 from gateway.intake.settings import IntakeSettings
@@ -127,6 +134,23 @@ def test_the_table_of_followers_has_every_bound_with_its_default() -> None:
     assert told == {
         f"subscribers.{name}": value for name, value in settings.items() if name.startswith("max")
     }
+
+
+@pytest.mark.parametrize(
+    ("heading", "figure"),
+    [
+        ("Heartbeats", f"({SubscriberSettings().heartbeat_s:.0f} by default, `subscribers.heartbeat_s`)"),
+        ("Slow readers", f"takes nothing at all for {STALLED_S:.0f} seconds"),
+        ("Server-sent events", f"a browser pauses: {RETRY_MS / 1000:.0f} seconds"),
+        ("Long poll", f"`wait` (1 to {LONGEST_WAIT_S}) seconds"),
+        ("Many jobs on one connection", f"at most {MAX_MESSAGE_BYTES} bytes"),
+        ("Codes of subscriptions", f"; {MOST_BAD_MESSAGES} in a row close"),
+        ("All jobs", f"the newest {LISTED} jobs"),
+        ("All jobs", f"of the {MOST_PLACES} jobs that changed last"),
+    ],
+)
+def test_the_figures_of_followers_are_those_of_the_code(heading: str, figure: str) -> None:
+    assert figure in " ".join(section(API, heading).split())
 
 
 def test_an_error_is_shown_for_every_status() -> None:

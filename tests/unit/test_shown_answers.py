@@ -83,3 +83,16 @@ def test_an_http_answer_is_compared_by_status_line_headers_and_body() -> None:
 )
 def test_a_lie_about_an_http_answer_is_found(truth: str, lie: str) -> None:
     assert lies_of_http(HTTP.replace(truth, lie), HTTP) != []
+
+
+STREAM = 'HTTP/1.1 200 OK\r\n\r\nretry: 2000\nid: a:1\nevent: progress\ndata: {"id": "a:1"}\n\n'
+
+
+def test_an_event_of_a_stream_may_have_another_id() -> None:
+    assert lies_of_http(STREAM.replace("a:1", "b:7"), STREAM) == []
+
+
+@pytest.mark.parametrize("wrong", [("retry: 2000", "retry: 1"), ("progress", "message"), ("id: a:1\n", "")])
+def test_what_stands_beside_the_data_of_an_event_is_held_to_what_was_printed(wrong: tuple[str, str]) -> None:
+    (lie,) = lies_of_http(STREAM.replace(*wrong), STREAM)
+    assert lie.startswith("no event has ")
