@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gateway.api.live.server_messages import BoardMessages
 from gateway.api.views import job_fields, to_json
 from gateway.domain.events import Change
-from gateway.events.board import Board
+from gateway.events.board import LISTED, Board
 from gateway.events.board_follower import BoardFollower
 from gateway.events.board_places import Places
 from gateway.events.follower import End
@@ -130,12 +130,14 @@ class Following(RuleBasedStateMachine):
         finally:
             self.loop.close()
 
-    # What happens to jobs
+    # What happens to jobs, of which there are no more than a list shows
 
+    @precondition(lambda self: len(self.store.jobs) < LISTED)
     @rule(at_once=st.booleans())
     def a_job_is_accepted(self, at_once: bool) -> None:
         self.commit(an_accepted_job(2, now=self.later()), at_once=at_once)
 
+    @precondition(lambda self: len(self.store.jobs) + FEW_PLACES < LISTED)
     @rule()
     def more_jobs_are_accepted_at_once_than_there_are_places(self) -> None:
         for _ in range(FEW_PLACES + 1):
