@@ -33,6 +33,10 @@ SMALL = [name for name, case in CASES.items() if len(case.sent) <= SMALL_BYTES]
 LONG = 8_000_000
 """More than the kernel keeps of what a client does not read."""
 
+PIECE = bytes(1_000_000)
+MOST_UNDER_WAY = 128
+"""Pieces: what is read and dropped, and what the kernel keeps of it."""
+
 FLOODS = {
     "pings": frame(PING) * 10_000,
     "pings of 125 bytes": frame(PING, bytes(125)) * 1000,
@@ -134,6 +138,17 @@ class TestEnds:
         async with job.followed() as socket:
             await socket.send(frame(BINARY, bytes(1_000_000)) * 5)
             assert (await socket.ending()).code == 1009
+
+    async def test_who_has_failed_and_sends_on_without_end_is_cut_off(self, job: Standing) -> None:
+        """After as much as may be under way, not only in time."""
+        async with job.followed() as socket:
+            await socket.line.send(frame(BINARY, declared=2**62))
+            with pytest.raises(ConnectionError):
+                await self.send_pieces(socket, MOST_UNDER_WAY)
+
+    async def send_pieces(self, socket: Socket, count: int) -> None:
+        for _ in range(count):
+            await socket.line.send(PIECE)
 
     async def test_who_answers_the_goodbye_of_a_stop_and_does_not_close_delays_it_no_more(
         self, tmp_path: Path

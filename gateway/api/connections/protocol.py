@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 5.0
 _LINGER_BYTES: Final = 64 * 1024 * 1024
-"""What a sender may still send after an answer that did not wait for it, so that it sees the answer."""
+"""What a sender may still send after an answer, or a goodbye, that did not wait for it, so that it sees that."""
 
 _MOST_FRAMING: Final = 2 * 1024 * 1024
 """Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
@@ -54,6 +54,7 @@ class Protocol(web.RequestHandler):
         "_head_due",
         "_head_has_begun",
         "_lingering",
+        "_may_be_dropped",
         "_writer_of_news",
         "is_spare",
         "received_at",
@@ -65,6 +66,8 @@ class Protocol(web.RequestHandler):
         self._head_due: asyncio.TimerHandle | None = None
         self._head_has_begun = False
         self._lingering: asyncio.Timeout | None = None
+        self._may_be_dropped: int | None = None
+        """Bytes of a WebSocket that is over; until then nothing is dropped."""
         self._framed: aiohttp.StreamReader | None = None
         self._framed_bytes = 0
         self._writer_of_news: Writer | None = None
@@ -122,6 +125,11 @@ class Protocol(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         self.received_at = self._loop.time()
+        if self._may_be_dropped is not None:
+            self._may_be_dropped -= len(data)
+            if self._may_be_dropped < 0:
+                self._end_lingering()
+            return
         seen = self._request_count
         super().data_received(data)
         if self._current_request is not None:
@@ -236,7 +244,8 @@ class Protocol(web.RequestHandler):
         if self.transport is None or self.transport.is_closing():
             return
         self.transport.write_eof()
-        super().close()  # aiohttp's: what still comes is read, and dropped
+        super().close()  # aiohttp's
+        self._may_be_dropped = _LINGER_BYTES
         self.resume_reading()
         try:
             async with asyncio.timeout(_LINGER_S) as self._lingering:
