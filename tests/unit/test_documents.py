@@ -119,6 +119,17 @@ def test_the_table_of_messages_about_all_jobs_has_the_fields_of_each() -> None:
     assert not rows
 
 
+def test_the_messages_of_a_connection_for_many_jobs_are_shown_with_the_fields_of_the_schema() -> None:
+    rows = tables(section(API, "Many jobs on one connection"))
+    shown = {message["type"]: message for message in (json.loads(row[0].strip("`")) for row in rows)}
+    kinds = ("Subscribe", "Unsubscribe", "Subscribed", "Unsubscribed", "SubscriptionError")
+    shapes = [subscription_schemas()[kind] for kind in kinds]
+    assert len(shown) == len(shapes)
+    for shape in shapes:
+        fields = set(shown[shape["properties"]["type"]["const"]])
+        assert set(shape["required"]) <= fields <= set(shape["properties"])
+
+
 def test_the_table_of_close_codes_has_those_of_the_catalogue() -> None:
     told = {
         int(code): row[2].startswith("yes")
