@@ -9,6 +9,8 @@ as many as come in one go would keep the loop from everybody else for half a sec
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from attrs import define, field
+
 _REFUSED: Final = b"\xf0\x80"
 """The beginning of a frame that aiohttp's reader refuses: with reserved bits, which nobody has agreed on."""
 
@@ -37,21 +39,24 @@ class Reader(Protocol):
         """There is no more."""
 
 
+@define(eq=False)
 class ClientFrames:
     """Stands before a reader, which gets the head of a frame once it is whole and right. `now` is in seconds."""
 
-    def __init__(self, reader: Reader, now: Callable[[], float]) -> None:
-        self._reader = reader
-        self._now = now
-        self._may_come = _MOST_AT_ONCE
-        """Frames, before a look at the clock."""
-        self._looked_at = now()
-        self._held = b""
-        """The beginning of a head."""
-        self._payload_left = 0
-        """Bytes to come before the next head."""
-        self._is_in_message = False
-        self._has_failed = False
+    _reader: Reader
+    _now: Callable[[], float]
+    _may_come: int = field(init=False, default=_MOST_AT_ONCE)
+    """Frames, before a look at the clock."""
+    _looked_at: float = field(init=False)
+    _held: bytes = field(init=False, default=b"")
+    """The beginning of a head."""
+    _payload_left: int = field(init=False, default=0)
+    """Bytes to come before the next head."""
+    _is_in_message: bool = field(init=False, default=False)
+    _has_failed: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._looked_at = self._now()
 
     def feed_eof(self) -> None:
         self._reader.feed_eof()
