@@ -16,7 +16,7 @@ from gateway.events.send_queue import keep_little_unsent, taken_bytes, untaken_b
 
 log = structlog.get_logger(__name__)
 
-ROOM_BYTES: Final = 64 * 1024
+ROOM_BYTES: Final = 128 * 1024
 """In the transport; above it a peer is slow, until it has taken most of it."""
 STALLED_S: Final = 10.0
 _LOOK_S: Final = 2.0
@@ -49,7 +49,8 @@ class Peer:
     _is_lost: bool = field(init=False, default=False)
     has_stalled: bool = field(init=False, default=False)
     """It was cut off, for it took nothing."""
-    _bell: asyncio.Event = field(init=False, factory=asyncio.Event)
+    _bell: asyncio.Event | None = field(init=False, default=None)
+    """Of those who wait; most never do."""
     # Lists, for an empty deque takes 760 bytes, and mostly they are empty.
     _begun: list[memoryview] = field(init=False, factory=list)
     """What is left of something that is too long to be written in one go."""
@@ -76,12 +77,12 @@ class Peer:
         """For the connection's protocol: the peer has taken most of it."""
         self._is_paused = False
         self._look_again()
-        self._bell.set()
+        self._ring()
 
     def connection_lost(self) -> None:
         """For the connection's protocol."""
         self._is_lost, self._takes_at_once = True, False
-        self._bell.set()
+        self._ring()
 
     def write_now(self, data: bytes, messages: int = 1) -> bool:
         """Write it if the peer takes what comes; else nothing is done."""
@@ -172,11 +173,15 @@ class Peer:
         self._takes_at_once = False
         self._go_on()
 
+    def _ring(self) -> None:
+        if self._bell is not None:
+            self._bell.set()
+
     def _look_again(self) -> None:
         self._takes_at_once = not (self._is_paused or self._begun or self._is_sealed or self._is_lost)
 
     def _go_on(self) -> None:
-        if self._catching_up is None or self._catching_up.done():
+        if self._catching_up is None:
             self._catching_up = asyncio.create_task(self._catch_up(), name="catch up")
 
     async def _catch_up(self) -> None:
@@ -188,6 +193,8 @@ class Peer:
         except PeerLeft:
             self._begun.clear()
             self._waiting.clear()
+        finally:
+            self._catching_up = None
 
     async def _write_next(self) -> None:
         if self._begun:
@@ -204,12 +211,13 @@ class Peer:
     async def _taken(self, is_enough: Callable[[], bool], *, look_s: float) -> None:
         if is_enough() and not self.is_gone:
             return
+        bell = self._bell = self._bell or asyncio.Event()
         before, idle_s = taken_bytes(self._transport), 0.0
         while not self.is_gone and not is_enough():
-            self._bell.clear()
+            bell.clear()
             try:
                 async with asyncio.timeout(look_s):
-                    await self._bell.wait()
+                    await bell.wait()
             except TimeoutError:
                 taken = taken_bytes(self._transport)
                 idle_s = 0.0 if taken > before else idle_s + look_s

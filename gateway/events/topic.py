@@ -16,7 +16,7 @@ from gateway.events.pending import merged
 from gateway.events.telling import Telling
 from gateway.events.wire import Wire
 
-PIECE_EVENTS: Final = 64
+PIECE_EVENTS: Final = 128
 """That are written to a subscriber before it is looked whether it takes them."""
 MOST_RECENT: Final = 4096
 

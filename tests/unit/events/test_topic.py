@@ -9,7 +9,7 @@ from gateway.events.topic import PIECE_EVENTS, Flush, Topic
 from tests.builders import a_job, complete, publish
 from tests.hand_loop import HandLoop, hand_loop
 
-JOB = a_job(100)
+JOB = a_job(PIECE_EVENTS + 10)
 
 
 def a_log(events: int, job: Job = JOB) -> list[Event]:
