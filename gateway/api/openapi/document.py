@@ -22,8 +22,8 @@ Send a batch of JPEG or PNG images, follow how each is analysed and tagged, and 
 
 Every error is application/problem+json (RFC 9457) with a stable code. An image whose content is bad fails alone;
 a request of a wrong shape is refused as a whole. All origins may call the API unless the gateway lists some.
-Unknown query parameters are ignored, but refused by the search over all batches and, where batches are sent, listed or
-shown, if they look like a known one misspelt. Fields may be added to answers.
+Unknown query parameters are ignored, but refused by the search over all batches and, where batches are sent, listed,
+shown or followed, if they look like a known one misspelt. Fields may be added to answers.
 
 What the gateway tells of its own accord, by WebSocket, server-sent events and lines of JSON, is described for programs
 at /api/v1/asyncapi.json (AsyncAPI 3.0).
