@@ -43,6 +43,8 @@ class Places:
     """`newest` is the number of the newest change; who knows of none after `forgotten` can't go on any more."""
 
     capacity: int = MOST_PLACES
+    most_shown_ahead: int = MOST_PLACES
+    """More than any list shows."""
     newest: int = 0
     forgotten: int = 0
     _by_job: OrderedDict[str, Place] = field(factory=OrderedDict)
@@ -82,7 +84,7 @@ class Places:
             return
         self._shown_ahead[job.job_id] = job.seq
         self._shown_ahead.move_to_end(job.job_id)
-        if len(self._shown_ahead) > self.capacity:
+        if len(self._shown_ahead) > self.most_shown_ahead:
             self._shown_ahead.popitem(last=False)
 
     def after(self, seq: int, *, up_to: int, limit: int) -> list[Place]:

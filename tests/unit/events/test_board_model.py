@@ -144,9 +144,9 @@ class Following(RuleBasedStateMachine):
             self.commit(an_accepted_job(1, now=self.later()), at_once=True)
 
     @precondition(lambda self: self.store.jobs)
-    @rule(data=st.data(), times=st.integers(1, 3), at_once=st.booleans())
-    def a_job_moves(self, data: st.DataObject, times: int, at_once: bool) -> None:
-        """So often, before any of it is announced."""
+    @rule(data=st.data(), times=st.integers(1, 3), is_seen=st.booleans(), at_once=st.booleans())
+    def a_job_moves(self, data: st.DataObject, times: int, is_seen: bool, at_once: bool) -> None:
+        """So often, before any of it is announced; it is seen by one who comes just then."""
         job_id = self.a_job(data)
         for _ in range(times):
             job = self.store.jobs[job_id]
@@ -154,6 +154,8 @@ class Following(RuleBasedStateMachine):
             if image is not None:
                 move = complete if image.published_at else publish
                 self.commit(move(job, image.index, now=self.later()), at_once=False)
+        if is_seen:
+            self.begin(Reader(), is_slow=False)
         if at_once:
             self.announce_all()
 

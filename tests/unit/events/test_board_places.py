@@ -52,7 +52,7 @@ def test_a_deleted_job_keeps_its_place_as_a_deleted_one_whatever_was_read_before
 
 
 def test_of_jobs_without_a_place_those_that_were_shown_last_are_remembered() -> None:
-    places, jobs = Places(capacity=2), [an_accepted_job(1).job for _ in range(3)]
+    places, jobs = Places(most_shown_ahead=2), [an_accepted_job(1).job for _ in range(3)]
     for job in jobs:
         places.see(JobSummary.of(begun(job)))
     assert [places.change(job, keep_state=False) for job in jobs] == [True, False, False]
