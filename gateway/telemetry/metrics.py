@@ -44,6 +44,10 @@ VISION_REQUEST_OUTCOMES: Final = (
     "timed_out",
     "cancelled",
 )
+DOORS: Final = ("websocket", "many", "events", "results", "poll", "submit")
+"""By which jobs are followed; `many`: over one WebSocket, `submit`: by the request that sends the batch."""
+BOUNDS: Final = ("gateway", "job", "address")
+"""Of places: in all, of one job, of one address."""
 _ENDS: Final = ("completed", "failed", "cancelled")
 _SOURCES: Final = ("sent", "url")
 _STAGES: Final = ("download", "waiting", "pipeline")
@@ -127,8 +131,13 @@ class SubscriberMetrics:
     """Those who follow jobs."""
 
     def __init__(self, instruments: Instruments) -> None:
-        self.places = instruments.gauge(
-            "subscribers", "Connections that follow jobs, or wait for news of one, over whatever door."
+        self.places = instruments.gauges(
+            "subscribers", "Connections that follow jobs, or wait for news of one.", door=DOORS
+        ).show_zeros()
+        self.refused = instruments.counters(
+            "subscribers_refused_total",
+            "Who would follow and found no place, by the bound met.",
+            bound=BOUNDS,
         )
         self.connections = instruments.gauge("websocket_connections", "WebSocket connections that are open.")
         self.opened = instruments.counter("websocket_opened_total", "WebSocket connections opened.")

@@ -35,13 +35,11 @@ class TooManySubscribers(TooMany):
 class Member(Protocol):
     """One connection that follows."""
 
-    ended: asyncio.Event
-
     def beat(self, now: float) -> None:
         """Give a sign of life, or cut it off if it has given none."""
 
     def leave(self, close: CloseCode) -> None:
-        """Begin to say goodbye; `ended` is set once the connection is done with."""
+        """Begin to say goodbye."""
 
 
 @define(eq=False)
@@ -55,6 +53,8 @@ class Audience:
     _by_job: Counter[str] = field(init=False, factory=Counter)
     _by_address: Counter[str] = field(init=False, factory=Counter)
     _turns: "list[dict[Member, None]]" = field(init=False, factory=lambda: [{} for _ in range(_TURNS)])
+    _members: int = field(init=False, default=0)
+    _all_left: asyncio.Event = field(init=False, factory=asyncio.Event)
     _turn: int = field(init=False, default=0)
     _next_turn: asyncio.TimerHandle | None = field(init=False, default=None)
 
@@ -85,6 +85,8 @@ class Audience:
         """Among those who are given signs of life, and are sent away at a stop."""
         turn = random.choice(self._turns)  # noqa: S311 - spreads them, keeps no secret
         turn[member] = None
+        self._members += 1
+        self._all_left.clear()
         if self._next_turn is None:
             self._plan()
         try:
@@ -93,18 +95,21 @@ class Audience:
             yield
         finally:
             del turn[member]
-            member.ended.set()
+            self._members -= 1
+            if not self._members:
+                self._all_left.set()
 
     async def leave_all(self, _application: web.Application) -> None:
         """Send everybody away, all at the same time, for the gateway stops; who does not answer is cut off."""
         if self._next_turn is not None:
             self._next_turn.cancel()
-        leaving = [member for turn in self._turns for member in turn]
-        for member in leaving:
+        if not self._members:
+            return
+        for member in [member for turn in self._turns for member in turn]:
             member.leave(LEAVING)
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S + 1):
-                await asyncio.gather(*(member.ended.wait() for member in leaving))
+                await self._all_left.wait()
 
     def _check(self, job_id: str | None, address: str) -> None:
         settings = self.settings

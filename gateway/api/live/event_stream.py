@@ -38,7 +38,7 @@ class EventStreams:
         if not job.counts.open and self._context.stream.seq_of(job, after) == job.seq:
             # All was seen; the one answer after which a browser does not come again.
             return web.Response(status=204, headers=AS_IT_COMES)
-        with self._audience.place(request, job.job_id):
+        with self._audience.place(request, "events", job.job_id):
             return await self.answer(request, job.job_id, after=after, with_images=with_images)
 
     async def answer(

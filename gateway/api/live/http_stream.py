@@ -35,7 +35,6 @@ class HttpStream:
     sign_of_life: Callable[[], bytes | None] = lambda: None
     farewell: Callable[[], bytes] = bytes
     peer: Peer = field(init=False)
-    ended: asyncio.Event = field(init=False, factory=asyncio.Event)
     _over: asyncio.Event = field(init=False, factory=asyncio.Event)
     _has_end: bool = field(init=False, default=False)
     """Nothing is missing once all that was written is taken."""

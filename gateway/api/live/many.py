@@ -35,7 +35,7 @@ class ManyJobsSockets:
 
     async def follow(self, request: web.Request) -> web.StreamResponse:
         refuse_foreign(request, self._cross_origin)
-        with self._audience.place(request):
+        with self._audience.place(request, "many"):
             socket = await Socket.open(
                 request,
                 heartbeat_s=self._audience.settings.heartbeat_s,

@@ -45,7 +45,7 @@ class Results:
         response = web.StreamResponse(headers={"Content-Type": MEDIA_TYPE, **AS_IT_COMES})
         if not is_followed:
             return await self._so_far(request, response, job, after=seq or 0)
-        with self._audience.place(request, job.job_id):
+        with self._audience.place(request, "results", job.job_id):
             after = FROM_THE_START if seq is None else after
             return await self._door.follow(
                 request, response, job.job_id, self._wires.of(request), after=after

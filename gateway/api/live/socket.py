@@ -40,7 +40,6 @@ class Socket:
     _heartbeat_s: float
     repeat: Callable[[], bytes | None] = _nothing
     peer: Peer = field(init=False)
-    ended: asyncio.Event = field(init=False, factory=asyncio.Event)
     _goodbye: int | None = field(init=False, default=None)
     """The first that was said; what the other answers to it is its own affair."""
     _leaving: "asyncio.Task[None] | None" = field(init=False, default=None)

@@ -13,7 +13,7 @@ from attrs import define
 
 from gateway.api.answers import JSON
 from gateway.api.created import created_answer, created_headers
-from gateway.api.live.audience import Audience
+from gateway.api.live.audience import Audience, TooManySubscribers
 from gateway.api.live.event_stream import MEDIA_TYPE, EventStreams
 from gateway.api.live.waiting import Waiting
 from gateway.api.preferences import prefers, wait_s
@@ -47,23 +47,33 @@ class Submitted:
         """
         headers = request.headers
         if prefers(MEDIA_TYPE, headers.getall("Accept", ())):
-            with self._audience.place(request):
+            with self._audience.place(request, "submit"):
                 yield lambda accepted: self._streamed(request, accepted)
         elif (seconds := wait_s(headers.getall("Prefer", ()))) is not None:
-            with self._audience.place(request):
+            with self._audience.place(request, "submit"):
                 yield lambda accepted: self._waited(request, accepted, seconds)
         else:
             yield _at_once
 
     async def _streamed(self, request: web.Request, accepted: Accepted) -> web.StreamResponse:
-        """From the first event on: images may have ended by the time that anybody could follow."""
+        """From the first event on: images may have ended by the time that anybody could follow.
+
+        Where the job has no place for one more, which a repeat may find, it was accepted all the same.
+        """
         job_id, headers = accepted.receipt.job_id, created_headers(accepted)
-        return await self._streams.answer(request, job_id, after=FROM_THE_START, status=201, headers=headers)
+        try:
+            with self._audience.place_at(job_id):
+                return await self._streams.answer(
+                    request, job_id, after=FROM_THE_START, status=201, headers=headers
+                )
+        except TooManySubscribers:
+            return created_answer(accepted)
 
     async def _waited(self, request: web.Request, accepted: Accepted, seconds: int) -> web.StreamResponse:
         """The whole batch if it ends in time."""
         try:
-            job = await self._waiting.until(request, accepted.receipt.job_id, _has_ended, seconds)
+            with self._audience.place_at(accepted.receipt.job_id):
+                job = await self._waiting.until(request, accepted.receipt.job_id, _has_ended, seconds)
         except GatewayError as error:
             # It was accepted, which alone is to be told for sure.
             log.info("a batch could not be waited for", job_id=accepted.receipt.job_id, reason=str(error))

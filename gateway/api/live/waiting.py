@@ -21,7 +21,6 @@ class _Waiter:
     """A request that is not answered yet. It is given no signs of life, for it waits no longer than it said."""
 
     _bell: Bell
-    ended: asyncio.Event = field(init=False, factory=asyncio.Event)
     is_over: bool = field(init=False, default=False)
     has_left: bool = field(init=False, default=False)
 

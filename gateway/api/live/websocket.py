@@ -65,7 +65,7 @@ class JobSockets:
         refuse_slips(request, "after", "images")
         with_images = flag(request, "images")
         job = await self._context.latest.get(job_id_of(request))
-        with self._audience.place(request, job.job_id):
+        with self._audience.place(request, "websocket", job.job_id):
             socket = await Socket.open(
                 request,
                 heartbeat_s=self._audience.settings.heartbeat_s,

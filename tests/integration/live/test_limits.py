@@ -180,9 +180,9 @@ async def test_a_place_is_free_again_after_one_that(
 
 
 async def until_nobody_is_there(gateway: QuietGateway) -> None:
-    registry = gateway.context.metrics.instruments.registry
+    registry, followed_by = gateway.context.metrics.instruments.registry, {"door": "websocket"}
     async with asyncio.timeout(PATIENCE_S):
-        while registry.get_sample_value("gateway_subscribers") != 0 or gateway.context.hub.topics:
+        while registry.get_sample_value("gateway_subscribers", followed_by) or gateway.context.hub.topics:
             await asyncio.sleep(0.02)
 
 

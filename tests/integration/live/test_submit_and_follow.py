@@ -209,6 +209,38 @@ class TestPlaces:
                 await sent(line, ("Prefer", "wait=1"))
                 assert (await line.answer()).status == 201
 
+    @pytest.fixture
+    async def with_one_place_a_job(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
+        async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(max_per_job=1)) as gateway:
+            yield gateway
+
+    @pytest.mark.parametrize("header", [STREAM, ("Prefer", "wait=60")])
+    async def test_it_is_one_of_the_new_job(
+        self, with_one_place_a_job: QuietGateway, header: tuple[str, str]
+    ) -> None:
+        quiet = with_one_place_a_job
+        async with connection(quiet.port) as line:
+            await sent(line, header)
+            job_id = await the_only_job(quiet)
+            await until_listened_to(quiet, 1)
+            async with quiet.http.get(f"{BATCHES}/{job_id}/events") as one_more:
+                assert one_more.status == 429
+        await until_listened_to(quiet, 0)
+        async with streamed(quiet.port, f"{BATCHES}/{job_id}/events") as free_again:
+            assert free_again.status == 200
+
+    @pytest.mark.parametrize("header", [STREAM, ("Prefer", "wait=60")])
+    async def test_a_repeat_whose_job_has_none_left_is_told_that_it_was_accepted(
+        self, with_one_place_a_job: QuietGateway, header: tuple[str, str]
+    ) -> None:
+        quiet, key = with_one_place_a_job, ("Idempotency-Key", "once")
+        job_id = await an_accepted_job(quiet, key)
+        async with streamed(quiet.port, f"{BATCHES}/{job_id}/events"), connection(quiet.port) as line:
+            await sent(line, header, key)
+            answer = await line.answer()
+        assert (answer.status, answer.json["job_id"]) == (201, job_id)
+        assert answer.headers["idempotent-replayed"] == "true"
+
     async def test_it_is_free_again_after_a_refused_batch(self, tmp_path: Path) -> None:
         intake = IntakeSettings(max_body_bytes=1024)
         one = SubscriberSettings(max_connections=1)
