@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from aiohttp import web
 from attrs import define, field
@@ -24,6 +24,10 @@ LEAVE_S: Final = 2.0
 _TURNS: Final = 20
 """Of one heartbeat."""
 _RETRY_S: Final = 10
+
+
+Door = Literal["websocket", "many", "events", "results", "poll", "submit"]
+"""By which somebody comes to follow; as the metrics name it."""
 
 
 class TooManySubscribers(TooMany):
@@ -59,18 +63,27 @@ class Audience:
     _next_turn: asyncio.TimerHandle | None = field(init=False, default=None)
 
     @contextmanager
-    def place(self, request: web.Request, job_id: str | None = None) -> Iterator[None]:
+    def place(self, request: web.Request, door: Door, job_id: str | None = None) -> Iterator[None]:
         """A place for who asks, of those of the job if it is one. Raises TooManySubscribers, Unavailable at a stop."""
         if self._stopping.is_set():
             raise Unavailable("The gateway is stopping.", code="stopping")
         address = request.remote or ""
         self._check(job_id, address)
         request[WAITS] = True
-        self._count(job_id, address, 1)
+        self._count(door, job_id, address, 1)
         try:
             yield
         finally:
-            self._count(job_id, address, -1)
+            self._count(door, job_id, address, -1)
+
+    @contextmanager
+    def place_at(self, job_id: str) -> Iterator[None]:
+        """One of the job's, for who has a place already and knows only now at which job. Raises TooManySubscribers."""
+        self.take_place_at(job_id)
+        try:
+            yield
+        finally:
+            self.give_back_place_at(job_id)
 
     def take_place_at(self, job_id: str) -> None:
         """For who follows one job more over a connection that has its place already. Raises TooManySubscribers."""
@@ -114,19 +127,23 @@ class Audience:
     def _check(self, job_id: str | None, address: str) -> None:
         settings = self.settings
         if self._connections >= settings.max_connections:
-            raise TooManySubscribers("Too many follow jobs of this gateway.", retry_after_s=_RETRY_S)
+            raise self._refusal("gateway", "Too many follow jobs of this gateway.")
         if job_id is not None:
             self._check_job(job_id)
         if address and self._by_address[address] >= settings.max_per_address:
-            raise TooManySubscribers("Too many follow jobs from this address.", retry_after_s=_RETRY_S)
+            raise self._refusal("address", "Too many follow jobs from this address.")
 
     def _check_job(self, job_id: str) -> None:
         if self._by_job[job_id] >= self.settings.max_per_job:
-            raise TooManySubscribers("Too many follow this job.", retry_after_s=_RETRY_S)
+            raise self._refusal("job", "Too many follow this job.")
 
-    def _count(self, job_id: str | None, address: str, one: int) -> None:
+    def _refusal(self, bound: str, text: str) -> TooManySubscribers:
+        self._metrics.refused.of(bound=bound).add()
+        return TooManySubscribers(text, retry_after_s=_RETRY_S)
+
+    def _count(self, door: Door, job_id: str | None, address: str, one: int) -> None:
         self._connections += one
-        self._metrics.places.add(one)
+        self._metrics.places.of(door=door).add(one)
         if job_id:
             _add(self._by_job, job_id, one)
         if address:

@@ -56,7 +56,7 @@ class Waiting:
         """
         if not job.counts.open or self._context.stream.seq_of(job, after) != job.seq:
             return job
-        with self._audience.place(request, job.job_id):
+        with self._audience.place(request, "poll", job.job_id):
             return await self.until(request, job.job_id, lambda now: now.seq != job.seq, wait_s)
 
     async def until(

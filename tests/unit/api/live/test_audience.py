@@ -51,7 +51,7 @@ def place(
     audience: Audience, job_id: str | None = None, address: str | None = None
 ) -> AbstractContextManager[None]:
     request: web.Request = Asking(address)  # type: ignore[assignment]
-    return audience.place(request, job_id)
+    return audience.place(request, "events", job_id)
 
 
 @pytest.fixture
