@@ -243,7 +243,7 @@ async def test_another_subscriber_hears_the_jobs_end_after_all_that(
 
 
 async def test_nothing_of_all_that_stays_in_memory(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """In this process, where objects can be counted; cycles are garbage that is collected sooner or later."""
+    """In this process, where objects can be counted."""
     async with quiet_gateway(tmp_path_factory.mktemp("quiet")) as quiet:
         path = f"/api/v1/batch/{(await quiet.accept()).job_id}/ws"
 
