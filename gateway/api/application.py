@@ -9,16 +9,16 @@ from gateway.api.dead_letters import DeadLetters
 from gateway.api.health import Health
 from gateway.api.images import Images
 from gateway.api.live.audience import Audience
-from gateway.api.live.event_stream import EventStreams
-from gateway.api.live.http_door import HttpDoor
-from gateway.api.live.http_wires import HttpWires
-from gateway.api.live.many import ManyJobsSockets
-from gateway.api.live.results import Results
-from gateway.api.live.server_messages import BoardMessages
-from gateway.api.live.submitted import Submitted
-from gateway.api.live.waiting import Waiting
-from gateway.api.live.websocket import JobSockets
-from gateway.api.live.wires import WebSocketWire
+from gateway.api.live.http.door import HttpDoor
+from gateway.api.live.http.events import EventStreams
+from gateway.api.live.http.results import Results
+from gateway.api.live.http.submitted import Submitted
+from gateway.api.live.http.waiting import Waiting
+from gateway.api.live.http.wires import HttpWires
+from gateway.api.live.websocket.job import JobSockets
+from gateway.api.live.websocket.many import ManyJobsSockets
+from gateway.api.live.websocket.server_messages import BoardMessages
+from gateway.api.live.websocket.wires import WebSocketWire
 from gateway.api.metrics import RequestMeter, metrics_routes
 from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
@@ -26,7 +26,7 @@ from gateway.api.retries import Retries
 from gateway.api.search import Search
 from gateway.api.views import Frames, StatusViews
 from gateway.context import CONTEXT, AppContext
-from gateway.events.board import Board
+from gateway.events.board.board import Board
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 

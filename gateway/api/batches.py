@@ -9,8 +9,8 @@ from attrs import define
 from gateway.api.answers import json_answer, versioned_answer
 from gateway.api.bodies.admission import Admission
 from gateway.api.idempotency import idempotency_key_of
-from gateway.api.live.submitted import Submitted
-from gateway.api.live.waiting import Waiting
+from gateway.api.live.http.submitted import Submitted
+from gateway.api.live.http.waiting import Waiting
 from gateway.api.paging import cursor_of, limit_of
 from gateway.api.parameters import (
     IMAGE_QUERY,

@@ -5,7 +5,7 @@ from attrs import define
 
 from gateway.api.bodies.admission import Admission
 from gateway.api.idempotency import idempotency_key_of
-from gateway.api.live.submitted import Submitted
+from gateway.api.live.http.submitted import Submitted
 from gateway.api.parameters import UnknownParameter, job_id_of
 from gateway.api.paths import BATCH
 from gateway.context import AppContext

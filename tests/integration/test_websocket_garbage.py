@@ -9,7 +9,7 @@ import pytest
 
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.audience import LEAVE_S
-from gateway.api.live.socket import Socket as ServersSocket
+from gateway.api.live.websocket.socket import Socket as ServersSocket
 from gateway.events.follower import Follower
 from gateway.events.peer import Peer
 from gateway.events.topic import Topic

@@ -12,16 +12,16 @@ from attrs import asdict
 
 from gateway.api import problems
 from gateway.api.live.close_codes import CATALOGUE
-from gateway.api.live.http_wires import RETRY_MS
-from gateway.api.live.many import MAX_MESSAGE_BYTES
-from gateway.api.live.many_subscriptions import MOST_BAD_MESSAGES
+from gateway.api.live.http.wires import RETRY_MS
+from gateway.api.live.websocket.many import MAX_MESSAGE_BYTES
+from gateway.api.live.websocket.subscriptions import MOST_BAD_MESSAGES
 from gateway.api.openapi.document import document
 from gateway.api.preferences import LONGEST_WAIT_S
 from gateway.api.schemas.components import schemas
 from gateway.api.schemas.events import event_schemas
 from gateway.api.schemas.subscriptions import CODES, subscription_schemas
-from gateway.events.board import LISTED
-from gateway.events.board_places import MOST_PLACES
+from gateway.events.board.board import LISTED
+from gateway.events.board.places import MOST_PLACES
 from gateway.events.peer import STALLED_S
 from gateway.events.settings import SubscriberSettings
 from gateway.failure_codes import FAILURE_CODES

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.api.live.client_messages import ALL_JOBS
+from gateway.api.live.websocket.client_messages import ALL_JOBS
 from gateway.api.schemas.building import Schema, an_object, count, ref, text, time
 from gateway.api.schemas.fields import AFTER, HEARTBEAT_S, IMAGES, JOB_ID, RESUMED
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 
 from gateway.domain import transitions
-from gateway.events.board import LISTED
-from gateway.events.board_places import MOST_PLACES
+from gateway.events.board.board import LISTED
+from gateway.events.board.places import MOST_PLACES
 from gateway.events.settings import SubscriberSettings
 from tests.integration.live.jobs_socket import PATH, Message, jobs_socket, rename
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway

@@ -8,7 +8,7 @@ import aiohttp
 import orjson
 import pytest
 
-from gateway.api.live.many_subscriptions import MOST_BAD_MESSAGES
+from gateway.api.live.websocket.subscriptions import MOST_BAD_MESSAGES
 from gateway.domain import transitions
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job

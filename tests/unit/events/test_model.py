@@ -14,7 +14,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.api.live.wires import WebSocketWire
+from gateway.api.live.websocket.wires import WebSocketWire
 from gateway.api.views import Frames, event_fields, image_fields, to_json
 from gateway.domain import transitions
 from gateway.domain.events import Change, Event, EventType, StreamPosition, snapshot_event, state_before

@@ -9,8 +9,8 @@ from aiohttp import WSMessage, WSMsgType
 from attrs import define, field
 
 from gateway.api.live.close_codes import CloseCode
-from gateway.api.live.many_subscriptions import Answers, Subscriptions
-from gateway.api.live.wires import text_message
+from gateway.api.live.websocket.subscriptions import Answers, Subscriptions
+from gateway.api.live.websocket.wires import text_message
 from gateway.events.peer import Peer
 from tests.hand_loop import HandLoop, hand_loop
 from tests.recording_transport import RecordingTransport

@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import define, field
 
-from gateway.events.board import Board, BoardPiece
+from gateway.events.board.board import Board, BoardPiece
 from gateway.events.follower import End, piece_or_end
 from gateway.events.peer import Peer
 

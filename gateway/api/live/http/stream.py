@@ -16,7 +16,7 @@ from attrs import define, field
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.audience import LEAVE_S
 from gateway.api.live.close_codes import CloseCode
-from gateway.api.live.http_wires import frame, takes_chunks
+from gateway.api.live.http.wires import frame, takes_chunks
 from gateway.events.peer import Peer, PeerLeft
 
 _FOUND_S: Final = 60.0
@@ -79,7 +79,7 @@ class HttpStream:
         await self.peer.close()
         self._protocol.let_go()
         if not self._is_whole:
-            self._cut()
+            cut(self._transport, in_chunks=self._in_chunks)
 
     def end(self, *, is_whole: bool) -> None:
         """There is nothing more to come; whether that is all there was to tell."""
@@ -111,8 +111,10 @@ class HttpStream:
         self.peer.connection_lost()
         self.end(is_whole=False)
 
-    def _cut(self) -> None:
-        if not self._in_chunks and not self._transport.is_closing():
-            # Where the end of the connection is that of the answer, a reset alone tells that it is not.
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
+
+def cut(transport: asyncio.Transport, *, in_chunks: bool) -> None:
+    """End an answer that is not whole with its connection, so that nobody takes it for whole."""
+    if not in_chunks and not transport.is_closing():
+        # Where the end of the connection is that of the answer, a reset alone tells that it is not.
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()

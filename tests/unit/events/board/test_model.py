@@ -13,12 +13,12 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.api.live.server_messages import BoardMessages
+from gateway.api.live.websocket.server_messages import BoardMessages
 from gateway.api.views import job_fields, to_json
 from gateway.domain.events import Change
-from gateway.events.board import LISTED, Board
-from gateway.events.board_follower import BoardFollower
-from gateway.events.board_places import Places
+from gateway.events.board.board import LISTED, Board
+from gateway.events.board.follower import BoardFollower
+from gateway.events.board.places import Places
 from gateway.events.follower import End
 from gateway.events.hub import Hub
 from gateway.events.latest import LatestJobs
@@ -27,7 +27,7 @@ from gateway.ports.job_store import JobSummary
 from tests.builders import NOW, an_accepted_job, complete, publish
 from tests.hand_loop import HandLoop
 from tests.recording_transport import RecordingTransport
-from tests.unit.events.listed_store import ListedStore
+from tests.unit.events.board.listed_store import ListedStore
 from tests.websocket.decoder import Decoder
 
 SMALL_ROOM = 1500

@@ -7,14 +7,14 @@ from attrs import define
 
 from gateway.api.cors import CrossOrigin
 from gateway.api.live.audience import Audience
-from gateway.api.live.many_subscriptions import Subscriptions
-from gateway.api.live.server_messages import heartbeat
-from gateway.api.live.socket import Socket
-from gateway.api.live.websocket import counted, refuse_foreign
-from gateway.api.live.wires import PING, WebSocketWire
+from gateway.api.live.websocket.job import counted, refuse_foreign
+from gateway.api.live.websocket.server_messages import heartbeat
+from gateway.api.live.websocket.socket import Socket
+from gateway.api.live.websocket.subscriptions import Subscriptions
+from gateway.api.live.websocket.wires import PING, WebSocketWire
 from gateway.api.paths import PREFIX
 from gateway.context import AppContext
-from gateway.events.board import Board
+from gateway.events.board.board import Board
 
 MAX_MESSAGE_BYTES: Final = 4096
 """Of what a client says: a few ids and words."""

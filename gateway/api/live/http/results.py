@@ -8,8 +8,9 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.live.audience import Audience
-from gateway.api.live.http_door import AS_IT_COMES, HttpDoor
-from gateway.api.live.http_wires import ResultsWire, Wires, frame, takes_chunks
+from gateway.api.live.http.door import AS_IT_COMES, HttpDoor
+from gateway.api.live.http.stream import cut
+from gateway.api.live.http.wires import ResultsWire, Wires, frame, takes_chunks
 from gateway.api.parameters import flag, job_id_of, refuse_slips
 from gateway.api.paths import BATCH
 from gateway.context import AppContext
@@ -63,11 +64,19 @@ class Results:
                     await response.write(self._wires.bare.lines(events))
         except ConnectionError:
             log.debug("client left results", job_id=job.job_id)
-        except (GatewayError, TimeoutError) as error:
+        except TimeoutError:
+            log.info("a slow reader of results was cut off", job_id=job.job_id)
+            _cut(request)
+        except Exception as error:
             if not response.prepared:
                 raise
             # The answer has begun: cut short is the only way to say that it is not whole.
-            log.warning("results cut short", job_id=job.job_id, reason=str(error))
-            if request.transport is not None:
-                request.transport.abort()
+            unforeseen = not isinstance(error, GatewayError)
+            log.warning("results cut short", job_id=job.job_id, reason=str(error), exc_info=unforeseen)
+            _cut(request)
         return response
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        cut(request.transport, in_chunks=takes_chunks(request))

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.live.wires import PING, WebSocketWire, as_progress, close_message, pong, text_message
+from gateway.api.live.websocket.wires import (
+    PING,
+    WebSocketWire,
+    as_progress,
+    close_message,
+    pong,
+    text_message,
+)
 from gateway.api.views import Frames
 from gateway.domain.events import EventType
 from gateway.events.latest import LatestJobs

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from attrs import define
 
-from gateway.api.live.client_messages import ALL_JOBS
-from gateway.api.live.wires import text_message
+from gateway.api.live.websocket.client_messages import ALL_JOBS
+from gateway.api.live.websocket.wires import text_message
 from gateway.api.views import Fields, job_fields, to_json
 from gateway.ports.job_store import JobPage, JobSummary
 

@@ -10,8 +10,8 @@ from attrs import define
 from gateway.api.cors import CrossOrigin
 from gateway.api.live.audience import Audience
 from gateway.api.live.close_codes import CRASHED, ENDED, JOB_DELETED, OVERLOADED
-from gateway.api.live.socket import Socket
-from gateway.api.live.wires import WebSocketWire
+from gateway.api.live.websocket.socket import Socket
+from gateway.api.live.websocket.wires import WebSocketWire
 from gateway.api.parameters import flag, job_id_of, refuse_slips
 from gateway.api.paths import BATCH
 from gateway.context import AppContext

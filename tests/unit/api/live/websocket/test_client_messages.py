@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.live.client_messages import (
+from gateway.api.live.websocket.client_messages import (
     LONGEST_JOB_ID,
     BadMessage,
     Subscribe,

@@ -13,23 +13,23 @@ import structlog
 from aiohttp import WSMessage, WSMsgType
 from attrs import define, field
 
-from gateway.api.live import server_messages
 from gateway.api.live.audience import Audience, TooManySubscribers
-from gateway.api.live.client_messages import (
+from gateway.api.live.close_codes import BAD_MESSAGES, CRASHED, UNSUPPORTED_DATA, CloseCode
+from gateway.api.live.websocket import server_messages
+from gateway.api.live.websocket.client_messages import (
     ALL_JOBS,
     BadMessage,
     Subscribe,
     Unsubscribe,
     read_message,
 )
-from gateway.api.live.close_codes import BAD_MESSAGES, CRASHED, UNSUPPORTED_DATA, CloseCode
-from gateway.api.live.socket import Socket
-from gateway.api.live.wires import WebSocketWire
+from gateway.api.live.websocket.socket import Socket
+from gateway.api.live.websocket.wires import WebSocketWire
 from gateway.api.parameters import job_id_in
 from gateway.context import AppContext
 from gateway.errors import Conflict, GatewayError, NotFound, TooMany
-from gateway.events.board import Board
-from gateway.events.board_follower import BoardFollower
+from gateway.events.board.board import Board
+from gateway.events.board.follower import BoardFollower
 from gateway.events.follower import End, Follower
 from gateway.events.peer import Peer, PeerLeft
 from gateway.ports.job_store import JobNotFound

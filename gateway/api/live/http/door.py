@@ -7,8 +7,8 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.live.audience import Audience
-from gateway.api.live.http_stream import HttpStream
-from gateway.api.live.http_wires import HttpWire
+from gateway.api.live.http.stream import HttpStream
+from gateway.api.live.http.wires import HttpWire
 from gateway.context import AppContext
 from gateway.events.follower import End, Follower
 

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from attrs import define, field
 
-from gateway.api.live.server_messages import BoardMessages
+from gateway.api.live.websocket.server_messages import BoardMessages
 from gateway.domain.events import Change
 from gateway.domain.job import Job
-from gateway.events.board import PIECE_CHANGES, Board
-from gateway.events.board_follower import BoardFollower
-from gateway.events.board_places import Places
+from gateway.events.board.board import PIECE_CHANGES, Board
+from gateway.events.board.follower import BoardFollower
+from gateway.events.board.places import Places
 from gateway.events.follower import End
 from gateway.events.latest import LatestJobs
 from tests.builders import NOW, an_accepted_job, complete, publish
 from tests.hand_loop import HandLoop, hand_loop
 from tests.recording_transport import RecordingTransport
-from tests.unit.events.listed_store import ListedStore
+from tests.unit.events.board.listed_store import ListedStore
 from tests.websocket.decoder import messages_in
 
 

@@ -7,8 +7,8 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.live.audience import Audience
-from gateway.api.live.http_door import AS_IT_COMES, HttpDoor
-from gateway.api.live.http_wires import EventStreamWire, Wires
+from gateway.api.live.http.door import AS_IT_COMES, HttpDoor
+from gateway.api.live.http.wires import EventStreamWire, Wires
 from gateway.api.parameters import flag, job_id_of, refuse_slips
 from gateway.api.paths import BATCH
 from gateway.context import AppContext

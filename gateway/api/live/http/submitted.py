@@ -14,8 +14,8 @@ from attrs import define
 from gateway.api.answers import JSON
 from gateway.api.created import created_answer, created_headers
 from gateway.api.live.audience import Audience, TooManySubscribers
-from gateway.api.live.event_stream import MEDIA_TYPE, EventStreams
-from gateway.api.live.waiting import Waiting
+from gateway.api.live.http.events import MEDIA_TYPE, EventStreams
+from gateway.api.live.http.waiting import Waiting
 from gateway.api.preferences import prefers, wait_s
 from gateway.api.views import StatusViews
 from gateway.domain.job import Job

@@ -1,7 +1,7 @@
 """The newest change of each job has a place; what is remembered besides is bounded."""
 
 from gateway.domain.job import Job
-from gateway.events.board_places import Places
+from gateway.events.board.places import Places
 from gateway.ports.job_store import JobSummary
 from tests.builders import an_accepted_job, publish
 

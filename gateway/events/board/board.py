@@ -13,7 +13,7 @@ import structlog
 from attrs import define, field
 
 from gateway.domain.events import Change, StreamPosition
-from gateway.events.board_places import Place, Places
+from gateway.events.board.places import Place, Places
 from gateway.events.latest import LatestJobs
 from gateway.events.telling import Listener, Telling
 from gateway.ports.job_store import JobNotFound, JobPage, JobStore, JobSummary

@@ -15,8 +15,8 @@ from attrs import define, field
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.audience import LEAVE_S
 from gateway.api.live.close_codes import ENDED, SILENT, TOO_SLOW, CloseCode
-from gateway.api.live.handshake import opened_socket
-from gateway.api.live.wires import PING, close_message, pong
+from gateway.api.live.websocket.handshake import opened_socket
+from gateway.api.live.websocket.wires import PING, close_message, pong
 from gateway.events.peer import Peer, PeerLeft
 
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)

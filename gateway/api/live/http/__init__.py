@@ -1,0 +1,1 @@
+"""Following over plain HTTP: server-sent events, results as lines, answers that wait."""

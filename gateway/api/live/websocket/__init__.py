@@ -1,0 +1,1 @@
+"""Following over WebSocket: one job on a connection, or many and the list of all."""
