@@ -11,7 +11,8 @@ MESSAGES = (b"", b"x" * 125, b"y" * 126, b"z" * 70_000)
 @pytest.mark.parametrize("piece", [1, 3, 4096, 1 << 20])
 def test_messages_of_any_length_are_read_however_they_are_cut(piece: int) -> None:
     sent = b"".join(map(text_frame, MESSAGES))
-    frames, read = ServerFrames(), []
+    frames = ServerFrames()
+    read: list[tuple[int, bytes]] = []
     for start in range(0, len(sent), piece):
         read += frames.of(sent[start : start + piece])
     assert read == [(TEXT, message) for message in MESSAGES]
