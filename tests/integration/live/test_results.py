@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import pytest
 from gateway.domain import transitions
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
-from gateway.events.topic import PIECE_EVENTS
 from tests import builders
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
@@ -194,22 +191,6 @@ class TestAnAnswerThatIsNotWhole:
             await quiet.ledger.delete(job.job_id)
             with pytest.raises(asyncio.IncompleteReadError):
                 await answer.text()
-
-    @pytest.mark.parametrize(
-        ("version", "broken"),
-        [("1.1", asyncio.IncompleteReadError), ("1.0", ConnectionResetError)],
-        ids=["in chunks", "where the end of the connection would be one"],
-    )
-    async def test_when_the_log_can_not_be_read_on(
-        self, quiet: QuietGateway, tmp_path: Path, version: str, broken: type[Exception]
-    ) -> None:
-        job = await a_job_that_ended_backwards(quiet, images=PIECE_EVENTS + 1)
-        (file,) = tmp_path.rglob("jobs.sqlite")
-        with closing(sqlite3.connect(file)) as jobs, jobs:
-            jobs.execute("UPDATE events SET data = '{}' WHERE place = (SELECT max(place) FROM events)")
-        # A reset may come before the head is read.
-        with pytest.raises(broken):
-            await lines_of(quiet, path_of(job), version)
 
 
 class TestRefusals:
