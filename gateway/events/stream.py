@@ -7,6 +7,7 @@ from attrs import define, evolve
 
 from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event, state_before
 from gateway.domain.job import Job
+from gateway.errors import Unavailable
 from gateway.events.latest import LatestJobs
 from gateway.events.topic import PIECE_EVENTS, Topic
 from gateway.events.wire import Opening
@@ -55,16 +56,19 @@ class EventStream:
         )
 
     async def events(self, topic: Topic, *, after: int, up_to: int) -> Sequence[Event]:
-        """The next events after that number, at most PIECE_EVENTS, from memory where they are at hand."""
+        """The next events after that number, at most PIECE_EVENTS, from memory where they are at hand.
+
+        Raises JobNotFound, Unavailable.
+        """
         recent = topic.recent(after=after, limit=PIECE_EVENTS)
-        found = recent or await self._log.events(topic.job_id, after=after, limit=PIECE_EVENTS)
+        found = recent or await self._read(topic.job_id, after=after, limit=PIECE_EVENTS)
         # A commit lies in the log a moment before the rest of us knows of it.
         return [event for event in found if event.seq <= up_to]
 
     async def pieces(self, job_id: str, *, after: int, up_to: int) -> AsyncIterator[Sequence[Event]]:
         """All events after the one number up to the other, as the log has them. Raises JobNotFound, Unavailable."""
         while after < up_to:
-            found = await self._log.events(job_id, after=after, limit=min(PIECE_EVENTS, up_to - after))
+            found = await self._read(job_id, after=after, limit=min(PIECE_EVENTS, up_to - after))
             yield found
             after += len(found)
 
@@ -74,5 +78,12 @@ class EventStream:
             return snapshot_event(job)
         if seq == 0:
             return state_before(job)
-        (event,) = await self._log.events(job.job_id, after=seq - 1, limit=1)
+        (event,) = await self._read(job.job_id, after=seq - 1, limit=1)
         return evolve(event, type=EventType.PROGRESS, image=None)
+
+    async def _read(self, job_id: str, *, after: int, limit: int) -> Sequence[Event]:
+        """Of what is known to be there: who waited for what was lost would wait without end."""
+        found = await self._log.events(job_id, after=after, limit=limit)
+        if not found:
+            raise Unavailable("The log of this job is not whole.", detail=f"{job_id} after {after}")
+        return found

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.domain.events import EventType
 from gateway.domain.job import Job
+from gateway.errors import Unavailable
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from gateway.events.topic import PIECE_EVENTS, Topic
@@ -99,6 +100,18 @@ async def test_nothing_is_read_beyond_what_the_rest_of_us_knows_of():
     store, job = a_store(2, completed=2)
     events = await stream_of(store).events(Topic(job.job_id), after=1, up_to=3)
     assert [event.seq for event in events] == [2, 3]
+
+
+async def test_a_log_that_has_lost_its_end_is_told_and_not_waited_for():
+    store, job = a_store(2, completed=1)
+    del store.logs[job.job_id][1:]
+    stream = stream_of(store)
+    with pytest.raises(Unavailable):
+        await stream.events(Topic(job.job_id), after=1, up_to=job.seq)
+    with pytest.raises(Unavailable):
+        [piece async for piece in stream.pieces(job.job_id, after=0, up_to=job.seq)]
+    with pytest.raises(Unavailable):
+        await stream.opening(job.job_id, "e1:2")
 
 
 def test_what_is_at_hand_is_not_read_from_the_log():
