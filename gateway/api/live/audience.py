@@ -21,7 +21,7 @@ from gateway.telemetry.metrics import SubscriberMetrics
 
 LEAVE_S: Final = 2.0
 """How long a subscriber may take to answer a goodbye; a stop of the gateway waits for it."""
-_TURNS: Final = 20
+_TURNS: Final = 100
 """Of one heartbeat."""
 _RETRY_S: Final = 10
 

@@ -142,7 +142,7 @@ class TestSignsOfLife:
     def test_each_has_one_in_every_heartbeat(self, loop: HandLoop, stack: ExitStack):
         audience = an_audience()
         members = self.there(audience, loop, stack, 50)
-        loop.turn(60, step_s=0.5)
+        loop.turn(60, step_s=0.1)
         assert all(len(member.beats) == 3 for member in members)
         assert all(
             later - sooner == pytest.approx(20) for member in members for sooner, later in pairs(member)
@@ -151,7 +151,7 @@ class TestSignsOfLife:
     def test_they_are_spread_in_time_though_all_came_at_once(self, loop: HandLoop, stack: ExitStack):
         audience = an_audience()
         members = self.there(audience, loop, stack, 200)
-        loop.turn(20, step_s=0.5)
+        loop.turn(20, step_s=0.1)
         assert len({member.beats[0] for member in members}) > 10
 
     def test_one_whose_turn_fails_is_not_the_end_of_all_turns(self, loop: HandLoop, stack: ExitStack):
@@ -163,7 +163,7 @@ class TestSignsOfLife:
         failing = Failing()
         members = self.there(audience, loop, stack, 50)
         loop.call(lambda: stack.enter_context(audience.with_member(failing)))
-        loop.turn(60, step_s=0.5)
+        loop.turn(60, step_s=0.1)
         assert any(len(member.beats) == 3 for member in members)
         assert loop.crashes
         loop.crashes.clear()
@@ -172,16 +172,16 @@ class TestSignsOfLife:
         audience = an_audience()
         (member,) = self.there(audience, loop, stack, 1)
         stack.close()
-        loop.turn(40, step_s=0.5)
+        loop.turn(40, step_s=0.1)
         assert member.beats == []
 
     def test_they_begin_again_with_who_comes_after_all_had_left(self, loop: HandLoop, stack: ExitStack):
         audience = an_audience()
         self.there(audience, loop, stack, 1)
         stack.close()
-        loop.turn(40, step_s=0.5)
+        loop.turn(40, step_s=0.1)
         (member,) = self.there(audience, loop, stack, 1)
-        loop.turn(20, step_s=0.5)
+        loop.turn(20, step_s=0.1)
         assert len(member.beats) == 1
 
     def there(self, audience: Audience, loop: HandLoop, stack: ExitStack, count: int) -> list[Someone]:
