@@ -1,7 +1,6 @@
 """What may be asked of a gateway, over HTTP and WebSocket, by TCP or a Unix socket."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from gateway.client.answers import (
 )
 from gateway.client.coming_back import ComingBack
 from gateway.client.download import download
-from gateway.client.errors import ClientError, Unreachable
+from gateway.client.errors import ClientError
 from gateway.client.http import Http
 from gateway.client.live.all_jobs import AllJobs
 from gateway.client.live.many_jobs import ManyJobs, OnLost
@@ -34,8 +33,9 @@ from gateway.client.live.told import FROM_THE_START, Told
 from gateway.client.pauses import SPREAD_S, Pauses
 from gateway.client.polling import Polling
 from gateway.client.results import Results
+from gateway.client.sending import send_batch, with_key
 from gateway.client.tries import until_answered
-from gateway.client.upload import Body, ImageSource, body_of, watched
+from gateway.client.upload import ImageSource, body_of
 
 BASE_URL = r"https?://[^/?#\s]+(/[^?#\s]*)?|unix:(//)?/.+"
 
@@ -101,7 +101,7 @@ class GatewayClient:
         """
         options = {"metadata": dict(metadata)} if metadata else {}
         body = await asyncio.to_thread(body_of, images, options)
-        send = partial(self._send, body, _with_key(key))
+        send = partial(send_batch, self._http, body, with_key(key))
         return self._http.read(read_submitted, await until_answered(send, self.patience_s, on_wait))
 
     async def retry(
@@ -117,7 +117,7 @@ class GatewayClient:
         No image is sent a second time. It is asked for again, and done once, as `submit` is.
         """
         said = {} if indices is None else {"images": list(indices)}
-        ask = partial(self._http.json, "POST", f"batch/{job_id}/retry", json=said, headers=_with_key(key))
+        ask = partial(self._http.json, "POST", f"batch/{job_id}/retry", json=said, headers=with_key(key))
         return self._http.read(read_submitted, await until_answered(ask, self.patience_s, on_wait))
 
     async def submit_and_follow(
@@ -276,17 +276,6 @@ class GatewayClient:
     def _coming_back(self, on_wait: OnWait) -> ComingBack:
         return ComingBack(self.patience_s, on_wait, Pauses(self.spread_s))
 
-    async def _send(self, body: Body, headers: Mapping[str, str]) -> Mapping[str, Any]:
-        """The answer to a batch. Nothing in aiohttp ends a body that the gateway stops taking, so we do."""
-        try:
-            async with asyncio.timeout(None) as taking:
-                data = watched(body.stream(), taking, self.silence_s)
-                return await self._http.json("POST", "batch", data=data, headers={**headers, **body.headers})
-        except TimeoutError as error:
-            raise Unreachable(f"the gateway at {self.base_url} takes nothing more of what is sent") from error
-        except Unreachable as error:
-            raise body.failure or error from error
-
     async def _pages(self, path: str, query: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
         cursor: dict[str, str] = {}
         while True:
@@ -295,9 +284,3 @@ class GatewayClient:
             if not page.get("next_cursor"):
                 return
             cursor = {"cursor": page["next_cursor"]}
-
-
-def _with_key(key: str | None) -> Mapping[str, str]:
-    """The key as a string of structured fields (RFC 9651); None: one of its own."""
-    key = secrets.token_hex(16) if key is None else key
-    return {"Idempotency-Key": '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'}

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from gateway.client import FROM_THE_START, ClientError, Closed, Event, GatewayClient, Refused, Unreachable
-from tests.client_calls import DEADLINE_S, Waits, all_of
+from tests.client_calls import DEADLINE_S, SOON_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     JOB_ID,
     Close,
@@ -25,6 +25,7 @@ from tests.servers.scripted_gateway import (
 )
 
 ENDED = [opening("e:9", 3), job_complete("e:9"), Close(1000)]
+FROM_ITS_START = [opening("e:0", resumed=True), job_complete("e:9"), Close(1000)]
 PATIENCE_S = 10
 
 
@@ -127,7 +128,7 @@ class TestRefusals:
 
     async def test_but_not_for_ever(self, gateway):
         gateway.plays(*[[Refuse(502)]] * 100)
-        async with GatewayClient(gateway.base_url, patience_s=0.2) as client:
+        async with asyncio.timeout(SOON_S), GatewayClient(gateway.base_url, patience_s=0.2) as client:
             with pytest.raises(Refused) as refused:
                 await ids_of(client.follow(JOB_ID))
         assert refused.value.status == 502
@@ -138,6 +139,12 @@ class TestRefusals:
         with pytest.raises(Refused) as refused:
             await ids_of(client.follow(JOB_ID))
         assert (refused.value.status, len(gateway.queries)) == (status, 1)
+
+    async def test_one_to_say_that_nothing_is_there_means_the_job(self, gateway, client):
+        gateway.plays([Refuse(404)])
+        with pytest.raises(Refused, match="There is no job j") as refused:
+            await ids_of(client.follow(JOB_ID))
+        assert refused.value.code == "job_not_found"
 
 
 class TestHeartbeats:
@@ -152,19 +159,20 @@ class TestHeartbeats:
         """The gateway's end of it is alive, and answers pings: but what it says does not come."""
         gateway.plays([opening("e:1", heartbeat_s=0.1), Hang()], ENDED)
         waits = Waits()
-        assert await ids_of(client.follow(JOB_ID, on_wait=waits)) == ["e:1", "e:9", "e:9"]
+        async with asyncio.timeout(SOON_S):
+            assert await ids_of(client.follow(JOB_ID, on_wait=waits)) == ["e:1", "e:9", "e:9"]
         assert [type(reason) for reason in waits.reasons] == [Unreachable]
         assert "has said nothing" in str(waits.reasons[0])
         assert gateway.positions == [None, "e:1"]
 
     async def test_one_with_heartbeats_is_alive_for_as_long_as_nothing_happens(self, gateway, client):
-        beats = [asyncio.Event() for _ in range(5)]
+        beats = [asyncio.Event() for _ in range(4)]
         heartbeats = [step for beat in beats for step in (beat, progress("e:1"))]
-        gateway.plays([opening("e:1", heartbeat_s=0.2), *heartbeats, job_complete("e:2"), Close(1000)])
+        gateway.plays([opening("e:1", heartbeat_s=1), *heartbeats, job_complete("e:2"), Close(1000)])
         waits = Waits()
         following = asyncio.create_task(ids_of(client.follow(JOB_ID, on_wait=waits)))
         for beat in beats:  # all of them take longer than the silence that is allowed
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.7)
             beat.set()
         assert (await following, waits.reasons) == (["e:1", "e:2"], [])
 
@@ -230,6 +238,17 @@ class TestGoingOn:
         gateway.plays([opening("e:1"), later, "no JSON", "[]", job_complete("e:3"), Close(1000)])
         assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:3"]
 
+    async def test_so_is_a_binary_message(self, gateway, client):
+        gateway.plays([opening("e:1"), b'{"type": "progress"}', job_complete("e:2"), Close(1000)])
+        assert await ids_of(client.follow(JOB_ID)) == ["e:1", "e:2"]
+
+    async def test_a_state_may_be_of_any_size(self, gateway, client):
+        """That of a large batch with all its images is more than libraries take by themselves (4 MiB)."""
+        large = {**an_image(0), "error": "x" * (5 << 20)}
+        gateway.plays([opening("e:1", images=[large]), job_complete("e:2"), Close(1000)])
+        (state, _) = await all_of(client.follow(JOB_ID, images=True))
+        assert state.images[0].error == large["error"]
+
     async def test_who_leaves_early_leaves_the_connection_too(self, gateway, client):
         gateway.plays([opening("e:1"), Hang()])
         async with aclosing(client.follow(JOB_ID)) as events:
@@ -250,6 +269,24 @@ class TestGoingOn:
         with pytest.raises(asyncio.CancelledError):
             await following
         await gateway.left.wait()
+
+
+class TestSubmitAndFollow:
+    async def test_the_batch_has_the_callers_key_and_wishes(self, gateway, client):
+        gateway.plays(FROM_ITS_START)
+        submitted, events = await client.submit_and_follow(
+            [("a.jpg", b"bytes of a")], {"title": "keep"}, key="of the caller"
+        )
+        assert (submitted.job_id, await ids_of(events)) == (JOB_ID, ["e:0", "e:9"])
+        ((key, body),) = gateway.batches
+        assert key == '"of the caller"'
+        assert b'{"metadata": {"title": "keep"}}' in body
+
+    async def test_its_whole_log_is_asked_for_and_where_it_is_gone_all_images(self, gateway, client):
+        gateway.plays(FROM_ITS_START)
+        _, events = await client.submit_and_follow([("a.jpg", b"bytes of a")])
+        await ids_of(events)
+        assert gateway.queries == [{"after": FROM_THE_START, "images": "true"}]
 
 
 class TestOlderGateway:

@@ -19,7 +19,7 @@ from gateway.client import (
     Unreachable,
 )
 from gateway.client.live.turns import UNANSWERED
-from tests.client_calls import DEADLINE_S, Waits, all_of
+from tests.client_calls import DEADLINE_S, SOON_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     MOMENT,
     Close,
@@ -118,6 +118,11 @@ class TestManyJobs:
             ]
         ]
 
+    async def test_an_id_in_capitals_is_that_of_the_same_job(self, gateway, client):
+        gateway.plays([Hear(), *whole("a")])
+        await told(client.follow_many(["A"], {"A": "e:0"}))
+        assert gateway.heard == [[{"type": "subscribe", "job_id": "a", "after": "e:0"}]]
+
     async def test_repeats_are_not_told_nor_is_an_end_twice(self, gateway, client):
         gateway.plays(
             [
@@ -205,7 +210,8 @@ class TestManyJobs:
             [Hear(), subscribed("a", heartbeat_s=0.1), opening("e:1", heartbeat_s=0.1, job_id="a"), Hang()],
             [Hear(), *whole("a")[:1], job_complete("e:2", job_id="a")],
         )
-        assert await told(client.follow_many(["a"], on_wait=waits)) == [("a", "e:1"), ("a", "e:2")]
+        async with asyncio.timeout(SOON_S):
+            assert await told(client.follow_many(["a"], on_wait=waits)) == [("a", "e:1"), ("a", "e:2")]
         assert [type(reason) for reason in waits.reasons] == [Unreachable]
 
     async def test_no_jobs_at_all_need_no_connection(self, gateway, client):
@@ -266,6 +272,15 @@ class TestAllJobs:
             {"type": "subscribe", "job_id": "*"},
             {"type": "subscribe", "job_id": "*", "after": "p:3"},
         ]
+
+    async def test_news_from_before_the_last_ones_are_not_told(self, gateway, client):
+        gateway.plays(
+            [
+                *(Hear(), subscribed("*"), jobs("p:1", "a"), changed("p:3", "a")),
+                *(changed("p:2", "a"), changed("p:4", "a"), Hang()),
+            ]
+        )
+        assert [news.id for news in await first(3, client.follow_all())] == ["p:1", "p:3", "p:4"]
 
     async def test_whoever_has_missed_some_gets_all_jobs_again(self, gateway, client):
         gateway.plays(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -19,6 +20,8 @@ from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 
 IMAGES = 30
 PHOTOS = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES)]
+
+LONGER_THAN_SILENCE_S = 3.0
 
 Outage = Callable[[Gateway], Awaitable[None]]
 
@@ -144,12 +147,14 @@ async def test_all_jobs_are_told_again_after_a_kill(gateway: Gateway, client: Ga
     assert before.id.partition(":")[0] != after.id.partition(":")[0]
 
 
-class TestHalfOpen:
-    """A network that passes nothing any more, and does not say so."""
+class BehindAProxy:
+    """A gateway of that pace of heartbeats, which a client reaches by a proxy."""
+
+    heartbeat_s: ClassVar[float]
 
     @pytest.fixture
     async def gateway(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
-        settings = SubscriberSettings(heartbeat_s=0.2)
+        settings = SubscriberSettings(heartbeat_s=self.heartbeat_s)
         async with quiet_gateway(tmp_path, subscribers=settings) as gateway:
             yield gateway
 
@@ -162,6 +167,12 @@ class TestHalfOpen:
     async def client(self, proxy: TcpProxy) -> AsyncIterator[GatewayClient]:
         async with GatewayClient(f"http://127.0.0.1:{proxy.port}", patience_s=DEADLINE_S) as client:
             yield client
+
+
+class TestHalfOpen(BehindAProxy):
+    """A network that passes nothing any more, and does not say so."""
+
+    heartbeat_s = 0.2
 
     async def test_a_connection_that_went_silent_is_left_and_nothing_is_lost(self, gateway, proxy, client):
         job_id = (await gateway.accept(images=2)).job_id
@@ -178,19 +189,6 @@ class TestHalfOpen:
         assert events[-1].is_last
         assert [type(reason) for reason in waits.reasons] == [Unreachable]
         assert "has said nothing" in str(waits.reasons[0])
-
-    async def test_a_caller_who_is_long_at_work_with_an_event_keeps_the_connection(
-        self, gateway, proxy, client
-    ):
-        job_id, waits = (await gateway.accept(images=1)).job_id, Waits()
-
-        async def act(event: Event) -> None:
-            if event.resumed is not None:
-                await asyncio.sleep(1.0)
-                await gateway.complete(job_id, 0)
-
-        await all_of(client.follow(job_id, on_wait=waits), act)
-        assert (waits.reasons, proxy.accepted) == ([], 1)
 
     async def test_results_that_went_silent_are_asked_for_again(self, gateway, proxy):
         job_id, waits = (await gateway.accept(images=2)).job_id, Waits()
@@ -218,11 +216,30 @@ class TestHalfOpen:
             assert (await following)[-1].is_last
         assert isinstance(waits.reasons[0], Unreachable)
 
+
+class TestQuiet(BehindAProxy):
+    """Nothing happens for longer than a gateway without heartbeats may be silent (2.5 s here)."""
+
+    heartbeat_s = 1.0
+
+    async def test_a_caller_who_is_long_at_work_with_an_event_keeps_the_connection(
+        self, gateway, proxy, client
+    ):
+        job_id, waits = (await gateway.accept(images=1)).job_id, Waits()
+
+        async def act(event: Event) -> None:
+            if event.resumed is not None:
+                await asyncio.sleep(LONGER_THAN_SILENCE_S)
+                await gateway.complete(job_id, 0)
+
+        await all_of(client.follow(job_id, on_wait=waits), act)
+        assert (waits.reasons, proxy.accepted) == ([], 1)
+
     async def test_heartbeats_keep_a_connection_on_which_nothing_happens(self, gateway, proxy, client):
         job_id = (await gateway.accept(images=1)).job_id
         waits = Waits()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(all_of(client.follow(job_id, on_wait=waits)))
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(LONGER_THAN_SILENCE_S)
             await gateway.complete(job_id, 0)
         assert (waits.reasons, proxy.accepted) == ([], 1)

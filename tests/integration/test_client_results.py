@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from gateway.client import GatewayClient, Image, Refused, Unreachable
-from tests.client_calls import DEADLINE_S, Waits, all_of
+from tests.client_calls import DEADLINE_S, SOON_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     JOB_ID,
     Cut,
@@ -107,3 +107,16 @@ class TestLongPoll:
         async with asyncio.timeout(DEADLINE_S):
             assert (await client.wait(JOB_ID)).is_final
         assert gateway.status_queries == [{}, {}]
+
+    async def test_one_that_does_not_wait_is_not_asked_without_end(self, gateway, client):
+        gateway.status_answers = [a_status(None, 0), a_status(None, 1), a_status(None, 2), a_status(None, 3)]
+        began_at = asyncio.get_running_loop().time()
+        async with asyncio.timeout(SOON_S):
+            await client.wait(JOB_ID)
+        assert asyncio.get_running_loop().time() - began_at >= 1
+
+    async def test_a_gateway_that_says_nothing_when_the_wait_is_over_counts_as_away(self, gateway):
+        gateway.status_answers = [asyncio.Event()]
+        async with asyncio.timeout(SOON_S), GatewayClient(gateway.base_url, silence_s=0.2) as client:
+            with pytest.raises(Unreachable):
+                await client.status(JOB_ID, wait_s=1, after="e:1")

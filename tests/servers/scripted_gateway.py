@@ -63,8 +63,8 @@ class Refuse:
     headers: Mapping[str, str] = {}
 
 
-Step = Frame | str | Close | Cut | Hang | Hear | Refuse | asyncio.Event
-"""A frame or a text is sent, an event is waited for."""
+Step = Frame | str | bytes | Close | Cut | Hang | Hear | Refuse | asyncio.Event
+"""A frame, a text or bytes are sent, an event is waited for."""
 
 
 @define(eq=False)
@@ -77,8 +77,10 @@ class Scripted:
     hung: asyncio.Event = field(factory=asyncio.Event)
     left: asyncio.Event = field(factory=asyncio.Event)
     """A client has ended a connection that hung."""
-    status_answers: list[Frame] = field(factory=list)
-    """To each question for the job; the last one stays."""
+    batches: list[tuple[str, bytes]] = field(factory=list)
+    """Key and body of each that was sent; all are taken."""
+    status_answers: list[Frame | Refuse | asyncio.Event] = field(factory=list)
+    """To each question for the job, or what is waited for without one; the last one stays."""
     status_queries: list[dict[str, str]] = field(factory=list)
     _scenes: deque[Sequence[Step]] = field(factory=deque)
 
@@ -94,6 +96,7 @@ class Scripted:
         app = web.Application()
         app.add_routes(
             [
+                web.post("/api/v1/batch", self.submit),
                 web.get("/api/v1/batch/{job}", self.status),
                 web.get("/api/v1/batch/{job}/ws", self.websocket),
                 web.get("/api/v1/ws", self.websocket),
@@ -102,10 +105,21 @@ class Scripted:
         )
         return app
 
+    async def submit(self, request: web.Request) -> web.Response:
+        self.batches.append((request.headers["Idempotency-Key"], await request.read()))
+        answer = {"job_id": JOB_ID, "status": "pending", "created_at": MOMENT, "message": "It is taken."}
+        return web.json_response(answer, status=201)
+
     async def status(self, request: web.Request) -> web.Response:
         self.status_queries.append(dict(request.query))
         answers = self.status_answers
-        return web.json_response(answers.pop(0) if len(answers) > 1 else answers[0])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+            answer = Refuse(410)
+        if isinstance(answer, Refuse):
+            return web.Response(status=answer.status, headers=answer.headers)
+        return web.json_response(answer)
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         scene = self._next_scene(request)
@@ -118,6 +132,8 @@ class Scripted:
             match step:
                 case str():
                     await socket.send_str(step)
+                case bytes():
+                    await socket.send_bytes(step)
                 case Close(None):
                     await socket.send_frame(b"", WSMsgType.CLOSE)
                     await socket.receive()
@@ -156,7 +172,7 @@ class Scripted:
             assert request.transport is not None
             request.transport.abort()
         else:
-            raise AssertionError(f"a scene can't have {step} there")
+            raise AssertionError(f"a scene can't have {step!r} there")
 
     def _next_scene(self, request: web.Request) -> Sequence[Step]:
         self.queries.append(dict(request.query))

@@ -67,5 +67,4 @@ class Turns:
     def ended(self, job_id: str) -> None:
         self._asked.discard(job_id)
         self._subscribed.discard(job_id)
-        self._unopened.discard(job_id)
         self._is_full = False
