@@ -60,6 +60,7 @@ function card(image) {
     element("h3", {}, element("bdi", {}, name)),
     error ? element("p", {}, error) : undefined,
     ...(metadata ? words(metadata) : []),
+    status === "completed" ? saving(image) : undefined,
   );
 }
 
@@ -73,6 +74,11 @@ function picture({ index, original_filename: name, metadata }) {
   const shown = element("img", { alt: metadata?.title || name, decoding: "async" });
   thumbnails.add(shown, address);
   return element("a", { class: "picture", href: address }, shown);
+}
+
+function saving({ index, original_filename: name }) {
+  const address = client.imageUrl(jobId, index);
+  return element("a", { class: "saving", href: address, download: "", "aria-label": `Save ${name}` }, "Save");
 }
 
 function words({ title: written, description, keywords }) {

@@ -80,6 +80,13 @@ async def test_a_tagged_image_is_shown_with_its_words(quiet: QuietGateway, visit
     assert await visitor.value("document.querySelector('#images img').alt") == "Harbour"
 
 
+async def test_a_tagged_copy_can_be_saved_and_no_other(quiet: QuietGateway, visitor: Visitor) -> None:
+    job = await an_ended_job(quiet)
+    await shown(quiet, visitor, job)
+    saved = "[...document.querySelectorAll('#images a[download]')].map(({ pathname }) => pathname)"
+    assert await visitor.value(saved) == [f"/api/v1/batch/{job.job_id}/images/0/processed"]
+
+
 async def test_nothing_moves_when_a_picture_comes(quiet: QuietGateway, visitor: Visitor) -> None:
     job = await quiet.accept(images=1)
     await shown(quiet, visitor, job)
@@ -181,6 +188,7 @@ async def test_a_screen_reader_is_told_what_everything_is(quiet: QuietGateway, v
         ("list", "Images"),
         ("list", "Keywords"),
         ("link", "Harbour"),
+        ("link", "Save a.jpg"),
         ("link", "Send more photos"),
     } <= set(heard)
 
