@@ -190,6 +190,17 @@ async def test_a_time_that_is_none_is_refused(quiet: QuietGateway, wait: str) ->
         assert (answer.status, (await answer.json(content_type=None))["code"]) == (400, "bad_parameter")
 
 
+@pytest.mark.parametrize(("slip", "meant"), [("wiat", "wait"), ("waits", "wait"), ("afer", "after")])
+async def test_a_misspelt_parameter_is_refused_for_it_would_be_answered_at_once(
+    quiet: QuietGateway, slip: str, meant: str
+) -> None:
+    job = await quiet.accept()
+    async with quiet.http.get(path_of(job), params={slip: "1"}) as answer:
+        problem = await answer.json(content_type=None)
+    assert (answer.status, problem["code"]) == (400, "unknown_parameter")
+    assert problem["detail"].endswith(f"but there is {meant}.")
+
+
 async def test_an_unknown_job_is_404(quiet: QuietGateway) -> None:
     async with quiet.http.get(f"/api/v1/batch/{UNKNOWN}", params={"wait": "1", "after": "0"}) as answer:
         assert answer.status == 404
