@@ -38,8 +38,10 @@ class EventStreams:
         if not job.counts.open and self._context.stream.seq_of(job, after) == job.seq:
             # All was seen; the one answer after which a browser does not come again.
             return web.Response(status=204, headers=AS_IT_COMES)
-        with self._audience.place(request, "events", job.job_id):
-            return await self.answer(request, job.job_id, after=after, with_images=with_images)
+        job_id = job.job_id
+        del job  # this state of it would stay as long as the connection
+        with self._audience.place(request, "events", job_id):
+            return await self.answer(request, job_id, after=after, with_images=with_images)
 
     async def answer(
         self,

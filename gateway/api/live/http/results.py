@@ -46,11 +46,11 @@ class Results:
         response = web.StreamResponse(headers={"Content-Type": MEDIA_TYPE, **AS_IT_COMES})
         if not is_followed:
             return await self._so_far(request, response, job, after=seq or 0)
-        with self._audience.place(request, "results", job.job_id):
+        job_id = job.job_id
+        del job  # this state of it would stay as long as the connection
+        with self._audience.place(request, "results", job_id):
             after = FROM_THE_START if seq is None else after
-            return await self._door.follow(
-                request, response, job.job_id, self._wires.of(request), after=after
-            )
+            return await self._door.follow(request, response, job_id, self._wires.of(request), after=after)
 
     async def _so_far(
         self, request: web.Request, response: web.StreamResponse, job: Job, *, after: int

@@ -64,15 +64,16 @@ class JobSockets:
         refuse_foreign(request, self._cross_origin)
         refuse_slips(request, "after", "images")
         with_images = flag(request, "images")
-        job = await self._context.latest.get(job_id_of(request))
-        with self._audience.place(request, "websocket", job.job_id):
+        # Its id alone: a state of it would stay as long as the connection.
+        job_id = (await self._context.latest.get(job_id_of(request))).job_id
+        with self._audience.place(request, "websocket", job_id):
             socket = await Socket.open(
                 request,
                 heartbeat_s=self._audience.settings.heartbeat_s,
                 max_message_bytes=MAX_MESSAGE_BYTES,
             )
             follower = Follower(
-                job.job_id,
+                job_id,
                 hub=self._context.hub,
                 stream=self._context.stream,
                 peer=socket.peer,
