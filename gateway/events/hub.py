@@ -20,8 +20,8 @@ DeletionObserver = Callable[[str], None]
 class Hub:
     """Announces committed changes.
 
-    The newest events of jobs that are listened to are kept at hand, to spare reads of the log: at most
-    MOST_RECENT_IN_ALL, and a few of each.
+    The newest events of jobs that are listened to are kept at hand, to spare reads of the log: of each its share of
+    MOST_RECENT_IN_ALL, as large as it was when the job last had news, and a few at least.
     """
 
     _topics: dict[str, Topic] = field(factory=dict)

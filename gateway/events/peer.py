@@ -127,9 +127,8 @@ class Peer:
 
     def forget(self, waiting: Waiting) -> None:
         """It has nothing to write any more."""
-        if (
-            waiting in self._waiting
-        ):  # `remove` alone would fail with the words of all that is reached from it
+        # `remove` alone would fail with the words of all that is reached from it.
+        if waiting in self._waiting:
             self._waiting.remove(waiting)
 
     async def room(self) -> None:
