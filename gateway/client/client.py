@@ -71,6 +71,11 @@ class GatewayClient:
         return Http(self.base_url, self.silence_s)
 
     @property
+    def address(self) -> str:
+        """`base_url` without user and password, to be shown."""
+        return self._http.address
+
+    @property
     def _polling(self) -> Polling:
         return Polling(self._http)
 

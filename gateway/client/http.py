@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
@@ -75,7 +76,7 @@ class Http:
                 )
             except aiohttp.WSServerHandshakeError as error:
                 raise Refused.by(error.status, None, error.headers or {}) from error
-        async with WebSocket(socket, self.base_url, self._talking).listening() as listening:
+        async with WebSocket(socket, self.address, self._talking).listening() as listening:
             yield listening
 
     def read(self, reader: Callable[[Mapping[str, Any]], T], answer: Any) -> T:
@@ -87,7 +88,7 @@ class Http:
 
     def no_gateway(self, why: str = "") -> NoGateway:
         """What answers is none."""
-        return NoGateway(f"there is no gateway at {self.base_url}, but another server{why}")
+        return NoGateway(f"there is no gateway at {self.address}, but another server{why}")
 
     @contextlib.contextmanager
     def _talking(self) -> Iterator[None]:
@@ -102,12 +103,17 @@ class Http:
         except asyncio.CancelledError:
             if task is None or task.cancelling() > before:
                 raise
-            raise Unreachable(f"the gateway at {self.base_url} closed the connection") from None
+            raise Unreachable(f"the gateway at {self.address} closed the connection") from None
         except aiohttp.ClientConnectorError as error:
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
-            raise NotConnected(f"no gateway answers at {self.base_url}: {reason}") from error
+            raise NotConnected(f"no gateway answers at {self.address}: {reason}") from error
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise Unreachable(f"the gateway at {self.base_url} does not answer: {_reason(error)}") from error
+            raise Unreachable(f"the gateway at {self.address} does not answer: {_reason(error)}") from error
+
+    @property
+    def address(self) -> str:
+        """`base_url` as it may be shown, for messages end in logs: without user and password."""
+        return re.sub(r"^(https?://)[^/]*@", r"\1", self.base_url)
 
     def _url(self, path: str) -> URL:
         is_socket = self.base_url.startswith("unix:")

@@ -33,5 +33,5 @@ def _place(submission: Submission) -> str:
     """The job's URL, or that of all jobs; a Unix socket has none."""
     if submission.gateway.base_url.startswith("unix:"):
         return f"job {', '.join(submission.job_ids)}"
-    jobs = submission.gateway.base_url.rstrip("/") + "/api/v1/batch"
+    jobs = submission.gateway.address.rstrip("/") + "/api/v1/batch"
     return f"{jobs}/{submission.job_ids[0]}" if len(submission.job_ids) == 1 else jobs

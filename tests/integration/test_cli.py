@@ -209,6 +209,12 @@ async def test_lost_connections_and_frames_left_out_lose_no_image(stand_in, phot
     assert len([line for line in ended.lines if line.startswith("[")]) == 2
 
 
+async def test_a_password_in_the_address_is_not_printed(stand_in, photos):
+    ended = await run("submit", photos, "--gateway", stand_in.base_url.replace("://", "://me:secret@"))
+    assert f"see {stand_in.base_url}/api/v1/batch/" in ended.lines[-1]
+    assert "secret" not in ended.out + ended.err
+
+
 async def test_no_gateway_at_the_address_is_one_line_and_code_2(photos):
     url = f"http://127.0.0.1:{free_port()}"
     ended = await run("submit", photos, "--gateway", url)

@@ -352,6 +352,15 @@ async def test_nobody_at_the_address_is_told_with_the_address():
             await client.check()
 
 
+async def test_a_password_in_the_address_is_shown_to_nobody():
+    port = free_port()
+    async with GatewayClient(f"http://me:pass@word@127.0.0.1:{port}/photos") as client:
+        assert client.address == f"http://127.0.0.1:{port}/photos"
+        with pytest.raises(Unreachable) as caught:
+            await client.check()
+    assert str(caught.value).startswith(f"no gateway answers at {client.address}: ")
+
+
 async def test_another_kind_of_server_is_told_so():
     pages = {"/api/v1/batch/j": answer(200, body=b"[1, 2]")}
     async with web_server(pages) as site, GatewayClient(site.url("/")) as client:
