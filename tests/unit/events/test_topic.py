@@ -97,6 +97,17 @@ def test_what_is_told_together_is_merged():
         assert list(flush.events) == log[-1:]
 
 
+def test_what_was_announced_already_pushes_nothing_out_of_what_is_at_hand():
+    first, second, third = a_log(3)
+    with hand_loop() as loop:
+        topic = a_topic(Taker())
+        announce(loop, topic, first, second)
+        announce(loop, topic, first)
+        announce(loop, topic, second, third)
+        assert topic.newest == third.seq
+        assert topic.recent(after=first.seq - 1) == [first, second, third]
+
+
 def test_what_was_announced_already_is_not_told_again():
     taker, (first, second) = Taker(), a_log(2)
     with hand_loop() as loop:
