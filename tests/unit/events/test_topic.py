@@ -102,8 +102,8 @@ def test_what_was_announced_already_pushes_nothing_out_of_what_is_at_hand():
     with hand_loop() as loop:
         topic = a_topic(Taker())
         announce(loop, topic, first, second)
-        announce(loop, topic, first)
         announce(loop, topic, second, third)
+        announce(loop, topic, second)
         assert topic.newest == third.seq
         assert topic.recent(after=first.seq - 1) == [first, second, third]
 
