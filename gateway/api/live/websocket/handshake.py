@@ -27,6 +27,7 @@ async def opened_socket(request: web.Request, *, max_message_bytes: int) -> web.
     if not _is_right(request) or not socket.can_prepare(request).ok:
         raise web.HTTPUpgradeRequired(headers=_WANTED)
     await socket.prepare(request)
+    socket.headers.clear()  # they are sent, and would stay as long as the connection
     return socket
 
 
