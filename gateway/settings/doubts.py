@@ -24,7 +24,7 @@ def tell(doubts: Sequence[str]) -> None:
 def of_gateway(settings: Settings) -> Sequence[str]:
     """A sentence for each, with what to change."""
     built_in = [role for role in Role if settings.of(role).kind == "built_in"]
-    found = [*_of_results(settings, built_in), *_of_proxies(settings)]
+    found = [*_of_results(settings, built_in), *_of_proxies(settings), *_of_subscribers(settings)]
     return [*_of_vision(settings), *found] if Role.ANALYZER in built_in else found
 
 
@@ -47,6 +47,15 @@ def _of_vision(settings: Settings) -> Iterator[str]:
         yield (
             f"vision.request_timeout_s = {request_s:g} is never waited for: analyzer.timeout_s = {image_s:g} ends all "
             "requests for an image, and should be the longer one"
+        )
+
+
+def _of_subscribers(settings: Settings) -> Iterator[str]:
+    most, all_in_all = settings.subscribers.max_connections, settings.http.max_connections
+    if most >= all_in_all:
+        yield (
+            f"subscribers.max_connections = {most} may take every connection that http.max_connections = {all_in_all} "
+            "allows, and leave none for requests: it should be the smaller one"
         )
 
 

@@ -108,3 +108,12 @@ def test_a_proxy_that_is_to_be_used_and_is_not_named_is_told(monkeypatch: pytest
     )
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     assert of_gateway(GATEWAY_FETCH_PROXY_FROM_ENVIRONMENT="true") == []
+
+
+def test_followers_who_may_take_every_connection_are_told() -> None:
+    (doubt,) = of_gateway(GATEWAY_HTTP_MAX_CONNECTIONS="6000")
+    assert doubt == (
+        "subscribers.max_connections = 6000 may take every connection that http.max_connections = 6000 "
+        "allows, and leave none for requests: it should be the smaller one"
+    )
+    assert of_gateway(GATEWAY_HTTP_MAX_CONNECTIONS="6001") == []
