@@ -21,10 +21,12 @@ class Hub:
     """Announces committed changes.
 
     The newest events of jobs that are listened to are kept at hand, to spare reads of the log: of each its share of
-    MOST_RECENT_IN_ALL, as large as it was when the job last had news, and a few at least.
+    MOST_RECENT_IN_ALL, and a few at least. Shares are dealt anew when there are twice as many jobs, so until then all
+    may have twice as many events.
     """
 
     _topics: dict[str, Topic] = field(factory=dict)
+    _shared_among: int = 1
     _observers: list[Observer] = field(factory=list)
     _deletion_observers: list[DeletionObserver] = field(factory=list)
 
@@ -47,7 +49,6 @@ class Hub:
             observer(change)
         topic = self._topics.get(change.job.job_id)
         if topic is not None:
-            topic.most_recent = self._share
             topic.announce(change.events)
 
     def announce_deleted(self, job_id: str) -> None:
@@ -63,6 +64,7 @@ class Hub:
         topic = self._topics.get(job_id)
         if topic is None:
             topic = self._topics[job_id] = Topic(job_id)
+            self._share_out(topic)
         return topic
 
     def release(self, topic: Topic) -> None:
@@ -82,6 +84,11 @@ class Hub:
             topic.bells.discard(bell)
             self.release(topic)
 
-    @property
-    def _share(self) -> int:
-        return max(_LEAST_RECENT, min(MOST_RECENT, MOST_RECENT_IN_ALL // len(self._topics)))
+    def _share_out(self, topic: Topic) -> None:
+        """To the new one, or to all once there are many more or fewer than when they were given theirs."""
+        is_as_before = self._shared_among // 4 < len(self._topics) < self._shared_among * 2
+        if not is_as_before:
+            self._shared_among = len(self._topics)
+        share = max(_LEAST_RECENT, min(MOST_RECENT, MOST_RECENT_IN_ALL // self._shared_among))
+        for each in (topic,) if is_as_before else self._topics.values():
+            each.keep_recent(share)

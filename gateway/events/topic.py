@@ -83,8 +83,7 @@ class Topic:
     last_told: Event | None = None
     bells: set[Bell] = field(factory=set)
     subscribers: set[Subscriber] = field(factory=set)
-    most_recent: int = MOST_RECENT
-    _recent: deque[Event] = field(factory=deque)
+    _recent: deque[Event] = field(factory=lambda: deque(maxlen=MOST_RECENT))
     _telling: Telling[Flush] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -104,11 +103,13 @@ class Topic:
             self._recent.clear()
         self._recent.extend(fresh)
         self.newest = fresh[-1].seq
-        while len(self._recent) > self.most_recent:
-            self._recent.popleft()
         for bell in self.bells:
             bell.ring()
         self._telling.plan()
+
+    def keep_recent(self, most: int) -> None:
+        """From now on at most so many of the newest events are at hand, until it is told otherwise."""
+        self._recent = deque(self._recent, maxlen=most)
 
     def recent(self, *, after: int, limit: int = MOST_RECENT) -> list[Event]:
         """The events after that one, if they are at hand without a gap; else none."""

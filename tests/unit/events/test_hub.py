@@ -4,7 +4,6 @@ import pytest
 
 from gateway.domain.events import Change
 from gateway.events.hub import MOST_RECENT_IN_ALL, Hub
-from gateway.events.topic import MOST_RECENT
 from tests.builders import an_accepted_job, complete, publish
 
 
@@ -63,15 +62,33 @@ async def test_one_that_listens_to_a_job_anew_does_not_end_with_an_old_one():
 
 
 async def test_what_is_kept_at_hand_is_shared_among_all_jobs_that_are_listened_to():
-    hub, accepted = Hub(), an_accepted_job(2)
-    most_of_one = hub.topic(accepted.job.job_id)
-    hub.announce(accepted)
-    assert most_of_one.most_recent == MOST_RECENT
-    for _ in range(31):
-        hub.topic(an_accepted_job(1).job.job_id)
-    hub.announce(publish(accepted.job))
-    assert most_of_one.most_recent == MOST_RECENT_IN_ALL // 32
-    most_of_one.close()
+    """Also those of jobs of which there is no news any more."""
+    hub, change = Hub(), an_accepted_job(40)
+    quiet = hub.topic(change.job.job_id)
+    for index in range(40):
+        change = publish(change.job, index)
+        hub.announce(change)
+    assert len(quiet.recent(after=change.job.seq - 40)) == 40
+    jobs = 2 * MOST_RECENT_IN_ALL // 40
+    others = [hub.topic(str(number)) for number in range(jobs)]
+    assert quiet.recent(after=change.job.seq - 40) == []
+    assert len(quiet.recent(after=change.job.seq - MOST_RECENT_IN_ALL // jobs)) == MOST_RECENT_IN_ALL // jobs
+    for topic in (quiet, *others):
+        hub.release(topic)
+    assert hub.topics == 0
+
+
+async def test_there_is_more_for_each_again_once_others_are_gone():
+    hub, change = Hub(), an_accepted_job(40)
+    many = [hub.topic(str(number)) for number in range(MOST_RECENT_IN_ALL // 20)]
+    for topic in many:
+        hub.release(topic)
+    topic = hub.topic(change.job.job_id)
+    for index in range(40):
+        change = publish(change.job, index)
+        hub.announce(change)
+    assert len(topic.recent(after=change.job.seq - 40)) == 40
+    topic.close()
 
 
 async def test_observers_see_every_change():

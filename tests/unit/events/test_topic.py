@@ -204,8 +204,9 @@ def test_after_a_gap_only_the_newer_part_is_at_hand():
 
 def test_no_more_is_at_hand_than_its_share():
     log = a_log(10)
-    topic = Topic(JOB.job_id, most_recent=4)
+    topic = Topic(JOB.job_id)
     with hand_loop() as loop:
+        topic.keep_recent(4)
         announce(loop, topic, *log)
         assert topic.recent(after=log[-5].seq) == log[-4:]
         assert topic.recent(after=log[-6].seq) == []
@@ -216,7 +217,7 @@ def test_a_burst_beyond_its_share_is_told_from_where_it_is_at_hand():
     taker, log = Taker(), a_log(10)
     with hand_loop() as loop:
         topic = a_topic(taker)
-        topic.most_recent = 4
+        topic.keep_recent(4)
         announce(loop, topic, *log)
         assert taker.spans == [(log[5].seq, log[9].seq)]
 
