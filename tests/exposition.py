@@ -24,8 +24,8 @@ class Exposition:
         return next((each.value for each in samples if each.name == name and each.labels == labels), 0.0)
 
     def labels_of(self, name: str) -> set[str]:
-        samples = (sample for family in self.families.values() for sample in family.samples)
-        return {label for each in samples if each.name.startswith(name) for label in each.labels}
+        families = (family for family in self.families.values() if family.name == name.removesuffix("_total"))
+        return {label for family in families for each in family.samples for label in each.labels}
 
 
 async def metrics_of(http: aiohttp.ClientSession, base_url: str) -> Exposition:

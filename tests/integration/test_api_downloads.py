@@ -7,10 +7,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from attrs import evolve
 
 from gateway.api.application import build_application
+from gateway.api.connections.crowd import ConnectionBounds
+from gateway.api.connections.runner import Runner
+from gateway.api.cors import CrossOrigin
 from gateway.app import assembled
 from gateway.fetch.settings import FetchSettings
 from gateway.settings import Settings
@@ -43,9 +45,10 @@ async def api(tmp_path: Path, site: Site) -> AsyncIterator[aiohttp.ClientSession
         allowed_networks=(site.network,), allowed_ports=(80, site.port), tries=1, connect_timeout_s=2
     )
     async with assembled(evolve(Settings(), data_dir=tmp_path, fetch=fetch)) as context:
-        runner = web.AppRunner(
-            build_application(context), access_log=None, auto_decompress=False, shutdown_timeout=5
-        )
+        runner = Runner(
+            build_application(context), CrossOrigin(), ConnectionBounds(), context.metrics.connections,
+            access_log=None, auto_decompress=False, shutdown_timeout=5,
+        )  # fmt: skip
         async with (
             listening(runner) as port,
             aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
