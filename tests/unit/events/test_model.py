@@ -1,36 +1,32 @@
-"""All that can happen to those who follow jobs, in any order, held against what every one of them is promised.
+"""All that can happen to those who follow jobs, in any order; promises.py holds it against what each is promised.
 
 The whole engine, and the frames as they are on the wire; time and the store's answers are in the test's hands.
 """
 
 import asyncio
-import json
-from collections import Counter
 from typing import Any
 
 import pytest
-from attrs import define, evolve, field
+from attrs import define, field
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from gateway.api.live.websocket.wires import WebSocketWire
-from gateway.api.views import Frames, event_fields, image_fields, to_json
+from gateway.api.views import Frames
 from gateway.domain import transitions
-from gateway.domain.events import Change, Event, EventType, StreamPosition, snapshot_event, state_before
+from gateway.domain.events import Change
 from gateway.domain.job import Job
-from gateway.events.follower import End, Follower
-from gateway.events.hub import Hub
-from gateway.events.latest import LatestJobs
+from gateway.events.follower import Follower
 from gateway.events.peer import Peer
 from gateway.events.stream import EventStream
 from tests.builders import NOW, a_failure, an_accepted_job, attempt_of, some_metadata
-from tests.hand_loop import HandLoop
 from tests.recording_transport import RecordingTransport
+from tests.unit.events.engine_machine import EngineMachine
 from tests.unit.events.honest_store import HonestStore
+from tests.unit.events.promises import HEARTBEAT_S, Promises, Subscription
 from tests.websocket.decoder import Decoder
 
-HEARTBEAT_S = 20.0
 SMALL_ROOM = 1500
 """Bytes, so that a reader who stops is soon behind."""
 MALFORMED = (
@@ -50,24 +46,6 @@ MALFORMED = (
 
 
 @define(eq=False)
-class Subscription:
-    """What one has been told of a job since it was opened."""
-
-    job_id: str
-    after: str | None
-    with_images: bool
-    least: int
-    """What had been announced, at the latest, when it began."""
-    told: list[dict[str, Any]] = field(factory=list)
-    ends: list[End] = field(factory=list)
-    follower: Follower = field(init=False)
-
-    @property
-    def position(self) -> int:
-        return seq_of(self.told[-1]["id"])
-
-
-@define(eq=False)
 class Connection:
     transport: RecordingTransport
     peer: Peer
@@ -82,22 +60,11 @@ class Connection:
         return list(self.decoder.messages(came))
 
 
-def seq_of(position: str) -> int:
-    return int(position.partition(":")[2])
-
-
-def epoch_of(position: str) -> str:
-    return position.partition(":")[0]
-
-
-class Following(RuleBasedStateMachine):
+class Following(EngineMachine):
     """Jobs, those who follow them, and everything between."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.loop = HandLoop()
-        self.store = HonestStore()
-        self.announced: Counter[str] = Counter()
+        super().__init__(HonestStore())
         self.to_announce: list[Change] = []
         self.were_announced: list[Change] = []
         self.deleted: list[str] = []
@@ -107,14 +74,11 @@ class Following(RuleBasedStateMachine):
 
     def begin_life(self) -> None:
         """Of a process over the store."""
-        self.hub = Hub()
-        latest = LatestJobs(self.store)  # type: ignore[arg-type]  # nothing but `get` is asked of it
-        self.hub.observe(latest.observe)
-        self.hub.observe_deletions(latest.forget)
+        latest = self.start_engine()
         self.stream = EventStream(latest, self.store)
         self.wire = WebSocketWire(Frames(self.stream), self.stream, HEARTBEAT_S)
-        self.announced.clear()
         self.store.shown.clear()
+        self.promises = Promises(self.store)
         self.to_announce.clear()
         self.were_announced.clear()
 
@@ -257,23 +221,11 @@ class Following(RuleBasedStateMachine):
             if repeated is not None:
                 self.loop.call(connection.peer.write_now, repeated)
 
-    # Time, the store, and the process
+    # Time, and the process
 
     @rule(seconds=st.sampled_from([0.01, 0.05, 0.2, 3.0]))
     def time_goes_by(self, seconds: float) -> None:
         self.loop.turn(seconds, step_s=max(0.05, seconds / 10))
-
-    @rule()
-    def the_store_is_slow(self) -> None:
-        self.store.holds = True
-
-    @rule(place=st.integers(0, 5))
-    def one_of_its_answers_comes(self, place: int) -> None:
-        self.loop.call(self.store.let_go, place)
-
-    @rule()
-    def it_answers_at_once_again(self) -> None:
-        self.loop.call(self.store.let_all_go)
 
     @rule(is_new=st.booleans(), data=st.data())
     def the_process_starts_anew(self, is_new: bool, data: st.DataObject) -> None:
@@ -295,61 +247,8 @@ class Following(RuleBasedStateMachine):
         self.loop.settle()
         for connection in self.connections:
             for message in connection.messages():
-                self.check(connection.subscriptions[message["job_id"]], message)
-
-    @invariant()
-    def no_callback_has_crashed(self) -> None:
-        assert not self.loop.crashes, self.loop.crashes
-
-    def check(self, subscription: Subscription, message: dict[str, Any]) -> None:
-        assert epoch_of(message["id"]) == self.store.epoch
-        self.ids.append(message["id"])
-        if not subscription.told:
-            self.check_opening(subscription, message)
-        else:
-            self.check_news(subscription, message)
-        subscription.told.append(message)
-
-    def check_opening(self, subscription: Subscription, message: dict[str, Any]) -> None:
-        """The state at the position that was named, or the present one; never one that nobody could know of yet."""
-        job_id, seq = subscription.job_id, seq_of(message["id"])
-        assert message["type"] == "progress"
-        assert message["heartbeat_s"] == HEARTBEAT_S
-        assert seq <= self.known(job_id)
-        if message["resumed"]:
-            after = "0" if subscription.after == "0" else message["id"]
-            assert subscription.after == after
-            assert "images" not in message
-        else:
-            assert seq >= subscription.least
-            assert not self.could_go_on(subscription, seq)
-        if job_id in self.store.jobs:
-            assert without_opening(message) == shown(job_id, self.state_at(job_id, seq), message["id"])
-            if subscription.with_images and seq == self.store.jobs[job_id].seq and not message["resumed"]:
-                images = self.store.jobs[job_id].images
-                assert message["images"] == json.loads(to_json({"x": list(map(image_fields, images))}))["x"]
-
-    def check_news(self, subscription: Subscription, message: dict[str, Any]) -> None:
-        """The next event that it had to be told, or the last state once more."""
-        job_id, seq, before = subscription.job_id, seq_of(message["id"]), subscription.position
-        assert subscription.told[-1]["type"] != "job_complete"
-        assert "resumed" not in message
-        assert seq <= self.known(job_id)
-        if job_id not in self.store.jobs:
-            assert seq >= before
-            return
-        log = self.store.logs[job_id]
-        if seq == before and message["type"] == "progress":
-            assert message == shown(job_id, self.state_at(job_id, seq), message["id"])
-            return
-        if seq == before:
-            # Of an ended job the last event follows its state.
-            assert len(subscription.told) == 1
-            assert message["type"] == "job_complete"
-        assert seq >= before
-        assert message == shown(job_id, log[seq - 1], message["id"])
-        untold = log[before : seq - 1]
-        assert all(event.type is EventType.PROGRESS for event in untold), "an image's end was left out"
+                self.promises.check(connection.subscriptions[message["job_id"]], message)
+                self.ids.append(message["id"])
 
     # How it ends
 
@@ -368,21 +267,7 @@ class Following(RuleBasedStateMachine):
             assert not connection.transport.was_aborted
             assert connection.decoder.is_between_messages
             for subscription in connection.subscriptions.values():
-                self.knows_all(subscription)
-
-    def knows_all(self, subscription: Subscription) -> None:
-        job = self.store.jobs.get(subscription.job_id)
-        if job is None:
-            assert subscription.ends in ([End.DELETED], [End.COMPLETE])
-            return
-        assert subscription.told
-        assert subscription.position == job.seq
-        if job.counts.open:
-            assert subscription.ends == []
-            assert subscription.follower.repeat() is not None, "no sign of life for one who knows all"
-        else:
-            assert subscription.ends == [End.COMPLETE]
-            assert subscription.told[-1]["type"] == "job_complete"
+                self.promises.check_end(subscription)
 
     # Helpers
 
@@ -399,7 +284,7 @@ class Following(RuleBasedStateMachine):
         for change in waiting:
             job_id = change.job.job_id
             if job_id in self.store.jobs:
-                self.announced[job_id] = max(self.announced[job_id], change.job.seq)
+                self.promises.has_announced(change.job)
                 self.were_announced.append(change)
                 self.loop.call(self.hub.announce, change)
 
@@ -417,7 +302,7 @@ class Following(RuleBasedStateMachine):
     def begin(self, connection: Connection, job_id: str, after: str | None, *, with_images: bool) -> None:
         if connection.transport.is_closing():
             return
-        subscription = Subscription(job_id, after, with_images, least=self.announced[job_id])
+        subscription = Subscription(job_id, after, with_images, least=self.promises.announced[job_id])
         subscription.follower = Follower(
             job_id,
             hub=self.hub,
@@ -437,30 +322,6 @@ class Following(RuleBasedStateMachine):
             subscription.follower.stop()
         self.loop.create_task(connection.peer.close())
 
-    def could_go_on(self, subscription: Subscription, seq: int) -> bool:
-        """Whether what it named is a position of this job from which there is a way to that one, not its end."""
-        after = subscription.after
-        if after == "0":
-            return True
-        position = StreamPosition.parse(after) if after else None
-        job = self.store.jobs.get(subscription.job_id)
-        if position is None or position.epoch != self.store.epoch or job is None:
-            return False
-        has_ended = self.state_at(subscription.job_id, seq).status.is_final
-        return position.seq < seq or (position.seq == seq and not has_ended)
-
-    def known(self, job_id: str) -> int:
-        """The newest event of which one may hear: announced, or in a state that was read."""
-        return max(self.announced[job_id], self.store.shown[job_id])
-
-    def state_at(self, job_id: str, seq: int) -> Event:
-        if seq == 0:
-            return state_before(self.store.jobs[job_id])
-        job = self.store.jobs[job_id]
-        if seq == job.seq:
-            return snapshot_event(job)
-        return evolve(self.store.logs[job_id][seq - 1], type=EventType.PROGRESS, image=None)
-
     def an_open_image(self, data: st.DataObject) -> tuple[Job, int] | tuple[None, int]:
         jobs = [job for job in self.store.jobs.values() if job.counts.open]
         if not jobs:
@@ -472,17 +333,6 @@ class Following(RuleBasedStateMachine):
     def a_connection(self, data: st.DataObject) -> Connection:
         place = data.draw(st.integers(0, len(self.connections) - 1))
         return self.connections[place]
-
-
-def shown(job_id: str, event: Event, position: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(to_json(event_fields(job_id, event, position)))
-    return parsed
-
-
-def without_opening(message: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in message.items() if name not in ("resumed", "heartbeat_s", "images")
-    }
 
 
 Following.TestCase.settings = settings(

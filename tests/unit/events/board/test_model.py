@@ -11,7 +11,7 @@ from typing import Any
 from attrs import define, field
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from gateway.api.live.websocket.server_messages import BoardMessages
 from gateway.api.views import job_fields, to_json
@@ -20,14 +20,12 @@ from gateway.events.board.board import LISTED, Board
 from gateway.events.board.follower import BoardFollower
 from gateway.events.board.places import Places
 from gateway.events.follower import End
-from gateway.events.hub import Hub
-from gateway.events.latest import LatestJobs
 from gateway.events.peer import Peer
 from gateway.ports.job_store import JobSummary
 from tests.builders import NOW, an_accepted_job, complete, publish
-from tests.hand_loop import HandLoop
 from tests.recording_transport import RecordingTransport
 from tests.unit.events.board.listed_store import ListedStore
+from tests.unit.events.engine_machine import EngineMachine
 from tests.websocket.decoder import Decoder
 
 SMALL_ROOM = 1500
@@ -94,13 +92,13 @@ def number_of(message: dict[str, Any]) -> int:
     return int(message["id"].partition(":")[2])
 
 
-class Following(RuleBasedStateMachine):
+class Following(EngineMachine):
     """Jobs, those who follow the list of them, and everything between."""
 
+    store: ListedStore
+
     def __init__(self) -> None:
-        super().__init__()
-        self.loop = HandLoop()
-        self.store = ListedStore()
+        super().__init__(ListedStore())
         self.moment = NOW
         self.to_announce: list[Change | str] = []
         """Changes, and the ids of jobs that were deleted."""
@@ -109,12 +107,9 @@ class Following(RuleBasedStateMachine):
 
     def begin_life(self) -> None:
         """Of a process over the store."""
-        self.hub = Hub()
-        latest = LatestJobs(self.store)  # type: ignore[arg-type]  # nothing but `get` is asked of it
-        self.hub.observe(latest.observe)
-        self.hub.observe_deletions(latest.forget)
+        latest = self.start_engine()
         places = Places(capacity=FEW_PLACES)
-        self.board = Board(latest, self.store, BoardMessages(20.0), places)  # type: ignore[arg-type]  # likewise
+        self.board = Board(latest, self.store, BoardMessages(20.0), places)  # type: ignore[arg-type]  # its page alone
         self.hub.observe(self.board.observe)
         self.hub.observe_deletions(self.board.forget)
         self.to_announce.clear()
@@ -212,23 +207,11 @@ class Following(RuleBasedStateMachine):
     def one_reads_all_again(self, data: st.DataObject) -> None:
         self.loop.call(self.a_reader(data).transport.go_on_reading)
 
-    # Time, the store, and the process
+    # Time, and the process
 
     @rule(seconds=st.sampled_from([0.01, 0.05, 0.2]))
     def time_goes_by(self, seconds: float) -> None:
         self.loop.turn(seconds)
-
-    @rule()
-    def the_store_is_slow(self) -> None:
-        self.store.holds = True
-
-    @rule(place=st.integers(0, 5))
-    def one_of_its_answers_comes(self, place: int) -> None:
-        self.loop.call(self.store.let_go, place)
-
-    @rule()
-    def it_answers_at_once_again(self) -> None:
-        self.loop.call(self.store.let_all_go)
 
     @rule()
     def the_process_starts_anew(self) -> None:
@@ -255,10 +238,6 @@ class Following(RuleBasedStateMachine):
         if not self.readers:
             places = self.board.places.after(0, up_to=self.board.places.newest, limit=FEW_PLACES)
             assert all(place.state is None for place in places)
-
-    @invariant()
-    def no_callback_has_crashed(self) -> None:
-        assert not self.loop.crashes, self.loop.crashes
 
     # How it ends
 
