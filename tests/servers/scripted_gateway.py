@@ -179,6 +179,11 @@ class Scripted:
         return self._scenes.popleft() if self._scenes else [Refuse(410)]
 
 
+def subscribed(job_id: str, heartbeat_s: float = 20) -> Frame:
+    """The answer to who asks for a job, or for all of them ("*"), over the WebSocket for many."""
+    return {"type": "subscribed", "job_id": job_id, "heartbeat_s": heartbeat_s}
+
+
 def opening(
     event_id: str,
     ended: int = 0,

@@ -34,19 +34,13 @@ from tests.servers.scripted_gateway import (
     an_image,
     image_complete,
     opening,
-    scripted_gateway,
+    subscribed,
 )
 
 NO_MORE = [Refuse(403)]
 """Ends the call."""
 QUICK_S = 0.1
 """Of heartbeats: without them the connection is dead after 0.25 s."""
-
-
-@pytest.fixture
-async def gateway():
-    async with scripted_gateway() as gateway:
-        yield gateway
 
 
 @pytest.fixture
@@ -64,10 +58,6 @@ class NoPauses:
     def __call__(self, low: float, high: float) -> float:
         self.ceilings.append(high)
         return low
-
-
-def subscribed(job_id: str, heartbeat_s: float = 20) -> Frame:
-    return {"type": "subscribed", "job_id": job_id, "heartbeat_s": heartbeat_s}
 
 
 def jobs(event_id: str, *, resumed: bool = False, heartbeat_s: float = 20) -> Frame:

@@ -28,32 +28,15 @@ from tests.servers.scripted_gateway import (
     Hang,
     Hear,
     Refuse,
-    Scripted,
     Step,
     image_complete,
     job_complete,
     opening,
     progress,
-    scripted_gateway,
+    subscribed,
 )
 
 HEARTBEAT = {"type": "heartbeat", "timestamp": MOMENT}
-
-
-@pytest.fixture
-async def gateway():
-    async with scripted_gateway() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def client(gateway: Scripted):
-    async with GatewayClient(gateway.base_url, patience_s=10, spread_s=0.1) as client:
-        yield client
-
-
-def subscribed(job_id: str, heartbeat_s: float = 20) -> Frame:
-    return {"type": "subscribed", "job_id": job_id, "heartbeat_s": heartbeat_s}
 
 
 def error(code: str, job_id: str | None = None) -> Frame:

@@ -12,24 +12,10 @@ from tests.servers.scripted_gateway import (
     JOB_ID,
     Cut,
     Refuse,
-    Scripted,
     Step,
     a_status,
     an_image,
-    scripted_gateway,
 )
-
-
-@pytest.fixture
-async def gateway():
-    async with scripted_gateway() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def client(gateway: Scripted):
-    async with GatewayClient(gateway.base_url, patience_s=10) as client:
-        yield client
 
 
 def line(event_id: str, index: int) -> Step:

@@ -14,31 +14,16 @@ from tests.servers.scripted_gateway import (
     Cut,
     Hang,
     Refuse,
-    Scripted,
     a_status,
     an_image,
     image_complete,
     job_complete,
     opening,
     progress,
-    scripted_gateway,
 )
 
 ENDED = [opening("e:9", 3), job_complete("e:9"), Close(1000)]
 FROM_ITS_START = [opening("e:0", resumed=True), job_complete("e:9"), Close(1000)]
-PATIENCE_S = 10
-
-
-@pytest.fixture
-async def gateway():
-    async with scripted_gateway() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def client(gateway: Scripted):
-    async with GatewayClient(gateway.base_url, patience_s=PATIENCE_S, spread_s=0.1) as client:
-        yield client
 
 
 async def ids_of(events: AsyncGenerator[Event, None]) -> list[str]:
