@@ -49,12 +49,6 @@ FLOODS = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def the_job(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standing]:
-    async with standing_job(tmp_path_factory.mktemp("gateway") / "data") as job:
-        yield job
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def job(the_job: Standing) -> AsyncIterator[Standing]:
     """It is the same for all tests here, and its gateway has nothing to complain of after any of them."""

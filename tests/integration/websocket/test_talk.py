@@ -1,17 +1,15 @@
 """Whatever a client says on the WebSocket for many jobs: each message is answered, in order, and as it should be."""
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.websocket.cases import CASES
 from tests.websocket.client import opened
 from tests.websocket.frames import BINARY, TEXT, Frame, frame
-from tests.websocket.standing import Standing, standing_job
+from tests.websocket.standing import Standing
 from tests.websocket.talk import TALKS, Answering, Said
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,12 +17,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/api/v1/ws"
 OF_MESSAGES = frozenset((1003, 4501))
 """Binary messages, or too many that are none."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def job(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standing]:
-    async with standing_job(tmp_path_factory.mktemp("gateway") / "data") as standing:
-        yield standing
 
 
 def answers_in(frames: list[Frame]) -> list[str]:
@@ -36,10 +28,12 @@ def answers_in(frames: list[Frame]) -> list[str]:
 
 @settings(max_examples=150)
 @given(TALKS, st.one_of(st.none(), st.integers(20, 2000)))
-async def test_each_message_is_answered_in_order(job: Standing, talk: list[Said], chop: int | None) -> None:
+async def test_each_message_is_answered_in_order(
+    the_job: Standing, talk: list[Said], chop: int | None
+) -> None:
     expected = Answering.of(talk)
-    async with opened(job.gateway.port, PATH) as socket:
-        await socket.send(b"".join(said.bytes_about(job.job_id) for said in talk), chop)
+    async with opened(the_job.gateway.port, PATH) as socket:
+        await socket.send(b"".join(said.bytes_about(the_job.job_id) for said in talk), chop)
         while len(answers_in(socket.frames)) < len(expected.answers):
             assert await socket.hear() is not None
         assert answers_in(socket.frames) == expected.answers
@@ -50,10 +44,10 @@ async def test_each_message_is_answered_in_order(job: Standing, talk: list[Said]
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_frames_are_answered_as_on_the_websocket_of_one_job(job: Standing, name: str) -> None:
+async def test_frames_are_answered_as_on_the_websocket_of_one_job(the_job: Standing, name: str) -> None:
     """Unless messages that are none have ended the connection before."""
     case = CASES[name]
-    async with opened(job.gateway.port, PATH) as socket:
+    async with opened(the_job.gateway.port, PATH) as socket:
         await socket.send(case.sent)
         outcome = await (socket.ending() if case.expected.is_goodbye else socket.outcome())
     if outcome.is_open:
@@ -64,13 +58,13 @@ async def test_frames_are_answered_as_on_the_websocket_of_one_job(job: Standing,
     assert outcome.code in OF_MESSAGES or outcome.pongs == case.expected.pongs
 
 
-async def test_a_binary_message_ends_it(job: Standing) -> None:
-    async with opened(job.gateway.port, PATH) as socket:
+async def test_a_binary_message_ends_it(the_job: Standing) -> None:
+    async with opened(the_job.gateway.port, PATH) as socket:
         await socket.send(frame(BINARY, b"{}"))
         assert (await socket.ending()).code == 1003
 
 
-async def test_who_follows_hears_the_job_beside_the_answers(job: Standing) -> None:
-    async with opened(job.gateway.port, PATH) as socket:
-        await socket.send(frame(TEXT, b'{"type": "subscribe", "job_id": "%b"}' % job.job_id.encode()))
+async def test_who_follows_hears_the_job_beside_the_answers(the_job: Standing) -> None:
+    async with opened(the_job.gateway.port, PATH) as socket:
+        await socket.send(frame(TEXT, b'{"type": "subscribe", "job_id": "%b"}' % the_job.job_id.encode()))
         assert [json.loads(await socket.message())["type"] for _ in range(2)] == ["subscribed", "progress"]

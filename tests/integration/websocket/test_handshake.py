@@ -10,7 +10,7 @@ from tests.curl import Answer
 from tests.servers.raw_http import connection, head
 from tests.websocket.client import Socket, accepted, asking
 from tests.websocket.frames import PING, TEXT, frame
-from tests.websocket.standing import Standing, standing_job
+from tests.websocket.standing import Standing
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,12 +61,6 @@ OFFERED = {
     "an origin": ("Origin", "https://anywhere.example"),
     "a cookie": ("Cookie", "a=b"),
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def the_job(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Standing]:
-    async with standing_job(tmp_path_factory.mktemp("gateway") / "data") as job:
-        yield job
 
 
 @pytest_asyncio.fixture(loop_scope="module")
