@@ -78,14 +78,12 @@ async def events_of_silence(gateway: QuietGateway) -> list[Message]:
 
 async def events_of_a_new_job(gateway: QuietGateway) -> list[Message]:
     async with sent_and_followed(gateway) as answer:
-        job_id = answer.headers["Location"].rpartition("/")[2]
-        return await moved_on(gateway, job_id, events(answer))
+        return await moved_on_to_its_end(gateway, answer)
 
 
 async def silence_about_a_new_job(gateway: QuietGateway) -> list[Message]:
     async with sent_and_followed(gateway) as answer:
-        told = events(answer)
-        return [await anext(told), await anext(told), await anext(told)]
+        return await until_silence(answer)
 
 
 async def results_so_far(gateway: QuietGateway) -> list[Message]:
@@ -124,14 +122,24 @@ async def moved_on(gateway: QuietGateway, job_id: str, told: AsyncIterator[Messa
 
 async def events_of_a_retry(gateway: QuietGateway) -> list[Message]:
     async with retried_and_followed(gateway) as answer:
-        job_id = answer.headers["Location"].rpartition("/")[2]
-        return await moved_on(gateway, job_id, events(answer))
+        return await moved_on_to_its_end(gateway, answer)
 
 
 async def silence_about_a_retry(gateway: QuietGateway) -> list[Message]:
     async with retried_and_followed(gateway) as answer:
-        told = events(answer)
-        return [await anext(told), await anext(told), await anext(told)]
+        return await until_silence(answer)
+
+
+async def moved_on_to_its_end(gateway: QuietGateway, answer: aiohttp.ClientResponse) -> list[Message]:
+    """All that is told of the job that the answer is about."""
+    job_id = answer.headers["Location"].rpartition("/")[2]
+    return await moved_on(gateway, job_id, events(answer))
+
+
+async def until_silence(answer: aiohttp.ClientResponse) -> list[Message]:
+    """How the job stands, that it was begun, and a heartbeat."""
+    told = events(answer)
+    return [await anext(told), await anext(told), await anext(told)]
 
 
 @asynccontextmanager
