@@ -21,8 +21,9 @@ async def with_reservations(world: World, measured: Measured, *, late_s: float =
     put is still under way.
     """
     ended = await world.gateway.stop()
-    left = reservations_in(world.gateway.data_dir / "jobs.sqlite", late_s=late_s)
-    violations = [f"left over: {left} reservations after a stop"] if left else []
+    due = reservations_in(world.gateway.data_dir / "jobs.sqlite", late_s=late_s)
+    left = len(due)
+    violations = [f"left over: {left} reservations after a stop, due in {_shown(due)}"] if left else []
     if ended.code != 0:
         violations.append(f"wrong: the gateway ended with {ended.code}")
     return evolve(
@@ -32,13 +33,17 @@ async def with_reservations(world: World, measured: Measured, *, late_s: float =
     )
 
 
-def reservations_in(job_store: Path, *, late_s: float = 0) -> int:
-    """All of them, or but for those that are due within `late_s`."""
+def reservations_in(job_store: Path, *, late_s: float = 0) -> list[float]:
+    """In how many seconds each is due: all of them, or but for those that are due within `late_s`."""
     spared = (_microseconds(-CLEAN_S), _microseconds(late_s)) if late_s else (-1, -1)
     with closing(sqlite3.connect(job_store)) as jobs:
-        query = "SELECT count(*) FROM reservations WHERE deadline NOT BETWEEN ? AND ?"
-        (count,) = jobs.execute(query, spared).fetchone()
-    return int(count)
+        query = "SELECT deadline FROM reservations WHERE deadline NOT BETWEEN ? AND ? ORDER BY deadline"
+        deadlines = jobs.execute(query, spared).fetchall()
+    return [deadline / 1_000_000 - time.time() for (deadline,) in deadlines]
+
+
+def _shown(due: list[float]) -> str:
+    return f"{due[0]:.1f} to {due[-1]:.1f} s"
 
 
 def _microseconds(from_now_s: float) -> int:
