@@ -25,7 +25,10 @@ log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 5.0
 _LINGER_BYTES: Final = 64 * 1024 * 1024
-"""What a sender may still send after an answer, or a goodbye, that did not wait for it, so that it sees that."""
+"""What a sender may still send after an answer that did not wait for it, so that it sees the answer."""
+
+_SIP_S: Final = 0.02
+"""Between reads of what is dropped, of which each brings what a socket gives at once."""
 
 _MOST_FRAMING: Final = 2 * 1024 * 1024
 """Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
@@ -53,8 +56,9 @@ class Protocol(web.RequestHandler):
         "_framed_bytes",
         "_head_due",
         "_head_has_begun",
+        "_is_parting",
         "_lingering",
-        "_may_be_dropped",
+        "_next_sip",
         "_writer_of_news",
         "is_spare",
         "received_at",
@@ -66,8 +70,9 @@ class Protocol(web.RequestHandler):
         self._head_due: asyncio.TimerHandle | None = None
         self._head_has_begun = False
         self._lingering: asyncio.Timeout | None = None
-        self._may_be_dropped: int | None = None
-        """Bytes of a WebSocket that is over; until then nothing is dropped."""
+        self._is_parting = False
+        """A WebSocket is over: what still comes is read in sips, and dropped."""
+        self._next_sip: asyncio.TimerHandle | None = None
         self._framed: aiohttp.StreamReader | None = None
         self._framed_bytes = 0
         self._writer_of_news: Writer | None = None
@@ -125,10 +130,8 @@ class Protocol(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         self.received_at = self._loop.time()
-        if self._may_be_dropped is not None:
-            self._may_be_dropped -= len(data)
-            if self._may_be_dropped < 0:
-                self._end_lingering()
+        if self._is_parting:
+            self._sip()
             return
         seen = self._request_count
         super().data_received(data)
@@ -144,6 +147,9 @@ class Protocol(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._head_came()
         self._end_lingering()
+        if self._next_sip is not None:
+            self._next_sip.cancel()
+            self._next_sip = None
         if self._writer_of_news is not None:
             self._writer_of_news.connection_lost()
             self._writer_of_news = None
@@ -241,11 +247,12 @@ class Protocol(web.RequestHandler):
 
         A connection closed with unread bytes in it is reset, and its client may miss the last word.
         """
-        if self.transport is None or self.transport.is_closing():
+        transport = self.transport
+        if transport is None or transport.is_closing():
             return
-        self.transport.write_eof()
+        transport.write_eof()
         super().close()  # aiohttp's
-        self._may_be_dropped = _LINGER_BYTES
+        self._is_parting = True
         self.resume_reading()
         try:
             async with asyncio.timeout(_LINGER_S) as self._lingering:
@@ -254,6 +261,20 @@ class Protocol(web.RequestHandler):
             pass
         finally:
             self._lingering = None
+        if transport.get_write_buffer_size():
+            # It reads nothing: a close would wait for it.
+            transport.abort()
+
+    def _sip(self) -> None:
+        """Read no more for a moment: who floods is slowed, and has time to hear the last word."""
+        if self.transport is not None and self._next_sip is None:
+            self.transport.pause_reading()
+            self._next_sip = self._loop.call_later(_SIP_S, self._read_on)
+
+    def _read_on(self) -> None:
+        self._next_sip = None
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _end_lingering(self) -> None:
         if self._lingering is not None and not self._lingering.expired():

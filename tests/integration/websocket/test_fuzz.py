@@ -35,7 +35,7 @@ LONG = 8_000_000
 
 PIECE = bytes(1_000_000)
 MOST_UNDER_WAY = 128
-"""Pieces: what is read and dropped, and what the kernel keeps of it."""
+"""Pieces: more than is read and dropped, and the kernel keeps of it."""
 
 FLOODS = {
     "pings": frame(PING) * 10_000,
@@ -134,7 +134,7 @@ class TestEnds:
             assert (await socket.ending()).code == 1009
 
     async def test_who_has_failed_and_sends_on_without_end_is_cut_off(self, job: Standing) -> None:
-        """After as much as may be under way, not only in time."""
+        """Before long, and it is slowed until then."""
         async with job.followed() as socket:
             await socket.line.send(frame(BINARY, declared=2**62))
             with pytest.raises(ConnectionError):
