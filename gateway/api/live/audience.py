@@ -6,8 +6,9 @@ Signs of life are given in turns, so that they are spread in time whenever the s
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Final, Literal, Protocol
 
 from aiohttp import web
@@ -47,6 +48,22 @@ class Member(Protocol):
 
 
 @define(eq=False)
+class Held:
+    """Something that was taken, and is given back at the end of a `with`.
+
+    No generator, for thousands wait within it, and each would keep a frame.
+    """
+
+    _give_back: Callable[[], None]
+
+    def __enter__(self) -> None:
+        """It was taken already."""
+
+    def __exit__(self, *_: object) -> None:
+        self._give_back()
+
+
+@define(eq=False)
 class Audience:
     """The places, and who is there."""
 
@@ -62,8 +79,7 @@ class Audience:
     _turn: int = field(init=False, default=0)
     _next_turn: asyncio.TimerHandle | None = field(init=False, default=None)
 
-    @contextmanager
-    def place(self, request: web.Request, door: Door, job_id: str | None = None) -> Iterator[None]:
+    def place(self, request: web.Request, door: Door, job_id: str | None = None) -> Held:
         """A place for who asks, of those of the job if it is one. Raises TooManySubscribers, Unavailable at a stop."""
         if self._stopping.is_set():
             raise Unavailable("The gateway is stopping.", code="stopping")
@@ -71,19 +87,12 @@ class Audience:
         self._check(job_id, address)
         request[WAITS] = True
         self._count(door, job_id, address, 1)
-        try:
-            yield
-        finally:
-            self._count(door, job_id, address, -1)
+        return Held(partial(self._count, door, job_id, address, -1))
 
-    @contextmanager
-    def place_at(self, job_id: str) -> Iterator[None]:
+    def place_at(self, job_id: str) -> Held:
         """One of the job's, for who has a place already and knows only now at which job. Raises TooManySubscribers."""
         self.take_place_at(job_id)
-        try:
-            yield
-        finally:
-            self.give_back_place_at(job_id)
+        return Held(partial(self.give_back_place_at, job_id))
 
     def take_place_at(self, job_id: str) -> None:
         """For who follows one job more over a connection that has its place already. Raises TooManySubscribers."""
@@ -93,8 +102,7 @@ class Audience:
     def give_back_place_at(self, job_id: str) -> None:
         _add(self._by_job, job_id, -1)
 
-    @contextmanager
-    def with_member(self, member: Member) -> Iterator[None]:
+    def with_member(self, member: Member) -> Held:
         """Among those who are given signs of life, and are sent away at a stop."""
         turn = random.choice(self._turns)  # noqa: S311 - spreads them, keeps no secret
         turn[member] = None
@@ -102,15 +110,9 @@ class Audience:
         self._all_left.clear()
         if self._next_turn is None:
             self._plan()
-        try:
-            if self._stopping.is_set():
-                member.leave(LEAVING)
-            yield
-        finally:
-            del turn[member]
-            self._members -= 1
-            if not self._members:
-                self._all_left.set()
+        if self._stopping.is_set():
+            member.leave(LEAVING)
+        return Held(partial(self._forget, turn, member))
 
     async def leave_all(self, _application: web.Application) -> None:
         """Send everybody away, all at the same time, for the gateway stops; who does not answer is cut off."""
@@ -123,6 +125,12 @@ class Audience:
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S + 1):
                 await self._all_left.wait()
+
+    def _forget(self, turn: dict[Member, None], member: Member) -> None:
+        del turn[member]
+        self._members -= 1
+        if not self._members:
+            self._all_left.set()
 
     def _check(self, job_id: str | None, address: str) -> None:
         settings = self.settings

@@ -1,14 +1,13 @@
 """Following one job by WebSocket: its state, then its log, one JSON object a message."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 from attrs import define
 
 from gateway.api.cors import CrossOrigin
-from gateway.api.live.audience import Audience
+from gateway.api.live.audience import Audience, Held
 from gateway.api.live.close_codes import CRASHED, ENDED, JOB_DELETED, OVERLOADED
 from gateway.api.live.websocket.socket import Socket
 from gateway.api.live.websocket.wires import WebSocketWire
@@ -35,17 +34,17 @@ def refuse_foreign(request: web.Request, cross_origin: CrossOrigin) -> None:
         raise web.HTTPForbidden(text="Pages of this origin may not follow jobs.")
 
 
-@contextmanager
-def counted(socket: Socket, metrics: SubscriberMetrics) -> Iterator[None]:
+def counted(socket: Socket, metrics: SubscriberMetrics) -> Held:
     """Among the connections that the metrics tell of."""
     metrics.opened.add()
     metrics.connections.add(1)
-    try:
-        yield
-    finally:
-        metrics.connections.add(-1)
-        metrics.closed.of(code=str(socket.close_code)).add()
-        metrics.messages_sent.add(socket.peer.messages)
+    return Held(partial(_count_ended, socket, metrics))
+
+
+def _count_ended(socket: Socket, metrics: SubscriberMetrics) -> None:
+    metrics.connections.add(-1)
+    metrics.closed.of(code=str(socket.close_code)).add()
+    metrics.messages_sent.add(socket.peer.messages)
 
 
 @define(eq=False)
