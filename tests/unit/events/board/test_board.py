@@ -286,40 +286,8 @@ def test_a_change_between_the_list_and_its_end_is_told_behind_it(place: Place) -
     assert (opening["jobs"][0]["status"], changed["job"]["status"]) == ("pending", "processing")
 
 
-def test_no_older_state_comes_after_a_list_that_was_ahead_of_the_announcements(place: Place) -> None:
-    """Both changes lie in the store, and are announced one after the other once the list is told."""
-    job = place.tell(an_accepted_job(1))
-    begun = publish(job)
-    ended = complete(begun.job, now=NOW + timedelta(seconds=1))
-    place.commit(begun)
-    place.commit(ended)
-    reader = place.follow()
-    place.announce(begun)
-    place.announce(ended)
-    place.loop.turn(0.1)
-    opening, *changes = reader.heard()
-    assert opening["jobs"][0]["completed"] == 1
-    assert [change["job"]["completed"] for change in changes] == [1]
-
-
-def test_no_older_state_comes_after_a_list_with_a_job_that_has_not_changed_in_this_life(place: Place) -> None:
-    accepted = an_accepted_job(1)
-    begun = publish(accepted.job)
-    ended = complete(begun.job, now=NOW + timedelta(seconds=1))
-    for change in (accepted, begun, ended):
-        place.commit(change)
-    reader = place.follow()
-    place.announce(begun)
-    place.announce(ended)
-    place.loop.turn(0.1)
-    opening, *changes = reader.heard()
-    assert opening["jobs"][0]["completed"] == 1
-    assert [change["job"]["completed"] for change in changes] == [1]
-
-
-def test_no_older_state_comes_after_one_that_was_read_ahead_of_the_announcements(place: Place) -> None:
-    job = place.tell(an_accepted_job(1))
-    after = f"{place.board.epoch}:0"
+def heard_ahead_of_announcements(place: Place, job: Job, after: str | None = None) -> list[dict[str, Any]]:
+    """By a reader who comes when both changes of the job lie in the store, and neither has been announced."""
     begun = publish(job)
     ended = complete(begun.job, now=NOW + timedelta(seconds=1))
     place.commit(begun)
@@ -328,7 +296,28 @@ def test_no_older_state_comes_after_one_that_was_read_ahead_of_the_announcements
     place.announce(begun)
     place.announce(ended)
     place.loop.turn(0.1)
-    assert [message["job"]["completed"] for message in reader.heard()[1:]] == [1, 1]
+    return reader.heard()
+
+
+def test_no_older_state_comes_after_a_list_that_was_ahead_of_the_announcements(place: Place) -> None:
+    job = place.tell(an_accepted_job(1))
+    opening, *changes = heard_ahead_of_announcements(place, job)
+    assert opening["jobs"][0]["completed"] == 1
+    assert [change["job"]["completed"] for change in changes] == [1]
+
+
+def test_no_older_state_comes_after_a_list_with_a_job_that_has_not_changed_in_this_life(place: Place) -> None:
+    accepted = an_accepted_job(1)
+    place.commit(accepted)
+    opening, *changes = heard_ahead_of_announcements(place, accepted.job)
+    assert opening["jobs"][0]["completed"] == 1
+    assert [change["job"]["completed"] for change in changes] == [1]
+
+
+def test_no_older_state_comes_after_one_that_was_read_ahead_of_the_announcements(place: Place) -> None:
+    job = place.tell(an_accepted_job(1))
+    _, *changes = heard_ahead_of_announcements(place, job, after=f"{place.board.epoch}:0")
+    assert [change["job"]["completed"] for change in changes] == [1, 1]
 
 
 def test_nothing_is_kept_of_how_jobs_are_while_nobody_follows(place: Place) -> None:
