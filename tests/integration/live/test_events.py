@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from gateway.domain.job import Failure, Job
 from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
 from tests.following import follow
+from tests.integration.live.refusals import refusal
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import ServerSentEvent, StreamedAnswer, asked, streamed
@@ -226,11 +226,6 @@ class TestRefusals:
             async with gateway.http.options(path_of(job), headers=asked_for) as answer:
                 assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
                 assert "last-event-id" in answer.headers["Access-Control-Allow-Headers"]
-
-
-async def refusal(quiet: QuietGateway, path: str) -> tuple[int, Any]:
-    async with quiet.http.get(path) as answer:
-        return answer.status, (await answer.json(content_type="application/problem+json"))["code"]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from gateway.domain import transitions
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
 from tests import builders
+from tests.integration.live.refusals import refusal
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import StreamedAnswer, asked, streamed
@@ -213,8 +214,3 @@ class TestRefusals:
             async with streamed(gateway.port, path_of(job, "?follow=true")):
                 assert await refusal(gateway, path_of(job, "?follow=true")) == (429, "too_many_subscribers")
                 assert await lines_of(gateway, path_of(job)) == []
-
-
-async def refusal(quiet: QuietGateway, path: str) -> tuple[int, Any]:
-    async with quiet.http.get(path) as answer:
-        return answer.status, (await answer.json(content_type="application/problem+json"))["code"]
