@@ -1,0 +1,60 @@
+"""The address that a Python client is given: which are none, and who answers there."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.client import GatewayClient, NoGateway, Unreachable
+from tests.free_ports import free_port
+from tests.servers.stand_in_gateway import stand_in_gateway
+from tests.servers.web import answer, web_server
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "", "ftp://a.example", "http://", "unix:", "http://a/?q"])
+def test_an_address_that_is_none_is_refused_at_once(url):
+    with pytest.raises(ValueError, match="base_url"):
+        GatewayClient(url)
+
+
+async def test_nobody_at_the_address_is_told_with_the_address():
+    url = f"http://127.0.0.1:{free_port()}"
+    async with GatewayClient(url) as client:
+        with pytest.raises(Unreachable, match=f"no gateway answers at {url}: Connection refused"):
+            await client.check()
+
+
+async def test_a_password_in_the_address_is_shown_to_nobody():
+    port = free_port()
+    async with GatewayClient(f"http://me:pass@word@127.0.0.1:{port}/photos") as client:
+        assert client.address == f"http://127.0.0.1:{port}/photos"
+        with pytest.raises(Unreachable) as caught:
+            await client.check()
+    assert str(caught.value).startswith(f"no gateway answers at {client.address}: ")
+
+
+async def test_another_kind_of_server_is_told_so():
+    pages = {"/api/v1/batch/j": answer(200, body=b"[1, 2]")}
+    async with web_server(pages) as site, GatewayClient(site.url("/")) as client:
+        with pytest.raises(NoGateway, match=f"there is no gateway at {site.url('/')}, but another server"):
+            await client.status("j")
+
+
+@pytest.mark.parametrize(
+    "page", [answer(404), answer(501, body=b"<html>"), answer(200, body=b"<html>"), answer(200, body=b"{}")]
+)
+async def test_another_web_server_does_not_pass_for_a_gateway(page):
+    async with web_server({"/healthz": page}) as site, GatewayClient(site.url("/")) as client:
+        with pytest.raises(NoGateway, match="there is no gateway at"):
+            await client.check()
+
+
+async def test_a_gateway_answers_on_a_unix_socket(tmp_path: Path):
+    async with stand_in_gateway(tmp_path / "s") as stand_in, GatewayClient(stand_in.base_url) as client:
+        job_id = (await client.submit([("a.jpg", b"a")])).job_id
+        assert [event.type async for event in client.follow(job_id)][-1] == "job_complete"
+
+
+async def test_a_unix_socket_that_is_not_there_is_told(tmp_path: Path):
+    async with GatewayClient(f"unix://{tmp_path}/absent") as client:
+        with pytest.raises(Unreachable, match="No such file or directory"):
+            await client.check()
