@@ -17,30 +17,28 @@ async def client(quiet: QuietGateway) -> AsyncIterator[GatewayClient]:
         yield client
 
 
-async def test_images_of_all_jobs_are_found_over_all_pages(quiet):
-    """By a real gateway, whose pages have fifty images."""
+async def test_images_of_all_jobs_are_found_over_all_pages(quiet, client):
+    """A page has fifty."""
     job = await quiet.accept(images=60)
     for index in range(60):
         await quiet.complete(job.job_id, index)
     other = await quiet.accept(images=1)
-    async with GatewayClient(f"http://127.0.0.1:{quiet.port}") as client:
-        all_of_them = [(image.job_id, image.index) async for image in client.images()]
-        assert all_of_them == [(other.job_id, 0), *((job.job_id, index) for index in reversed(range(60)))]
-        for asked in ({"keyword": "BOAT"}, {"keyword": ["boat", "dawn"]}, {"status": "completed"}):
-            assert [image.job_id async for image in client.images(**asked)] == [job.job_id] * 60
-        assert [image async for image in client.images(keyword=["boat", "train"])] == []
+    all_of_them = [(image.job_id, image.index) async for image in client.images()]
+    assert all_of_them == [(other.job_id, 0), *((job.job_id, index) for index in reversed(range(60)))]
+    for asked in ({"keyword": "BOAT"}, {"keyword": ["boat", "dawn"]}, {"status": "completed"}):
+        assert [image.job_id async for image in client.images(**asked)] == [job.job_id] * 60
+    assert [image async for image in client.images(keyword=["boat", "train"])] == []
 
 
-async def test_how_a_job_went_and_when_is_told_by_status_list_and_last_event(quiet):
+async def test_how_a_job_went_and_when_is_told_by_status_list_and_last_event(quiet, client):
     job = await quiet.accept(images=2)
     await quiet.publish(job.job_id, 0)
     await quiet.complete(job.job_id, 0)
-    async with GatewayClient(f"http://127.0.0.1:{quiet.port}") as client:
-        assert (await client.status(job.job_id)).outcome == ""
-        await quiet.fail(job.job_id, 1)
-        shown = await client.status(job.job_id)
-        (listed,) = [each async for each in client.jobs()]
-        *_, last = [event async for event in client.follow(job.job_id)]
+    assert (await client.status(job.job_id)).outcome == ""
+    await quiet.fail(job.job_id, 1)
+    shown = await client.status(job.job_id)
+    (listed,) = [each async for each in client.jobs()]
+    *_, last = [event async for event in client.follow(job.job_id)]
     assert shown.outcome == listed.outcome == last.outcome == "partial"
     assert shown.started_at == listed.started_at == shown.images[0].start_time is not None
 
