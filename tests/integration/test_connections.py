@@ -1,16 +1,21 @@
 """Connections themselves: how many there may be, how long a head may take, and answers that overtake a body."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from gateway.api.connections.crowd import ConnectionBounds
 from gateway.api.connections.runner import Runner
 from gateway.api.cors import CrossOrigin
+from gateway.api.live.websocket.handshake import opened_socket
 from gateway.intake.settings import IntakeSettings
 from gateway.settings import HttpSettings
 from gateway.telemetry.instruments import Instruments
@@ -21,6 +26,7 @@ from tests.servers.application import listening
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, connection, head
+from tests.websocket.client import asking
 
 BATCH = "/api/v1/batch"
 JPEG = plain("JPEG")
@@ -289,11 +295,49 @@ async def large_answers(bounds: ConnectionBounds) -> AsyncIterator[int]:
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(body=bytes(LARGE))
 
-    application = web.Application()
-    application.router.add_get("/", answer)
-    runner = Runner(application, CrossOrigin(), bounds, ConnectionMetrics(Instruments()), access_log=None)
-    async with listening(runner) as port:
+    async with listening(runner_of(answer, bounds)) as port:
         yield port
+
+
+def runner_of(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], bounds: ConnectionBounds
+) -> Runner:
+    """Of a server that has one answer."""
+    application = web.Application()
+    application.router.add_get("/", handler)
+    return Runner(application, CrossOrigin(), bounds, ConnectionMetrics(Instruments()), access_log=None)
+
+
+class TestReset:
+    @pytest.mark.parametrize(
+        "new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+    )
+    def test_who_resets_a_websocket_at_its_end_is_no_bug(
+        self, new_loop: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Before the loop hears of it: the connection is to be closed in our direction, and is no more."""
+        with asyncio.Runner(loop_factory=new_loop) as loop:
+            loop.run(self.reset_at_the_end())
+        assert [told for told in caplog.records if told.levelno >= logging.WARNING] == []
+
+    async def reset_at_the_end(self) -> None:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+            async def follow(request: web.Request) -> web.StreamResponse:
+                opened = await opened_socket(request, max_message_bytes=1)
+                client.close()
+                over.set()
+                return opened
+
+            over = asyncio.Event()
+            runner = runner_of(follow, ConnectionBounds())
+            async with listening(runner) as port, asyncio.timeout(PATIENCE_S):
+                client.connect(("127.0.0.1", port))
+                client.sendall(asking("/"))
+                await over.wait()
+                while runner.server is not None and runner.server.connections:
+                    await asyncio.sleep(0.01)
 
 
 class TestOpenFiles:

@@ -8,6 +8,7 @@ without bound what nobody wants. So its protocol is ours; tests hold that aiohtt
 import asyncio
 import typing
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, cast
 
 import aiohttp
@@ -24,11 +25,12 @@ from gateway.events.send_queue import keep_little_unsent
 log = structlog.get_logger(__name__)
 
 _LINGER_S: Final = 5.0
+"""How long a sender may still send after the last that it is told, so that it sees it."""
 _LINGER_BYTES: Final = 64 * 1024 * 1024
-"""What a sender may still send after an answer that did not wait for it, so that it sees the answer."""
+"""How much of a body after an answer that did not wait for it, likewise."""
 
 _SIP_S: Final = 0.02
-"""Between reads of what is dropped, of which each brings what a socket gives at once."""
+"""Between reads of what comes after a goodbye; each brings what a socket gives at once."""
 
 _MOST_FRAMING: Final = 2 * 1024 * 1024
 """Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
@@ -158,7 +160,10 @@ class Protocol(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer; then read on a little where the body was not read, and close unless that was its end."""
+        """Send the answer; then read on a little: the rest of a body, or what comes over a WebSocket that is over.
+
+        Then the connection is closed, unless it was a body and has come to its end.
+        """
         answer, is_lost = await super().finish_response(request, resp, start_time)
         if isinstance(answer, web.WebSocketResponse):
             await self._part()
@@ -250,7 +255,8 @@ class Protocol(web.RequestHandler):
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        transport.write_eof()
+        with suppress(OSError):  # it is reset already, of which the transport will tell
+            transport.write_eof()
         super().close()  # aiohttp's
         self._is_parting = True
         self.resume_reading()
