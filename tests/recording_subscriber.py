@@ -35,9 +35,6 @@ class RecordingWire:
     def news(self, job_id: str, events: Sequence[Event]) -> bytes:
         return b"".join(map(self._line, events))
 
-    def repeat(self, job_id: str, event: Event) -> bytes:
-        return self._line(event)
-
     def _line(self, told: Opening | Event) -> bytes:
         self.written.append(told)
         return b"%d\n" % (len(self.written) - 1)

@@ -107,14 +107,12 @@ class Follower:
             log.exception("a subscription crashed", job_id=self.job_id)
             self._end(End.CRASHED)
 
-    def repeat(self) -> bytes | None:
-        """A sign of life, to a subscriber who has been told all; None where it would say what is not true any more."""
-        topic = self._topic
-        if topic is None:
-            return None
-        for event in (topic.last_told, self._last_read):
-            if event is not None and event.seq == self.position:
-                return self._wire.repeat(self.job_id, event)
+    def last_told(self) -> Event | None:
+        """What the subscriber was told last, which may be told again; None before the opening and after the end."""
+        if self._topic is not None:
+            for event in (self._topic.last_told, self._last_read):
+                if event is not None and event.seq == self.position:
+                    return event
         return None
 
     def job_deleted(self) -> None:

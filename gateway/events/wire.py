@@ -33,6 +33,3 @@ class Wire(Protocol):
 
     def news(self, job_id: str, events: Sequence[Event]) -> bytes:
         """One message for each of the events, in a row; nothing for those that this kind of door does not show."""
-
-    def repeat(self, job_id: str, event: Event) -> bytes:
-        """A sign of life to one who has seen all up to that event."""

@@ -214,4 +214,4 @@ async def test_no_event_comes_before_the_state_that_it_tells_of_can_be_read(part
 
 def is_live(reader: RecordingSubscriber) -> bool:
     """It has read all that there is for it."""
-    return reader.follower.repeat() is not None and bool(reader.events)
+    return reader.follower.last_told() is not None and bool(reader.events)

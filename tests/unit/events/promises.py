@@ -103,7 +103,7 @@ class Promises:
         assert subscription.position == job.seq
         if job.counts.open:
             assert subscription.ends == []
-            assert subscription.follower.repeat() is not None, "no sign of life for one who knows all"
+            assert subscription.follower.last_told() is not None, "no sign of life for one who knows all"
         else:
             assert subscription.ends == [End.COMPLETE]
             assert subscription.told[-1]["type"] == "job_complete"

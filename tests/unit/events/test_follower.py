@@ -180,43 +180,42 @@ def test_an_announcement_that_was_lost_leaves_no_gap(engine: Engine):
     assert [event.image.index for event in reader.events if event.image] == [0, 1]
 
 
-def test_one_that_comes_back_to_a_quiet_job_is_given_signs_of_life(engine: Engine):
-    """What it was told last it has read by itself: the topic has told nothing since."""
+def test_what_one_who_comes_back_to_a_quiet_job_was_told_last_is_known(engine: Engine):
+    """It has read that by itself: the topic has told nothing since."""
     job = engine.accept()
     job = engine.commit(complete(job))
     reader = engine.subscriber(job, after="0")
     assert seqs(reader.events) == [2]
-    assert reader.follower.repeat() is not None
+    assert reader.follower.last_told() == reader.events[-1]
 
 
-def test_a_sign_of_life_tells_the_last_event_once_more(engine: Engine):
+def test_what_was_told_last_is_known_of_what_was_told_to_all(engine: Engine):
     job = engine.accept()
     reader = engine.subscriber(job)
     engine.commit(publish(job))
-    reader.transport.write(reader.follower.repeat() or b"")
-    assert seqs(reader.events) == [2, 2]
+    assert reader.follower.last_told() == reader.events[-1]
 
 
-def test_no_sign_of_life_tells_what_was_not_told(engine: Engine):
+def test_what_waits_for_one_that_reads_slowly_is_not_what_it_was_told_last(engine: Engine):
     job = engine.accept()
     reader = engine.subscriber(job, transport=RecordingTransport(room=1))
     reader.transport.stop_reading()
     for index in range(3):
         job = engine.commit(publish(job, index))
         engine.loop.turn(2 * JOIN_S)
-    told = reader.follower.repeat()
-    assert told is None or reader.wire.written[int(told)].seq < job.seq
+    told = reader.follower.last_told()
+    assert told is None or told.seq < job.seq
 
 
-def test_there_is_no_sign_of_life_before_the_opening_nor_after_the_end(engine: Engine):
+def test_nothing_was_told_last_before_the_opening_nor_after_the_end(engine: Engine):
     job = engine.accept(1)
     engine.store.holds = True
     reader = engine.subscriber(job)
-    assert reader.follower.repeat() is None
+    assert reader.follower.last_told() is None
     engine.loop.call(engine.store.let_all_go)
     engine.commit(complete(publish(job).job))
     assert reader.ends == [End.COMPLETE]
-    assert reader.follower.repeat() is None
+    assert reader.follower.last_told() is None
 
 
 class TestDeletion:

@@ -217,8 +217,9 @@ class Following(EngineMachine):
     def one_is_given_a_sign_of_life(self, data: st.DataObject) -> None:
         connection = self.a_connection(data)
         for subscription in connection.subscriptions.values():
-            repeated = subscription.follower.repeat()
-            if repeated is not None:
+            event = subscription.follower.last_told()
+            if event is not None:
+                repeated = self.wire.repeat(subscription.job_id, event)
                 self.loop.call(connection.peer.write_now, repeated)
 
     # Time, and the process

@@ -74,9 +74,6 @@ class EventStreamWire:
         told = [_event(event.type, self._frames.of(job_id, event), self._position(event)) for event in events]
         return self._framing(b"".join(told))
 
-    def repeat(self, job_id: str, event: Event) -> bytes:
-        return self.sign_of_life(job_id)
-
     def sign_of_life(self, job_id: str) -> bytes:
         """It has no id, for it is no event of the job."""
         return self._framing(_event("heartbeat", to_json(heartbeat_fields(job_id, self._now()))))
@@ -110,9 +107,6 @@ class ResultsWire:
 
     def news(self, job_id: str, events: Sequence[Event]) -> bytes:
         return self._framing(self.lines(events))
-
-    def repeat(self, job_id: str, event: Event) -> bytes:
-        return self.sign_of_life(job_id)
 
     def sign_of_life(self, job_id: str) -> bytes:
         return self._framing(b"\n")

@@ -81,7 +81,7 @@ class JobSockets:
                 after=request.query.get("after"),
                 with_images=with_images,
             )
-            socket.repeat = follower.repeat
+            socket.repeat = partial(self._repeated, follower)
             with counted(socket, self._context.metrics.subscribers), self._audience.with_member(socket):
                 follower.start()
                 try:
@@ -89,3 +89,7 @@ class JobSockets:
                 finally:
                     follower.stop()
         return socket.response
+
+    def _repeated(self, follower: Follower) -> bytes | None:
+        event = follower.last_told()
+        return None if event is None else self._wire.repeat(follower.job_id, event)
