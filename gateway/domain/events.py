@@ -1,6 +1,6 @@
 """The log of a job: one event for each committed change that a subscriber can see.
 
-An event carries the state after it (counts, status, for an image's end the image), so that a frame can be made
+An event carries the state after it (counts, status, for an image's end the image), so that a message can be made
 of it alone. Its position, `epoch:seq`, names it for good: `seq` counts from 1 within the job, `epoch` names the
 job store that counted, so that a position from a store that was replaced is recognised and not mistaken.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from gateway.domain.job import Counts, Image, Job, Status
 
@@ -64,10 +64,15 @@ class Change:
 
 
 def snapshot_event(job: Job) -> Event:
-    """The present state of the job as the frame that a new subscriber gets first."""
+    """The present state of the job."""
     return Event(
         seq=job.seq, type=EventType.PROGRESS, at=job.updated_at, status=job.status, counts=job.counts
     )
+
+
+def state_after(event: Event) -> Event:
+    """The job as that event left it, and nothing of what it told."""
+    return evolve(event, type=EventType.PROGRESS, image=None)
 
 
 def state_before(job: Job) -> Event:

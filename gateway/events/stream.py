@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from attrs import define, evolve
+from attrs import define
 
-from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event, state_before
+from gateway.domain.events import Event, StreamPosition, snapshot_event, state_after, state_before
 from gateway.domain.job import Job
 from gateway.errors import Unavailable
 from gateway.events.latest import LatestJobs
@@ -79,7 +79,7 @@ class EventStream:
         if seq == 0:
             return state_before(job)
         (event,) = await self._read(job.job_id, after=seq - 1, limit=1)
-        return evolve(event, type=EventType.PROGRESS, image=None)
+        return state_after(event)
 
     async def _read(self, job_id: str, *, after: int, limit: int) -> Sequence[Event]:
         """Of what is known to be there: who waited for what was lost would wait without end."""

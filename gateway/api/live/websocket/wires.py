@@ -1,12 +1,12 @@
-"""How news is written at each kind of door: the same JSON, in a WebSocket frame, an event of a stream, or a line."""
+"""How news is written on a WebSocket, and the frames in which it stands (RFC 6455, section 5)."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import define, evolve
+from attrs import define
 
 from gateway.api.views import Frames, opening_fields, to_json
-from gateway.domain.events import Event, EventType
+from gateway.domain.events import Event, state_after
 from gateway.events.stream import EventStream
 from gateway.events.wire import Opening
 
@@ -59,9 +59,4 @@ class WebSocketWire:
 
     def repeat(self, job_id: str, event: Event) -> bytes:
         """The state once more, for clients that know no other message, and a ping, which is to be answered."""
-        return PING + text_message(self._frames.of(job_id, as_progress(event)))
-
-
-def as_progress(event: Event) -> Event:
-    """The state after that event, and nothing of what it told."""
-    return evolve(event, type=EventType.PROGRESS, image=None)
+        return PING + text_message(self._frames.of(job_id, state_after(event)))

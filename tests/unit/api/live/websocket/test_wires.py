@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 from gateway.api.live.websocket.wires import (
     PING,
     WebSocketWire,
-    as_progress,
     close_message,
     pong,
     text_message,
 )
 from gateway.api.views import Frames
-from gateway.domain.events import EventType
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
-from tests.builders import a_job, an_accepted_job, complete, publish
+from tests.builders import a_job, complete, publish
 from tests.unit.events.honest_store import HonestStore
 from tests.websocket import frames as rfc
 from tests.websocket.decoder import Decoder, messages_in
@@ -83,10 +81,3 @@ def test_a_sign_of_life_is_the_last_state_and_a_ping():
     assert ping.opcode == rfc.PING
     assert (told["type"], told["id"], told["completed"]) == ("progress", "e1:3", 1)
     assert "image" not in told
-
-
-def test_the_state_after_an_event_tells_nothing_of_what_happened():
-    accepted = an_accepted_job(1)
-    (*_, last) = complete(publish(accepted.job).job).events
-    assert last.type is EventType.JOB_COMPLETE
-    assert (as_progress(last).type, as_progress(last).counts) == (EventType.PROGRESS, last.counts)
