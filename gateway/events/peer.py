@@ -65,10 +65,6 @@ class Peer:
         self._transport.set_write_buffer_limits(high=ROOM_BYTES, low=ROOM_BYTES // 4)
         keep_little_unsent(self._transport)
 
-    @property
-    def is_gone(self) -> bool:
-        return self._is_lost or self._transport.is_closing()
-
     def pause_writing(self) -> None:
         """For the connection's protocol: the transport holds much."""
         self._is_paused, self._takes_at_once = True, False
@@ -97,7 +93,7 @@ class Peer:
 
     def write(self, data: bytes, messages: int = 1) -> None:
         """For who catches up: there is room. Raises PeerLeft."""
-        if self._is_sealed or self.is_gone:
+        if self._is_sealed or self._is_gone:
             raise PeerLeft
         self._put(data)
         self.messages += messages
@@ -110,14 +106,9 @@ class Peer:
 
     def say_last(self, data: bytes) -> None:
         """Write it behind what was begun, and nothing else any more."""
-        if not self._is_sealed and not self.is_gone:
-            self.seal()
+        if not self._is_sealed and not self._is_gone:
+            self._seal()
             self._put(data)
-
-    def seal(self) -> None:
-        """Nothing more is written but what was begun."""
-        self._is_sealed, self._takes_at_once, self._answer = True, False, None
-        self._waiting.clear()
 
     def queue(self, waiting: Waiting) -> None:
         """Have it write piece by piece, in turn with others, each when there is room."""
@@ -157,11 +148,20 @@ class Peer:
 
     async def close(self) -> None:
         """Nothing is written any more; a piece that is being read from the log is given up."""
-        self.seal()
+        self._seal()
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
             self._catching_up = None  # it knows this peer, which would stay until garbage is collected
+
+    @property
+    def _is_gone(self) -> bool:
+        return self._is_lost or self._transport.is_closing()
+
+    def _seal(self) -> None:
+        """Nothing more is written but what was begun."""
+        self._is_sealed, self._takes_at_once, self._answer = True, False, None
+        self._waiting.clear()
 
     def _put(self, data: bytes) -> None:
         if len(data) <= ROOM_BYTES and not self._begun:
@@ -208,11 +208,11 @@ class Peer:
                 self._waiting.append(waiting)
 
     async def _taken(self, is_enough: Callable[[], bool], *, look_s: float) -> None:
-        if is_enough() and not self.is_gone:
+        if is_enough() and not self._is_gone:
             return
         bell = self._bell = self._bell or asyncio.Event()
         before, idle_s = taken_bytes(self._transport), 0.0
-        while not self.is_gone and not is_enough():
+        while not self._is_gone and not is_enough():
             bell.clear()
             try:
                 async with asyncio.timeout(look_s):
@@ -225,5 +225,5 @@ class Peer:
                 log.info("a slow subscriber was cut off")
                 self.has_stalled = True
                 self.cut_off()
-        if self.is_gone:
+        if self._is_gone:
             raise PeerLeft

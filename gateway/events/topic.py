@@ -13,7 +13,7 @@ from attrs import define, field
 
 from gateway.domain.events import Event, EventType
 from gateway.events.pending import merged
-from gateway.events.telling import Telling
+from gateway.events.telling import Listener, Telling
 from gateway.events.wire import Wire
 
 PIECE_EVENTS: Final = 128
@@ -46,11 +46,8 @@ class Flush:
         return written
 
 
-class Subscriber(Protocol):
+class Subscriber(Listener[Flush], Protocol):
     """One who follows the job."""
-
-    def take(self, flush: Flush) -> None:
-        """Write it, if all before it was written and there is room."""
 
     def job_deleted(self) -> None:
         """There is nothing more to come."""

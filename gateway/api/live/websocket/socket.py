@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, cast
 
-from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 from attrs import define, field
 
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.audience import LEAVE_S
-from gateway.api.live.close_codes import ENDED, SILENT, TOO_SLOW, CloseCode
+from gateway.api.live.close_codes import ABNORMAL, ENDED, SILENT, TOO_SLOW, CloseCode
 from gateway.api.live.websocket.handshake import opened_socket
 from gateway.api.live.websocket.wires import PING, close_message, pong
 from gateway.events.peer import Peer, PeerLeft
@@ -66,7 +66,7 @@ class Socket:
         """How it ended: by the goodbye of whoever said it first, or by 1006, without one; 4000 is never said."""
         if self.peer.has_stalled:
             return TOO_SLOW.code
-        return WSCloseCode.ABNORMAL_CLOSURE if self._goodbye is None else self._goodbye
+        return ABNORMAL.code if self._goodbye is None else self._goodbye
 
     async def hear(self, hear: Callable[[WSMessage], Awaitable[None]] = _unheard) -> None:
         """Until the connection is over: have each message of the client heard, before the next one is read."""
