@@ -120,7 +120,7 @@ class Follower:
         self._end(End.DELETED)
 
     async def catch_up(self) -> bool:
-        """Write the opening, or the next piece of the log; see Waiting."""
+        """Write the opening, or the next piece of the log; see Queued."""
         return await piece_or_end(self._next_piece, self._end, job_id=self.job_id)
 
     async def _next_piece(self) -> bool:

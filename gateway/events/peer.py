@@ -28,7 +28,7 @@ class PeerLeft(ConnectionError):
     """The connection is gone, was cut off, or has had its last word: nothing can be written any more."""
 
 
-class Waiting(Protocol):
+class Queued(Protocol):
     """Somebody who has more for a peer than it takes at once."""
 
     async def catch_up(self) -> bool:
@@ -55,7 +55,7 @@ class Peer:
     _begun: list[memoryview] = field(init=False, factory=list)
     """What is left of something that is too long to be written in one go."""
     _answer: bytes | None = field(init=False, default=None)
-    _waiting: list[Waiting] = field(init=False, factory=list)
+    _queue: list[Queued] = field(init=False, factory=list)
     _catching_up: "asyncio.Task[None] | None" = field(init=False, default=None)
 
     _seen: tuple[bool, int] = field(init=False, default=(False, 0))
@@ -110,17 +110,17 @@ class Peer:
             self._seal()
             self._put(data)
 
-    def queue(self, waiting: Waiting) -> None:
+    def queue(self, queued: Queued) -> None:
         """Have it write piece by piece, in turn with others, each when there is room."""
         if not self._is_sealed:
-            self._waiting.append(waiting)
+            self._queue.append(queued)
             self._go_on()
 
-    def forget(self, waiting: Waiting) -> None:
+    def forget(self, queued: Queued) -> None:
         """It has nothing to write any more."""
         # `remove` alone would fail with the words of all that is reached from it.
-        if waiting in self._waiting:
-            self._waiting.remove(waiting)
+        if queued in self._queue:
+            self._queue.remove(queued)
 
     async def room(self) -> None:
         """Wait until the transport has taken most of what it holds. Raises PeerLeft, for a stalled peer too."""
@@ -161,7 +161,7 @@ class Peer:
     def _seal(self) -> None:
         """Nothing more is written but what was begun."""
         self._is_sealed, self._takes_at_once, self._answer = True, False, None
-        self._waiting.clear()
+        self._queue.clear()
 
     def _put(self, data: bytes) -> None:
         if len(data) <= ROOM_BYTES and not self._begun:
@@ -185,13 +185,13 @@ class Peer:
 
     async def _catch_up(self) -> None:
         try:
-            while self._begun or self._answer or self._waiting:
+            while self._begun or self._answer or self._queue:
                 await self.room()
                 await self._write_next()
                 await asyncio.sleep(0)  # others have their turn, however much is at hand for this one
         except PeerLeft:
             self._begun.clear()
-            self._waiting.clear()
+            self._queue.clear()
         finally:
             self._catching_up = None
 
@@ -202,10 +202,10 @@ class Peer:
         elif self._answer:
             answer, self._answer = self._answer, None
             self._put(answer)
-        elif self._waiting:
-            waiting = self._waiting.pop(0)
-            if await waiting.catch_up() and not self._is_sealed:
-                self._waiting.append(waiting)
+        elif self._queue:
+            queued = self._queue.pop(0)
+            if await queued.catch_up() and not self._is_sealed:
+                self._queue.append(queued)
 
     async def _taken(self, is_enough: Callable[[], bool], *, look_s: float) -> None:
         if is_enough() and not self._is_gone:

@@ -50,7 +50,7 @@ class BoardFollower:
             self._peer.queue(self)
 
     async def catch_up(self) -> bool:
-        """Write the opening, or the next changes; see Waiting."""
+        """Write the opening, or the next changes; see Queued."""
         return await piece_or_end(self._next_piece, self._end, job_id="*")
 
     async def _next_piece(self) -> bool:

@@ -86,7 +86,7 @@ class Answers:
         self._say_unsaid()
 
     async def catch_up(self) -> bool:
-        """See Waiting."""
+        """See Queued."""
         self._say_unsaid()
         return False
 
