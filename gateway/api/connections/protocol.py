@@ -73,7 +73,7 @@ class Protocol(web.RequestHandler):
         self._head_has_begun = False
         self._lingering: asyncio.Timeout | None = None
         self._is_parting = False
-        """A WebSocket is over: what still comes is read in sips, and dropped."""
+        """The last word is said: what still comes is read in sips, and dropped."""
         self._next_sip: asyncio.TimerHandle | None = None
         self._framed: aiohttp.StreamReader | None = None
         self._framed_bytes = 0
@@ -218,7 +218,7 @@ class Protocol(web.RequestHandler):
         self._head_due = self._loop.call_later(timeout_s, self._cut_head)
         # A head that has begun is ours to cut, not that of the bound on idle connections, which may be shorter.
         self._next_keepalive_close_time = max(
-            self._next_keepalive_close_time, self._loop.time() + timeout_s + 1
+            self._next_keepalive_close_time, self._loop.time() + timeout_s + _LINGER_S + 1
         )
 
     def _head_came(self) -> None:
@@ -231,10 +231,12 @@ class Protocol(web.RequestHandler):
         self._head_due = None
         if not self._is_idle or self.transport is None:
             return
-        # A connection on which nothing was asked is closed without a word, as any idle one.
-        if self._head_has_begun:
-            self.transport.write(self._crowd.too_slow)
-        self.force_close()
+        if not self._head_has_begun:
+            self.force_close()  # without a word, as any idle one
+            return
+        self.transport.write(self._crowd.too_slow)
+        self._say_no_more(self.transport)
+        self._head_due = self._loop.call_later(_LINGER_S, self.force_close)
 
     async def _linger(self, request: web.BaseRequest) -> None:
         left = _LINGER_BYTES
@@ -248,17 +250,12 @@ class Protocol(web.RequestHandler):
             self._lingering = None
 
     async def _part(self) -> None:
-        """Say nothing more, and wait for the client of a WebSocket to close (RFC 6455, section 7.1.1).
-
-        A connection closed with unread bytes in it is reset, and its client may miss the last word.
-        """
+        """Wait for the client of a WebSocket to close (RFC 6455, section 7.1.1)."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
-        with suppress(OSError):  # it is reset already, of which the transport will tell
-            transport.write_eof()
         super().close()  # aiohttp's
-        self._is_parting = True
+        self._say_no_more(transport)
         self.resume_reading()
         try:
             async with asyncio.timeout(_LINGER_S) as self._lingering:
@@ -270,6 +267,15 @@ class Protocol(web.RequestHandler):
         if transport.get_write_buffer_size():
             # It reads nothing: a close would wait for it.
             transport.abort()
+
+    def _say_no_more(self, transport: asyncio.Transport) -> None:
+        """Close our half, and drop what still comes.
+
+        A connection closed with unread bytes in it is reset, and its client may miss the last word.
+        """
+        with suppress(OSError):  # it is reset already, of which the transport will tell
+            transport.write_eof()
+        self._is_parting = True
 
     def _sip(self) -> None:
         """Read no more for a moment: who floods is slowed, and has time to hear the last word."""
