@@ -9,6 +9,7 @@ from gateway.api.dead_letters import DeadLetters
 from gateway.api.health import Health
 from gateway.api.images import Images
 from gateway.api.live.audience import Audience
+from gateway.api.live.event_texts import EventTexts
 from gateway.api.live.http.door import HttpDoor
 from gateway.api.live.http.events import EventStreams
 from gateway.api.live.http.results import Results
@@ -24,7 +25,7 @@ from gateway.api.pages import page_routes
 from gateway.api.problems import answer_errors
 from gateway.api.retries import Retries
 from gateway.api.search import Search
-from gateway.api.views import Frames, StatusViews
+from gateway.api.status_views import StatusViews
 from gateway.context import CONTEXT, AppContext
 from gateway.events.board.board import Board
 from gateway.telemetry.metrics import Metrics
@@ -39,9 +40,9 @@ def build_application(context: AppContext) -> web.Application:
     admission = Admission(intake, context.background, context.bytes_in_flight, context.metrics.intake)
     subscribers = context.settings.subscribers
     audience = Audience(subscribers, context.background.stopping, context.metrics.subscribers)
-    frames = Frames(context.stream)
-    over_websocket = WebSocketWire(frames, context.stream, subscribers.heartbeat_s)
-    over_http = HttpWires.of(context.stream, frames, subscribers.heartbeat_s, context.clock.now)
+    texts = EventTexts(context.stream)
+    over_websocket = WebSocketWire(texts, context.stream, subscribers.heartbeat_s)
+    over_http = HttpWires.of(context.stream, texts, subscribers.heartbeat_s, context.clock.now)
     http_door = HttpDoor(context, audience)
     event_streams = EventStreams(context, audience, http_door, over_http.events)
     waiting = Waiting(context, audience)

@@ -23,14 +23,9 @@ from gateway.api.parameters import (
 )
 from gateway.api.paths import BATCH, BATCHES
 from gateway.api.preferences import LONGEST_WAIT_S
+from gateway.api.status_views import StatusViews
 from gateway.api.stored_answer import can_be_stored, stored_answer
-from gateway.api.views import (
-    Fields,
-    StatusViews,
-    job_fields,
-    page_fields,
-    to_json,
-)
+from gateway.api.views import Fields, job_fields, page_fields, to_json
 from gateway.context import AppContext
 from gateway.domain.image_query import ImageQuery
 from gateway.domain.job import Job, Status

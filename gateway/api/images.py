@@ -19,7 +19,8 @@ from gateway.api.answers import not_modified, versioned_answer
 from gateway.api.conditions import ByteRange, asked_range, is_known
 from gateway.api.parameters import index_of, job_id_of
 from gateway.api.paths import BATCH
-from gateway.api.views import StatusViews, image_fields, to_json
+from gateway.api.status_views import StatusViews
+from gateway.api.views import image_fields, to_json
 from gateway.context import AppContext
 from gateway.domain.job import Image, Job, Status
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable

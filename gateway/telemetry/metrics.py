@@ -145,7 +145,7 @@ class SubscriberMetrics:
             "websocket_closed_total", "WebSocket connections ended, by close code.", code=CLOSE_CODES
         )
         self.messages_sent = instruments.counter(
-            "websocket_messages_sent_total", "Frames sent to subscribers."
+            "websocket_messages_sent_total", "Messages sent to subscribers."
         )
 
 

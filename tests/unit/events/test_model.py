@@ -12,8 +12,8 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from gateway.api.live.event_texts import EventTexts
 from gateway.api.live.websocket.wires import WebSocketWire
-from gateway.api.views import Frames
 from gateway.domain import transitions
 from gateway.domain.events import Change
 from gateway.domain.job import Job
@@ -76,7 +76,7 @@ class Following(EngineMachine):
         """Of a process over the store."""
         latest = self.start_engine()
         self.stream = EventStream(latest, self.store)
-        self.wire = WebSocketWire(Frames(self.stream), self.stream, HEARTBEAT_S)
+        self.wire = WebSocketWire(EventTexts(self.stream), self.stream, HEARTBEAT_S)
         self.store.shown.clear()
         self.promises = Promises(self.store)
         self.to_announce.clear()

@@ -17,7 +17,7 @@ from gateway.api.live.audience import Audience, TooManySubscribers
 from gateway.api.live.http.events import MEDIA_TYPE, EventStreams
 from gateway.api.live.http.waiting import Waiting
 from gateway.api.preferences import prefers, wait_s
-from gateway.api.views import StatusViews
+from gateway.api.status_views import StatusViews
 from gateway.domain.job import Job
 from gateway.errors import GatewayError
 from gateway.events.stream import FROM_THE_START

@@ -11,7 +11,8 @@ from typing import Final, Generic, Protocol, Self, TypeVar
 from aiohttp import HttpVersion11, web
 from attrs import define, evolve, frozen
 
-from gateway.api.views import Frames, heartbeat_fields, opening_fields, result_fields, to_json
+from gateway.api.live.event_texts import EventTexts
+from gateway.api.views import heartbeat_fields, opening_fields, result_fields, to_json
 from gateway.domain.events import Event, EventType
 from gateway.events.stream import EventStream
 from gateway.events.wire import Opening, Wire
@@ -53,7 +54,7 @@ def chunked(text: bytes) -> bytes:
 class EventStreamWire:
     """Server-sent events as the HTML standard has them (9.2)."""
 
-    _frames: Frames
+    _texts: EventTexts
     _stream: EventStream
     _heartbeat_s: float
     _now: Callable[[], datetime]
@@ -71,7 +72,7 @@ class EventStreamWire:
         return self._framing(b"retry: %d\n%b" % (RETRY_MS, first))
 
     def news(self, job_id: str, events: Sequence[Event]) -> bytes:
-        told = [_event(event.type, self._frames.of(job_id, event), self._position(event)) for event in events]
+        told = [_event(event.type, self._texts.of(job_id, event), self._position(event)) for event in events]
         return self._framing(b"".join(told))
 
     def sign_of_life(self, job_id: str) -> bytes:
@@ -144,9 +145,11 @@ class HttpWires:
     results: Wires[ResultsWire]
 
     @classmethod
-    def of(cls, stream: EventStream, frames: Frames, heartbeat_s: float, now: Callable[[], datetime]) -> Self:
+    def of(
+        cls, stream: EventStream, texts: EventTexts, heartbeat_s: float, now: Callable[[], datetime]
+    ) -> Self:
         def events(framing: Framing) -> EventStreamWire:
-            return EventStreamWire(frames, stream, heartbeat_s, now, framing)
+            return EventStreamWire(texts, stream, heartbeat_s, now, framing)
 
         return cls(
             events=Wires(events(chunked), events(plain)),

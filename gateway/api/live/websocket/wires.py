@@ -5,7 +5,8 @@ from typing import Final
 
 from attrs import define
 
-from gateway.api.views import Frames, opening_fields, to_json
+from gateway.api.live.event_texts import EventTexts
+from gateway.api.views import opening_fields, to_json
 from gateway.domain.events import Event, state_after
 from gateway.events.stream import EventStream
 from gateway.events.wire import Opening
@@ -46,7 +47,7 @@ def _frame(head: int, payload: bytes) -> bytes:
 class WebSocketWire:
     """One JSON object a text message, never two."""
 
-    _frames: Frames
+    _texts: EventTexts
     _stream: EventStream
     _heartbeat_s: float
 
@@ -55,8 +56,8 @@ class WebSocketWire:
         return text_message(to_json(opening_fields(job_id, opening, position, self._heartbeat_s)))
 
     def news(self, job_id: str, events: Sequence[Event]) -> bytes:
-        return b"".join([text_message(self._frames.of(job_id, event)) for event in events])
+        return b"".join([text_message(self._texts.of(job_id, event)) for event in events])
 
     def repeat(self, job_id: str, event: Event) -> bytes:
         """The state once more, for clients that know no other message, and a ping, which is to be answered."""
-        return PING + text_message(self._frames.of(job_id, state_after(event)))
+        return PING + text_message(self._texts.of(job_id, state_after(event)))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.live.event_texts import EventTexts
 from gateway.api.live.websocket.wires import (
     PING,
     WebSocketWire,
@@ -13,7 +14,6 @@ from gateway.api.live.websocket.wires import (
     pong,
     text_message,
 )
-from gateway.api.views import Frames
 from gateway.events.latest import LatestJobs
 from gateway.events.stream import EventStream
 from tests.builders import a_job, complete, publish
@@ -62,7 +62,7 @@ def test_a_ping_is_empty_and_a_pong_has_what_was_asked():
 def a_wire() -> WebSocketWire:
     store = HonestStore()
     stream = EventStream(LatestJobs(store), store)  # type: ignore[arg-type]  # nothing but `get` is asked of it
-    return WebSocketWire(Frames(stream), stream, 20.0)
+    return WebSocketWire(EventTexts(stream), stream, 20.0)
 
 
 def test_each_event_is_a_message():
