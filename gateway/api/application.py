@@ -16,6 +16,7 @@ from gateway.api.live.http.results import Results
 from gateway.api.live.http.submitted import Submitted
 from gateway.api.live.http.waiting import Waiting
 from gateway.api.live.http.wires import HttpWires
+from gateway.api.live.websocket.door import WebSocketDoor
 from gateway.api.live.websocket.job import JobSockets
 from gateway.api.live.websocket.many import ManyJobsSockets
 from gateway.api.live.websocket.server_messages import BoardMessages
@@ -43,6 +44,7 @@ def build_application(context: AppContext) -> web.Application:
     texts = EventTexts(context.stream)
     over_websocket = WebSocketWire(texts, context.stream, subscribers.heartbeat_s)
     over_http = HttpWires.of(context.stream, texts, subscribers.heartbeat_s, context.clock.now)
+    websocket_door = WebSocketDoor(audience, context.metrics.subscribers, cross_origin)
     http_door = HttpDoor(context, audience)
     event_streams = EventStreams(context, audience, http_door, over_http.events)
     waiting = Waiting(context, audience)
@@ -59,8 +61,8 @@ def build_application(context: AppContext) -> web.Application:
             *Images(context, views).routes(),
             *Search(context).routes(),
             *DeadLetters(context).routes(),
-            *JobSockets(context, audience, over_websocket, cross_origin).routes(),
-            *ManyJobsSockets(context, audience, over_websocket, _board(context), cross_origin).routes(),
+            *JobSockets(context, audience, websocket_door, over_websocket).routes(),
+            *ManyJobsSockets(context, audience, websocket_door, over_websocket, _board(context)).routes(),
             *event_streams.routes(),
             *Results(context, audience, http_door, over_http.results).routes(),
             *health.routes(),

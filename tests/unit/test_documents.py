@@ -13,7 +13,7 @@ from attrs import asdict
 from gateway.api import problems
 from gateway.api.live.close_codes import CATALOGUE
 from gateway.api.live.http.wires import RETRY_MS
-from gateway.api.live.websocket.many import MAX_MESSAGE_BYTES
+from gateway.api.live.websocket.door import MAX_MESSAGE_BYTES
 from gateway.api.live.websocket.subscriptions import MOST_BAD_MESSAGES
 from gateway.api.openapi.document import document
 from gateway.api.preferences import LONGEST_WAIT_S
