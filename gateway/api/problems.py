@@ -20,6 +20,7 @@ from aiohttp.typedefs import Handler
 from gateway import errors
 from gateway.api.bodies.expectations import refuse_unmet
 from gateway.api.cors import is_preflight, preflight_answer
+from gateway.api.paths import BATCH
 from gateway.cancellation import is_being_cancelled
 from gateway.errors import Conflict, GatewayError, RangeRefused, TooMany, Unavailable
 from gateway.intake.content_coding import ACCEPTED, UnsupportedCoding
@@ -49,7 +50,10 @@ _OF_SERVER: Final = {
     405: ("method_not_allowed", "This method is not allowed here."),
     413: ("too_large", "The request is too large."),
     417: ("expectation_failed", "The only expectation that is met is 100-continue."),
-    426: ("upgrade_required", "This address speaks WebSocket."),
+    426: (
+        "upgrade_required",
+        f"This address speaks WebSocket. Over plain HTTP, GET {BATCH}/events tells the same of a job.",
+    ),
 }
 """Code and text for what the HTTP server itself refuses."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -237,6 +238,15 @@ async def test_a_plain_get_is_426(quiet: QuietGateway) -> None:
         assert answer.status == 426
         assert answer.headers["Upgrade"] == "websocket"
         assert (await answer.json(content_type="application/problem+json"))["code"] == "upgrade_required"
+
+
+async def test_a_plain_get_is_told_of_the_door_for_it(quiet: QuietGateway) -> None:
+    job = await quiet.accept()
+    async with quiet.http.get(path_of(job)) as answer:
+        text = (await answer.json(content_type="application/problem+json"))["detail"]
+    (door,) = re.findall(r"GET (/\S+)", text)
+    async with quiet.http.get(door.format(job_id=job.job_id)) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/event-stream")
 
 
 async def test_a_gateway_that_stops_sends_everybody_away_with_1001_at_once(quiet: QuietGateway) -> None:
