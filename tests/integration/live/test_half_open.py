@@ -112,6 +112,18 @@ async def test_a_client_that_answers_pings_stays_for_as_long_as_it_likes(gateway
             assert [message.json()["type"] async for message in socket][-1] == "job_complete"
 
 
+async def test_a_client_is_not_blamed_for_the_time_in_which_its_gateway_was_held_up(
+    gateway: QuietGateway,
+) -> None:
+    job = await gateway.accept()
+    async with opened(gateway.port, path_of(job)) as follower:
+        await follower.message()
+        assert (await follower.outcome()).is_open
+        time.sleep(3 * HEARTBEAT_S)  # as if everything else were done meanwhile
+        await say_until(follower, frame(PONG), beats=3)
+        assert connections(gateway) == 1
+
+
 async def test_a_message_of_which_bytes_still_come_is_a_sign_of_life(gateway: QuietGateway) -> None:
     """What counts are bytes, not messages."""
     job = await gateway.accept()

@@ -21,6 +21,7 @@ from gateway.events.peer import Peer, PeerLeft
 
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _NO_CODE: Final = 1005
+_MOST_UNANSWERED: Final = 2
 
 
 async def _unheard(_: WSMessage) -> None:
@@ -45,6 +46,9 @@ class Socket:
     _leaving: "asyncio.Task[None] | None" = field(init=False, default=None)
     _took_at: float = field(init=False, default=0.0)
     """When it was last seen to take what pings stand behind, which is a sign of life too."""
+    _beaten_at: float = field(init=False, default=0.0)
+    _unanswered: int = field(init=False, default=0)
+    """Beats in a row, each of which nothing was heard after, until the next one."""
     _counted: int = field(init=False, default=0)
     """Messages that were written by the last beat."""
 
@@ -93,7 +97,10 @@ class Socket:
             return
         if self.peer.is_taking_slowly():
             self._took_at = now
-        if now - max(self._protocol.received_at, self._took_at) > 2 * self._heartbeat_s:
+        # Beats are counted, not seconds: those in which we were held up are not its silence.
+        is_silent = max(self._protocol.received_at, self._took_at) < self._beaten_at
+        self._beaten_at, self._unanswered = now, self._unanswered + 1 if is_silent else 0
+        if self._unanswered == _MOST_UNANSWERED:
             self.leave(SILENT)
             return
         is_idle = self._counted == self.peer.messages
