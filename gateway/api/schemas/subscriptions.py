@@ -19,11 +19,7 @@ CODES: Final = (
 
 def subscription_schemas() -> Schema:
     return {
-        "Subscribe": an_object(
-            {"type": {"const": "subscribe"}, "job_id": _ONE_OR_ALL},
-            {"after": AFTER, "images": IMAGES},
-            "Sent by the client.",
-        ),
+        "Subscribe": _subscribe(),
         "Unsubscribe": an_object(
             {"type": {"const": "unsubscribe"}, "job_id": _ONE_OR_ALL}, {}, "Sent by the client."
         ),
@@ -57,6 +53,16 @@ _ONE_OR_ALL: Final[Schema] = {
     "description": f"The job; {ALL_JOBS} for the list of all jobs.",
 }
 _POSITION: Final = text("The change's place among the changes of all jobs, to go on behind it by after.")
+
+
+def _subscribe() -> Schema:
+    shape = an_object(
+        {"type": {"const": "subscribe"}, "job_id": _ONE_OR_ALL},
+        {"after": AFTER, "images": IMAGES},
+        "Sent by the client. The list of all jobs has no images in it, so they can't be asked for there.",
+    )
+    images_of_all = {"job_id": {"const": ALL_JOBS}, "images": {"const": True}}
+    return {**shape, "not": {"properties": images_of_all, "required": list(images_of_all)}}
 
 
 def _error() -> Schema:

@@ -35,7 +35,10 @@ class BadMessage(BadInput):
 
 @frozen(kw_only=True)
 class Subscribe:
-    """Follow that job, as it is named, or all; `after` is the id of the last event that was seen."""
+    """Follow that job, as it is named, or all, whose images are not told.
+
+    `after` is the id of the last event that was seen.
+    """
 
     job_id: str
     after: str | None = None
@@ -65,7 +68,12 @@ def read_message(text: str) -> Subscribe | Unsubscribe:
     _check_fields(message, _FIELDS[kind], job_id)
     if kind == "unsubscribe":
         return Unsubscribe(job_id=job_id)
-    return Subscribe(job_id=job_id, after=message.get("after"), images=message.get("images", False))
+    subscribe = Subscribe(job_id=job_id, after=message.get("after"), images=message.get("images", False))
+    if subscribe.images and job_id == ALL_JOBS:
+        raise BadMessage(
+            "The list of all jobs has no images in it: leave the field images out.", job_id=job_id
+        )
+    return subscribe
 
 
 def _parsed(text: str) -> object:

@@ -7,14 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
 from gateway.api.live.websocket.client_messages import (
+    ALL_JOBS,
     LONGEST_JOB_ID,
     BadMessage,
     Subscribe,
     Unsubscribe,
     read_message,
 )
+from gateway.api.schemas.subscriptions import subscription_schemas
+from tests.closed_schemas import closed
 
 JOB = "550e8400-e29b-41d4-a716-446655440000"
 VALUES = st.recursive(
@@ -22,7 +26,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-JOB_IDS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=LONGEST_JOB_ID)
+JOB_IDS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=LONGEST_JOB_ID).filter(
+    lambda job_id: job_id != ALL_JOBS
+)
 
 
 def refusal(message: object) -> BadMessage:
@@ -39,6 +45,12 @@ def test_a_job_is_subscribed_to() -> None:
 def test_where_to_go_on_and_all_images_may_be_asked_for() -> None:
     said = {"type": "subscribe", "job_id": JOB, "after": "e:3", "images": True}
     assert read_message(json.dumps(said)) == Subscribe(job_id=JOB, after="e:3", images=True)
+
+
+@pytest.mark.parametrize("more", [{}, {"images": False}])
+def test_all_jobs_are_subscribed_to(more: dict[str, bool]) -> None:
+    said = {"type": "subscribe", "job_id": "*", "after": "e:3", **more}
+    assert read_message(json.dumps(said)) == Subscribe(job_id="*", after="e:3")
 
 
 def test_a_job_is_unsubscribed_from() -> None:
@@ -75,6 +87,7 @@ def test_a_job_is_unsubscribed_from() -> None:
         pytest.param('{"type": "subscribe", "job_id": "*", "after": 7}', id="a number as after"),
         pytest.param('{"type": "subscribe", "job_id": "*", "images": 1}', id="a number as images"),
         pytest.param('{"type": "subscribe", "job_id": "*", "images": "true"}', id="a text as images"),
+        pytest.param('{"type": "subscribe", "job_id": "*", "images": true}', id="the images of all jobs"),
         pytest.param('{"type": "subscribe", "job_id": "*", "afer": "e:1"}', id="a misspelt field"),
         pytest.param(
             '{"type": "unsubscribe", "job_id": "*", "after": "e:1"}', id="a field of the other type"
@@ -121,3 +134,23 @@ def test_whatever_the_object_it_is_read_or_refused_and_what_is_read_was_said(sai
 def test_whatever_the_text_nothing_but_a_refusal_is_raised(text: str) -> None:
     with suppress(BadMessage):
         read_message(text)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["subscribe", "unsubscribe"]), "job_id": st.sampled_from([JOB, "*"])},
+        optional={
+            "after": st.sampled_from(["e:1", "0", 7, None]),
+            "images": st.sampled_from([True, False, 1, "true"]),
+            "more": st.just(""),
+        },
+    )
+)
+def test_what_is_read_is_what_the_documents_have(said: dict[str, Any]) -> None:
+    shape = closed(subscription_schemas()[said["type"].capitalize()])
+    is_read = True
+    try:
+        read_message(json.dumps(said))
+    except BadMessage:
+        is_read = False
+    assert is_read == Draft7Validator(shape).is_valid(said)
