@@ -7,6 +7,7 @@ from typing import Any
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
+from tests.patience import PATIENCE_S
 
 QUIET_S = 0.1
 
@@ -31,7 +32,7 @@ async def publish(broker: Broker, queue: Queue, *bodies: str) -> None:
 async def take(subscription: Subscription, number: int) -> list[Delivery]:
     """So many deliveries, in the order in which they come."""
     taken: list[Delivery] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(taken) < number:
             taken += await subscription.next_batch(number - len(taken))
     return taken
@@ -56,7 +57,7 @@ async def lying_in(broker: Broker, queue: Queue) -> list[str]:
         return bodies(sweep.deliveries)
 
 
-async def eventually(holds: Callable[[], Any], *, within_s: float = 5.0) -> None:
+async def eventually(holds: Callable[[], Any], *, within_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(within_s):
         while not await holds():
             await asyncio.sleep(0.01)

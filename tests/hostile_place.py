@@ -17,6 +17,7 @@ from yarl import URL
 
 from tests.free_ports import free_port
 from tests.hostile_urls import NAMES, SITE, TABLE
+from tests.patience import PATIENCE_S
 from tests.servers import names as name_servers
 from tests.servers.hostile_site import ANSWERS, PNG
 from tests.servers.names import Known, NameServer, name_server
@@ -43,7 +44,7 @@ class HostilePlace:
             before = site.accepted
             _, writer = await asyncio.open_connection(site.host, site.port)
             writer.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while site.accepted == before:
                     await asyncio.sleep(0)
             accepted += site.accepted - 1

@@ -10,6 +10,7 @@ import pytest
 from gateway.domain.job import Job
 from gateway.settings import HttpSettings
 from tests import builders
+from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 
@@ -200,7 +201,7 @@ async def test_a_download_that_breaks_halfway_is_seen_to_be_broken(quiet: QuietG
     with original.open("r+b") as file:
         file.truncate(100)
     body = 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         try:
             while chunk := await reader.read(65536):
                 body += len(chunk)

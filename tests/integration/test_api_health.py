@@ -16,6 +16,7 @@ from gateway.background import Background
 from gateway.ports.clock import SystemClock
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 
 
@@ -77,7 +78,7 @@ async def test_a_service_that_died_is_named(quiet: QuietGateway) -> None:
 
     background = quiet.context.background
     async with background.running(Buggy()):
-        await asyncio.wait_for(background.stopping.wait(), 5)
+        await asyncio.wait_for(background.stopping.wait(), PATIENCE_S)
         status, report = await ready(quiet)
     assert (status, report["warnings"]) == (503, ["the service collector died"])
 

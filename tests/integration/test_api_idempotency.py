@@ -10,6 +10,7 @@ import pytest
 from attrs import frozen
 
 from tests.integration.test_api_submit import BATCH, JPEG, PNG, kept, sent
+from tests.patience import PATIENCE_S
 from tests.photos import padded
 from tests.servers.quiet_gateway import QuietGateway
 
@@ -141,7 +142,7 @@ async def in_flight(quiet: QuietGateway, request: dict[str, Any]) -> AsyncIterat
         yield request["data"][-10:]
 
     reply = asyncio.create_task(post(quiet, data=slow(), headers=request["headers"]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not quiet.stored_files():
             await asyncio.sleep(0.01)
         yield InFlight(reply, may_end)

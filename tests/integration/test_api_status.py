@@ -10,6 +10,7 @@ import pytest
 from gateway.domain import transitions
 from gateway.domain.job import Original
 from tests import builders
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 
 CLOSE = {"Connection": "close"}
@@ -331,7 +332,7 @@ class TestStoredAnswers:
         for job in jobs:
             writer.write(f"GET /api/v1/batch/{job.job_id} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         for job in jobs:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
             length = int(head.lower().partition(b"content-length: ")[2].split()[0])
             assert orjson.loads(await reader.readexactly(length))["job_id"] == job.job_id
         writer.close()
@@ -344,7 +345,7 @@ class TestStoredAnswers:
         reader, writer = await asyncio.open_connection("127.0.0.1", quiet.port)
         line = request_line.format(f"/api/v1/batch/{job.job_id}")
         writer.write(f"{line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
         assert answer.split()[1] == b"200"
         assert answer.endswith(b"}") == line.startswith("GET")
         writer.close()

@@ -22,6 +22,7 @@ from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import BadInput, GatewayError, NotFound, TooLarge, Unavailable
 from gateway.ports.object_store import Bucket, ObjectKey
+from tests.patience import PATIENCE_S
 from tests.traced_memory import traced_memory
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,7 @@ def open_descriptors() -> int:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():
             await asyncio.sleep(0.01)
 
@@ -207,7 +208,7 @@ async def test_a_pipe_or_a_folder_is_no_object_and_nobody_waits_for_it(store: Fo
     (store.folder / "original" / "folder").mkdir()
     for key in ("pipe", "folder"):
         with pytest.raises(NotFound):
-            await asyncio.wait_for(get(store, key), 5)
+            await asyncio.wait_for(get(store, key), PATIENCE_S)
 
 
 async def test_a_key_that_is_the_folder_of_another_is_refused(store: FolderObjectStore) -> None:
@@ -256,7 +257,7 @@ async def test_a_put_whose_temporary_file_was_removed_fails_at_once(store: Folde
             file.unlink()
 
     with pytest.raises(Unavailable):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await store.put(original("a/object"), body(), media_type="image/jpeg", max_bytes=2 * MB)
 
 

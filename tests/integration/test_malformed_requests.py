@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.servers.gateway import HOST, Gateway, running_gateway
 
 CODES = {"bad_input", "bad_parameter", "expectation_failed", "unsupported_media_type"}
@@ -26,7 +27,7 @@ async def answer_to(gateway: Gateway, request: bytes) -> tuple[int, dict[str, st
     reader, writer = await asyncio.open_connection(HOST, gateway.port)
     try:
         writer.write(request)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             lines = head.split("\r\n")
             headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
@@ -91,7 +92,7 @@ async def test_a_chunk_that_is_none_in_the_middle_of_a_body_ends_it_at_once(gate
         + JSON
         + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         reader, writer = await asyncio.open_connection(HOST, gateway.port)
         writer.write(head)
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"

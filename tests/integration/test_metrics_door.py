@@ -13,6 +13,7 @@ from gateway.api.metrics import RequestMeter, metrics_routes
 from gateway.api.problems import answer_errors
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
+from tests.patience import PATIENCE_S
 
 # What a Prometheus of 2025 asks with.
 PROMETHEUS = (
@@ -119,7 +120,7 @@ async def test_a_websocket_counts_but_is_not_timed(client: TestClient, metrics: 
     socket = await client.ws_connect("/ws")
     await socket.receive()
     await socket.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while requests(metrics, "/ws", "1xx") != 1:
             await asyncio.sleep(0.01)
     labels = {"method": "GET", "route": "/ws"}

@@ -14,6 +14,7 @@ from gateway.adapters.broker.rabbitmq.transport import Transport
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 
 MUCH = b"x" * 32 * 1024 * 1024
 """More than the sockets between the two sides hold."""
@@ -94,7 +95,7 @@ async def connected_to(peer: Peer) -> AsyncIterator[Transport]:
         resolver = AsyncResolver()
         transport = Transport(address, resolver, settings.ca_file, settings.connect_timeout_s)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 await transport.create(address.url_as("test"))
                 yield transport
         finally:

@@ -14,6 +14,7 @@ from gateway.adapters.object_store.s3 import S3ObjectStore, open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import Unavailable
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound
+from tests.patience import PATIENCE_S
 from tests.servers.odd_s3 import OddS3, answered, cut, end, half_an_object, odd_s3, silent, stall
 from tests.servers.s3 import S3Server, running_rclone
 from tests.servers.tcp_proxy import tcp_proxy
@@ -84,7 +85,7 @@ async def test_a_body_that_nobody_takes_holds_no_socket_for_long() -> None:
         for _ in range(4):
             with pytest.raises(Unavailable):
                 await put(store, 16 * MB)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while connections_to(server.port):
                 await asyncio.sleep(0.02)
 
@@ -147,7 +148,7 @@ async def test_who_cancels_a_put_gets_a_cancellation() -> None:
         for operation in ALL:
             task = asyncio.ensure_future(operation(store))
             before = len(server.requests)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(server.requests) == before:
                     await asyncio.sleep(0.005)
             task.cancel()
@@ -185,7 +186,7 @@ async def test_a_server_killed_while_bytes_are_on_their_way_is_unavailable(tmp_p
             async with open_s3_store(ObjectStoreSettings(kind="s3", timeout_s=5.0, **there)) as store:
                 proxy.stall()
                 putting = asyncio.create_task(put(store, 4 * MB))
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     while proxy.accepted < 2:
                         await asyncio.sleep(0.005)
                 server.kill()

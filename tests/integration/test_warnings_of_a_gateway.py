@@ -13,6 +13,7 @@ from gateway.jobs.dead_letters.sweeper import SWEEP_LIMIT
 from gateway.jobs.settings import JobsSettings
 from gateway.ports.broker import Queue
 from gateway.settings import Settings
+from tests.patience import PATIENCE_S
 
 
 async def test_a_warning_names_the_queue_as_the_operator_called_it(tmp_path: Path):
@@ -23,7 +24,7 @@ async def test_a_warning_names_the_queue_as_the_operator_called_it(tmp_path: Pat
         jobs=JobsSettings(watch_every_s=0.02),
     )
     async with assembled(settings) as context, context.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=1):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not (lines := context.warnings()):
                 await asyncio.sleep(0.01)
     assert lines[0].startswith("batch.results has 2 consumers")
@@ -48,7 +49,7 @@ async def test_more_of_others_dead_letters_than_are_looked_at_are_warned_of(tmp_
     async with assembled(settings) as context:
         for _ in range(SWEEP_LIMIT + 1):
             await context.broker.publish(Queue.DEAD_LETTER, b"theirs")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not (lines := context.warnings()):
                 await asyncio.sleep(0.01)
     assert lines[0].startswith("batch.dead holds 1001 messages, and only the first 1000 are looked at")

@@ -15,6 +15,7 @@ from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Delivery, Queue
 from tests.deliveries import QUIET_S, bodies, eventually, is_quiet, lying_in, publish, take
 from tests.golden import golden
+from tests.patience import PATIENCE_S
 
 WITHOUT_DEAD_LETTERS = [queue for queue in Queue if queue is not Queue.IMAGE_UPLOAD]
 
@@ -73,7 +74,7 @@ async def test_a_batch_waits_for_its_first_message(broker: Broker) -> None:
         done, _ = await asyncio.wait({batch}, timeout=QUIET_S)
         assert not done
         await publish(broker, Queue.IMAGE_PROCESSED, "late")
-        assert bodies(await asyncio.wait_for(batch, 5)) == ["late"]
+        assert bodies(await asyncio.wait_for(batch, PATIENCE_S)) == ["late"]
 
 
 async def test_no_more_than_prefetch_is_unsettled_at_once(broker: Broker) -> None:
@@ -172,7 +173,7 @@ async def test_who_stops_taking_gets_what_had_arrived_and_then_the_end(broker: B
         second = await take(subscription, 1)
         await subscription.ack(second)
         assert bodies(first + second) == ["a", "b"]
-        assert await asyncio.wait_for(subscription.next_batch(1), 5) == []
+        assert await asyncio.wait_for(subscription.next_batch(1), PATIENCE_S) == []
         assert await lying_in(broker, Queue.IMAGE_UPLOAD) == ["c"]
 
 
@@ -181,7 +182,7 @@ async def test_who_waits_for_a_message_hears_that_nothing_more_is_taken(broker: 
         waiting = asyncio.create_task(subscription.next_batch(1))
         await asyncio.sleep(0)
         await subscription.stop_taking()
-        assert await asyncio.wait_for(waiting, 5) == []
+        assert await asyncio.wait_for(waiting, PATIENCE_S) == []
         await publish(broker, Queue.IMAGE_UPLOAD, "a")
         assert (await broker.depth(Queue.IMAGE_UPLOAD)).consumers == 0
         await subscription.stop_taking()

@@ -11,6 +11,7 @@ from gateway.adapters.broker.in_process import InProcessBroker
 from gateway.adapters.broker.settings import BrokerSettings
 from gateway.errors import Unavailable
 from gateway.ports.broker import Delivery, Queue, Subscription
+from tests.patience import PATIENCE_S
 
 
 def a_broker(messages: int = 10_000, parked: int = 10_000, timeout_s: float = 5.0) -> InProcessBroker:
@@ -87,7 +88,7 @@ async def test_a_publisher_that_gives_up_takes_no_room_with_it() -> None:
         waiting.cancel()
         await subscription.ack(batch)
         await asyncio.gather(waiting, return_exceptions=True)
-        await asyncio.wait_for(broker.publish(Queue.IMAGE_UPLOAD, b"2"), 1)
+        await asyncio.wait_for(broker.publish(Queue.IMAGE_UPLOAD, b"2"), PATIENCE_S)
 
 
 @pytest.mark.parametrize("queue", [Queue.DEAD_LETTER, Queue.FOREIGN])
@@ -158,7 +159,9 @@ async def test_its_end_wakes_all_who_wait() -> None:
         for task in (*publishers, consumer):
             await until_waiting(task)
         broker.close()
-        ends = await asyncio.wait_for(asyncio.gather(*publishers, consumer, return_exceptions=True), 1)
+        ends = await asyncio.wait_for(
+            asyncio.gather(*publishers, consumer, return_exceptions=True), PATIENCE_S
+        )
     assert [type(end) for end in ends] == [Unavailable] * 4
 
 

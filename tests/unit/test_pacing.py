@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Unavailable
 from gateway.pacing import LONGEST_PAUSE_S, keep_doing, pause_after
+from tests.patience import PATIENCE_S
 
 
 async def test_the_bell_brings_the_next_turn_before_the_pause_is_over():
@@ -15,10 +16,10 @@ async def test_the_bell_brings_the_next_turn_before_the_pause_is_over():
         turns.put_nowait(1)
 
     task = asyncio.create_task(keep_doing("a-service", run_once, bell=bell, pause_s=60))
-    await asyncio.wait_for(turns.get(), 1)
+    await asyncio.wait_for(turns.get(), PATIENCE_S)
     await asyncio.sleep(0.01)
     bell.set()
-    await asyncio.wait_for(turns.get(), 1)
+    await asyncio.wait_for(turns.get(), PATIENCE_S)
     task.cancel()
 
 
@@ -31,7 +32,7 @@ async def test_a_bell_that_rings_during_the_work_is_heard():
             bell.set()
 
     task = asyncio.create_task(keep_doing("a-service", run_once, bell=bell, pause_s=60))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         while turns.qsize() < 2:
             await asyncio.sleep(0.001)
     task.cancel()
@@ -47,7 +48,7 @@ async def test_foreseen_trouble_is_tried_again():
         done.set()
 
     task = asyncio.create_task(keep_doing("a-service", run_once))
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), PATIENCE_S)
     task.cancel()
 
 

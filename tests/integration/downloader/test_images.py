@@ -13,6 +13,7 @@ from tests.integration.downloader.sites import (
     a_site,
     read,
 )
+from tests.patience import PATIENCE_S
 from tests.servers.web import HOST, Request, answer, head, image, raw, web_server
 
 
@@ -39,7 +40,7 @@ async def test_a_connection_ends_with_its_answer_though_the_site_would_keep_it()
 
     async with a_site(kept_open) as site, a_downloader(site) as downloader:
         assert await read(downloader, site.url("/a.png")) == PNG
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await site.closed_by_client.wait()
 
 

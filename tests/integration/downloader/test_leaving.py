@@ -19,6 +19,7 @@ from tests.integration.downloader.sites import (
     read,
     stalled,
 )
+from tests.patience import PATIENCE_S
 from tests.servers.web import Page, image
 
 
@@ -26,7 +27,7 @@ async def test_leaving_in_mid_body_ends_the_connection() -> None:
     async with a_site(endless) as site, a_downloader(site, max_bytes=2**40) as downloader:
         async with downloader.open(site.url("/a.png")) as chunks:
             await anext(chunks)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await site.closed_by_client.wait()
 
 
@@ -34,13 +35,13 @@ async def test_leaving_in_mid_body_ends_the_connection() -> None:
 async def test_a_cancelled_download_is_cancelled_and_ends_the_connection(page: Page) -> None:
     async with a_site(page) as site, a_downloader(site) as downloader:
         download = asyncio.create_task(read(downloader, site.url("/a.png")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not site.requests:
                 await asyncio.sleep(0)
         download.cancel()
         with pytest.raises(asyncio.CancelledError):
             await download
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await site.closed_by_client.wait()
 
 

@@ -18,6 +18,7 @@ from tests.integration.downloader.sites import (
     read,
     reset_in_mid_body,
 )
+from tests.patience import PATIENCE_S
 from tests.servers.web import HOST, Page, Site, answer, image, raw, web_server
 
 
@@ -82,7 +83,7 @@ async def test_an_endless_body_ends_at_max_bytes() -> None:
             await read(downloader, site.url("/a.png"), into=handed_on)
         assert caught.value.code == "too_large"
         assert len(b"".join(handed_on)) <= MAX_BYTES
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await site.closed_by_client.wait()
 
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from gateway.events.settings import SubscriberSettings
 from tests.integration.javascript_client.following import followed
+from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.browser import Page
 from tests.servers.gateway import Gateway, running_gateway
@@ -217,6 +218,6 @@ async def some_subscriber(gateway: QuietGateway) -> None:
 async def metric(gateway: QuietGateway, name: str, *, at_least: int) -> None:
     """Until it is as large as that."""
     registry = gateway.context.metrics.instruments.registry
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (registry.get_sample_value(name) or 0) < at_least:
             await asyncio.sleep(0.02)

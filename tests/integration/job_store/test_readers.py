@@ -13,12 +13,13 @@ from gateway.domain.image_query import ImageQuery
 from gateway.errors import Unavailable
 from tests.builders import NOW
 from tests.integration.job_store.stores import add, held_writer, until_it_waits
+from tests.patience import PATIENCE_S
 
 
 async def test_reads_do_not_wait_for_the_writer(store):
     job = await add(store)
     async with held_writer(store, job):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert await store.get(job.job_id) == job
             assert (await store.page(limit=10)).total == 1
             assert len(await store.to_publish(NOW, limit=10, max_running=1000)) == 1
@@ -48,7 +49,7 @@ async def test_a_question_that_nobody_waits_for_any_more_is_broken_off(path, cap
     try:
         assert await asyncio.to_thread(begun.wait, 30)
         asking.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert await readers.run(lambda reader: reader.execute("SELECT 1").fetchone()) == (1,)
     finally:
         connection.interrupt()

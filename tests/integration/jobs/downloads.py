@@ -11,6 +11,7 @@ from gateway.fetch.downloader import Downloader
 from gateway.fetch.settings import FetchSettings
 from gateway.jobs.fetching.fetcher import Fetcher
 from tests.integration.jobs.parts import Parts
+from tests.patience import PATIENCE_S
 from tests.servers.web import Site
 
 
@@ -43,6 +44,6 @@ async def fetching(
 
 async def fetched_once(parts: Parts, fetcher: Fetcher, job: Job) -> tuple[Image, ...]:
     await fetcher.run_once()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await fetcher.wait_for_downloads()
     return (await parts.jobs.get(job.job_id)).images

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from gateway.adapters.object_store.s3 import open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from tests.integration.jobs.parts import LATE_S, Parts, parts_in
+from tests.patience import PATIENCE_S
 from tests.servers.faulty_s3 import FaultyS3, faulty_s3
 from tests.servers.s3 import S3Server, keys_in, plain_client
 
@@ -33,7 +34,7 @@ class Scene:
 
     async def has_objects(self, count: int) -> None:
         """Wait until so many lie there."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while len(await self.objects()) < count:
                 await asyncio.sleep(0.01)
 

@@ -27,6 +27,7 @@ from tests.integration.jobs.test_collector import (
 )
 from tests.integration.jobs.test_retry import a_failed_job, failed
 from tests.integration.jobs.test_submit import clean_as_at_a_start, sent
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 
 DAY_S = 24 * 3600
@@ -298,7 +299,7 @@ class MeetingJobs:
         return await self.jobs.get(job_id)
 
     async def retire(self, job_id: str) -> frozenset[str]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await self.meeting.wait()
         return await self.jobs.retire(job_id)
 

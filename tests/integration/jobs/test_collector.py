@@ -22,6 +22,7 @@ from gateway.processor.tags import write_tags
 from tests.golden import golden, golden_names
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_submit import sent
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 
 WORDS = Metadata("Zürich", "Boats at dawn – 北京", ("boat", "dawn"), writer="local/a-model")
@@ -307,7 +308,7 @@ async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts
         await eventually(parts, job, completed=2)
         assert not (await parts.jobs.get(job.job_id)).images[1].status.is_final
         await parts.broker.publish(Queue.IMAGE_PROCESSED, b"{}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while ResultKind.MALFORMED not in parts.kinds():
                 await asyncio.sleep(0.01)
         objects.down_for.clear()
@@ -318,7 +319,7 @@ async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts
 
 
 async def eventually(parts: Parts, job: Job, *, completed: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await parts.jobs.get(job.job_id)).counts.completed < completed:
             await asyncio.sleep(0.01)
 

@@ -25,6 +25,7 @@ from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.stores import Watched, down
 from tests.integration.jobs.test_pipeline import services
 from tests.integration.jobs.test_submit import sent
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, a_png
 
 
@@ -371,7 +372,7 @@ async def stop_it_while_it_publishes(
     await accepted(parts, jobs=1, images=3)
     ledger = evolve(parts.ledger, store=store)  # type: ignore[arg-type]  # the dispatcher updates alone
     task = asyncio.create_task(evolve(parts.dispatcher, ledger=ledger).run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await parts.broker.depth(Queue.IMAGE_UPLOAD)).messages < 2:
             await asyncio.sleep(0.01)
     task.cancel()

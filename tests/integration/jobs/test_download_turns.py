@@ -13,6 +13,7 @@ from gateway.domain.job import Job, Stage
 from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.downloads import fetched_once, fetching
 from tests.integration.jobs.parts import Parts
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.web import Page, Request, Site, answer, image, redirect, web_server
 
@@ -49,7 +50,7 @@ async def stage_of(parts: Parts, job: Job, index: int = 0) -> Stage:
 
 
 async def until_fetched(parts: Parts, job: Job, index: int = 0) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await stage_of(parts, job, index) is Stage.FETCH:
             await asyncio.sleep(0.005)
 

@@ -13,6 +13,7 @@ from gateway.jobs.fetching.fetcher import Fetcher
 from tests.integration.jobs.batches import Linked
 from tests.integration.jobs.downloads import fetched_once, fetching
 from tests.integration.jobs.parts import Parts, parts_in
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg
 from tests.servers.web import Site, answer, image, web_server
 
@@ -104,7 +105,7 @@ async def started(fetcher: Fetcher, site: Site) -> asyncio.Task[None]:
     """The fetcher at work, its download under way."""
     site.requests.clear()
     task = asyncio.create_task(fetcher.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not site.requests:
             await asyncio.sleep(0.01)
     return task
@@ -112,7 +113,7 @@ async def started(fetcher: Fetcher, site: Site) -> asyncio.Task[None]:
 
 async def stop(task: asyncio.Task[None]) -> None:
     task.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.wait([task])
 
 
@@ -169,7 +170,7 @@ async def test_no_more_downloads_run_at_once_than_the_bound(parts: Parts):
     async with web_server({"/a": never}) as site, fetching(parts, site, concurrency=3) as fetcher:
         await parts.submitted(*(Linked(site.url("/a")) for _ in range(10)))
         task = asyncio.create_task(fetcher.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(site.requests) < 3:
                 await asyncio.sleep(0.01)
         await fetcher.run_once()
@@ -193,7 +194,7 @@ async def test_each_place_that_is_freed_goes_to_the_next_job(parts: Parts):
             await parts.submitted(*(Linked(site.url("/slow")) for _ in range(8)))
         fast = await parts.submitted(Linked(site.url("/fast")))
         task = asyncio.create_task(fetcher.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (await parts.jobs.get(fast.job_id)).images[0].original is None:
                 await asyncio.sleep(0.005)
         task.cancel()
@@ -210,7 +211,7 @@ async def test_downloads_begin_no_more_jobs_than_may_run_at_once(tmp_path):
         jobs = [await parts.submitted(*[Linked(site.url("/a"))] * 3) for _ in range(4)]
         await fetcher.run_once()
         await fetcher.run_once()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await fetcher.wait_for_downloads()
         await fetched_once(parts, fetcher, jobs[0])
         statuses = [(await parts.jobs.get(job.job_id)).status for job in jobs]

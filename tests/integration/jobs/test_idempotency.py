@@ -20,6 +20,7 @@ from tests.builders import an_image
 from tests.integration.jobs.batches import Linked, Member, Sent
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_submit import clean_as_at_a_start, sent
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg, padded
 
 DAY_S = 24 * 3600
@@ -46,7 +47,7 @@ class Sender:
         yield self._content[-1:]
 
     async def waiting(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await self.waits.wait()
 
 

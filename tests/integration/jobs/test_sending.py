@@ -25,6 +25,7 @@ from tests.integration.jobs.brokers import RememberingBroker
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.stores import Watched, down
 from tests.integration.jobs.test_submit import sent
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 
 FEW = BrokerSettings(max_messages_per_queue=2, publish_timeout_s=0.05)
@@ -109,7 +110,7 @@ async def test_a_store_that_goes_down_with_the_broker_is_waited_for_until_the_pu
     job = await parts.submitted(*(sent(a_jpeg()) for _ in range(3)))
     store = Moody(parts.jobs, lambda _: store.changes > 1)
     sending = asyncio.create_task(on(store, parts).run_once())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await store.was_down.wait()
     store.is_down_for = lambda _: False
     with pytest.raises(Unavailable, match="full"):

@@ -14,6 +14,7 @@ from gateway.metadata import FieldPolicy, MetadataPolicy
 from gateway.ports.job_store import JobNotFound
 from tests.integration.jobs.batches import Linked, Sent
 from tests.integration.jobs.parts import LATE_S, Parts, parts_in
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, a_png, a_truncated_jpeg, padded
 
 
@@ -161,7 +162,7 @@ async def test_a_cancelled_request_leaves_nothing_and_nothing_reserved(parts: Pa
         await asyncio.Event().wait()
 
     task = asyncio.create_task(parts.submitted(sent(a_jpeg()), Sent(stalled())))
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), PATIENCE_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -11,10 +11,11 @@ from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import WorkerMetrics
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import a_published_job, put_tagged, result
+from tests.patience import PATIENCE_S
 
 
 async def eventually_empty(parts: Parts, queue: Queue) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await parts.broker.depth(queue)).messages:
             await asyncio.sleep(0.01)
 

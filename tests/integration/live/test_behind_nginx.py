@@ -10,6 +10,7 @@ from attrs import frozen
 
 from gateway.events.settings import SubscriberSettings
 from tests.following import follow
+from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.nginx import Site, plain_site, running_nginx, site_of_the_documents
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
@@ -25,7 +26,7 @@ class Proxied:
     port: int
 
     async def until_a_place_is_free(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while self.gateway.context.hub.topics:
                 await asyncio.sleep(0.01)
 
@@ -99,7 +100,7 @@ async def test_a_long_poll_is_answered_by_what_happens(nginx: Proxied) -> None:
         async with http.get(url) as now:
             seen = (await now.json())["id"]
         poll = asyncio.create_task(http.get(url, params={"wait": "60", "after": seen}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not nginx.gateway.context.hub.topics:
                 await asyncio.sleep(0.01)
         await nginx.gateway.complete(job.job_id, 0)
@@ -113,7 +114,7 @@ async def test_a_long_poll_whose_client_leaves_frees_its_place(nginx: Proxied) -
         seen = (await now.json())["id"]
     async with connection(nginx.port) as line:
         await line.send(head("GET", f"{path}?wait=60&after={seen}"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not nginx.gateway.context.hub.topics:
                 await asyncio.sleep(0.01)
     await nginx.until_a_place_is_free()
@@ -140,7 +141,7 @@ async def test_the_websocket_is_passed_on(documented: Proxied) -> None:
     job = await documented.gateway.accept(images=1)
     async with aiohttp.ClientSession() as http:
         following = asyncio.create_task(follow(http, f"http://127.0.0.1:{documented.port}", job.job_id))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not documented.gateway.context.hub.topics:
                 await asyncio.sleep(0.01)
         await documented.gateway.complete(job.job_id, 0)

@@ -13,6 +13,7 @@ from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
 from tests.following import follow
 from tests.integration.live.refusals import refusal
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import ServerSentEvent, StreamedAnswer, asked, streamed
@@ -236,7 +237,7 @@ async def with_one_place(tmp_path: Path) -> AsyncIterator[QuietGateway]:
 
 async def until_free(quiet: QuietGateway, path: str) -> None:
     """Until there is a place again."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with streamed(quiet.port, path) as answer:
                 if answer.status == 200:

@@ -19,6 +19,7 @@ from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
 from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket.client import opened
 from tests.websocket.frames import PING
@@ -40,14 +41,14 @@ async def following(
 
 
 async def frame(websocket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    message = await websocket.receive(timeout=5)
+    message = await websocket.receive(timeout=PATIENCE_S)
     assert message.type is WSMsgType.TEXT, message
     parsed: dict[str, Any] = json.loads(message.data)
     return parsed
 
 
 async def frames_to_the_end(websocket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return [json.loads(message.data) async for message in websocket]
 
 
@@ -280,7 +281,7 @@ async def test_the_goodbye_follows_the_frame_that_was_being_sent(quiet: QuietGat
     stopping = asyncio.create_task(quiet.stop_doors())
     await asyncio.sleep(0.2)
     loop, received = asyncio.get_running_loop(), b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while chunk := await loop.sock_recv(slow, 1 << 20):
             received = received[-10:] + chunk
     assert received[-4:] == b"\x88\x02\x03\xe9"  # a close frame with 1001 (RFC 6455, section 5.5.1)
@@ -338,7 +339,7 @@ async def test_a_subscriber_that_leaves_is_forgotten_at_once(quiet: QuietGateway
     async with following(quiet, job) as websocket:
         await frame(websocket)
         assert listeners(quiet) == 1
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while listeners(quiet):
             await asyncio.sleep(0.01)
 
@@ -349,7 +350,7 @@ async def test_a_subscriber_that_vanishes_is_forgotten_too(quiet: QuietGateway) 
     await frame(websocket)
     transport = websocket.get_extra_info("socket")
     transport.shutdown(socket.SHUT_RDWR)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while listeners(quiet):
             await asyncio.sleep(0.01)
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import streamed
@@ -50,7 +51,7 @@ async def a_poll(
 
 async def until_waiting(quiet: QuietGateway, polls: int) -> None:
     """Until so many jobs are listened to, each by one poll."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while quiet.context.hub.topics != polls:
             await asyncio.sleep(0.01)
 
@@ -62,20 +63,20 @@ class TestAnsweredAtOnce:
     ) -> None:
         job = await quiet.accept()
         query = {"wait": 60} if after is None else {"wait": 60, "after": after}
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await status_of(quiet, job, **query))["status"] == "pending"
 
     async def test_a_position_that_is_past(self, quiet: QuietGateway) -> None:
         job = await quiet.accept()
         seen = await newest(quiet, job)
         await quiet.complete(job.job_id, 0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await status_of(quiet, job, wait=60, after=seen))["completed"] == 1
 
     async def test_a_job_that_has_ended(self, quiet: QuietGateway) -> None:
         job = await quiet.accept(images=1)
         await quiet.complete(job.job_id, 0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await status_of(quiet, job, wait=60, after=await newest(quiet, job))
 
 

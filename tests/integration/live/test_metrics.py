@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from gateway.events.settings import SubscriberSettings
+from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.streamed_answers import streamed
@@ -22,7 +23,7 @@ def value(quiet: QuietGateway, name: str, labels: Mapping[str, str] = {}) -> flo
 
 
 async def until(quiet: QuietGateway, name: str, expected: float, labels: Mapping[str, str] = {}) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while value(quiet, name, labels) != expected:
             await asyncio.sleep(0.01)
 

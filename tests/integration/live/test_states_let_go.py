@@ -9,19 +9,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from gateway.domain.job import Job
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 
 
 @asynccontextmanager
 async def websocket(quiet: QuietGateway, job_id: str) -> AsyncIterator[None]:
     async with quiet.http.ws_connect(f"/api/v1/batch/{job_id}/ws") as opened:
-        await opened.receive(timeout=5)
+        await opened.receive(timeout=PATIENCE_S)
         yield
 
 
 @asynccontextmanager
 async def events(quiet: QuietGateway, job_id: str) -> AsyncIterator[None]:
-    async with quiet.http.get(f"/api/v1/batch/{job_id}/events") as answer, asyncio.timeout(5):
+    async with quiet.http.get(f"/api/v1/batch/{job_id}/events") as answer, asyncio.timeout(PATIENCE_S):
         await answer.content.readuntil(b"\n\n")
         yield
 
@@ -29,7 +30,10 @@ async def events(quiet: QuietGateway, job_id: str) -> AsyncIterator[None]:
 @asynccontextmanager
 async def results(quiet: QuietGateway, job_id: str) -> AsyncIterator[None]:
     await quiet.complete(job_id, 0)
-    async with quiet.http.get(f"/api/v1/batch/{job_id}/results?follow=true") as answer, asyncio.timeout(5):
+    async with (
+        quiet.http.get(f"/api/v1/batch/{job_id}/results?follow=true") as answer,
+        asyncio.timeout(PATIENCE_S),
+    ):
         await answer.content.readline()
         yield
 

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.events.settings import SubscriberSettings
 from gateway.intake.settings import IntakeSettings
+from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, connection, head
@@ -40,7 +41,7 @@ async def accepted_jobs(quiet: QuietGateway) -> list[str]:
 
 async def the_only_job(quiet: QuietGateway) -> str:
     """As soon as there is one."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not (jobs := await accepted_jobs(quiet)):
             await asyncio.sleep(0.01)
     (job_id,) = jobs
@@ -263,6 +264,6 @@ async def status_of(quiet: QuietGateway, job_id: str) -> Any:
 
 
 async def until_listened_to(quiet: QuietGateway, jobs: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while quiet.context.hub.topics != jobs:
             await asyncio.sleep(0.01)

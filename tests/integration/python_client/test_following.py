@@ -8,6 +8,7 @@ import pytest
 
 from gateway.client import FROM_THE_START, ClientError, Closed, Event, GatewayClient, Refused, Unreachable
 from tests.client_calls import DEADLINE_S, SOON_S, Waits, all_of
+from tests.patience import PATIENCE_S
 from tests.servers.scripted_gateway import (
     JOB_ID,
     Close,
@@ -84,7 +85,7 @@ class TestCloseCodes:
         """Ten times over: in the time that is usual it would take 25 s, give or take 5."""
         stops = [[image_complete(f"e:{number}", number, 0), Close(1012)] for number in range(10)]
         gateway.plays(*stops, [job_complete("e:10"), Close(1000)])
-        async with asyncio.timeout(10), GatewayClient(gateway.base_url, spread_s=0) as client:
+        async with asyncio.timeout(PATIENCE_S), GatewayClient(gateway.base_url, spread_s=0) as client:
             assert len(await ids_of(client.follow(JOB_ID, FROM_THE_START))) == 11
 
     async def test_it_leaves_after_the_last_event_whatever_follows(self, gateway, client):

@@ -17,6 +17,7 @@ from gateway.ports.broker import Delivery, Queue
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import WorkerMetrics
 from tests.deliveries import eventually, lying_in
+from tests.patience import PATIENCE_S
 
 QUEUE = Queue.METADATA_GENERATED
 MOST = 5
@@ -45,7 +46,7 @@ class Work:
             self.in_hand.discard(delivery.body)
 
     async def has_begun(self, *bodies: bytes) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not set(bodies) <= {body for body, _ in self.begun}:
                 await asyncio.sleep(0)
 
@@ -97,7 +98,7 @@ async def test_the_copy_that_counts_has_the_other_headers_of_the_message() -> No
     async with broker.subscribe(QUEUE, prefetch=1) as subscription:
         await subscription.next_batch(1)
     async with Background().running(workers(broker, see)):
-        assert await asyncio.wait_for(seen, 5) == {TRIES: 2, "metadata-writer": "local/1"}
+        assert await asyncio.wait_for(seen, PATIENCE_S) == {TRIES: 2, "metadata-writer": "local/1"}
 
 
 async def test_while_the_count_can_not_be_committed_no_work_begins() -> None:
@@ -105,7 +106,7 @@ async def test_while_the_count_can_not_be_committed_no_work_begins() -> None:
     await publish_to_one_who_dies(broker, b"a")
     broker.trouble = Unavailable("The broker is blocked.")
     async with Background().running(workers(broker, work)):
-        await asyncio.wait_for(broker.was_asked.wait(), 5)
+        await asyncio.wait_for(broker.was_asked.wait(), PATIENCE_S)
     assert await lies_in(broker, QUEUE) == [(b"a", {})]
     assert work.begun == []
 
@@ -154,7 +155,7 @@ async def test_what_was_put_back_and_killed_the_next_worker_is_counted() -> None
         await eventually(lambda: is_so(bool(begun)))
         async with broker.subscribe(QUEUE, prefetch=1) as who_dies:
             may_go_on.set()
-            (taken,) = await asyncio.wait_for(who_dies.next_batch(1), 5)
+            (taken,) = await asyncio.wait_for(who_dies.next_batch(1), PATIENCE_S)
             assert not taken.redelivered
         await eventually(lambda: is_so(len(begun) == 2))
     assert begun == [1, 2]

@@ -16,9 +16,10 @@ from gateway.ports.broker import Delivery, Queue, Unroutable
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import WorkerMetrics
 from tests.deliveries import eventually, lying_in
+from tests.patience import PATIENCE_S
 
 QUEUE = Queue.IMAGE_UPLOAD
-LONG_S = 30.0
+LONG_S = 2.0 * PATIENCE_S
 
 
 @define(eq=False)
@@ -35,7 +36,7 @@ class Handler:
         self.done.append(delivery.body)
 
     async def has(self, messages: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.in_hand) < messages:
                 await asyncio.sleep(0)
 
@@ -75,7 +76,7 @@ async def test_what_is_in_hand_is_finished_and_nothing_more_is_taken():
         await asyncio.sleep(0)
         assert not finishing.done()
         stage.handler.may_go_on.set()
-        await asyncio.wait_for(finishing, 5)
+        await asyncio.wait_for(finishing, PATIENCE_S)
         assert sorted(stage.handler.done) == [b"0", b"1"]
     assert await stage.left() == [b"2"]
     assert stage.background.crashed is None
@@ -85,7 +86,7 @@ async def test_what_is_not_finished_in_time_is_delivered_again():
     async with a_stage(1) as stage:
         await stage.handler.has(1)
         stage.background.ask_to_stop()
-        await asyncio.wait_for(stage.workers.finish(0.01), 5)
+        await asyncio.wait_for(stage.workers.finish(0.01), PATIENCE_S)
     assert await stage.left() == [b"0"]
 
 
@@ -95,7 +96,7 @@ async def test_what_is_prefetched_and_not_begun_is_delivered_again():
         stage.background.ask_to_stop()
         finishing = asyncio.create_task(stage.workers.finish(LONG_S))
         stage.handler.may_go_on.set()
-        await asyncio.wait_for(finishing, 5)
+        await asyncio.wait_for(finishing, PATIENCE_S)
     assert (stage.handler.done, await stage.left()) == ([b"0"], [b"1", b"2"])
 
 
@@ -103,7 +104,7 @@ async def test_workers_without_work_are_finished_at_once():
     async with a_stage(0, workers=3) as stage:
         await asyncio.sleep(0)
         stage.background.ask_to_stop()
-        await asyncio.wait_for(stage.workers.finish(LONG_S), 5)
+        await asyncio.wait_for(stage.workers.finish(LONG_S), PATIENCE_S)
     assert stage.background.crashed is None
 
 
@@ -118,9 +119,9 @@ async def test_workers_that_pause_after_trouble_are_finished_at_once_and_give_th
     background = Background()
     workers = Workers("a-worker", broker, QUEUE, in_trouble, unread_metrics(), 1)
     async with background.running(workers):
-        await asyncio.wait_for(tried.wait(), 5)
+        await asyncio.wait_for(tried.wait(), PATIENCE_S)
         background.ask_to_stop()
-        await asyncio.wait_for(workers.finish(LONG_S), 5)
+        await asyncio.wait_for(workers.finish(LONG_S), PATIENCE_S)
     async with broker.sweep(QUEUE, limit=10) as sweep:
         assert [delivery.body for delivery in sweep.deliveries] == [b"0"]
 
@@ -135,7 +136,7 @@ async def test_a_worker_that_a_foreign_cancellation_ends_is_missed():
 
     await broker.publish(QUEUE, b"0")
     async with background.running(Workers("a-worker", broker, QUEUE, handle, unread_metrics(), 2)):
-        await asyncio.wait_for(background.stopping.wait(), 5)
+        await asyncio.wait_for(background.stopping.wait(), PATIENCE_S)
     assert background.crashed == "a-worker"
 
 
@@ -233,6 +234,6 @@ async def test_a_message_whose_copy_can_not_be_published_now_is_given_back():
 
     await broker.publish(QUEUE, b"0")
     async with Background().running(Workers("a-worker", broker, QUEUE, handle, unread_metrics(), 1)):
-        await asyncio.wait_for(tried.wait(), 5)
+        await asyncio.wait_for(tried.wait(), PATIENCE_S)
     assert await lying_in(broker, QUEUE) == ["0"]
     assert await lying_in(broker, Queue.DEAD_LETTER) == []

@@ -5,6 +5,7 @@ import pytest
 from gateway.domain.events import Change
 from gateway.events.hub import MOST_RECENT_IN_ALL, Hub
 from tests.builders import an_accepted_job, complete, publish
+from tests.patience import PATIENCE_S
 
 
 async def test_a_change_rings_the_listeners_of_that_job_alone():
@@ -14,7 +15,7 @@ async def test_a_change_rings_the_listeners_of_that_job_alone():
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(listener.wait(), 0.01)
         hub.announce(mine)
-        await asyncio.wait_for(listener.wait(), 1)
+        await asyncio.wait_for(listener.wait(), PATIENCE_S)
 
 
 async def test_what_happens_before_the_reset_does_not_ring_again():
@@ -30,7 +31,7 @@ async def test_a_deletion_rings_too():
     hub, accepted = Hub(), an_accepted_job(1)
     with hub.listen(accepted.job.job_id) as listener:
         hub.announce_deleted(accepted.job.job_id)
-        await asyncio.wait_for(listener.wait(), 1)
+        await asyncio.wait_for(listener.wait(), PATIENCE_S)
 
 
 async def test_recent_events_are_at_hand_while_somebody_listens():

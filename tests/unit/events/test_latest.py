@@ -9,6 +9,7 @@ from gateway.domain.job import Job
 from gateway.events.latest import LatestJobs
 from gateway.ports.job_store import JobNotFound
 from tests.builders import a_job, complete, publish
+from tests.patience import PATIENCE_S
 
 
 class HeldStore:
@@ -44,7 +45,7 @@ async def test_what_is_announced_while_a_job_is_read_wins_over_what_was_read():
     change = publish(before)
     store = HeldStore(before)
     latest = latest_of(store)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(latest.get(before.job_id))
         await store.reading.wait()
         latest.observe(change)
@@ -59,7 +60,7 @@ async def test_it_wins_for_each_of_several_readers_and_the_newest_of_several_cha
     ended = complete(started.job)
     store = HeldStore(before)
     latest = latest_of(store)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
         readings = [tasks.create_task(latest.get(before.job_id)) for _ in range(2)]
         await store.reading.wait()
         latest.observe(started)
@@ -73,7 +74,7 @@ async def test_a_reader_that_leaves_takes_nothing_from_the_others():
     change = publish(before)
     store = HeldStore(before)
     latest = latest_of(store)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
         leaving, staying = (tasks.create_task(latest.get(before.job_id)) for _ in range(2))
         await store.reading.wait()
         leaving.cancel()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Unavailable
 from gateway.intake.bytes_in_flight import BytesInFlight, Share
+from tests.patience import PATIENCE_S
 
 LONG_S = 60.0
 LARGE = 1000
@@ -203,7 +204,7 @@ def test_however_images_come_grow_and_are_cancelled_all_come_to_their_end_and_th
             await asyncio.sleep(0)
             for index in [index for index, at in cancelled.items() if at == turn and index < len(tasks)]:
                 tasks[index].cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             ends = await asyncio.gather(*tasks, return_exceptions=True)
         assert [end for end in ends if not isinstance(end, asyncio.CancelledError | None)] == []
         assert (in_flight.held_bytes, in_flight.is_full) == (0, False)

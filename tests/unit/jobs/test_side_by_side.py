@@ -4,6 +4,7 @@ import pytest
 
 from gateway.errors import Unavailable
 from gateway.jobs.side_by_side import for_each
+from tests.patience import PATIENCE_S
 
 
 async def test_no_more_than_so_many_are_done_at_once_and_all_are_done():
@@ -66,7 +67,7 @@ async def test_a_cancel_ends_those_that_are_under_way():
 
     task = asyncio.create_task(for_each(range(20), do, at_once=3))
     for _ in range(3):
-        await asyncio.wait_for(began.acquire(), 5)
+        await asyncio.wait_for(began.acquire(), PATIENCE_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -5,6 +5,7 @@ from gateway.background import Background
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.pulse import Pulse
 from gateway.telemetry.settings import MetricsSettings
+from tests.patience import PATIENCE_S
 from tests.recording_agent import RecordingAgent
 
 
@@ -23,7 +24,7 @@ async def test_the_agent_is_reminded_of_gauges_that_stay_as_they_are() -> None:
     metrics, agent = Metrics(MetricsSettings()), RecordingAgent()
     metrics.instruments.agent = agent
     metrics.subscribers.connections.set(3)
-    async with Background().running(Pulse(metrics, beat_s=0.001)), asyncio.timeout(5):
+    async with Background().running(Pulse(metrics, beat_s=0.001)), asyncio.timeout(PATIENCE_S):
         while agent.told.count(("gauge", "websocket_connections", 3, [])) < 3:
             await asyncio.sleep(0.005)
 

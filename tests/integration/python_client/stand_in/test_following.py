@@ -6,6 +6,7 @@ import pytest
 
 from gateway.client import ClientError, GatewayClient, Refused, Unreachable
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.servers.stand_in_gateway import stand_in_gateway
 
 
@@ -47,7 +48,7 @@ async def test_following_tells_that_it_waits_for_a_gateway_that_is_away(tmp_path
         reasons.append(error)
         waits.set()
 
-    async with asyncio.timeout(10), GatewayClient(f"unix://{tmp_path}/s") as client:
+    async with asyncio.timeout(PATIENCE_S), GatewayClient(f"unix://{tmp_path}/s") as client:
 
         async def follow() -> list[str]:
             return [event.type async for event in client.follow("j", on_wait=on_wait)]
@@ -63,5 +64,5 @@ async def test_following_tells_that_it_waits_for_a_gateway_that_is_away(tmp_path
 async def test_following_gives_up_when_no_gateway_comes_back():
     async with GatewayClient(f"http://127.0.0.1:{free_port()}", patience_s=0.3) as client:
         with pytest.raises(Unreachable):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 [event async for event in client.follow("j")]

@@ -17,6 +17,7 @@ from gateway.client import (
     Refused,
     Unreachable,
 )
+from tests.patience import PATIENCE_S
 from tests.servers.stand_in_gateway import stand_in_gateway
 
 
@@ -100,7 +101,7 @@ class TestTriedAgain:
 
     async def test_a_gateway_that_is_away_is_waited_for(self, tmp_path, image):
         waits = asyncio.Event()
-        async with asyncio.timeout(10), GatewayClient(f"unix://{tmp_path}/s") as client:
+        async with asyncio.timeout(PATIENCE_S), GatewayClient(f"unix://{tmp_path}/s") as client:
             submitting = asyncio.create_task(client.submit([image], on_wait=lambda _: waits.set()))
             await waits.wait()
             async with stand_in_gateway(tmp_path / "s") as stand_in:
@@ -116,21 +117,21 @@ class TestTriedAgain:
 class TestGivenUp:
     async def test_who_asks_for_more_time_than_there_is_is_not_waited_for(self, stand_in):
         stand_in.busy_answers, stand_in.retry_after = 1000, "3600"
-        async with asyncio.timeout(10), GatewayClient(stand_in.base_url) as client:
+        async with asyncio.timeout(PATIENCE_S), GatewayClient(stand_in.base_url) as client:
             with pytest.raises(Refused) as caught:
                 await client.submit([("a.jpg", b"a")])
         assert (caught.value.retry_after_s, len(stand_in.keys)) == (3600, 1)
 
     async def test_a_gateway_that_stays_busy_is_given_up(self, stand_in):
         stand_in.busy_answers = 1000
-        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+        async with asyncio.timeout(PATIENCE_S), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
             with pytest.raises(Refused, match=r"Too much to do\."):
                 await client.submit([("a.jpg", b"a")])
         assert 1 < len(stand_in.keys) < 10
 
     async def test_a_batch_that_may_have_been_taken_is_told_so(self, stand_in):
         stand_in.lost_answers = 1000
-        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+        async with asyncio.timeout(PATIENCE_S), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
             with pytest.raises(Unreachable, match="the batch may have been taken nevertheless"):
                 await client.submit([("a.jpg", b"a")])
 
@@ -140,13 +141,13 @@ class TestGivenUp:
         def stay_busy(_: ClientError) -> None:
             stand_in.busy_answers = 1000
 
-        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+        async with asyncio.timeout(PATIENCE_S), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
             with pytest.raises(Refused, match="Too much to do; the batch may have been taken nevertheless"):
                 await client.submit([("a.jpg", b"a")], on_wait=stay_busy)
 
     async def test_so_is_one_that_the_gateway_is_still_at_work_on(self, stand_in):
         stand_in.in_flight_answers = 1000
-        async with asyncio.timeout(10), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
+        async with asyncio.timeout(PATIENCE_S), GatewayClient(stand_in.base_url, patience_s=0.5) as client:
             with pytest.raises(
                 Refused, match="Still at work on it; the batch may have been taken nevertheless"
             ):
@@ -155,12 +156,15 @@ class TestGivenUp:
     @pytest.mark.parametrize("others", [[], ["https://a.example/b.jpg"]], ids=["form", "JSON"])
     async def test_a_gateway_that_takes_nothing_more_of_it_is_one_that_is_away(self, tmp_path, others):
         gateway = GatewayClient(f"unix://{tmp_path}/s", patience_s=0, silence_s=0.2)
-        async with asyncio.timeout(10), taking_nothing(tmp_path / "s"), gateway as client:
+        async with asyncio.timeout(PATIENCE_S), taking_nothing(tmp_path / "s"), gateway as client:
             with pytest.raises(Unreachable, match="takes nothing more of what is sent"):
                 await client.submit([("a.jpg", b"a" * 20_000_000), *others])
 
     async def test_a_batch_that_was_never_sent_is_not(self, tmp_path):
-        async with asyncio.timeout(10), GatewayClient(f"unix://{tmp_path}/s", patience_s=0.3) as client:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            GatewayClient(f"unix://{tmp_path}/s", patience_s=0.3) as client,
+        ):
             with pytest.raises(NotConnected) as caught:
                 await client.submit([("a.jpg", b"a")])
         assert "taken" not in str(caught.value)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.analyzer.vision.turns import LONGEST_PAUSE_S, MINUTE_S, PauseTooLong, Turns
 from tests.clocks import HandClock
+from tests.patience import PATIENCE_S
 
 PATIENT_S = 10_000.0
 
@@ -107,7 +108,7 @@ async def test_who_may_not_wait_so_long_is_told_at_once():
 
 async def test_who_may_not_wait_so_long_does_not_wait_for_others_either():
     turns = some_turns(HandClock(), at_once=1)
-    async with turns.turn(most_pause_s=PATIENT_S), asyncio.timeout(10):
+    async with turns.turn(most_pause_s=PATIENT_S), asyncio.timeout(PATIENCE_S):
         turns.pause(30)
         with pytest.raises(PauseTooLong):
             async with turns.turn(most_pause_s=29):

@@ -12,6 +12,7 @@ from gateway.intake.batch import BatchOutline, ImageOutline, IncomingBatch, Sent
 from gateway.intake.bytes_in_flight import BytesInFlight, Share
 from gateway.jobs.accepting.beginning import PIECE_BYTES, Beginning
 from gateway.jobs.accepting.overlapping import Room, for_each_sent
+from tests.patience import PATIENCE_S
 
 OUTLINE = BatchOutline((ImageOutline("a"), ImageOutline("b")))
 PIECE = bytes(PIECE_BYTES)
@@ -265,7 +266,7 @@ class TestMemory:
             await asyncio.Event().wait()
 
         room = room_for(4, held_bytes=1000, max_bytes=5000)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(Unavailable, match="down"):
                 await for_each_sent(batch_of(images, of=of), work, room)
         assert (room.in_flight.held_bytes, room.in_flight.is_full) == (0, False)
@@ -328,7 +329,7 @@ class TestTrouble:
             await read.wait()
             raise Unavailable("down")
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(Unavailable, match="down"):
                 await for_each_sent(batch(), work, room_for(4))
 

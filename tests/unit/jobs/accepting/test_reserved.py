@@ -10,6 +10,7 @@ from attrs import define, field
 from gateway.errors import Unavailable
 from gateway.jobs.accepting.reserved import AT_ONCE, FEW, ReservedTraceIds
 from gateway.ports.clock import SystemClock
+from tests.patience import PATIENCE_S
 
 
 @define
@@ -75,7 +76,7 @@ async def test_new_ones_are_asked_for_before_the_last_are_gone(reservations, res
 async def test_nobody_waits_for_new_ones_while_there_are_some(reservations, reserved):
     await reserved.take()
     reservations.works.clear()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(AT_ONCE - 1):
             await reserved.take()
 
@@ -105,6 +106,6 @@ async def test_a_stop_gives_all_back_and_waits_for_no_store(reservations, reserv
     reservations.works.clear()
     taken.add(await reserved.take())
     taken.add(await reserved.take())
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         await reserved.give_back()
     assert reservations.standing == taken
