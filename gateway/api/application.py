@@ -39,7 +39,7 @@ def build_application(context: AppContext) -> web.Application:
     cross_origin = CrossOrigin(context.settings.http.cors_origins)
     views = StatusViews(context.stream)
     admission = Admission(intake, context.background, context.bytes_in_flight, context.metrics.intake)
-    subscribers = context.settings.subscribers
+    subscribers = context.settings.subscribers_beside_requests
     audience = Audience(subscribers, context.background.stopping, context.metrics.subscribers)
     texts = EventTexts(context.stream)
     over_websocket = WebSocketWire(texts, context.stream, subscribers.heartbeat_s)

@@ -4,6 +4,8 @@ from typing import Final
 
 from attrs import field, frozen, validators
 
+SHORTEST_HEARTBEAT_S: Final = 0.1
+"""Below it the signs of life alone would keep the loop busy."""
 LONGEST_HEARTBEAT_S: Final = 20.0
 """Two of them without an answer, and the next one's turn: a dead connection is found within 60 seconds."""
 
@@ -16,11 +18,12 @@ class SubscriberSettings:
     """
 
     heartbeat_s: float = field(
-        default=LONGEST_HEARTBEAT_S, validator=[validators.gt(0), validators.le(LONGEST_HEARTBEAT_S)]
+        default=LONGEST_HEARTBEAT_S,
+        validator=[validators.ge(SHORTEST_HEARTBEAT_S), validators.le(LONGEST_HEARTBEAT_S)],
     )
     """Seconds of silence after which a subscriber is sent a sign of life."""
     max_connections: int = field(default=6000, validator=validators.ge(1))
-    """In all; what `http.max_connections` leaves above it is for requests."""
+    """In all; at most three quarters of `http.max_connections`, for the others are for requests."""
     max_per_job: int = field(default=5000, validator=validators.ge(1))
     """Of one job."""
     max_per_address: int = field(default=1000, validator=validators.ge(1))

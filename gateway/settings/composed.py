@@ -108,6 +108,12 @@ class Settings:
         return self.of(role).concurrency or max(self.helpers.count, 2, requests)
 
     @property
+    def subscribers_beside_requests(self) -> SubscriberSettings:
+        """As many as leave a quarter of all connections to requests: else these were told that there is no place."""
+        most = max(1, 3 * self.http.max_connections // 4)
+        return evolve(self.subscribers, max_connections=min(self.subscribers.max_connections, most))
+
+    @property
     def takes_metadata_options(self) -> bool:
         """Whether a request may say what becomes of words that its images have already."""
         if self.jobs.metadata_options == "auto":

@@ -10,6 +10,7 @@ from attrs import fields
 
 from gateway.analyzer.chosen import chosen_providers
 from gateway.analyzer.vision.settings import VisionSettings
+from gateway.events.settings import SubscriberSettings
 from gateway.fetch.connecting.proxies import Proxies
 from gateway.settings.composed import Role, Settings
 
@@ -34,7 +35,7 @@ def of_worker(settings: Settings, role: Role) -> Sequence[str]:
 
 
 def _of_vision(settings: Settings) -> Iterator[str]:
-    said = _said(settings.vision)
+    said = _said("vision", settings.vision)
     if "vision" not in chosen_providers(settings.analyzer, settings.vision):
         if said and not settings.analyzer.providers:
             yield (
@@ -51,12 +52,19 @@ def _of_vision(settings: Settings) -> Iterator[str]:
 
 
 def _of_subscribers(settings: Settings) -> Iterator[str]:
-    most, all_in_all = settings.subscribers.max_connections, settings.http.max_connections
-    if most >= all_in_all:
+    wanted, most = settings.subscribers.max_connections, settings.subscribers_beside_requests.max_connections
+    if wanted > most:
         yield (
-            f"subscribers.max_connections = {most} may take every connection that http.max_connections = {all_in_all} "
-            "allows, and leave none for requests: it should be the smaller one"
+            f"subscribers.max_connections = {wanted} is taken as {most}, for a quarter of http.max_connections = "
+            f"{settings.http.max_connections} is for requests: lower the one, or raise the other"
         )
+    bounds = {
+        "subscribers.max_per_job": settings.subscribers.max_per_job,
+        "subscribers.max_per_address": settings.subscribers.max_per_address,
+    }
+    for key in _said("subscribers", settings.subscribers):
+        if bounds.get(key, 0) > wanted:
+            yield f"{key} = {bounds[key]} is never reached: subscribers.max_connections = {wanted} is lower"
 
 
 def _of_results(settings: Settings, built_in: Sequence[Role]) -> Iterator[str]:
@@ -77,8 +85,8 @@ def _of_proxies(settings: Settings) -> Iterator[str]:
         )
 
 
-def _said(vision: VisionSettings) -> list[str]:
-    """The keys that differ from their defaults."""
-    defaults = VisionSettings()
-    names = [attribute.name for attribute in fields(VisionSettings)]
-    return [f"vision.{name}" for name in names if getattr(vision, name) != getattr(defaults, name)]
+def _said(name: str, section: VisionSettings | SubscriberSettings) -> list[str]:
+    """The keys of the section that differ from their defaults."""
+    defaults = type(section)()
+    keys = [attribute.name for attribute in fields(type(section))]
+    return [f"{name}.{key}" for key in keys if getattr(section, key) != getattr(defaults, key)]

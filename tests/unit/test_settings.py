@@ -248,6 +248,14 @@ WRONG_IN_FILE = [
     ("[http]\nport = true", "http.port = true (from gateway.toml): expected a whole number"),
     ("[http]\nport = 80.0", "http.port = 80.0 (from gateway.toml): expected a whole number"),
     ("[http]\nport = -1", "http.port = -1 (from gateway.toml): must be >= 0"),
+    (
+        "[subscribers]\nheartbeat_s = 0.01",
+        "subscribers.heartbeat_s = 0.01 (from gateway.toml): must be >= 0.1",
+    ),
+    (
+        '[subscribers]\nheartbeat_s = "1m"',
+        'subscribers.heartbeat_s = "1m" (from gateway.toml): must be <= 20.0',
+    ),
     ("[http]\nhost = 1", "http.host = 1 (from gateway.toml): expected text"),
     ('[http]\ntcp = "no"', 'http.tcp = "no" (from gateway.toml): expected true or false'),
     (

@@ -35,6 +35,14 @@ FITTING: dict[str, dict[str, str]] = {
         "GATEWAY_ANALYZER_TIMEOUT_S": "90s",
     },
     "an image shorter than a request that nobody spoke of": {**ASKED, "GATEWAY_ANALYZER_TIMEOUT_S": "20s"},
+    "three quarters of all who follow": {
+        "GATEWAY_HTTP_MAX_CONNECTIONS": "8000",
+        "GATEWAY_SUBSCRIBERS_MAX_CONNECTIONS": "6000",
+    },
+    "all subscribers behind one proxy": {
+        "GATEWAY_SUBSCRIBERS_MAX_CONNECTIONS": "500",
+        "GATEWAY_SUBSCRIBERS_MAX_PER_ADDRESS": "500",
+    },
     "an image as long as its result": {"GATEWAY_ANALYZER_TIMEOUT_S": "600s"},
     "a slow analyzer beside": {
         **BESIDE,
@@ -110,10 +118,27 @@ def test_a_proxy_that_is_to_be_used_and_is_not_named_is_told(monkeypatch: pytest
     assert of_gateway(GATEWAY_FETCH_PROXY_FROM_ENVIRONMENT="true") == []
 
 
-def test_followers_who_may_take_every_connection_are_told() -> None:
-    (doubt,) = of_gateway(GATEWAY_HTTP_MAX_CONNECTIONS="6000")
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"GATEWAY_HTTP_MAX_CONNECTIONS": "6000"}, (6000, 4500, 6000)),
+        ({"GATEWAY_SUBSCRIBERS_MAX_CONNECTIONS": "9000"}, (9000, 6144, 8192)),
+    ],
+)
+def test_subscribers_who_would_leave_nothing_to_requests_are_told(
+    variables: dict[str, str], said: tuple[int, int, int]
+) -> None:
+    wanted, most, connections = said
+    (doubt,) = of_gateway(**variables)
     assert doubt == (
-        "subscribers.max_connections = 6000 may take every connection that http.max_connections = 6000 "
-        "allows, and leave none for requests: it should be the smaller one"
+        f"subscribers.max_connections = {wanted} is taken as {most}, for a quarter of http.max_connections = "
+        f"{connections} is for requests: lower the one, or raise the other"
     )
-    assert of_gateway(GATEWAY_HTTP_MAX_CONNECTIONS="6001") == []
+
+
+@pytest.mark.parametrize("bound", ["max_per_job", "max_per_address"])
+def test_a_bound_of_some_subscribers_that_is_above_that_of_all_is_told(bound: str) -> None:
+    (doubt,) = of_gateway(**{f"GATEWAY_SUBSCRIBERS_{bound.upper()}": "6001"})
+    assert doubt == (
+        f"subscribers.{bound} = 6001 is never reached: subscribers.max_connections = 6000 is lower"
+    )

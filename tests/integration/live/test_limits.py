@@ -62,6 +62,17 @@ async def test_one_more_is_refused_with_429_and_told_when_to_ask_again(tmp_path:
         assert await status_of(gateway, job) == 429
 
 
+async def test_a_quarter_of_all_connections_is_for_requests(tmp_path: Path) -> None:
+    http = HttpSettings(max_connections=8)
+    async with quiet_gateway(tmp_path, http=http) as gateway, AsyncExitStack() as stack:
+        job = await gateway.accept()
+        for _ in range(6):
+            await stack.enter_async_context(gateway.http.ws_connect(path_of(job)))
+        assert await status_of(gateway, job) == 429
+        async with gateway.http.get(f"/api/v1/batch/{job.job_id}") as answer:
+            assert answer.status == 200
+
+
 async def test_another_job_has_places_of_its_own(tmp_path: Path) -> None:
     async with limited(tmp_path, max_per_job=1) as gateway:
         full, other = await gateway.accept(), await gateway.accept()
