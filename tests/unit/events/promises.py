@@ -2,15 +2,17 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import define, evolve, field
 
 from gateway.api.views import event_fields, image_fields, to_json
 from gateway.domain.events import Event, EventType, StreamPosition, snapshot_event, state_before
-from gateway.domain.job import Job
+from gateway.domain.job import Image, Job
 from gateway.events.follower import End, Follower
 from tests.unit.events.honest_store import HonestStore
+from tests.unit.events.knowledge import Knowledge
 
 HEARTBEAT_S = 20.0
 
@@ -24,6 +26,8 @@ class Subscription:
     with_images: bool
     least: int
     """What had been announced, at the latest, when it began."""
+    knowledge: Knowledge = field(factory=Knowledge)
+    """Of the job, also from connections before this one."""
     told: list[dict[str, Any]] = field(factory=list)
     ends: list[End] = field(factory=list)
     follower: Follower = field(init=False)
@@ -51,6 +55,7 @@ class Promises:
         else:
             self.check_news(subscription, message)
         subscription.told.append(message)
+        subscription.knowledge.take(message)
 
     def check_opening(self, subscription: Subscription, message: dict[str, Any]) -> None:
         """The state at the position that was named, or the present one; never one that nobody could know of yet."""
@@ -68,8 +73,7 @@ class Promises:
         if job_id in self.store.jobs:
             assert without_opening(message) == shown(job_id, self.state_at(job_id, seq), message["id"])
             if subscription.with_images and seq == self.store.jobs[job_id].seq and not message["resumed"]:
-                images = self.store.jobs[job_id].images
-                assert message["images"] == json.loads(to_json({"x": list(map(image_fields, images))}))["x"]
+                assert message["images"] == shown_images(self.store.jobs[job_id].images)
 
     def check_news(self, subscription: Subscription, message: dict[str, Any]) -> None:
         """The next event that it had to be told, or the last state once more."""
@@ -101,6 +105,8 @@ class Promises:
             return
         assert subscription.told
         assert subscription.position == job.seq
+        if subscription.knowledge.is_whole:
+            assert subscription.knowledge.ends == ends_of(job)
         if job.counts.open:
             assert subscription.ends == []
             assert subscription.follower.last_told() is not None, "no sign of life for one who knows all"
@@ -144,6 +150,17 @@ def epoch_of(position: str) -> str:
 def shown(job_id: str, event: Event, position: str) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(to_json(event_fields(job_id, event, position)))
     return parsed
+
+
+def shown_images(images: Iterable[Image]) -> list[Any]:
+    parsed: list[Any] = json.loads(to_json({"images": list(map(image_fields, images))}))["images"]
+    return parsed
+
+
+def ends_of(job: Job) -> dict[int, Any]:
+    """The images that have ended, by their index, as they are shown."""
+    ended = [image for image in job.images if image.status.is_final]
+    return {image.index: shown for image, shown in zip(ended, shown_images(ended), strict=True)}
 
 
 def without_opening(message: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tests.builders import NOW, a_failure, an_accepted_job, attempt_of, some_met
 from tests.recording_transport import RecordingTransport
 from tests.unit.events.engine_machine import EngineMachine
 from tests.unit.events.honest_store import HonestStore
+from tests.unit.events.knowledge import Knowledge
 from tests.unit.events.promises import HEARTBEAT_S, Promises, Subscription
 from tests.websocket.decoder import Decoder
 
@@ -96,11 +97,19 @@ class Following(EngineMachine):
 
     # What happens to jobs
 
-    @initialize(sizes=st.lists(st.sampled_from([1, 2, 3, 70]), min_size=1, max_size=3))
-    def jobs_are_accepted(self, sizes: list[int]) -> None:
+    @initialize(
+        sizes=st.lists(st.sampled_from([1, 2, 3, 70]), min_size=1, max_size=3),
+        with_images=st.lists(st.booleans(), max_size=3),
+        data=st.data(),
+    )
+    def jobs_are_accepted_and_followed(
+        self, sizes: list[int], with_images: list[bool], data: st.DataObject
+    ) -> None:
         for size in sizes:
             self.commit(an_accepted_job(size))
         self.announce_all()
+        for each in with_images:
+            self.subscribe(self.connect(), data, with_images=each)
 
     @rule(size=st.sampled_from([1, 2, 3, 70]), at_once=st.booleans())
     def a_job_is_accepted(self, size: int, at_once: bool) -> None:
@@ -163,12 +172,25 @@ class Following(EngineMachine):
 
     @rule(data=st.data(), with_images=st.booleans(), is_slow=st.booleans())
     def somebody_comes(self, data: st.DataObject, with_images: bool, is_slow: bool) -> None:
-        transport = RecordingTransport(SMALL_ROOM)
-        connection = Connection(transport, transport.peer())
+        connection = self.connect()
         if is_slow:
-            transport.stop_reading()
-        self.connections.append(connection)
+            connection.transport.stop_reading()
         self.subscribe(connection, data, with_images=with_images)
+
+    @rule(data=st.data(), with_images=st.booleans(), ends=st.integers(1, 3), at_once=st.booleans())
+    def somebody_comes_when_images_are_about_to_end(
+        self, data: st.DataObject, with_images: bool, ends: int, at_once: bool
+    ) -> None:
+        """While its opening is being read, of a job that is at hand or not, they do."""
+        self.store.holds = True
+        connection = self.connect()
+        self.subscribe(connection, data, with_images=with_images)
+        for job_id in connection.subscriptions:
+            for _ in range(ends):
+                job, index = self.an_open_image(data, job_id)
+                if job is not None:
+                    self.commit(transitions.fail(job, index, a_failure(), NOW), at_once=at_once)
+        self.loop.call(self.store.let_all_go)
 
     @precondition(lambda self: self.connections)
     @rule(data=st.data(), with_images=st.booleans())
@@ -185,16 +207,11 @@ class Following(EngineMachine):
     @precondition(lambda self: self.connections)
     @rule(data=st.data())
     def one_comes_back(self, data: st.DataObject) -> None:
-        """At once, with the last id of each job."""
+        """At once."""
         old = self.a_connection(data)
         self.connections.remove(old)
         self.loop.call(self.leave, old)
-        transport = RecordingTransport(SMALL_ROOM)
-        new = Connection(transport, transport.peer())
-        self.connections.append(new)
-        for subscription in old.subscriptions.values():
-            if subscription.told and subscription.job_id in self.store.jobs:
-                self.begin(new, subscription.job_id, subscription.told[-1]["id"], with_images=False)
+        self.come_back(old)
 
     @precondition(lambda self: self.connections)
     @rule(data=st.data())
@@ -230,16 +247,22 @@ class Following(EngineMachine):
 
     @rule(is_new=st.booleans(), data=st.data())
     def the_process_starts_anew(self, is_new: bool, data: st.DataObject) -> None:
-        """Over the same store, or over one that was restored and has another epoch; what was not announced never is."""
+        """Over the same store, or over one that was restored and has another epoch; what was not announced never is.
+
+        Some who followed come back to it.
+        """
         self.loop.call(self.store.let_all_go)
-        for connection in self.connections:
+        before, self.connections = self.connections, []
+        for connection in before:
             self.loop.call(self.leave, connection)
-        self.connections.clear()
         assert self.hub.topics == 0
         if is_new:
             number = int(self.store.epoch[1:]) + 1
             self.store = HonestStore(f"e{number}", self.store.jobs, self.store.logs)
         self.begin_life()
+        for connection in before:
+            if data.draw(st.booleans()):
+                self.come_back(connection)
 
     # What holds at any time
 
@@ -300,10 +323,37 @@ class Following(EngineMachine):
             after = data.draw(st.one_of(st.none(), st.just("0"), st.sampled_from(self.ids + list(MALFORMED))))
             self.begin(connection, job_id, after, with_images=with_images)
 
-    def begin(self, connection: Connection, job_id: str, after: str | None, *, with_images: bool) -> None:
+    def connect(self) -> Connection:
+        transport = RecordingTransport(SMALL_ROOM)
+        connection = Connection(transport, transport.peer())
+        self.connections.append(connection)
+        return connection
+
+    def come_back(self, old: Connection) -> None:
+        """To each job with the last id, and with what is known of it."""
+        new = self.connect()
+        for each in old.subscriptions.values():
+            if each.told and each.job_id in self.store.jobs:
+                self.begin(new, each.job_id, each.told[-1]["id"], with_images=True, knowledge=each.knowledge)
+
+    def begin(
+        self,
+        connection: Connection,
+        job_id: str,
+        after: str | None,
+        *,
+        with_images: bool,
+        knowledge: Knowledge | None = None,
+    ) -> None:
         if connection.transport.is_closing():
             return
-        subscription = Subscription(job_id, after, with_images, least=self.promises.announced[job_id])
+        subscription = Subscription(
+            job_id,
+            after,
+            with_images,
+            least=self.promises.announced[job_id],
+            knowledge=knowledge or Knowledge(is_whole=after == "0"),
+        )
         subscription.follower = Follower(
             job_id,
             hub=self.hub,
@@ -323,8 +373,11 @@ class Following(EngineMachine):
             subscription.follower.stop()
         self.loop.create_task(connection.peer.close())
 
-    def an_open_image(self, data: st.DataObject) -> tuple[Job, int] | tuple[None, int]:
-        jobs = [job for job in self.store.jobs.values() if job.counts.open]
+    def an_open_image(
+        self, data: st.DataObject, of_job: str | None = None
+    ) -> tuple[Job, int] | tuple[None, int]:
+        """Of that job, or of any."""
+        jobs = [job for job in self.store.jobs.values() if job.counts.open and of_job in (None, job.job_id)]
         if not jobs:
             return None, 0
         job = data.draw(st.sampled_from(jobs))
