@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 
 import structlog
 from aiohttp import web
+from attrs import evolve
 
 from gateway import open_files
 from gateway.api.connections.crowd import ConnectionBounds
@@ -35,6 +36,16 @@ _OTHER_FILES: Final = 1024
 """What a process has open besides its clients: images on their way, stores, the broker, downloads."""
 
 
+def affordable(http: HttpSettings) -> HttpSettings:
+    """With as many connections as the limit on open files allows, which is raised for them as far as it goes."""
+    wanted = http.max_connections
+    allowed = open_files.allow(wanted + _OTHER_FILES)
+    connections = min(wanted, max(allowed - _OTHER_FILES, allowed // 2))
+    if connections < wanted:
+        log.warning("few open files are allowed", limit=allowed, connections=connections, wanted=wanted)
+    return evolve(http, max_connections=connections)
+
+
 @asynccontextmanager
 async def listening(
     application: web.Application,
@@ -51,7 +62,7 @@ async def listening(
     runner = Runner(
         application,
         CrossOrigin(http.cors_origins),
-        ConnectionBounds(_affordable(http.max_connections), headers_timeout_s=http.headers_timeout_s),
+        ConnectionBounds(http.max_connections, headers_timeout_s=http.headers_timeout_s),
         metrics,
         access_log=None,
         auto_decompress=False,
@@ -72,15 +83,6 @@ async def listening(
         background.ask_to_stop()
         await runner.cleanup()
         _remove_sockets(addresses)
-
-
-def _affordable(connections: int) -> int:
-    """As many of them as the limit on open files allows, which is raised for them as far as it goes."""
-    allowed = open_files.allow(connections + _OTHER_FILES)
-    affordable = min(connections, max(allowed - _OTHER_FILES, allowed // 2))
-    if affordable < connections:
-        log.warning("few open files are allowed", limit=allowed, connections=affordable, wanted=connections)
-    return affordable
 
 
 def stop_on_signals(stop: Callable[[], object]) -> None:

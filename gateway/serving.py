@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from attrs import evolve
 
 from gateway.allocator import keep_freed_memory
 from gateway.api.application import build_application, build_worker_application
 from gateway.app import assembled
 from gateway.cancellation import is_being_cancelled
-from gateway.listening import UNIX, listening, stop_on_signals
+from gateway.listening import UNIX, affordable, listening, stop_on_signals
 from gateway.settings import Role, Settings
 from gateway.worker import at_work
 
@@ -64,6 +65,7 @@ async def _stoppable(main: Coroutine[Any, Any, int]) -> int:
 
 async def _serve(settings: Settings) -> int:
     names = "http.host, http.port, SERVER_PORT"
+    settings = evolve(settings, http=affordable(settings.http))
     async with assembled(settings) as context:
         background = context.background
         stop_on_signals(background.ask_to_stop)
@@ -82,7 +84,7 @@ async def _work(settings: Settings, role: Role) -> int:
         background = worker.background
         stop_on_signals(background.ask_to_stop)
         application = build_worker_application(worker.health, worker.metrics, settings.metrics)
-        http, metrics = settings.http_of(role), worker.metrics.connections
+        http, metrics = affordable(settings.http_of(role)), worker.metrics.connections
         async with listening(application, http, background, metrics, port_names=names) as addresses:
             _settle_down()
             log.info("working", role=str(role), addresses=addresses)

@@ -368,6 +368,8 @@ class TestOpenFiles:
         async with running_gateway(tmp_path / "data", *self.limited(256, 1200)) as gateway:
             (told,) = (event for event in gateway.log() if event["event"] == "few open files are allowed")
             assert (told["level"], told["limit"], told["connections"]) == ("warning", 1200, 600)
+            (doubt,) = (event for event in gateway.log() if event["event"] == "settings do not fit together")
+            assert doubt["reason"].startswith("subscribers.max_connections = 6000 is taken as 450")
 
 
 class TestOvertaken:
