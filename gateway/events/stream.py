@@ -70,7 +70,7 @@ class EventStream:
         while after < up_to:
             found = await self._read(job_id, after=after, limit=min(PIECE_EVENTS, up_to - after))
             yield found
-            after += len(found)
+            after = found[-1].seq
 
     async def _state_at(self, job: Job, seq: int) -> Event:
         """The job as that event left it."""

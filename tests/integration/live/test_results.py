@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,12 @@ async def test_the_connection_may_be_used_for_more_after_the_end(quiet: QuietGat
         assert (await line.answer()).json["status"] == "completed"
 
 
+def lose_events(folder: Path, *, but: int) -> None:
+    """The log has its first ones and no others, as after the repair of a broken file."""
+    with closing(sqlite3.connect(folder / "jobs.sqlite")) as store, store:
+        store.execute("DELETE FROM events WHERE place >= (SELECT min(place) FROM events) + ?", (but,))
+
+
 class TestAnAnswerThatIsNotWhole:
     """A client must not take for all what is not: the answer breaks off, and has no end."""
 
@@ -184,6 +192,16 @@ class TestAnAnswerThatIsNotWhole:
             with pytest.raises(ConnectionResetError):
                 await answer.text()
 
+    @pytest.mark.parametrize("version", VERSIONS)
+    async def test_when_the_log_has_lost_its_end(
+        self, quiet: QuietGateway, tmp_path: Path, version: str
+    ) -> None:
+        job = await a_job_that_ended_backwards(quiet)
+        lose_events(tmp_path, but=2)
+        async with streamed(quiet.port, path_of(job), version=version) as answer:
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+                await answer.texts()
+
     async def test_when_the_job_is_deleted(self, quiet: QuietGateway) -> None:
         job = await quiet.accept(images=2)
         async with streamed(quiet.port, path_of(job, "?follow=true")) as answer:
@@ -198,6 +216,11 @@ class TestRefusals:
     @BOTH
     async def test_an_unknown_job(self, quiet: QuietGateway, query: str) -> None:
         assert await refusal(quiet, f"/api/v1/batch/{UNKNOWN}/results{query}") == (404, "job_not_found")
+
+    async def test_a_log_that_is_lost(self, quiet: QuietGateway, tmp_path: Path) -> None:
+        job = await a_job_that_ended_backwards(quiet)
+        lose_events(tmp_path, but=0)
+        assert await refusal(quiet, path_of(job)) == (503, "unavailable")
 
     async def test_a_flag_that_is_none(self, quiet: QuietGateway) -> None:
         job = await quiet.accept()
