@@ -1,8 +1,9 @@
 """Logs: one line an event, JSON or for people, to standard error; the libraries' logging goes the same way.
 
 `structlog.contextvars.bound_contextvars(job_id=..., trace_id=...)` puts the ids on every line of what runs inside.
-No line holds a secret, or the query string or password of a URL; none is long without end. A client that left is
-not an error and has no traceback.
+No line holds a secret, or the query string or password of a URL; none is long without end. A traceback names no
+variables, which may hold anything, and of which a picture may take seconds. A client that left is not an error and has
+no traceback.
 """
 
 import logging
@@ -20,6 +21,7 @@ from gateway.telemetry.log_writer import LineWriter
 MAX_VALUE_CHARACTERS = 2_000
 MAX_TRACEBACK_CHARACTERS = 20_000
 MASK = "***"
+_LEFT_OUT = "\n...\n"
 
 _URL = re.compile(
     r"\b([a-z][a-z0-9+.-]{1,15}://)(?:[^\s/?#@\"'<>]*@)?([^\s?#\"'<>]*)([?#][^\s\"'<>]*)?", re.IGNORECASE
@@ -125,7 +127,19 @@ def _told(key: str, value: Any) -> Any:
     lower = key.lower()
     if lower.endswith(_ENDS_OF_SECRET_KEYS) and _SECRET_KEY.fullmatch(lower):
         return MASK
-    return _clean(value, MAX_TRACEBACK_CHARACTERS if key == "exception" else MAX_VALUE_CHARACTERS)
+    if key == "exception" and isinstance(value, str):
+        return _clean(_without_middle(value), MAX_TRACEBACK_CHARACTERS)
+    return _clean(value)
+
+
+def _without_middle(traceback: str) -> str:
+    """The end of a long one says what happened, its beginning where. Lines are not cut, for one may hold a URL."""
+    if len(traceback) <= MAX_TRACEBACK_CHARACTERS:
+        return traceback
+    half = MAX_TRACEBACK_CHARACTERS // 2 - len(_LEFT_OUT)
+    beginning, _, _ = traceback[:half].rpartition("\n")
+    _, _, end = traceback[-half:].partition("\n")
+    return f"{beginning}{_LEFT_OUT}{end}"
 
 
 def without_query(text: str) -> str:

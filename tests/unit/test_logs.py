@@ -137,6 +137,63 @@ def test_a_url_in_the_event_or_in_a_traceback_is_cut_too():
     assert "Traceback" in log.lines[0]["exception"]
 
 
+SECRET = "hidden"
+
+
+class Costly:
+    """Much to show, and nobody may see it."""
+
+    def __init__(self) -> None:
+        self.times_shown = 0
+
+    def __repr__(self) -> str:
+        self.times_shown += 1
+        return SECRET
+
+
+@pytest.mark.parametrize("logger", [structlog.get_logger("gateway.test"), logging.getLogger("library")])
+@pytest.mark.parametrize("settings", [{"format": "json"}, {"format": "console"}])
+def test_a_traceback_shows_no_variables(settings: dict[str, Any], logger: Any):
+    log, costly = Log(Terminal(), **settings), Costly()
+
+    def crash(engine: object, sent: str) -> None:
+        raise ValueError("bug")
+
+    try:
+        crash([costly] * 1000, SECRET * 1_000_000)
+    except ValueError:
+        logger.exception("crashed")
+    assert "ValueError: bug" in log.text
+    assert "in crash" in log.text
+    assert SECRET not in log.text
+    assert costly.times_shown == 0
+
+
+def test_of_a_long_traceback_beginning_and_end_are_told():
+    log = Log()
+    try:
+        try:
+            raise KeyError("first", "x" * 100_000)
+        finally:
+            raise ValueError("last")
+    except ValueError:
+        ours().exception("crashed")
+    (line,) = log.lines
+    assert line["exception"].startswith("Traceback")
+    assert line["exception"].endswith("ValueError: last")
+    assert len(line["exception"]) <= 20_000
+
+
+@pytest.mark.parametrize("before", range(0, 60, 3))
+def test_wherever_a_long_traceback_is_cut_no_query_string_is_told(before: int):
+    log = Log()
+    addresses = "\n".join(f"http://a.example/{number}?signature={SECRET}" for number in range(2000))
+    text = f"Traceback:\n{'-' * before}\n{addresses}\nValueError: last"
+    ours().error("crashed", exception=text)
+    assert SECRET not in log.text
+    assert log.lines[0]["exception"].endswith("ValueError: last")
+
+
 @pytest.mark.parametrize(
     "name",
     ["password", "minio_secret_key", "access_key", "Authorization", "api-key", "telegram_token", "cookie"],
