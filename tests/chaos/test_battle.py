@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.chaos.battle import Battle
 from tests.chaos.load import GOOD_WAYS
 from tests.chaos.world import EmbeddedWorld, embedded_world
+from tests.files_below import files_below
 
 ENOUGH = 5
 
@@ -18,8 +19,7 @@ async def some_load(battle: Battle) -> None:
 
 
 def files_of(world: EmbeddedWorld, bucket: str) -> list[Path]:
-    folder = world.gateway.data_dir / "objects" / bucket
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return files_below(world.gateway.data_dir / "objects" / bucket)
 
 
 async def test_nothing_is_lost_where_nothing_breaks(tmp_path: Path) -> None:

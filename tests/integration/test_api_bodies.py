@@ -20,6 +20,7 @@ from gateway.api.problems import answer_errors
 from gateway.intake.settings import IntakeSettings
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import ConnectionMetrics
+from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.application import listening
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
@@ -49,10 +50,16 @@ def of_length(length: int) -> tuple[str, object]:
 
 @pytest.fixture
 async def narrow(tmp_path: Path) -> AsyncIterator[QuietGateway]:
-    """Small bodies, one at a time, from senders in a hurry."""
-    intake = IntakeSettings(
-        max_body_bytes=MAX_BODY, max_requests=1, silence_s=0.3, grace_s=0.2, min_bytes_per_s=50_000
-    )
+    """Small bodies, one at a time."""
+    intake = IntakeSettings(max_body_bytes=MAX_BODY, max_requests=1)
+    async with quiet_gateway(tmp_path, intake=intake) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def hurried(tmp_path: Path) -> AsyncIterator[QuietGateway]:
+    """No patience with senders."""
+    intake = IntakeSettings(silence_s=0.3, grace_s=0.2, min_bytes_per_s=50_000)
     async with quiet_gateway(tmp_path, intake=intake) as gateway:
         yield gateway
 
@@ -102,8 +109,8 @@ class TestSize:
 
 
 class TestPace:
-    async def test_silence_is_408(self, narrow: QuietGateway) -> None:
-        async with connection(narrow.port) as line:
+    async def test_silence_is_408(self, hurried: QuietGateway) -> None:
+        async with connection(hurried.port) as line:
             await line.send(head("POST", BATCH, AS_JSON, of_length(100)), b"{")
             answer = await line.answer()
         assert (answer.status, answer.json["code"], answer.headers["connection"]) == (
@@ -114,11 +121,11 @@ class TestPace:
 
     @pytest.mark.parametrize("packing", [(), (PACKED,)], ids=["as it is", "packed"])
     async def test_a_trickle_is_408(
-        self, narrow: QuietGateway, packing: tuple[tuple[str, object], ...]
+        self, hurried: QuietGateway, packing: tuple[tuple[str, object], ...]
     ) -> None:
         """Packed, it may well unpack to enough: what counts is what comes."""
         body = gzip.compress(b" " * 2000) if packing else b" " * 2000
-        async with connection(narrow.port) as line, asyncio.timeout(20):
+        async with connection(hurried.port) as line, asyncio.timeout(PATIENCE_S):
             await line.send(head("POST", BATCH, AS_JSON, *packing, CHUNKED))
             answer = asyncio.create_task(line.answer())
             for at in count():
@@ -132,7 +139,7 @@ class TestPace:
         async with (
             quiet_gateway(tmp_path, intake=IntakeSettings(total_s=0.3)) as gateway,
             connection(gateway.port) as line,
-            asyncio.timeout(20),
+            asyncio.timeout(PATIENCE_S),
         ):
             await line.send(head("POST", BATCH, AS_JSON, CHUNKED))
             answer = asyncio.create_task(line.answer())
@@ -141,13 +148,13 @@ class TestPace:
                 await asyncio.sleep(0.02)
             assert (await answer).status == 408
 
-    async def test_broken_framing_is_no_batch(self, narrow: QuietGateway) -> None:
-        async with connection(narrow.port) as line:
+    async def test_broken_framing_is_no_batch(self, hurried: QuietGateway) -> None:
+        async with connection(hurried.port) as line:
             await line.send(head("POST", BATCH, AS_JSON, CHUNKED), chunk(b"{}"), b"zzz\r\n")
             assert (await line.answer()).status in (400, 408)
 
     async def test_who_leaves_in_the_middle_leaves_nothing_behind(self, quiet: QuietGateway) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             async with connection(quiet.port) as line:
                 await line.send(head("POST", BATCH, AS_JPEG, of_length(2 * MB)), JPEG + bytes(MB))
                 while not quiet.stored_files():

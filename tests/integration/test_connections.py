@@ -24,7 +24,7 @@ from tests.curl import curl
 from tests.pictures import plain
 from tests.servers.application import listening
 from tests.servers.gateway import Gateway, running_gateway
-from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.servers.quiet_gateway import SHUTDOWN_S, QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, connection, head
 from tests.websocket.client import asking
 
@@ -57,18 +57,18 @@ async def _placed(stack: AsyncExitStack, port: int) -> Line:
 
 
 class TestSlowHeads:
-    """A head has half a second, and a connection may be idle for as long as these tests take."""
+    """A head has a second, and a connection may be idle for as long as these tests take."""
 
     @pytest.fixture(params=["asyncio", "uvloop"])
     async def quick(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[AGateway]:
         """On the loop of these tests, and on that of a gateway as it is run: they differ in what comes first."""
         if request.param == "asyncio":
-            http = HttpSettings(headers_timeout_s=0.5, keepalive_timeout_s=600)
+            http = HttpSettings(headers_timeout_s=1, keepalive_timeout_s=600)
             async with quiet_gateway(tmp_path, http=http) as gateway:
                 yield gateway
         else:
             async with running_gateway(
-                tmp_path / "data", http_headers_timeout_s=0.5, http_keepalive_timeout_s=600
+                tmp_path / "data", http_headers_timeout_s=1, http_keepalive_timeout_s=600
             ) as gateway:
                 yield gateway
 
@@ -137,7 +137,7 @@ class TestSlowHeads:
             await line.ended()
 
     async def test_an_idle_connection_is_kept_past_the_time_of_a_head(self, tmp_path: Path) -> None:
-        http = HttpSettings(headers_timeout_s=0.2, keepalive_timeout_s=600)
+        http = HttpSettings(headers_timeout_s=1, keepalive_timeout_s=600)
         async with quiet_gateway(tmp_path, http=http) as gateway, AsyncExitStack() as stack:
             (line,) = await opened(stack, gateway.port, 1)
             async with connection(gateway.port) as other:  # opened later, and cut by the same bound
@@ -155,8 +155,8 @@ class TestSlowHeads:
             await line.send(b"\r\n")
             assert (await line.answer()).status == 200
 
-    async def test_a_head_in_pieces_that_comes_in_time_is_answered(self, quick: AGateway) -> None:
-        async with connection(quick.port) as line:
+    async def test_a_head_in_pieces_that_comes_in_time_is_answered(self, quiet: QuietGateway) -> None:
+        async with connection(quiet.port) as line:
             for byte in HEALTH:
                 await line.send(bytes([byte]))
             assert (await line.answer()).status == 200
@@ -169,7 +169,7 @@ class TestBesideSlowClients:
     STALLED = head("POST", BATCH, ("Content-Type", "image/jpeg"), ("Content-Length", MB)) + JPEG
 
     async def test_others_are_answered_all_the_while_and_the_slow_ones_are_cut(self, tmp_path: Path) -> None:
-        http, intake = HttpSettings(headers_timeout_s=2), IntakeSettings(silence_s=0.5)
+        http, intake = HttpSettings(headers_timeout_s=2), IntakeSettings(silence_s=2)
         async with quiet_gateway(tmp_path, http=http, intake=intake) as gateway, asyncio.TaskGroup() as slow:
             cut = [slow.create_task(self.drip(gateway.port)) for _ in range(self.OF_EACH)]
             cut += [slow.create_task(self.stall(gateway.port)) for _ in range(self.OF_EACH)]
@@ -424,5 +424,5 @@ class TestOvertaken:
         async with connection(quiet.port) as line:
             await line.send(head("POST", BATCH, *headers))
             assert (await line.answer()).status == 415
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(SHUTDOWN_S - 1):
                 await quiet.stop_doors()

@@ -22,6 +22,7 @@ from gateway.adapters.object_store.folder import FolderObjectStore, open_folder_
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import BadInput, GatewayError, NotFound, TooLarge, Unavailable
 from gateway.ports.object_store import Bucket, ObjectKey
+from tests.files_below import files_below
 from tests.patience import PATIENCE_S
 from tests.traced_memory import traced_memory
 
@@ -53,7 +54,7 @@ async def get(store: FolderObjectStore, key: str) -> bytes:
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+    return [str(path.relative_to(folder)) for path in files_below(folder)]
 
 
 def open_descriptors() -> int:

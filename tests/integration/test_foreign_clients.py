@@ -124,7 +124,7 @@ class TestWebsockets:
         """It answers, and leaves it to the gateway to close, as section 7.1.1 of RFC 6455 has it."""
         async with connect(uri_of(quiet, await quiet.accept())) as connection:
             await self.told(connection)
-            async with asyncio.timeout(LEAVE_S / 2):
+            async with asyncio.timeout(LEAVE_S):
                 await quiet.stop_doors()
             with pytest.raises(ConnectionClosedOK) as goodbye:
                 await connection.recv()

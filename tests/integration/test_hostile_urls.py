@@ -82,7 +82,7 @@ async def test_a_hostile_url_is_refused(hostile: Hostile, world: World) -> None:
 
 @pytest.mark.parametrize("hostile", ANSWERS, ids=named)
 async def test_a_hostile_answer_is_refused(hostile: Hostile) -> None:
-    async with a_world(read_s=0.5, total_s=2) as world:
+    async with a_world(read_s=2, total_s=4) as world:
         await is_refused(hostile.on(world.place.port), world)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.patience import PATIENCE_S
 from tests.servers.gateway import HOST, Gateway, running_gateway
+from tests.servers.raw_http import connection
 
 CODES = {"bad_input", "bad_parameter", "expectation_failed", "unsupported_media_type"}
 """Each is in the table of the API's document."""
@@ -92,16 +93,12 @@ async def test_a_chunk_that_is_none_in_the_middle_of_a_body_ends_it_at_once(gate
         + JSON
         + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    async with asyncio.timeout(PATIENCE_S):
-        reader, writer = await asyncio.open_connection(HOST, gateway.port)
-        writer.write(head)
-        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        writer.write(b"!\r\n")
-        answer = await reader.readuntil(b"\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"application/problem+json" in answer
+    async with connection(gateway.port) as line:
+        await line.send(head)
+        assert (await line.answer()).status == 100
+        await line.send(b"!\r\n")
+        answer = await line.answer()
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
 
 
 async def test_without_an_origin_to_name_no_page_is_let_in_by_a_list(tmp_path: Path):

@@ -45,7 +45,7 @@ async def gateway(tmp_path: Path, site: Site, names: NameServer) -> AsyncIterato
         fetch_allowed_networks=site.network,
         fetch_allowed_ports=site.port,
         fetch_concurrency=len(HANGING) + 1,
-        fetch_connect_timeout_s=PATIENCE_S,
+        fetch_connect_timeout_s=2 * PATIENCE_S,
     ) as gateway:
         yield gateway
 
@@ -83,7 +83,7 @@ async def test_a_stop_does_not_wait_for_hanging_look_ups(
     await submit(gateway, site, *HANGING)
     await until_all_hang(names)
     ended = await gateway.stop()
-    assert (ended.code, ended.seconds < 5) == (0, True)
+    assert (ended.code, ended.seconds < PATIENCE_S / 3) == (0, True)
 
 
 async def test_nor_does_it_wait_for_the_look_up_of_a_model(tmp_path: Path, names: NameServer) -> None:
@@ -99,13 +99,13 @@ async def test_nor_does_it_wait_for_the_look_up_of_a_model(tmp_path: Path, names
         await submit_files(http, gateway.base_url, [("a.jpg", a_jpeg())])
         await until_all_hang(names, HANGING[:1])
         ended = await gateway.stop()
-    assert (ended.code, ended.seconds < 5) == (0, True)
+    assert (ended.code, ended.seconds < PATIENCE_S / 3) == (0, True)
 
 
 async def test_hanging_look_ups_hold_up_no_other(gateway: Gateway, site: Site, names: NameServer) -> None:
     await submit(gateway, site, *HANGING)
     await until_all_hang(names)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         job = await until_ended(await submit(gateway, site, "photos.test"))
     assert job["completed"] == 1
 

@@ -78,7 +78,7 @@ async def test_an_image_of_several_parts_goes_through_and_everything_is_removed_
         asyncio.timeout(OVERALL_S),
         aiohttp.ClientSession() as http,
         running_system(
-            tmp_path, place, processor="existing", jobs_keep_s=2, jobs_clean_every_s=0.2, **FAST
+            tmp_path, place, processor="existing", jobs_keep_s=6, jobs_clean_every_s=0.2, **FAST
         ) as system,
     ):
         base_url = system.gateway.base_url

@@ -92,7 +92,7 @@ async def test_a_name_server_that_does_not_answer_holds_up_no_stop() -> None:
         async with open_rabbitmq(settings_for(url), name="by-name", resolver=resolver):
             assert names.unanswered == {"silent.test"}
             began = time.monotonic()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
 
 
 @pytest.fixture(scope="module")

@@ -123,10 +123,10 @@ async def stands_still(growing: list[str]) -> bool:
 async def test_the_broker_may_come_later_than_the_gateway(by_proxy: str, proxy: TcpProxy) -> None:
     await proxy.refuse()
     reconnects: list[None] = []
-    settings = settings_for(by_proxy, publish_timeout_s=0.3)
+    settings = settings_for(by_proxy, publish_timeout_s=2)
     began = time.monotonic()
     async with open_rabbitmq(settings, name="early", on_reconnect=lambda: reconnects.append(None)) as broker:
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 8
         with pytest.raises(Unavailable, match="refused"):
             await broker.check()
         with pytest.raises(Unavailable, match="can't be reached"):
@@ -210,14 +210,14 @@ async def test_a_publisher_leaves_a_silent_connection_for_a_new_one_within_its_d
 
 
 async def test_a_question_that_was_given_up_costs_no_connection_that_answers(rabbitmq_url: str) -> None:
-    settings = settings_for(rabbitmq_url, publish_timeout_s=0.5)
+    settings = settings_for(rabbitmq_url, publish_timeout_s=2)
     reconnects: list[None] = []
     async with open_rabbitmq(settings, name="idle", on_reconnect=lambda: reconnects.append(None)) as broker:
         publishing = asyncio.create_task(publish(broker, Queue.IMAGE_UPLOAD, *map(str, range(1000))))
         await eventually(lambda: lying_in(broker, Queue.IMAGE_UPLOAD))
         publishing.cancel()
         await asyncio.wait({publishing})
-        await asyncio.sleep(2.5)  # more than twice the silence that ends a connection
+        await asyncio.sleep(3.5)  # more than twice the silence that ends a connection
         await publish(broker, Queue.IMAGE_UPLOAD, "after")
     assert not reconnects
 
@@ -262,7 +262,7 @@ async def test_a_stop_does_not_wait_for_a_connection_in_the_making(by_proxy: str
     proxy.stall()
     async with open_rabbitmq(settings_for(by_proxy), name="stopped"):
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

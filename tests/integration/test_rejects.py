@@ -42,7 +42,7 @@ async def test_a_full_queue_of_dead_letters_that_refuses_keeps_no_worker_for_eve
 
     async with wire(rabbitmq_url) as line:
         await line.declare("dead_letter_queue", {"x-max-length": 1, "x-overflow": "reject-publish"})
-        async with open_rabbitmq(settings_for(rabbitmq_url, publish_timeout_s=0.3), name="rejects") as broker:
+        async with open_rabbitmq(settings_for(rabbitmq_url, publish_timeout_s=1.5), name="rejects") as broker:
             await publish(broker, Queue.DEAD_LETTER, "somebody else's")
             await publish(broker, Queue.IMAGE_UPLOAD, "a", "b")
             async with Background().running(workers_on(broker, instruments)):

@@ -185,7 +185,7 @@ async def test_unless_it_is_set_they_are_analysed_again(opened: Open) -> None:
 
 
 async def test_what_is_reused_outlives_the_job_it_came_from_and_a_sigkill(opened: Open) -> None:
-    world = await opened(jobs_keep_s=2, jobs_clean_every_s=0.1, fetch_total_timeout_s=PATIENCE_S)
+    world = await opened(jobs_keep_s=6, jobs_clean_every_s=0.1, fetch_total_timeout_s=PATIENCE_S)
     first = await world.analysed()
     tagged = await processed_of(world.http, world.url, first["job_id"], 0)
     images = [as_base64("again.jpg", china()), {"url": world.site.url("/never.jpg")}]

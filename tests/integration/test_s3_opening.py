@@ -108,7 +108,7 @@ async def test_an_s3_that_never_answers_holds_up_the_opening_no_longer_than_a_ch
         server.has_buckets = False
         begun = time.monotonic()
         async with opened(server.options(), check_timeout_s=0.5):
-            assert time.monotonic() - begun < 3
+            assert time.monotonic() - begun < 5
 
 
 async def test_a_bucket_that_was_deleted_is_made_again(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.servers.s3 import S3Server, keys_in
 
 MB = 1024**2
 AT_ONCE = 4
-SILENCE_S = 0.5
+SILENCE_S = 2.0
 PHOTO = padded(a_jpeg(), 4 * MB)
 LARGE = padded(a_jpeg(), 16 * MB)
 AROUND_MB = 12

@@ -19,7 +19,7 @@ from attrs import define, field
 from tests.free_ports import free_port
 from tests.servers.chromium import chromium
 
-START_S = 40
+START_S = 60
 SCRIPT_S = 30
 HOST = "127.0.0.1"
 PAGE = """<!doctype html>
@@ -66,11 +66,11 @@ class Page:
     def origin(self) -> str:
         return f"http://{HOST}:{self.port}"
 
-    async def run(self, script: str) -> list[Any]:
+    async def run(self, script: str, *, within_s: float = SCRIPT_S) -> list[Any]:
         """What the script logged, as JSON has it. `await` may stand at its top. Raises ScriptFailed."""
         self._runs += 1
         self._scripts.put_nowait({"number": self._runs, "script": script})
-        async with asyncio.timeout(SCRIPT_S):
+        async with asyncio.timeout(within_s):
             outcome = await self._outcome_of(self._runs)
         if outcome["error"]:
             raise ScriptFailed(outcome["error"])
@@ -124,8 +124,7 @@ async def browser_page(folder: Path, files: Mapping[str, bytes]) -> AsyncIterato
     try:
         await web.TCPSite(runner, HOST, page.port).start()
         async with chromium(folder, page.origin):
-            async with asyncio.timeout(START_S):
-                await page.run("")
+            await page.run("", within_s=START_S)
             yield page
     finally:
         await runner.cleanup()

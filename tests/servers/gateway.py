@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 from attrs import define, frozen
 
+from tests.files_below import files_below
 from tests.free_ports import free_port
 
 START_S = 30
@@ -84,11 +85,7 @@ class Gateway:
         """The keys that lie in each bucket, and in the place for what is being written."""
         folder = self.data_dir / "objects"
         return {
-            bucket: {
-                str(path.relative_to(folder / bucket))
-                for path in (folder / bucket).rglob("*")
-                if path.is_file()
-            }
+            bucket: {str(path.relative_to(folder / bucket)) for path in files_below(folder / bucket)}
             for bucket in ("original", "processed", ".tmp")
         }
 

@@ -80,8 +80,8 @@ async def running_nginx(folder: Path, site: Site, *, behind: int) -> AsyncIterat
 async def _listens(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection(HOST, port)
+        writer.close()
+        await writer.wait_closed()
     except OSError:
         return False
-    writer.close()
-    await writer.wait_closed()
     return True

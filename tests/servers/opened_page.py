@@ -15,7 +15,7 @@ from attrs import define, field
 
 from tests.servers.chromium import chromium
 
-START_S = 40
+START_S = 60
 PATIENCE_S = 30
 POLL_S = 0.05
 BLANK = "about:blank"

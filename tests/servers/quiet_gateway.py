@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -49,6 +49,10 @@ from gateway.ports.object_store import Bucket, ObjectKey
 from gateway.settings import Settings
 from gateway.telemetry.metrics import Metrics
 from tests import builders
+from tests.files_below import files_below
+
+SHUTDOWN_S: Final = 5
+"""A stop waits so long for requests in hand: one that hangs then is a fault that should show."""
 
 
 @define(eq=False)
@@ -94,8 +98,7 @@ class QuietGateway:
 
     def stored_files(self) -> list[str]:
         """What lies in the object store."""
-        files = (path for path in self.objects_dir.rglob("*") if path.is_file())
-        return sorted(str(path.relative_to(self.objects_dir)) for path in files)
+        return [str(path.relative_to(self.objects_dir)) for path in files_below(self.objects_dir)]
 
     async def stop_doors(self) -> None:
         """As at SIGTERM: the doors close while the stores are still there."""
@@ -111,14 +114,13 @@ async def quiet_gateway(data_dir: Path, **sections: Any) -> AsyncIterator[QuietG
     settings = evolve(Settings(), data_dir=data_dir, **sections)
     async with AsyncExitStack() as stack:
         context, ledger = await _assembled(settings, stack)
-        # A short one: a request that hangs at the stop is a fault that should show.
         http_settings = settings.http
         runner = Runner(
             build_application(context),
             CrossOrigin(http_settings.cors_origins),
             ConnectionBounds(http_settings.max_connections, headers_timeout_s=http_settings.headers_timeout_s),
             context.metrics.connections,
-            access_log=None, auto_decompress=False, shutdown_timeout=5,
+            access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S,
             keepalive_timeout=http_settings.keepalive_timeout_s,
         )  # fmt: skip
         await runner.setup()

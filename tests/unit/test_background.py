@@ -7,6 +7,7 @@ import pytest
 from attrs import define
 
 from gateway.background import Background
+from tests.patience import PATIENCE_S
 
 
 @define
@@ -34,7 +35,7 @@ async def test_a_service_runs_as_long_as_its_context():
 
     background = Background()
     async with background.running(AService(work)):
-        await asyncio.wait_for(started.wait(), 1)
+        await asyncio.wait_for(started.wait(), PATIENCE_S)
     assert stopped.is_set()
     assert background.crashed is None
 
@@ -55,14 +56,14 @@ async def raise_a_foreign_cancellation():
 async def test_a_service_that_ends_by_itself_makes_the_process_stop(work):
     background = Background()
     async with background.running(AService(work)):
-        await asyncio.wait_for(background.stopping.wait(), 1)
+        await asyncio.wait_for(background.stopping.wait(), PATIENCE_S)
     assert background.crashed == "a-service"
 
 
 async def test_the_first_crash_is_the_one_that_is_told():
     background = Background()
     async with background.running(AService(raise_a_bug, "first")):
-        await asyncio.wait_for(background.stopping.wait(), 1)
+        await asyncio.wait_for(background.stopping.wait(), PATIENCE_S)
         async with background.running(AService(raise_a_bug, "second")):
             await asyncio.sleep(0)
     assert background.crashed == "first"
@@ -79,7 +80,7 @@ async def test_a_service_that_does_not_stop_holds_up_the_end_for_a_bounded_time(
     release = asyncio.Event()
     stubborn = partial(outlast, release)
     background = Background(stop_timeout_s=0.05)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         async with background.running(AService(stubborn)):
             await asyncio.sleep(0)
     release.set()
@@ -89,8 +90,8 @@ async def test_stubborn_services_share_one_deadline():
     release = asyncio.Event()
     stubborn = partial(outlast, release)
     background = Background(stop_timeout_s=0.5)
-    async with asyncio.timeout(1.2):
-        async with background.running(*(AService(stubborn, f"service-{n}") for n in range(5))):
+    async with asyncio.timeout(10 * background.stop_timeout_s):
+        async with background.running(*(AService(stubborn, f"service-{n}") for n in range(20))):
             await asyncio.sleep(0)
     release.set()
 

@@ -67,7 +67,7 @@ async def test_a_stop_is_not_lost_in_trouble_that_it_makes():
     task = asyncio.create_task(keep_doing("a-service", run_once))
     await began.wait()
     task.cancel()
-    await asyncio.wait([task], timeout=1)
+    await asyncio.wait([task], timeout=PATIENCE_S)
     was_cancelled = task.cancelled()
     task.cancel()
     assert was_cancelled

@@ -141,9 +141,9 @@ async def test_a_job_that_is_deleted_meanwhile_is_gone(page: Page, quiet: QuietG
 
 
 class TestSilence:
-    """Of a gateway that gives a sign of life twice a second when it has nothing to tell."""
+    """Of a gateway that gives a sign of life each second when it has nothing to tell."""
 
-    SETTINGS: Final = SubscriberSettings(heartbeat_s=0.5)
+    SETTINGS: Final = SubscriberSettings(heartbeat_s=1)
     FOLLOW: Final = """
     const {{ BatchClient }} = await import("{base_url}/static/batch.js");
     window.opened = window.heard = 0;

@@ -42,6 +42,7 @@ from gateway.ports.object_store import Bucket, ObjectKey, ObjectStore
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 from tests.clocks import HandClock
+from tests.files_below import files_below
 from tests.integration.jobs.batches import Member, batch_of
 
 LATE_S = 120
@@ -236,8 +237,8 @@ class Parts:
     def files(self) -> list[str]:
         """The objects that lie in the store, by bucket and key."""
         root = self.folder / "objects"
-        paths = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-        return sorted(str(path) for path in paths if not str(path).startswith(".tmp"))
+        paths = (str(path.relative_to(root)) for path in files_below(root))
+        return [path for path in paths if not path.startswith(".tmp")]
 
 
 @asynccontextmanager

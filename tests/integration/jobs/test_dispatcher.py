@@ -349,7 +349,7 @@ async def test_a_stop_while_what_was_confirmed_is_committed_lets_that_end(parts:
     await asyncio.sleep(0)
     task.cancel()
     gate.opens.set()
-    await asyncio.wait([task], timeout=2)
+    await asyncio.wait([task], timeout=PATIENCE_S)
     assert task.cancelled()
     assert (await parts.jobs.get(job.job_id)).images[0].stage is Stage.RESULT
 
@@ -377,7 +377,7 @@ async def stop_it_while_it_publishes(
             await asyncio.sleep(0.01)
     task.cancel()
     then()
-    await asyncio.wait([task], timeout=2)
+    await asyncio.wait([task], timeout=PATIENCE_S)
     assert task.cancelled()
     parts.broker.close()
 

@@ -14,7 +14,7 @@ from gateway.settings import HttpSettings
 from tests.following import follow
 from tests.integration.live.refusals import refusal
 from tests.patience import PATIENCE_S
-from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.servers.quiet_gateway import SHUTDOWN_S, QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import ServerSentEvent, StreamedAnswer, asked, streamed
 
@@ -323,7 +323,7 @@ class TestTheEnd:
         job = await quiet.accept()
         async with streamed(quiet.port, path_of(job), version=version) as answer:
             await heard(answer)
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(SHUTDOWN_S - 1):
                 await quiet.stop_doors()
             (last,) = await answer.events()
         assert 500 <= int(last.retry or 0) <= 5000

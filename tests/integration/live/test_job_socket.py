@@ -365,11 +365,11 @@ async def test_a_reader_that_does_not_read_holds_up_nobody_and_is_cut_off(quiet:
         big = "x" * 100_000
         for index in range(99):
             await quiet.change(job.job_id, lambda job, index=index: failed_with(job, index, big))  # type: ignore[misc]
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(8):  # while the other one is still there
             told = 0
             while told < 99:
                 told += (await frame(websocket))["type"] == "image_complete"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while listeners(quiet) == 2:
                 await asyncio.sleep(0.05)
         await quiet.fail(job.job_id, 99)

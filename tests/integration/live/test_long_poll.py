@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
 from tests.patience import PATIENCE_S
-from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.servers.quiet_gateway import SHUTDOWN_S, QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import streamed
 
@@ -121,7 +121,7 @@ class TestAnsweredLater:
     async def test_with_the_present_state_when_the_gateway_stops(self, quiet: QuietGateway) -> None:
         job = await quiet.accept()
         async with a_poll(quiet, job) as poll:
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(SHUTDOWN_S - 1):
                 await quiet.stop_doors()
             assert (await (await poll).json())["status"] == "pending"
 

@@ -14,7 +14,7 @@ from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
 from tests import builders
 from tests.integration.live.refusals import refusal
-from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.servers.quiet_gateway import SHUTDOWN_S, QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import StreamedAnswer, asked, streamed
 
@@ -176,7 +176,7 @@ class TestAnAnswerThatIsNotWhole:
         async with streamed(quiet.port, path_of(job, "?follow=true")) as answer:
             await quiet.complete(job.job_id, 0)
             assert (await result(answer))["index"] == 0
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(SHUTDOWN_S - 1):
                 await quiet.stop_doors()
             with pytest.raises(asyncio.IncompleteReadError):
                 await answer.text()

@@ -13,7 +13,7 @@ from gateway.events.settings import SubscriberSettings
 from gateway.intake.settings import IntakeSettings
 from tests.patience import PATIENCE_S
 from tests.pictures import plain
-from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
+from tests.servers.quiet_gateway import SHUTDOWN_S, QuietGateway, quiet_gateway
 from tests.servers.raw_http import Line, connection, head
 from tests.streamed_answers import ServerSentEvent, StreamedAnswer, answered, streamed
 
@@ -145,7 +145,7 @@ class TestWaitedFor:
         async with connection(quiet.port) as line:
             await sent(line, ("Prefer", "wait=60"))
             job_id = await the_only_job(quiet)
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(SHUTDOWN_S - 1):
                 await quiet.stop_doors()
             answer = await line.answer()
         assert (answer.status, answer.json["job_id"]) == (201, job_id)

@@ -182,7 +182,7 @@ async def letters_page(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientR
 
 async def slow_body() -> AsyncIterator[bytes]:
     yield JPEG[:100]
-    await asyncio.sleep(1)
+    await asyncio.Event().wait()
 
 
 async def too_slow(gateway: QuietGateway) -> tuple[str, str, aiohttp.ClientResponse]:

@@ -15,7 +15,7 @@ LISTED = "https://app.example.com"
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[QuietGateway]:
-    intake = IntakeSettings(max_body_bytes=20_000, silence_s=0.2)
+    intake = IntakeSettings(max_body_bytes=20_000, silence_s=1)
     async with quiet_gateway(
         tmp_path,
         intake=intake,

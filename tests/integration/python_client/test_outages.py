@@ -172,7 +172,7 @@ class BehindAProxy:
 class TestHalfOpen(BehindAProxy):
     """A network that passes nothing any more, and does not say so."""
 
-    heartbeat_s = 0.2
+    heartbeat_s = 1.0
 
     async def test_a_connection_that_went_silent_is_left_and_nothing_is_lost(self, gateway, proxy, client):
         job_id = (await gateway.accept(images=2)).job_id
@@ -199,7 +199,7 @@ class TestHalfOpen(BehindAProxy):
                 proxy.freeze()
                 await gateway.complete(job_id, 0)
 
-        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", silence_s=1.0) as client:
+        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", silence_s=2.5) as client:
             images = await all_of(client.results(job_id, follow=True, on_wait=waits), act)
         assert [image.index for image in images] == [1, 0]
         assert [type(reason) for reason in waits.reasons] == [Unreachable]
@@ -209,7 +209,7 @@ class TestHalfOpen(BehindAProxy):
         await gateway.complete(job_id, 0)
         waits = Waits()
         proxy.stall()
-        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", silence_s=0.3) as client:
+        async with GatewayClient(f"http://127.0.0.1:{proxy.port}", silence_s=1.0) as client:
             following = asyncio.create_task(all_of(client.follow(job_id, on_wait=waits)))
             await waits.some.wait()
             proxy.flow()

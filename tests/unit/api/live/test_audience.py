@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from attrs import define, field
 
-from gateway.api.live.audience import Audience, TooManySubscribers
+from gateway.api.live.audience import LEAVE_S, Audience, TooManySubscribers
 from gateway.api.live.close_codes import LEAVING, CloseCode
 from gateway.errors import Unavailable
 from gateway.events.settings import SubscriberSettings
@@ -211,7 +211,7 @@ class TestLeaving:
             await asyncio.sleep(0)
             assert [member.goodbyes for member in members] == [[LEAVING]] * 3
             assert not leaving.done()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(LEAVE_S):
             await leaving
 
     def test_one_that_never_ends_is_not_waited_for_long(self, loop: HandLoop, stack: ExitStack):
