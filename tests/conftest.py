@@ -1,4 +1,4 @@
-"""What every test gets: free ports, patient property tests, and no quiet skips.
+"""What every test gets: free ports, patient property tests, plain tracebacks, and no quiet skips.
 
 Fixtures of one real server stand in one file of tests/servers/ each.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.free_ports import free_port
 
@@ -15,6 +16,14 @@ pytest_plugins = ["tests.no_skips", "tests.servers.rabbitmq", "tests.servers.s3"
 # On a shared machine a slow example says nothing about the code; the seed of a failure is printed.
 hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("patient")
+
+# By itself structlog shows all variables of a traceback: of a whole gateway, which takes seconds.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture

@@ -21,7 +21,9 @@ class LineWriter(logging.Handler):
         super().__init__()
         self._stream = stream
         self._lines: queue.Queue[str | None] = queue.Queue(queued_lines)
+        # Each is counted by one thread alone, so that none is lost between them.
         self._dropped = 0
+        self._told = 0
         self._thread = threading.Thread(target=self._write_lines, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -57,9 +59,9 @@ class LineWriter(logging.Handler):
 
     def _write(self, lines: list[str]) -> None:
         text = "\n".join(lines) + "\n"
-        if self._dropped:
-            text += f'{{"level": "warning", "event": "{self._dropped} log lines were dropped"}}\n'
-            self._dropped = 0
+        if untold := self._dropped - self._told:
+            text += f'{{"level": "warning", "event": "{untold} log lines were dropped"}}\n'
+            self._told += untold
         # A closed or broken stream: there is nowhere left to tell.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
