@@ -175,10 +175,11 @@ class TestPaceOfOurs:
 
             async def serve(intake: IntakeSettings) -> int:
                 async def read_slowly(request: web.Request) -> web.Response:
-                    size = 0
+                    size, pause_s = 0, 1.5
                     async for piece in sent_body(request, intake, self.LENGTH):
                         size += len(piece)
-                        await asyncio.sleep(0.3)
+                        await asyncio.sleep(pause_s)
+                        pause_s = 0.2
                     return web.Response(text=f"{size}")
 
                 application = web.Application(middlewares=[answer_errors])
@@ -195,7 +196,7 @@ class TestPaceOfOurs:
             yield serve
 
     async def test_a_sender_that_is_held_up_by_us_is_never_blamed_for_it(self, serve: Serve) -> None:
-        port = await serve(IntakeSettings(silence_s=0.2, grace_s=0.1, min_bytes_per_s=100 * MB))
+        port = await serve(IntakeSettings(silence_s=1, grace_s=1, min_bytes_per_s=100 * MB))
         async with connection(port) as line:
             await line.send(head("POST", "/", of_length(self.LENGTH)), bytes(self.LENGTH))
             answer = await line.answer()

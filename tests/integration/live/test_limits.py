@@ -187,7 +187,7 @@ async def test_a_place_is_free_again_after_one_that(
         for _ in range(3):
             await end(gateway, job)
             await until_free(gateway, job)
-        await until_nobody_is_there(gateway)
+            await until_nobody_is_there(gateway)
 
 
 async def until_nobody_is_there(gateway: QuietGateway) -> None:
