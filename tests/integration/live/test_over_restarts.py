@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,45 +11,15 @@ import aiohttp
 import pytest
 
 from tests.curl import curl
-from tests.pictures import plain
-from tests.servers.browser import Page, browser_page
-from tests.servers.gateway import Gateway, running_gateway
-from tests.servers.nginx import running_nginx, site_of_the_documents
-from tests.servers.web import Site, held, image, web_server
-from tests.streamed_answers import ServerSentEvent, StreamedAnswer, streamed
-from tests.submitting import submit_json
+from tests.following import follow
+from tests.integration.live.jobs_socket import PATH as MANY_JOBS
+from tests.integration.live.jobs_socket import JobsSocket
+from tests.servers.gateway import Gateway
+from tests.servers.raw_http import connection, head
+from tests.streamed_answers import ServerSentEvent, StreamedAnswer, answered, streamed
 
-JPEG: Final = plain("JPEG")
 BROKEN: Final = (asyncio.IncompleteReadError, ConnectionResetError)
-
-
-@pytest.fixture
-async def may_go() -> asyncio.Event:
-    """Set, the site answers for b.jpg and c.jpg."""
-    return asyncio.Event()
-
-
-@pytest.fixture
-async def site(may_go: asyncio.Event) -> AsyncIterator[Site]:
-    late = held(may_go, image(JPEG, "image/jpeg"))
-    async with web_server({"/a.jpg": image(JPEG, "image/jpeg"), "/b.jpg": late, "/c.jpg": late}) as site:
-        yield site
-
-
-@pytest.fixture
-async def gateway(site: Site, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with running_gateway(
-        tmp_path / "data", fetch_allowed_networks=site.network, fetch_allowed_ports=site.port
-    ) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-async def job_id(gateway: Gateway, site: Site) -> str:
-    """Of a job with three images, of which the first ends at once and the others when they may."""
-    async with aiohttp.ClientSession() as http:
-        images = [{"url": site.url(f"/{name}.jpg")} for name in "abc"]
-        return await submit_json(http, gateway.base_url, images)
+PATIENCE_S: Final = 30
 
 
 async def events_until_it_breaks(answer: StreamedAnswer) -> list[ServerSentEvent]:
@@ -59,6 +30,156 @@ async def events_until_it_breaks(answer: StreamedAnswer) -> list[ServerSentEvent
     except BROKEN:
         pass
     return events
+
+
+def each_image_ended_once(told: list[Any]) -> None:
+    """And no position came twice, but for that which an opening says that it goes on from."""
+    news = [message for message in told if not message.get("resumed")]
+    assert sorted(message["image"]["index"] for message in news if "image" in message) == [0, 1, 2]
+    positions = [int(message["id"].rpartition(":")[2]) for message in news]
+    assert positions == sorted(set(positions))
+    assert told[-1]["type"] == "job_complete"
+
+
+async def test_a_websocket_goes_on_behind_its_last_event(
+    gateway: Gateway, job_id: str, may_go: asyncio.Event
+) -> None:
+    told: list[Any] = []
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(gateway.url(f"/api/v1/batch/{job_id}/ws?after=0")) as socket:
+            while not told or told[-1]["type"] != "image_complete":
+                told.append(await socket.receive_json(timeout=PATIENCE_S))
+            await gateway.kill()
+            told += [message.json() async for message in socket]
+            assert socket.close_code == 1006
+        may_go.set()
+        await gateway.start()
+        async with asyncio.timeout(PATIENCE_S):
+            back = await follow(http, gateway.base_url, job_id, after=told[-1]["id"])
+    assert (back.frames[0]["resumed"], back.frames[0]["id"]) == (True, told[-1]["id"])
+    each_image_ended_once(told + back.frames)
+    assert back.close_code == 1000
+
+
+async def test_among_many_jobs_each_goes_on_and_the_list_begins_anew(
+    gateway: Gateway, job_id: str, may_go: asyncio.Event
+) -> None:
+    """The numbers of changes in the list are those of one life of the gateway."""
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(gateway.url(MANY_JOBS)) as websocket:
+            jobs = JobsSocket(websocket)
+            listed = await jobs.follow("*")
+            await jobs.unsubscribe("*")
+            await jobs.heard_until("unsubscribed")
+            told = [await jobs.follow(job_id, after="0")]
+            told += await jobs.heard_until("image_complete")
+            await gateway.kill()
+            assert await jobs.closed() == 1006
+        may_go.set()
+        await gateway.start()
+        async with http.ws_connect(gateway.url(MANY_JOBS)) as websocket:
+            jobs = JobsSocket(websocket)
+            opening = await jobs.follow(job_id, after=told[-1]["id"])
+            assert (opening["resumed"], opening["id"]) == (True, told[-1]["id"])
+            each_image_ended_once([*told, opening, *await jobs.heard_until("job_complete")])
+            listed_anew = await jobs.follow("*", after=listed["id"])
+    assert listed_anew["resumed"] is False
+    assert [(job["job_id"], job["status"]) for job in listed_anew["jobs"]] == [(job_id, "completed")]
+
+
+async def test_who_sent_a_batch_and_followed_it_goes_on_at_its_events(
+    gateway: Gateway, batch: bytes, may_go: asyncio.Event
+) -> None:
+    async with connection(gateway.port) as line:
+        await line.send(sending(batch, ("Accept", "text/event-stream")))
+        answer = await answered(line)
+        told: list[ServerSentEvent] = []
+        while not told or told[-1].kind != "image_complete":
+            event = await answer.event()
+            assert event is not None
+            told.append(event)
+        await gateway.kill()
+        told += await events_until_it_breaks(answer)
+    may_go.set()
+    await gateway.start()
+    path = f"{answer.headers['location']}/events"
+    async with streamed(gateway.port, path, ("Last-Event-ID", told[-1].id)) as later:
+        told += await later.events()
+    each_image_ended_once([event.json for event in told if event.kind != "heartbeat"])
+
+
+async def test_who_waited_for_a_batch_is_answered_whole_when_it_sends_it_again(
+    gateway: Gateway, batch: bytes, may_go: asyncio.Event
+) -> None:
+    headers = (("Prefer", "wait=60"), ("Idempotency-Key", "once"))
+    async with aiohttp.ClientSession() as http, connection(gateway.port) as line:
+        await line.send(sending(batch, *headers))
+        job_id = await the_only_job(http, gateway)
+        await gateway.kill()
+        with pytest.raises(BROKEN):
+            await line.answer()
+    may_go.set()
+    await gateway.start()
+    async with connection(gateway.port) as line:
+        await line.send(sending(batch, *headers))
+        answer = await line.answer()
+    assert (answer.status, answer.headers["idempotent-replayed"]) == (200, "true")
+    assert (answer.json["job_id"], answer.json["completed"]) == (job_id, 3)
+
+
+def sending(batch: bytes, *headers: tuple[str, str]) -> bytes:
+    of_body = (("Content-Type", "application/json"), ("Content-Length", len(batch)))
+    return head("POST", "/api/v1/batch", *of_body, *headers) + batch
+
+
+async def the_only_job(http: aiohttp.ClientSession, gateway: Gateway) -> str:
+    """As soon as there is one."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            async with http.get(gateway.url("/api/v1/batch")) as answer:
+                listed = (await answer.json())["jobs"]
+            if listed:
+                (job,) = listed
+                return str(job["job_id"])
+            await asyncio.sleep(0.02)
+
+
+async def test_a_store_that_was_restored_goes_on_from_no_position_of_the_one_before(
+    gateway: Gateway, job_id: str, may_go: asyncio.Event
+) -> None:
+    """Its log may be another one from there on, so whoever comes back begins anew, by whatever door."""
+    async with aiohttp.ClientSession() as http:
+        async with http.ws_connect(gateway.url(f"/api/v1/batch/{job_id}/ws?images=true")) as socket:
+            seen = (await socket.receive_json(timeout=PATIENCE_S))["id"]
+        await gateway.kill()
+        restore(gateway.data_dir / "jobs.sqlite")
+        await gateway.start()
+        url = gateway.url(f"/api/v1/batch/{job_id}")
+        async with http.ws_connect(f"{url}/ws", params={"after": seen, "images": "true"}) as socket:
+            opening = await socket.receive_json(timeout=PATIENCE_S)
+        async with streamed(
+            gateway.port, f"/api/v1/batch/{job_id}/events", ("Last-Event-ID", seen)
+        ) as answer:
+            event = await answer.event()
+        async with http.get(url, params={"wait": "60", "after": seen}) as answered_at_once:
+            status = await answered_at_once.json()
+    assert event is not None
+    for first in (opening, event.json):
+        assert first["resumed"] is False
+    assert seen.partition(":")[0] not in {
+        each["id"].partition(":")[0] for each in (opening, event.json, status)
+    }
+    assert len(opening["images"]) == 3
+
+
+def restore(database: Path) -> None:
+    """From a backup that was made a moment ago."""
+    copy = database.with_name("backup.sqlite")
+    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
+    for left in database.parent.glob("jobs.sqlite*"):
+        left.unlink()
+    copy.rename(database)
 
 
 async def test_who_says_where_it_stopped_gets_what_is_missing(
@@ -135,81 +256,3 @@ async def test_curl_shows_the_events_to_the_end(gateway: Gateway, job_id: str, m
     kinds = [line.removeprefix(b"event: ") for line in answer.body.splitlines() if line.startswith(b"event")]
     assert kinds.count(b"image_complete") == 3
     assert kinds[-1] == b"job_complete"
-
-
-class TestInABrowser:
-    """`EventSource`, on a page of another origin."""
-
-    FOLLOW = """
-        window.events = [];
-        window.states = [];
-        const source = new EventSource("{url}");
-        for (const kind of ["progress", "image_complete", "job_complete"]) {{
-          source.addEventListener(kind, (event) => {{
-            window.events.push({{ kind, id: event.lastEventId, told: JSON.parse(event.data) }});
-          }});
-        }}
-        window.over = new Promise((resolve) => {{
-          source.addEventListener("error", () => {{
-            window.states.push(source.readyState);
-            if (source.readyState === EventSource.CLOSED) resolve();
-          }});
-        }});
-        while (!window.events.some(({{ kind }}) => kind === "image_complete")) {{
-          await new Promise((resolve) => setTimeout(resolve, 20));
-        }}
-    """
-    SHOW = "await window.over; console.log(window.events, window.states)"
-
-    @pytest.fixture
-    async def page(self, tmp_path: Path) -> AsyncIterator[Page]:
-        folder = tmp_path / "browser"
-        folder.mkdir()
-        async with browser_page(folder, {}) as page:
-            yield page
-
-    async def test_it_follows_to_the_end_comes_once_more_and_stops(
-        self, page: Page, gateway: Gateway, job_id: str, may_go: asyncio.Event
-    ) -> None:
-        may_go.set()
-        url = gateway.url(f"/api/v1/batch/{job_id}/events?after=0")
-        await page.run(self.FOLLOW.format(url=url))
-        events, states = await page.run(self.SHOW)
-        assert [event["kind"] for event in events].count("image_complete") == 3
-        assert [event["kind"] for event in events].count("job_complete") == 1
-        assert events[-1]["told"]["outcome"] == "all_completed"
-        assert states == [0, 2]  # it connects again, and is closed for good
-
-    async def test_after_a_kill_it_comes_back_by_itself_and_each_image_ends_once(
-        self, page: Page, gateway: Gateway, job_id: str, may_go: asyncio.Event
-    ) -> None:
-        url = gateway.url(f"/api/v1/batch/{job_id}/events?after=0")
-        await page.run(self.FOLLOW.format(url=url))
-        await gateway.kill()
-        may_go.set()
-        await gateway.start()
-        events = await self.shown(page)
-        assert all(event["id"] == event["told"]["id"] for event in events)
-
-    async def test_behind_a_proxy_it_comes_back_too_though_nobody_is_there_for_a_while(
-        self, page: Page, gateway: Gateway, job_id: str, may_go: asyncio.Event, tmp_path: Path
-    ) -> None:
-        folder = tmp_path / "nginx"
-        async with running_nginx(folder, site_of_the_documents, behind=gateway.port) as port:
-            url = f"http://127.0.0.1:{port}/api/v1/batch/{job_id}/events?after=0"
-            await page.run(self.FOLLOW.format(url=url))
-            await gateway.kill()
-            async with asyncio.timeout(20):
-                while "Connection refused" not in (folder / "nginx.log").read_text():
-                    await asyncio.sleep(0.05)
-            may_go.set()
-            await gateway.start()
-            await self.shown(page)
-
-    async def shown(self, page: Page) -> list[Any]:
-        """The events, of which each end comes once."""
-        events, _ = await page.run(self.SHOW)
-        ends = [event["told"]["image"]["index"] for event in events if event["kind"] == "image_complete"]
-        assert sorted(ends) == [0, 1, 2]
-        assert [event["kind"] for event in events].count("job_complete") == 1
-        return list(events)
