@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from attrs import define, field, validators
+from attrs import define, field
 
+from gateway.client.address import Address
 from gateway.client.answers import (
     DeadLetter,
     Event,
@@ -27,7 +28,9 @@ from gateway.client.download import download
 from gateway.client.errors import ClientError
 from gateway.client.http import Http
 from gateway.client.live.all_jobs import AllJobs
-from gateway.client.live.many_jobs import ManyJobs, OnLost
+from gateway.client.live.doors.way import Way
+from gateway.client.live.jobs import Jobs, OnLost
+from gateway.client.live.many_jobs import ManyJobs
 from gateway.client.live.one_job import OneJob
 from gateway.client.live.told import FROM_THE_START, Told
 from gateway.client.pauses import SPREAD_S, Pauses
@@ -36,8 +39,6 @@ from gateway.client.results import Results
 from gateway.client.sending import send_batch, with_key
 from gateway.client.tries import until_answered
 from gateway.client.upload import ImageSource, body_of
-
-BASE_URL = r"https?://[^/?#\s]+(/[^?#\s]*)?|unix:(//)?/.+"
 
 OnWait = Callable[[ClientError], None]
 """Is told each time why another try has to wait."""
@@ -56,24 +57,29 @@ class GatewayClient:
     long `download` does while the image is not ready, `silence_s` how long a gateway may say nothing, or take nothing
     of what is sent, before it counts as away, `spread_s` the time over which clients of one that starts anew come back.
 
+    Jobs are followed by WebSocket. Where something before the gateway lets none pass, it is by server-sent events, and
+    where these are held back, by long polls: the same events, with nobody having to do anything about it. The client
+    remembers for ten minutes which of them was open.
+
     What follows is an asynchronous generator: `contextlib.aclosing` ends its connection where it is left early.
     """
 
-    base_url: str = field(validator=validators.matches_re(BASE_URL))
+    base_url: str = field(repr=False)
     patience_s: float = 60.0
     ready_s: float = 3.0
     silence_s: float = 60.0
     spread_s: float = SPREAD_S
     _http: Http = field(init=False)
+    _way: Way = field(init=False, repr=False, factory=Way)
 
     @_http.default
     def _at_base_url(self) -> Http:
-        return Http(self.base_url, self.silence_s)
+        return Http(Address.of(self.base_url), self.silence_s)
 
     @property
     def address(self) -> str:
         """`base_url` without user and password, to be shown."""
-        return self._http.address
+        return self._http.address.shown
 
     @property
     def _polling(self) -> Polling:
@@ -146,7 +152,7 @@ class GatewayClient:
         return await self._polling.status(job_id, wait_s, after)
 
     async def wait(self, job_id: str, *, on_wait: OnWait = _say_nothing) -> Job:
-        """The job when it has ended, asked for over HTTP alone: for where no WebSocket passes."""
+        """The job when it has ended, asked for by long polls."""
         return await self._polling.ended(job_id, self._coming_back(on_wait))
 
     async def jobs(self, *, status: str | None = None) -> AsyncIterator[Job]:
@@ -233,7 +239,7 @@ class GatewayClient:
         Raises Refused (404) for a job that is not there, or is deleted meanwhile, Closed where the gateway ends the
         connection for good, Unreachable when it stays away.
         """
-        one_job = OneJob(self._http, job_id, Told(after), images=images)
+        one_job = OneJob(self._http, self._way, job_id, Told(after), images=images)
         return self._coming_back(on_wait).over(one_job.connect)
 
     def follow_many(
@@ -249,16 +255,21 @@ class GatewayClient:
 
         `after` has ids of events by job. `on_lost` is told of a job that is not there, or no longer, and the others go
         on; without it, that is raised as Refused. More jobs than the gateway allows at a time get their turn as others
-        end.
+        end. One that can't be followed now is asked for again after a pause, and the others go on.
+
+        Where there is no connection that carries all of them, with an older gateway or behind a proxy that lets no
+        WebSocket pass, they are followed one by one, eight at a time.
         """
-        many = ManyJobs.of(self._http, job_ids, after or {}, images=images, on_lost=on_lost)
+        jobs = Jobs.of(job_ids, after or {}, on_lost)
+        many = ManyJobs(self._http, self._way, jobs, images=images)
         return self._coming_back(on_wait).over(many.connect)
 
     def follow_all(self, *, on_wait: OnWait = _say_nothing) -> AsyncGenerator[JobsNews, None]:
         """The newest jobs of the gateway, then each that is added, changes or is deleted, for ever.
 
         First comes a JobList, then JobChanged and JobDeleted. Whenever changes were missed, as when the gateway has
-        started anew, there is a JobList again, and what was known before is to be forgotten.
+        started anew, there is a JobList again, and what was known before is to be forgotten. Where no WebSocket passes
+        there is no such news: it raises as the calls for one job do.
         """
         return self._coming_back(on_wait).over(AllJobs(self._http).connect)
 

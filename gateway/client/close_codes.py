@@ -11,6 +11,7 @@ from typing import Final
 from gateway.client.errors import Closed
 
 NORMAL: Final = 1000
+LEAVING: Final = 1001
 NO_CLOSE_FRAME: Final = 1006
 """Never sent: the connection ended without a word."""
 JOB_DELETED: Final = 4500
@@ -29,7 +30,7 @@ class ComeBack(Enum):
 
 _RULES: Final[Mapping[int, tuple[ComeBack, str]]] = {
     NORMAL: (ComeBack.NEVER, "all has been said"),
-    1001: (ComeBack.SPREAD, "the gateway stops"),
+    LEAVING: (ComeBack.SPREAD, "the gateway stops"),
     1002: (ComeBack.NEVER, "the client broke the protocol"),
     1003: (ComeBack.NEVER, "the client sent data of a kind that is not taken"),
     NO_CLOSE_FRAME: (ComeBack.SOON, "the connection was lost"),
@@ -53,7 +54,7 @@ def come_back_after(code: int) -> ComeBack:
     return ComeBack.NEVER if code in FINAL_CODES else ComeBack.SOON
 
 
-def closed(base_url: str, code: int) -> Closed:
+def closed(address: str, code: int) -> Closed:
     """The error that tells of it."""
     why = f": {_RULES[code][1]}" if code in _RULES else ""
-    return Closed(code, f"the connection to the gateway at {base_url} was closed (code {code}){why}")
+    return Closed(code, f"the connection to the gateway at {address} was closed (code {code}){why}")

@@ -51,6 +51,10 @@ class ComingBack:
             except (Closed, Refused, Unreachable) as error:
                 await self._wait_after(error)
 
+    def another(self) -> "ComingBack":
+        """Of the same kind, for something that loses its connections by itself."""
+        return ComingBack(self.patience_s, self.on_wait, self.pauses.another())
+
     def answered(self) -> None:
         """The gateway is there."""
         self._silent_since = None

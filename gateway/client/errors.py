@@ -1,8 +1,5 @@
 """What can go wrong between a client and its gateway."""
 
-from collections.abc import Mapping
-from typing import Any
-
 
 class ClientError(Exception):
     """The call did not succeed; the text is for people."""
@@ -29,28 +26,22 @@ class Closed(ClientError):
 
 
 class Refused(ClientError):
-    """The gateway answered no: its HTTP status, its stable word for it, and how long to wait before another try."""
+    """The answer was no: its HTTP status, the gateway's stable word for it, how long to wait before another try.
 
-    def __init__(self, status: int, text: str, *, code: str = "", retry_after_s: float | None = None) -> None:
+    `by_proxy`: it is not the gateway's own answer but that of something before it, so there is no such word.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        text: str,
+        *,
+        code: str = "",
+        retry_after_s: float | None = None,
+        by_proxy: bool = False,
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.code = code
         self.retry_after_s = retry_after_s
-
-    @classmethod
-    def by(cls, status: int, problem: Any, headers: Mapping[str, str]) -> "Refused":
-        """From an answer; `problem` is its JSON, if it was JSON (RFC 9457)."""
-        fields = problem if isinstance(problem, dict) else {}
-        text = str(
-            fields.get("detail") or fields.get("error") or fields.get("title") or f"HTTP status {status}"
-        )
-        return cls(
-            status,
-            text,
-            code=str(fields.get("code", "")),
-            retry_after_s=_seconds(headers.get("Retry-After", "")),
-        )
-
-
-def _seconds(retry_after: str) -> float | None:
-    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+        self.by_proxy = by_proxy

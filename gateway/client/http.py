@@ -3,23 +3,24 @@
 import asyncio
 import contextlib
 import json
-import os
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
 from attrs import define, field
-from yarl import URL
 
-from gateway.client.errors import NoGateway, NotConnected, Refused, Unreachable
+from gateway.client.address import Address
+from gateway.client.errors import NoGateway, Unreachable
+from gateway.client.failures import CONNECT_S, FAILURES, failure
+from gateway.client.refusals import no_gateway, refusal
 from gateway.client.websocket import CLOSE_S, PING_AFTER_S, WebSocket
 
 T = TypeVar("T")
 
-CONNECT_S = 10.0
-NO_SUCH_DOOR = frozenset({404, 405, 501})
-"""What other web servers say to our paths. A gateway says it too, but as a problem in JSON."""
+OPEN_S: Final = 10.0
+"""Within which a connection for news opens: what lets none pass may never answer."""
+UNBOUND: Final = 0.0
+"""As the silence of an answer: whoever reads it minds it."""
 
 
 @define(eq=False)
@@ -29,13 +30,16 @@ class Http:
     Everything raises Refused, Unreachable, NoGateway.
     """
 
-    base_url: str
+    address: Address
     silence_s: float
     _session: aiohttp.ClientSession | None = field(init=False, default=None)
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=self.silence_s)
-        self._session = aiohttp.ClientSession(connector=self._connector(), timeout=timeout)
+        self._session = aiohttp.ClientSession(
+            connector=self._connector(),
+            timeout=self.timeout(self.silence_s),
+            raise_for_status=self._refuse,
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -43,22 +47,29 @@ class Http:
             await self._session.close()
             self._session = None
 
+    @property
+    def open_s(self) -> float:
+        """How long a connection for news may take to open."""
+        return min(OPEN_S, self.silence_s)
+
     @contextlib.asynccontextmanager
-    async def answer(self, method: str, path: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer while its body comes."""
-        with self._talking():
-            async with self._open_session.request(method, self._url(path), **options) as response:
-                if response.status >= 400:
-                    problem = parsed(await response.text(errors="replace"))
-                    if response.status in NO_SUCH_DOOR and not isinstance(problem, dict):
-                        raise self.no_gateway(f": HTTP status {response.status}")
-                    raise Refused.by(response.status, problem, response.headers)
+    async def answer(
+        self, method: str, path: str, *, silence_s: float | None = None, **options: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer while its body comes; `silence_s` where it may be silent for longer than others, or UNBOUND."""
+        silence_s = self.silence_s if silence_s is None else silence_s
+        with self.talking(silence_s):
+            async with self._open_session.request(
+                method, self.address.url(path), timeout=self.timeout(silence_s), **options
+            ) as response:
                 yield response
 
-    async def json(self, method: str, path: str, **options: Any) -> Mapping[str, Any]:
+    async def json(
+        self, method: str, path: str, *, silence_s: float | None = None, **options: Any
+    ) -> Mapping[str, Any]:
         """The object that answers."""
-        async with self.answer(method, path, **options) as response:
-            answer = parsed(await response.text())
+        async with self.answer(method, path, silence_s=silence_s, **options) as response:
+            answer = parsed(await response.text(errors="replace"))
         if not isinstance(answer, dict):
             raise self.no_gateway()
         return answer
@@ -66,17 +77,18 @@ class Http:
     @contextlib.asynccontextmanager
     async def websocket(self, path: str, query: Mapping[str, str]) -> AsyncIterator[WebSocket]:
         """An open one, for as long as the context lasts."""
-        with self._talking():
+        with self.talking(self.open_s):
             try:
-                socket = await self._open_session.ws_connect(
-                    self._url(path).update_query(query),
-                    heartbeat=PING_AFTER_S,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
-                    max_msg_size=0,
-                )
+                async with asyncio.timeout(self.open_s):
+                    socket = await self._open_session.ws_connect(
+                        self.address.url(path).update_query(query),
+                        heartbeat=PING_AFTER_S,
+                        timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+                        max_msg_size=0,
+                    )
             except aiohttp.WSServerHandshakeError as error:
-                raise Refused.by(error.status, None, error.headers or {}) from error
-        async with WebSocket(socket, self.address, self._talking).listening() as listening:
+                raise self.no_gateway(", which speaks no WebSocket") from error
+        async with WebSocket(socket, self.address.shown, self.talking).listening() as listening:
             yield listening
 
     def read(self, reader: Callable[[Mapping[str, Any]], T], answer: Any) -> T:
@@ -88,10 +100,10 @@ class Http:
 
     def no_gateway(self, why: str = "") -> NoGateway:
         """What answers is none."""
-        return NoGateway(f"there is no gateway at {self.address}, but another server{why}")
+        return no_gateway(self.address, why)
 
     @contextlib.contextmanager
-    def _talking(self) -> Iterator[None]:
+    def talking(self, silence_s: float) -> Iterator[None]:
         """aiohttp's ways to say that the connection failed become Unreachable.
 
         A bare CancelledError is one of them: it is no cancellation unless someone asked this task to stop.
@@ -103,26 +115,23 @@ class Http:
         except asyncio.CancelledError:
             if task is None or task.cancelling() > before:
                 raise
-            raise Unreachable(f"the gateway at {self.address} closed the connection") from None
-        except aiohttp.ClientConnectorError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.os_error)
-            raise NotConnected(f"no gateway answers at {self.address}: {reason}") from error
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise Unreachable(f"the gateway at {self.address} does not answer: {_reason(error)}") from error
+            raise Unreachable(f"the gateway at {self.address.shown} closed the connection") from None
+        except FAILURES as error:
+            raise failure(error, self.address.shown, silence_s) from error
 
-    @property
-    def address(self) -> str:
-        """`base_url` as it may be shown, for messages end in logs: without user and password."""
-        return re.sub(r"^(https?://)[^/]*@", r"\1", self.base_url)
+    @staticmethod
+    def timeout(silence_s: float) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=silence_s or None)
 
-    def _url(self, path: str) -> URL:
-        is_socket = self.base_url.startswith("unix:")
-        base = "http://localhost" if is_socket else self.base_url.rstrip("/")
-        return URL(base + (path if path.startswith("/") else f"/api/v1/{path}"))
+    async def _refuse(self, response: aiohttp.ClientResponse) -> None:
+        """Also that of a handshake, of which aiohttp itself would not tell why."""
+        if response.status >= 400:
+            told = parsed(await response.text(errors="replace"))
+            raise refusal(response.status, told, response.headers, self.address)
 
     def _connector(self) -> aiohttp.BaseConnector:
-        if self.base_url.startswith("unix:"):
-            return aiohttp.UnixConnector(self.base_url.removeprefix("unix:").removeprefix("//"))
+        if self.address.socket_path is not None:
+            return aiohttp.UnixConnector(self.address.socket_path)
         # The system's own look-up knows names that DNS does not, such as `raspberrypi.local`.
         return aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
 
@@ -137,9 +146,5 @@ def parsed(text: str | bytes) -> Any:
     """Of JSON; None for what is none."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -34,6 +34,10 @@ class Pauses:
         """It goes on."""
         self._ceiling_s = FIRST_PAUSE_S
 
+    def another(self) -> "Pauses":
+        """Of the same kind, for something that fails by itself."""
+        return Pauses(self.spread_s, self.draw)
+
     def after_failure(self) -> float:
         ceiling_s, self._ceiling_s = self._ceiling_s, min(2 * self._ceiling_s, LONGEST_PAUSE_S)
         return self.draw(0.0, ceiling_s)

@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
 
-import aiohttp
 from attrs import define
 
 from gateway.client.answers import Job, read_job
 from gateway.client.coming_back import ComingBack
-from gateway.client.http import CONNECT_S, Http
+from gateway.client.http import Http
 
-WAIT_S: Final = 30
+WAIT_S: Final = 20
+"""Shorter than what proxies bear of silence."""
 PAUSE_S: Final = 0.5
 """Between answers: one has the news of half a second, and a gateway that does not wait is not asked without end."""
 
@@ -23,15 +23,13 @@ class Polling:
 
     _http: Http
 
-    async def status(self, job_id: str, wait_s: float, after: str | None) -> Job:
+    async def status(self, job_id: str, wait_s: float = 0, after: str | None = None) -> Job:
         """The time that the gateway waits is no silence."""
         asked: dict[str, Any] = {"after": after} if after else {}
         if wait_s:
             asked["wait"] = f"{wait_s:g}"
-        patient = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_S, sock_read=self._http.silence_s + wait_s
-        )
-        answer = await self._http.json("GET", f"batch/{job_id}", params=asked, timeout=patient)
+        silence_s = self._http.silence_s + wait_s
+        answer = await self._http.json("GET", f"batch/{job_id}", params=asked, silence_s=silence_s)
         return self._http.read(read_job, answer)
 
     async def ended(self, job_id: str, coming_back: ComingBack) -> Job:

@@ -1,6 +1,6 @@
 """Images of a job in the order of their ends, as JSON lines."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from attrs import define, field
@@ -8,6 +8,7 @@ from attrs import define, field
 from gateway.client.answers import Image, read_image
 from gateway.client.coming_back import ComingBack
 from gateway.client.http import Http, parsed
+from gateway.client.lines import lines
 
 
 @define(eq=False)
@@ -39,12 +40,3 @@ class Results:
                     self._told.add(image.index)
                     coming_back.went_on()
                     yield image
-
-
-async def lines(pieces: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """Without their ends; what stands behind the last end is none."""
-    held = b""
-    async for piece in pieces:
-        *whole, held = (held + piece).split(b"\n")
-        for line in whole:
-            yield line

@@ -20,7 +20,9 @@ async def send_batch(http: Http, body: Body, headers: Mapping[str, str]) -> Mapp
             data = watched(body.stream(), taking, http.silence_s)
             return await http.json("POST", "batch", data=data, headers={**headers, **body.headers})
     except TimeoutError as error:
-        raise Unreachable(f"the gateway at {http.address} takes nothing more of what is sent") from error
+        raise Unreachable(
+            f"the gateway at {http.address.shown} takes nothing more of what is sent"
+        ) from error
     except Unreachable as error:
         raise body.failure or error from error
 

@@ -1,8 +1,7 @@
 """One WebSocket of a gateway: its frames as JSON, until it is closed or shows no sign of life.
 
-Two things tell a dead connection from a quiet one. We send pings, which any WebSocket answers; and a gateway that
-names the pace of its heartbeats (`heartbeat_s`) is heard within two and a half of them. An older one names none, and
-may say nothing for as long as nothing happens.
+Two things tell a dead connection from a quiet one: we send pings, which any WebSocket answers, and the gateway has
+heartbeats. An older one has none, and may say nothing for as long as nothing happens.
 """
 
 import asyncio
@@ -16,10 +15,10 @@ from attrs import define, field
 
 from gateway.client.close_codes import NO_CLOSE_FRAME, closed
 from gateway.client.errors import Unreachable
+from gateway.client.silence import Silence
 
 PING_AFTER_S: Final = 20.0
 """Of silence; without an answer the connection is dead half of it later."""
-MISSED_HEARTBEATS: Final = 2.5
 CLOSE_S: Final = 2.0
 """How long the gateway may take to answer our goodbye."""
 NO_STATUS: Final = 1005
@@ -28,6 +27,7 @@ HELD_FRAMES: Final = 64
 """While the caller is at work with an earlier one; then the gateway has to wait."""
 
 Frame = Mapping[str, Any]
+Talking = Callable[[float], AbstractContextManager[None]]
 
 
 @define(eq=False)
@@ -38,9 +38,9 @@ class WebSocket:
     """
 
     _socket: aiohttp.ClientWebSocketResponse
-    _base_url: str
-    _talking: Callable[[], AbstractContextManager[None]]
-    _silence_s: float | None = field(init=False, default=None)
+    _address: str
+    _talking: Talking
+    _silence: Silence = field(init=False, factory=Silence)
     _heard: "asyncio.Queue[Frame | Exception]" = field(init=False, factory=lambda: asyncio.Queue(HELD_FRAMES))
 
     @asynccontextmanager
@@ -52,28 +52,38 @@ class WebSocket:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            with suppress(Unreachable), self._talking():
+            with suppress(Unreachable), self._talking(CLOSE_S):
                 await self._socket.close()
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Where the connection has ended, its frames tell why: with a close code, if it had one."""
-        with suppress(Unreachable), self._talking():
+        with suppress(Unreachable), self._talking(PING_AFTER_S):
             await self._socket.send_str(json.dumps(message))
 
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Its JSON objects; anything else is passed over. They end with Closed or Unreachable."""
         while True:
-            heard = await self._heard.get()
-            if isinstance(heard, Exception):
-                raise heard
-            yield heard
+            frame = await self.frame()
+            if frame is not None:
+                yield frame
+
+    async def frame(self, until: float | None = None) -> Frame | None:
+        """The next of them, if it comes before that time of the loop's clock; else None."""
+        try:
+            async with asyncio.timeout_at(until):
+                heard = await self._heard.get()
+        except TimeoutError:
+            return None
+        if isinstance(heard, Exception):
+            raise heard
+        return heard
 
     async def _listen(self) -> None:
         try:
             while True:
                 frame = _object_in(await self._message())
                 if frame is not None:
-                    self._expect_heartbeats(frame.get("heartbeat_s"))
+                    self._silence.expect_heartbeats(frame)
                     await self._heard.put(frame)
         except Exception as error:  # noqa: BLE001 - raised where the frames are read
             await self._heard.put(error)
@@ -81,25 +91,16 @@ class WebSocket:
     async def _message(self) -> aiohttp.WSMessage:
         message = await self._received()
         if message.type is aiohttp.WSMsgType.CLOSE:
-            raise closed(self._base_url, message.data or NO_STATUS)
+            raise closed(self._address, message.data or NO_STATUS)
         if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-            raise closed(self._base_url, NO_CLOSE_FRAME)
+            raise closed(self._address, NO_CLOSE_FRAME)
         return message
 
     async def _received(self) -> aiohttp.WSMessage:
-        with self._talking():
-            try:
-                async with asyncio.timeout(self._silence_s):
-                    return await self._socket.receive()
-            except TimeoutError as error:
-                raise Unreachable(
-                    f"the gateway at {self._base_url} has said nothing for {self._silence_s:.0f} s"
-                ) from error
-
-    def _expect_heartbeats(self, heartbeat_s: object) -> None:
-        """As a frame tells; one that does not tell leaves all as it is."""
-        if isinstance(heartbeat_s, int | float) and heartbeat_s > 0:
-            self._silence_s = MISSED_HEARTBEATS * heartbeat_s
+        bound_s = self._silence.bound_s
+        with self._talking(bound_s or PING_AFTER_S):
+            async with asyncio.timeout(bound_s):
+                return await self._socket.receive()
 
 
 def _object_in(message: aiohttp.WSMessage) -> Frame | None:
@@ -108,6 +109,6 @@ def _object_in(message: aiohttp.WSMessage) -> Frame | None:
         return None
     try:
         frame = json.loads(message.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return frame if isinstance(frame, dict) else None

@@ -8,7 +8,8 @@
         )
 
 Each connection plays the next scene, over WebSocket or, where lines are asked for, over HTTP; what it was asked with is
-kept. One more than there are scenes is refused (410). Real HTTP, nothing of ours.
+kept. One more than there are scenes is refused (410). Server-sent events have scenes of their own (`streams`); without
+any there is no such door. Real HTTP, nothing of ours.
 """
 
 import asyncio
@@ -57,10 +58,14 @@ class Hear:
 
 @frozen
 class Refuse:
-    """Answer with that status. First of a scene."""
+    """Answer with that status, as a gateway does with that code, or as a proxy without. First of a scene.
+
+    A proxy that refuses a WebSocket so answers all else likewise, up to the next one, unless it `blocks` these alone.
+    """
 
     status: int
     headers: Mapping[str, str] = {}
+    code: str = ""
 
 
 Step = Frame | str | bytes | Close | Cut | Hang | Hear | Refuse | asyncio.Event
@@ -82,7 +87,17 @@ class Scripted:
     status_answers: list[Frame | Refuse | asyncio.Event] = field(factory=list)
     """To each question for the job, or what is waited for without one; the last one stays."""
     status_queries: list[dict[str, str]] = field(factory=list)
+    stream_queries: list[dict[str, str]] = field(factory=list)
+    """Of each question for server-sent events."""
+    blocks: bool = False
+    """A proxy that refuses WebSockets lets all else pass."""
+    _refused_by_proxy: Refuse | None = None
     _scenes: deque[Sequence[Step]] = field(factory=deque)
+    _streams: deque[Sequence[Step]] = field(factory=deque)
+
+    def streams(self, *scenes: Sequence[Step]) -> None:
+        """Over server-sent events; steps are frames, texts that are written as they are, Cut, Hang and events."""
+        self._streams.extend(scenes)
 
     def plays(self, *scenes: Sequence[Step]) -> None:
         self._scenes.extend(scenes)
@@ -99,6 +114,7 @@ class Scripted:
                 web.post("/api/v1/batch", self.submit),
                 web.get("/api/v1/batch/{job}", self.status),
                 web.get("/api/v1/batch/{job}/ws", self.websocket),
+                web.get("/api/v1/batch/{job}/events", self.events),
                 web.get("/api/v1/ws", self.websocket),
                 web.get("/api/v1/batch/{job}/results", self.lines),
             ]
@@ -111,6 +127,8 @@ class Scripted:
         return web.json_response(answer, status=201)
 
     async def status(self, request: web.Request) -> web.Response:
+        if self._refused_by_proxy is not None:
+            return _refused(self._refused_by_proxy)
         self.status_queries.append(dict(request.query))
         answers = self.status_answers
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
@@ -118,13 +136,16 @@ class Scripted:
             await answer.wait()
             answer = Refuse(410)
         if isinstance(answer, Refuse):
-            return web.Response(status=answer.status, headers=answer.headers)
+            return _refused(answer)
         return web.json_response(answer)
 
     async def websocket(self, request: web.Request) -> web.StreamResponse:
         scene = self._next_scene(request)
+        self._refused_by_proxy = None
         if scene and isinstance(scene[0], Refuse):
-            return web.Response(status=scene[0].status, headers=scene[0].headers)
+            is_of_gateway = scene[0].code or self.blocks
+            self._refused_by_proxy = None if is_of_gateway else scene[0]
+            return _refused(scene[0])
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.heard.append([])
@@ -153,7 +174,7 @@ class Scripted:
     async def lines(self, request: web.Request) -> web.StreamResponse:
         scene = self._next_scene(request)
         if scene and isinstance(scene[0], Refuse):
-            return web.Response(status=scene[0].status, headers=scene[0].headers)
+            return _refused(scene[0])
         answer = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
         await answer.prepare(request)
         for step in scene:
@@ -161,6 +182,27 @@ class Scripted:
                 await answer.write(step.encode())
             else:
                 await self._play(step, request, lambda text: answer.write(f"{text}\n".encode()))
+        return answer
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        if self._refused_by_proxy is not None:
+            return _refused(self._refused_by_proxy)
+        if not self._streams:
+            return _refused(Refuse(404, code="not_found"))
+        self.stream_queries.append(dict(request.query))
+        scene = self._streams.popleft()
+        if scene and isinstance(scene[0], Refuse):
+            return _refused(scene[0])
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        for step in scene:
+            if isinstance(step, str):
+                await answer.write(step.encode())
+            elif isinstance(step, Hang):
+                self.hung.set()
+                await asyncio.Event().wait()
+            else:
+                await self._play(step, request, lambda text: answer.write(f"data: {text}\n\n".encode()))
         return answer
 
     async def _play(self, step: Step, request: web.Request, send: Any) -> None:
@@ -177,6 +219,15 @@ class Scripted:
     def _next_scene(self, request: web.Request) -> Sequence[Step]:
         self.queries.append(dict(request.query))
         return self._scenes.popleft() if self._scenes else [Refuse(410)]
+
+
+def _refused(refusal: Refuse) -> web.Response:
+    if not refusal.code:
+        return web.Response(status=refusal.status, headers=refusal.headers)
+    problem = {"status": refusal.status, "detail": f"It is {refusal.code}.", "code": refusal.code}
+    return web.json_response(
+        problem, status=refusal.status, headers=refusal.headers, content_type="application/problem+json"
+    )
 
 
 def subscribed(job_id: str, heartbeat_s: float = 20) -> Frame:

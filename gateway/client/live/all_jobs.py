@@ -1,7 +1,6 @@
 """Follows all jobs of a gateway over one WebSocket: which there are, and how they change."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
 from typing import Any, Final
 
 from attrs import define, field
@@ -31,12 +30,13 @@ class AllJobs:
         """What one connection tells that is new. It never ends by itself."""
         async with subscriptions(self._http) as door:
             await door.subscribe(ALL_JOBS, self._position)
-            async with aclosing(door.frames(coming_back)) as frames:
-                async for frame in frames:
-                    news = self._news(frame)
-                    if news is not None:
-                        coming_back.went_on()
-                        yield news
+            while True:
+                frame = await door.frame()
+                coming_back.answered()
+                news = self._news(frame) if frame else None
+                if news is not None:
+                    coming_back.went_on()
+                    yield news
 
     def _news(self, frame: Frame) -> JobsNews | None:
         kind = str(frame.get("type"))

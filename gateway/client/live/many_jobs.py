@@ -1,21 +1,24 @@
-"""Follows many jobs over one WebSocket."""
+"""Follows many jobs: over one WebSocket, or each by itself where there is none that carries all of them."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Final
 
 from attrs import define, field
 
-from gateway.client.answers import Event, read_event
+from gateway.client.answers import Event
 from gateway.client.coming_back import ComingBack
-from gateway.client.errors import Refused
+from gateway.client.errors import ClientError, Closed, NoGateway, Refused, Unreachable
 from gateway.client.http import Http
-from gateway.client.live.one_job import EVENT_TYPES, no_such_job
-from gateway.client.live.subscriptions import refused, subscriptions
-from gateway.client.live.told import Told
-from gateway.client.live.turns import Turns
-from gateway.client.websocket import Frame
+from gateway.client.live.doors.door import UPGRADE_REQUIRED, NoSuchDoor, may_be_the_way
+from gateway.client.live.doors.way import Way
+from gateway.client.live.each_alone import EachAlone
+from gateway.client.live.jobs import Jobs
+from gateway.client.live.one_connection import OneConnection
+from gateway.client.polling import Polling
 
-OnLost = Callable[[str, Refused], None]
+TRIES: Final = 2
+"""A WebSocket that fails so often, with an answer over HTTP behind each time, is shut; one time may be a restart."""
 
 
 @define(eq=False)
@@ -23,72 +26,50 @@ class ManyJobs:
     """Events of the jobs that have not ended: each goes on where its last connection stopped."""
 
     _http: Http
-    _open: dict[str, Told]
+    _way: Way
+    _jobs: Jobs
     _images: bool = field(kw_only=True)
-    _on_lost: OnLost | None = field(kw_only=True)
+    _together: OneConnection = field(init=False)
 
-    @classmethod
-    def of(
-        cls,
-        http: Http,
-        job_ids: Iterable[str],
-        after: Mapping[str, str],
-        *,
-        images: bool,
-        on_lost: OnLost | None,
-    ) -> "ManyJobs":
-        # A gateway takes ids in capitals too, but says them in small letters.
-        positions = {job_id.lower(): position for job_id, position in after.items()}
-        told = {job_id: Told(positions.get(job_id)) for job_id in map(str.lower, job_ids)}
-        return cls(http, told, images=images, on_lost=on_lost)
+    @_together.default
+    def _over_one_connection(self) -> OneConnection:
+        return OneConnection(self._http, self._jobs, images=self._images)
 
     async def connect(self, coming_back: ComingBack) -> AsyncGenerator[Event, None]:
-        """What one connection tells that is new, until the last job's last event."""
-        if not self._open:
+        """What one connection tells that is new, or what those of each job do, until the last job's last event."""
+        if not self._jobs.open:
             return
-        async with subscriptions(self._http) as door:
-            turns = Turns(door, self._open, images=self._images)
-            await turns.take()
-            async with aclosing(door.frames(coming_back)) as frames:
-                async for frame in frames:
-                    event = self._event(frame, turns)
-                    if event is not None:
-                        coming_back.went_on()
+        for _ in range(TRIES if self._way.first == 0 else 0):
+            try:
+                async with aclosing(self._together.events(coming_back)) as events:
+                    async for event in events:
                         yield event
-                    if not self._open:
-                        return
-                    await turns.take()
+                return
+            except (Closed, Refused, Unreachable, NoGateway) as error:
+                if self._together.has_spoken or not await self._is_shut(error):
+                    raise
+                if _is_certain(error):
+                    break
+        alone = EachAlone(self._http, self._way, self._jobs, images=self._images)
+        async with aclosing(alone.events(coming_back)) as events:
+            async for event in events:
+                yield event
 
-    def _event(self, frame: Frame, turns: Turns) -> Event | None:
-        """The one that is to be told. Raises Refused for what concerns all of the connection."""
-        kind, job_id = frame.get("type"), frame.get("job_id")
-        if kind == "error":
-            self._mind(frame, turns)
-        elif kind == "subscribed":
-            turns.answered(str(job_id))
-        elif kind in EVENT_TYPES and job_id in self._open:
-            return self._news(self._http.read(read_event, frame), turns)
-        return None
+    async def _is_shut(self, error: ClientError) -> bool:
+        """Whether it may be that one door alone, for the gateway answers over HTTP."""
+        if _is_certain(error):
+            return True
+        if not may_be_the_way(error):
+            return False
+        try:
+            await Polling(self._http).status(next(iter(self._jobs.open)))
+        except Refused as refusal:
+            return not refusal.by_proxy
+        except (Unreachable, NoGateway):
+            return False
+        return True
 
-    def _news(self, event: Event, turns: Turns) -> Event | None:
-        is_told = self._open[event.job_id].take(event, is_first=turns.is_first(event.job_id))
-        if event.is_last:
-            self._leave(event.job_id, turns)
-        return event if is_told else None
 
-    def _mind(self, frame: Frame, turns: Turns) -> None:
-        job_id, error = str(frame.get("job_id", "")), refused(frame)
-        if job_id not in self._open:
-            raise error
-        if error.code == "too_many_subscriptions" and turns.put_off(job_id):
-            return
-        if error.code != "job_not_found":
-            raise error
-        if self._on_lost is None:
-            raise no_such_job(job_id)
-        self._leave(job_id, turns)
-        self._on_lost(job_id, no_such_job(job_id))
-
-    def _leave(self, job_id: str, turns: Turns) -> None:
-        del self._open[job_id]
-        turns.ended(job_id)
+def _is_certain(error: ClientError) -> bool:
+    """Whether the gateway says it itself: that it has no such door, or that the upgrade was taken away."""
+    return isinstance(error, NoSuchDoor) or (isinstance(error, Refused) and error.code == UPGRADE_REQUIRED)

@@ -1,14 +1,14 @@
 """The WebSocket on which many jobs are followed: what is said on it, and how its errors read."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from attrs import define
 
-from gateway.client.coming_back import ComingBack
 from gateway.client.errors import Refused
 from gateway.client.http import Http
+from gateway.client.live.doors.door import NoSuchDoor, is_absent
 from gateway.client.websocket import Frame, WebSocket
 
 PATH: Final = "ws"
@@ -29,24 +29,22 @@ class Subscriptions:
         wishes = {"images": True} if images else {}
         await self._socket.send({"type": "subscribe", "job_id": job_id, **place, **wishes})
 
-    async def frames(self, coming_back: ComingBack) -> AsyncGenerator[Frame, None]:
-        """All that comes; they end with Closed or Unreachable."""
-        async with aclosing(self._socket.frames()) as frames:
-            async for frame in frames:
-                coming_back.answered()
-                yield frame
+    async def frame(self, until: float | None = None) -> Frame | None:
+        """The next that comes before that time of the loop's clock; else None. Raises Closed, Unreachable."""
+        return await self._socket.frame(until)
 
 
 @asynccontextmanager
 async def subscriptions(http: Http) -> AsyncGenerator[Subscriptions, None]:
-    """Raises Refused, also where an older gateway has no such door."""
-    try:
-        async with http.websocket(PATH, {}) as socket:
-            yield Subscriptions(socket)
-    except Refused as error:
-        if error.status != 404 or error.code:
+    """Raises NoSuchDoor for an older gateway."""
+    async with AsyncExitStack() as stack:
+        try:
+            socket = await stack.enter_async_context(http.websocket(PATH, {}))
+        except Refused as error:
+            if is_absent(error):
+                raise NoSuchDoor("many jobs") from error
             raise
-        raise Refused(404, "This gateway has no door for many jobs: it is older than this client.") from error
+        yield Subscriptions(socket)
 
 
 def refused(frame: Frame) -> Refused:

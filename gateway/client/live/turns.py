@@ -23,7 +23,8 @@ class Subscribing(Protocol):
 class Turns:
     """Which jobs are subscribed to on one connection, and which have yet to be.
 
-    Where a gateway allows fewer at a time than there are, the others get their turn as jobs end.
+    Where a gateway allows fewer at a time than there are, the others get their turn as jobs end. One that can't be
+    followed now is asked for again at its time.
     """
 
     _door: Subscribing
@@ -33,18 +34,26 @@ class Turns:
     _asked: set[str] = field(init=False, factory=set)
     _subscribed: set[str] = field(init=False, factory=set)
     _unopened: set[str] = field(init=False, factory=set)
+    _later: dict[str, float] = field(init=False, factory=dict)
     _is_full: bool = field(init=False, default=False)
 
     @_waiting.default
     def _all(self) -> deque[str]:
         return deque(self._open)
 
-    async def take(self) -> None:
+    async def take(self, now: float) -> None:
         """Subscribe to as many as may be asked for now."""
+        self._waiting.extend(job_id for job_id, when in self._later.items() if when <= now)
+        self._later = {job_id: when for job_id, when in self._later.items() if when > now}
         while self._waiting and len(self._asked) < UNANSWERED and not self._is_full:
             job_id = self._waiting.popleft()
             self._asked.add(job_id)
             await self._door.subscribe(job_id, self._open[job_id].position, images=self._images)
+
+    @property
+    def next_at(self) -> float | None:
+        """When there is one to be asked for again."""
+        return min(self._later.values(), default=None)
 
     def answered(self, job_id: str) -> None:
         self._asked.discard(job_id)
@@ -61,8 +70,13 @@ class Turns:
         """Whether there will be a turn for it: when another job ends, one that is followed or may yet be."""
         self._asked.discard(job_id)
         self._waiting.append(job_id)
-        self._is_full = bool(self._subscribed or self._asked)
+        self._is_full = bool(self._subscribed or self._asked or self._later)
         return self._is_full
+
+    def later(self, job_id: str, when: float) -> None:
+        """It is not followed, or no longer, and to be asked for again then. Its place is free for another one."""
+        self.ended(job_id)
+        self._later[job_id] = when
 
     def ended(self, job_id: str) -> None:
         self._asked.discard(job_id)

@@ -96,7 +96,7 @@ class TestCloseCodes:
 class TestRefusals:
     @pytest.mark.parametrize("status", [429, 503])
     async def test_a_time_that_a_refusal_names_is_waited_for(self, gateway, client, status):
-        gateway.plays([Refuse(status, {"Retry-After": "1"})], ENDED)
+        gateway.plays([Refuse(status, {"Retry-After": "1"}, "busy")], ENDED)
         waits, began_at = Waits(), asyncio.get_running_loop().time()
         await ids_of(client.follow(JOB_ID, on_wait=waits))
         (reason,) = waits.reasons
@@ -117,14 +117,25 @@ class TestRefusals:
         assert refused.value.status == 502
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 426, 500])
-    async def test_any_other_refusal_is_final(self, gateway, client, status):
+    async def test_any_other_refusal_of_a_gateway_is_final_and_told_in_its_words(
+        self, gateway, client, status
+    ):
+        gateway.plays([Refuse(status, code="no")], ENDED)
+        with pytest.raises(
+            Refused, match=r"There is no job j\." if status == 404 else r"It is no\."
+        ) as refused:
+            await ids_of(client.follow(JOB_ID))
+        assert (refused.value.status, len(gateway.queries)) == (status, 1)
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 500])
+    async def test_so_is_that_of_a_proxy_which_lets_nothing_pass(self, gateway, client, status):
         gateway.plays([Refuse(status)], ENDED)
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Refused, match="a proxy before the gateway") as refused:
             await ids_of(client.follow(JOB_ID))
         assert (refused.value.status, len(gateway.queries)) == (status, 1)
 
     async def test_one_to_say_that_nothing_is_there_means_the_job(self, gateway, client):
-        gateway.plays([Refuse(404)])
+        gateway.plays([Refuse(404, code="job_not_found")])
         with pytest.raises(Refused, match="There is no job j") as refused:
             await ids_of(client.follow(JOB_ID))
         assert refused.value.code == "job_not_found"

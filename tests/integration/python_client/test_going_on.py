@@ -9,9 +9,12 @@ import pytest
 from attrs import define, field
 
 from gateway.client import ClientError, Event, GatewayClient, JobsNews
+from gateway.client.address import Address
 from gateway.client.coming_back import ComingBack
 from gateway.client.http import Http
 from gateway.client.live.all_jobs import AllJobs
+from gateway.client.live.doors.way import Way
+from gateway.client.live.jobs import Jobs
 from gateway.client.live.many_jobs import ManyJobs
 from gateway.client.live.one_job import OneJob
 from gateway.client.live.told import Told
@@ -37,7 +40,7 @@ from tests.servers.scripted_gateway import (
     subscribed,
 )
 
-NO_MORE = [Refuse(403)]
+NO_MORE = [Refuse(403, code="no")]
 """Ends the call."""
 QUICK_S = 0.1
 """Of heartbeats: without them the connection is dead after 0.25 s."""
@@ -45,7 +48,7 @@ QUICK_S = 0.1
 
 @pytest.fixture
 async def http(gateway: Scripted):
-    async with Http(gateway.base_url, 60) as http:
+    async with Http(Address.of(gateway.base_url), 60) as http:
         yield http
 
 
@@ -84,11 +87,11 @@ Connect = Callable[[ComingBack], AsyncGenerator[object, None]]
 
 
 def one_job(http: Http) -> Connect:
-    return OneJob(http, JOB_ID, Told(), images=False).connect
+    return OneJob(http, Way(), JOB_ID, Told(), images=False).connect
 
 
 def many_jobs(http: Http) -> Connect:
-    return ManyJobs.of(http, [JOB_ID], {}, images=False, on_lost=None).connect
+    return ManyJobs(http, Way(), Jobs.of([JOB_ID], {}, None), images=False).connect
 
 
 def all_jobs(http: Http) -> Connect:

@@ -145,7 +145,7 @@ class TestManyJobs:
         assert [said["job_id"] for said in gateway.heard[0]] == ["a", "b", "b"]
 
     async def test_a_limit_that_lets_nothing_through_is_raised_after_a_time(self, gateway):
-        gateway.plays(*[[Hear(), error("too_many_subscriptions", "a"), Hang()]] * 2, [Refuse(403)])
+        gateway.plays(*[[Hear(), error("too_many_subscriptions", "a"), Hang()]] * 2, [Refuse(403, code="no")])
         waits = Waits()
         async with GatewayClient(gateway.base_url) as client:
             with pytest.raises(Refused) as refused:
@@ -160,9 +160,28 @@ class TestManyJobs:
         gateway.plays([*script, *(step for job_id in others for step in whole(job_id))])
         assert len(await told(client.follow_many(jobs))) == 2 * len(jobs)
 
-    async def test_a_store_that_can_not_be_read_now_is_asked_again(self, gateway, client):
-        gateway.plays([Hear(), error("unavailable", "a"), Hang()], [Hear(), *whole("a")])
+    async def test_a_job_that_can_not_be_followed_now_is_asked_for_again_over_the_same_connection(
+        self, gateway, client
+    ):
+        gateway.plays(
+            [Hear(), error("unavailable", "a"), Hear(), error("unavailable", "a"), Hear(), *whole("a")]
+        )
+        waits = Waits()
+        assert await told(client.follow_many(["a"], on_wait=waits)) == [("a", "e:1"), ("a", "e:2")]
+        assert [str(reason) for reason in waits.reasons] == ["It is unavailable."] * 2
+
+    async def test_it_costs_the_others_nothing(self, gateway, client):
+        first = [error("unavailable", "a"), *whole("b"), subscribed("c"), opening("e:1", job_id="c")]
+        gateway.plays([Hear(3), *first, Hear(), *whole("a"), job_complete("e:2", job_id="c")])
+        events = await told(client.follow_many(["a", "b", "c"]))
+        assert [job_id for job_id, _ in events] == ["b", "b", "c", "a", "a", "c"]
+
+    async def test_one_that_is_followed_and_then_is_not_goes_on_where_it_stopped(self, gateway, client):
+        began = [subscribed("a"), opening("e:1", job_id="a"), error("unavailable", "a")]
+        again = [subscribed("a"), opening("e:1", resumed=True, job_id="a"), job_complete("e:2", job_id="a")]
+        gateway.plays([Hear(), *began, Hear(), *again])
         assert await told(client.follow_many(["a"])) == [("a", "e:1"), ("a", "e:2")]
+        assert [said.get("after") for said in gateway.heard[0]] == [None, "e:1"]
 
     async def test_an_error_about_the_connection_is_raised(self, gateway, client):
         gateway.plays([Hear(), error("bad_message")])
@@ -200,11 +219,6 @@ class TestManyJobs:
     async def test_no_jobs_at_all_need_no_connection(self, gateway, client):
         assert await told(client.follow_many([])) == []
         assert gateway.queries == []
-
-    async def test_an_older_gateway_has_no_such_door(self, gateway, client):
-        gateway.plays([Refuse(404)])
-        with pytest.raises(Refused, match="it is older than this client"):
-            await told(client.follow_many(["a"]))
 
 
 def a_job(job_id: str, status: str = "processing") -> Mapping[str, Any]:
@@ -273,7 +287,7 @@ class TestAllJobs:
         assert [news.id for news in await first(4, client.follow_all())] == ["p:5", "q:0", "q:1", "q:9"]
 
     async def test_an_error_is_raised(self, gateway, client):
-        gateway.plays([Hear(), error("too_many_subscriptions", "*")], [Refuse(403)])
+        gateway.plays([Hear(), error("too_many_subscriptions", "*")], [Refuse(403, code="no")])
         waits = Waits()
         with pytest.raises(Refused):
             await first(1, client.follow_all(on_wait=waits))

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from gateway.client import GatewayClient, Image, Refused, Unreachable
+from gateway.client.polling import WAIT_S
 from tests.client_calls import DEADLINE_S, SOON_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     JOB_ID,
@@ -84,8 +85,8 @@ class TestLongPoll:
             assert (await client.wait(JOB_ID)).is_final
         assert gateway.status_queries == [
             {},
-            {"wait": "30", "after": "e:1"},
-            {"wait": "30", "after": "e:3"},
+            {"wait": f"{WAIT_S}", "after": "e:1"},
+            {"wait": f"{WAIT_S}", "after": "e:3"},
         ]
 
     async def test_an_older_gateway_is_asked_now_and_then(self, gateway, client):

@@ -29,7 +29,7 @@ class Talkative:
 
 
 def websocket(socket: Any) -> WebSocket:
-    return WebSocket(socket, "http://a", nullcontext)
+    return WebSocket(socket, "http://a", lambda _: nullcontext())
 
 
 async def turns_of_the_loop(count: int) -> None:

@@ -1,0 +1,61 @@
+"""What an answer of status 400 or more means: a gateway says it in a problem (RFC 9457), a proxy does not."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.client.address import Address
+from gateway.client.errors import NoGateway, Refused
+
+NO_SUCH_DOOR: Final = frozenset({404, 405, 501})
+"""What other web servers say to our paths. A gateway says it too, but as a problem in JSON."""
+
+_BY_PROXY: Final[Mapping[int, str]] = {
+    401: "asks for credentials; they go into the address: {form}",
+    403: "does not let this pass",
+    407: "asks for credentials of its own, which this client has not",
+    413: "does not take so much at once",
+    429: "takes no more requests for now",
+    502: "gets no answer from it",
+    503: "passes nothing on for now",
+    504: "gets no answer from it in time",
+}
+_WRONG_CREDENTIALS: Final = "does not take the credentials in the address"
+
+
+def refusal(status: int, told: Any, headers: Mapping[str, str], address: Address) -> Refused | NoGateway:
+    """The error that tells of it; `told` is what it says as JSON, if it is JSON."""
+    if isinstance(told, dict):
+        return _of_gateway(status, told, headers)
+    if status in NO_SUCH_DOOR:
+        return no_gateway(address, f": HTTP status {status}")
+    return Refused(
+        status, _text(status, address), retry_after_s=_seconds(headers.get("Retry-After", "")), by_proxy=True
+    )
+
+
+def no_gateway(address: Address, why: str = "") -> NoGateway:
+    """What answers is none."""
+    return NoGateway(f"there is no gateway at {address.shown}, but another server{why}")
+
+
+def _of_gateway(status: int, problem: Mapping[str, Any], headers: Mapping[str, str]) -> Refused:
+    text = problem.get("detail") or problem.get("error") or problem.get("title") or f"HTTP status {status}"
+    return Refused(
+        status,
+        str(text),
+        code=str(problem.get("code", "")),
+        retry_after_s=_seconds(headers.get("Retry-After", "")),
+    )
+
+
+def _text(status: int, address: Address) -> str:
+    says = _BY_PROXY.get(status, "answers in its place")
+    if status == 401 and address.has_credentials:
+        says = _WRONG_CREDENTIALS
+    scheme, _, host = address.shown.partition("://")
+    says = says.format(form=f"{scheme}://NAME:PASSWORD@{host}")
+    return f"a proxy before the gateway at {address.shown} {says} (HTTP status {status})"
+
+
+def _seconds(retry_after: str) -> float | None:
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
