@@ -44,7 +44,7 @@ def build_application(context: AppContext) -> web.Application:
     texts = EventTexts(context.stream)
     over_websocket = WebSocketWire(texts, context.stream, subscribers.heartbeat_s)
     over_http = HttpWires.of(context.stream, texts, subscribers.heartbeat_s, context.clock.now)
-    websocket_door = WebSocketDoor(audience, context.metrics.subscribers, cross_origin)
+    websocket_door = WebSocketDoor(context.metrics.subscribers, cross_origin)
     http_door = HttpDoor(context, audience)
     event_streams = EventStreams(context, audience, http_door, over_http.events)
     waiting = Waiting(context, audience)

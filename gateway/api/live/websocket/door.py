@@ -7,7 +7,7 @@ from aiohttp import web
 from attrs import define
 
 from gateway.api.cors import CrossOrigin
-from gateway.api.live.audience import Audience, Held
+from gateway.api.live.audience import Held
 from gateway.api.live.websocket.socket import Socket
 from gateway.telemetry.metrics import SubscriberMetrics
 
@@ -19,7 +19,6 @@ MAX_MESSAGE_BYTES: Final = 4096
 class WebSocketDoor:
     """Opens a connection to who may come in, and counts it for as long as it is open."""
 
-    _audience: Audience
     _metrics: SubscriberMetrics
     _cross_origin: CrossOrigin
 
@@ -30,11 +29,7 @@ class WebSocketDoor:
 
     async def open(self, request: web.Request) -> Socket:
         """To one who has a place. Raises HTTPUpgradeRequired; ConnectionResetError when the client has left."""
-        return await Socket.open(
-            request,
-            heartbeat_s=self._audience.settings.heartbeat_s,
-            max_message_bytes=MAX_MESSAGE_BYTES,
-        )
+        return await Socket.open(request, max_message_bytes=MAX_MESSAGE_BYTES)
 
     def counted(self, socket: Socket) -> Held:
         """Among the connections that the metrics tell of."""

@@ -22,6 +22,7 @@ from gateway.events.peer import Peer, PeerLeft
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _NO_CODE: Final = 1005
 _MOST_UNANSWERED: Final = 2
+"""So many beats may pass in a row without a sign of life."""
 
 
 async def _unheard(_: WSMessage) -> None:
@@ -38,7 +39,6 @@ class Socket:
 
     response: web.WebSocketResponse
     _protocol: Protocol
-    _heartbeat_s: float
     repeat: Callable[[], bytes | None] = _nothing
     peer: Peer = field(init=False)
     _goodbye: int | None = field(init=False, default=None)
@@ -48,15 +48,15 @@ class Socket:
     """When it was last seen to take what pings stand behind, which is a sign of life too."""
     _beaten_at: float = field(init=False, default=0.0)
     _unanswered: int = field(init=False, default=0)
-    """Beats in a row, each of which nothing was heard after, until the next one."""
+    """Beats in a row after which nothing was heard until the next one."""
     _counted: int = field(init=False, default=0)
     """Messages that were written by the last beat."""
 
     @classmethod
-    async def open(cls, request: web.Request, *, heartbeat_s: float, max_message_bytes: int) -> "Socket":
+    async def open(cls, request: web.Request, *, max_message_bytes: int) -> "Socket":
         """Raises HTTPUpgradeRequired; ConnectionResetError when the client has left."""
         response = await opened_socket(request, max_message_bytes=max_message_bytes)
-        return cls(response, cast(Protocol, request.protocol), heartbeat_s)
+        return cls(response, cast(Protocol, request.protocol))
 
     def __attrs_post_init__(self) -> None:
         transport = self._protocol.transport
