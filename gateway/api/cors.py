@@ -50,6 +50,15 @@ class CrossOrigin:
         }
 
 
+def is_of_our_own(request: web.Request) -> bool:
+    """Whether the page that asks is of the origin that it asks, as far as a proxy passes the name on.
+
+    Of a WebSocket browsers name that origin as well (RFC 6455, 10.2), and of HTTP they mostly don't.
+    """
+    _, _, at = request.headers.get("Origin", "").lower().partition("://")
+    return at != "" and at == request.headers.get("Host", "").lower()
+
+
 def is_preflight(request: web.Request) -> bool:
     """Whether a browser asks what it may send."""
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers

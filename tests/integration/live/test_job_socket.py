@@ -424,5 +424,18 @@ class TestOrigins:
     async def test_another_page_may_not(self, listing: QuietGateway, origin: str) -> None:
         assert await self.status(listing, {"Origin": origin}) == 403
 
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    async def test_pages_of_the_gateway_itself_may(self, listing: QuietGateway, scheme: str) -> None:
+        """They are served beside it, and a proxy may speak TLS for both."""
+        assert await self.status(listing, {"Origin": f"{scheme}://127.0.0.1:{listing.port}"}) == 101
+
+    async def test_they_may_by_the_name_that_a_proxy_passes_on(self, listing: QuietGateway) -> None:
+        named = {"Origin": "https://Gateway.example", "Host": "gateway.example"}
+        assert await self.status(listing, named) == 101
+
+    @pytest.mark.parametrize("origin", ["http://127.0.0.1", "http://127.0.0.1:1", "http://", "://", ""])
+    async def test_others_on_its_machine_may_not(self, listing: QuietGateway, origin: str) -> None:
+        assert await self.status(listing, {"Origin": origin}) == 403
+
     async def test_who_is_no_browser_may(self, listing: QuietGateway) -> None:
         assert await self.status(listing, {}) == 101

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from attrs import define
 
-from gateway.api.cors import CrossOrigin
+from gateway.api.cors import CrossOrigin, is_of_our_own
 from gateway.api.live.audience import Held
 from gateway.api.live.websocket.socket import Socket
 from gateway.telemetry.metrics import SubscriberMetrics
@@ -23,8 +23,8 @@ class WebSocketDoor:
     _cross_origin: CrossOrigin
 
     def refuse_foreign(self, request: web.Request) -> None:
-        """A browser does not guard WebSockets by itself (RFC 6455, section 10.2). Raises HTTPForbidden."""
-        if not self._cross_origin.allows(request.headers.get("Origin")):
+        """A browser does not guard WebSockets by itself. Raises HTTPForbidden."""
+        if not self._cross_origin.allows(request.headers.get("Origin")) and not is_of_our_own(request):
             raise web.HTTPForbidden(text="Pages of this origin may not follow jobs.")
 
     async def open(self, request: web.Request) -> Socket:
