@@ -180,6 +180,7 @@ class TestWhereItBegins:
         query = "" if by_header else f"?after={last}"
         async with quiet.http.get(path_of(job, query), headers=headers) as answer:
             assert (answer.status, await answer.read()) == (204, b"")
+            assert answer.headers["Cache-Control"] == "no-store"
 
 
 class TestRefusals:
