@@ -114,8 +114,8 @@ class Page:
 
 
 @asynccontextmanager
-async def browser_page(folder: Path, files: Mapping[str, bytes]) -> AsyncIterator[Page]:
-    """A page that is ready to run scripts; the profile lies in `folder`."""
+async def browser_page(folder: Path, files: Mapping[str, bytes], *options: str) -> AsyncIterator[Page]:
+    """A page that is ready to run scripts; the profile lies in `folder`. `options` are the browser's."""
     page = Page(free_port(), files)
     runner = web.AppRunner(
         page.application(), access_log=None, shutdown_timeout=0.1, handler_cancellation=True
@@ -123,7 +123,7 @@ async def browser_page(folder: Path, files: Mapping[str, bytes]) -> AsyncIterato
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, page.port).start()
-        async with chromium(folder, page.origin):
+        async with chromium(folder, page.origin, *options):
             await page.run("", within_s=START_S)
             yield page
     finally:

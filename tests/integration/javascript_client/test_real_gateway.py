@@ -1,8 +1,7 @@
-"""The JavaScript client, and a script that knows nothing of it, follow jobs of a real gateway."""
+"""The JavaScript client follows jobs of a real gateway."""
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -24,21 +23,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 JPEG: Final = plain("JPEG")
 UNKNOWN: Final = "550e8400-e29b-41d4-a716-446655440000"
-SEED: Final = """
-const jobId = '550e8400-e29b-41d4-a716-446655440000';
-const ws = new WebSocket(`ws://localhost:8080/api/v1/batch/${jobId}/ws`);
-
-ws.onmessage = (event) => {
-  const update = JSON.parse(event.data);
-  console.log(`Progress: ${update.progress}% (${update.completed}/${update.total_images})`);
-
-  if (update.type === 'job_complete') {
-    console.log('Batch job completed!');
-    ws.close();
-  }
-};
-"""
-"""The example of those who ordered the gateway, as it stands there."""
 
 
 @pytest_asyncio.fixture(loop_scope="package")
@@ -191,24 +175,6 @@ class TestSilence:
                 ["progress", "image_complete", "job_complete"],
                 2,
             ]
-
-
-async def test_the_example_of_the_order_prints_what_it_says(
-    page: Page, gateway: Gateway, site: Site, may_go: asyncio.Event
-) -> None:
-    """Byte for byte, but for host, port and job."""
-    (job_id,) = await page.run(f"""
-        const {{ BatchClient }} = await import("{gateway.base_url}/static/batch.js");
-        console.log((await new BatchClient().submit(["{site.url("/a.jpg")}", "{site.url("/b.jpg")}"])).job_id);
-    """)
-    may_go.set()
-    example = SEED.replace("localhost:8080", gateway.base_url.removeprefix("http://")).replace(
-        UNKNOWN, job_id
-    )
-    logged = await page.run(f"{example}\nawait new Promise((closed) => (ws.onclose = closed));")
-    *states, last_state, farewell = logged
-    assert (last_state, farewell) == ("Progress: 100% (2/2)", "Batch job completed!")
-    assert all(re.fullmatch(r"Progress: [\d.]+% \([012]/2\)", state) for state in states)
 
 
 async def some_subscriber(gateway: QuietGateway) -> None:
