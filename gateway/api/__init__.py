@@ -1,1 +1,1 @@
-"""The HTTP and WebSocket door: requests in, answers and frames out; decides nothing about jobs."""
+"""The HTTP and WebSocket door: requests in, answers and news out; decides nothing about jobs."""
