@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
+from tests.patience import PATIENCE_S
 from tests.servers.gateway import OUR_VARIABLES
-
-PATIENCE_S = 30
 
 
 @frozen

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-PATIENCE_S = 30
+from tests.patience import PATIENCE_S
 
 
 @frozen

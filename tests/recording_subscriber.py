@@ -18,9 +18,8 @@ from gateway.events.hub import Hub
 from gateway.events.peer import Peer
 from gateway.events.stream import EventStream
 from gateway.events.wire import Opening
+from tests.patience import PATIENCE_S
 from tests.recording_transport import RecordingTransport
-
-PATIENCE_S = 5
 
 
 @define(eq=False)

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from attrs import define, field, frozen
 
-from tests.servers.raw_http import PATIENCE_S, Line, connection, head
+from tests.patience import PATIENCE_S
+from tests.servers.raw_http import Line, connection, head
 
 
 @frozen

@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 
+from tests.patience import PATIENCE_S
 from tests.pictures import china
 from tests.servers.gateway import HOST, Gateway
 
 Fields = dict[str, Any]
-PATIENCE_S = 30
 
 
 async def submit_files(

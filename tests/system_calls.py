@@ -17,13 +17,14 @@ from typing import Final
 
 from attrs import define, frozen
 
+from tests.patience import PATIENCE_S
+
 READS: Final = ("read", "readv", "recvfrom", "recvmsg")
 WRITES: Final = ("write", "writev", "pwrite64", "pwritev", "sendto", "sendmsg")
 SYNCS: Final = ("fsync", "fdatasync")
 RENAMES: Final = ("rename", "renameat", "renameat2")
 MAKES: Final = ("mkdir", "mkdirat")
 
-PATIENCE_S: Final = 20
 _BYTES_SHOWN: Final = 1 << 20
 _LINE = re.compile(r"(\d+)\s+(?:<\.\.\. (\w+) resumed>|(\w+)\()(.*)")
 _UNFINISHED: Final = " <unfinished ...>"

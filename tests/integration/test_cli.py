@@ -12,8 +12,9 @@ from typing import Self
 import pytest
 from attrs import define
 
-from tests.commands import PATIENCE_S, clean_environment, run, start
+from tests.commands import clean_environment, run, start
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
 from tests.servers.web import web_server
 from tests.too_deep import too_deep

@@ -9,8 +9,9 @@ import pytest
 from gateway.cli import STATUSES
 from gateway.domain.job import Job, Status
 from tests.builders import an_image
-from tests.commands import PATIENCE_S, Ended, run, start
+from tests.commands import Ended, run, start
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 
 

@@ -10,12 +10,11 @@ from attrs import define
 
 from tests.commands import Ended, run
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.quiet_gateway import QuietGateway
 from tests.servers.stand_in_gateway import problem
 from tests.submitting import submit_files
-
-PATIENCE_S = 30
 
 
 @define(eq=False)

@@ -21,6 +21,7 @@ from gateway.settings import HttpSettings
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import ConnectionMetrics
 from tests.curl import curl
+from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.application import listening
 from tests.servers.gateway import Gateway, running_gateway
@@ -33,7 +34,6 @@ JPEG = plain("JPEG")
 MB = 1024 * 1024
 LARGE = 32 * MB
 SPARE = 32
-PATIENCE_S = 20
 HEALTH = head("GET", "/healthz")
 
 AGateway = QuietGateway | Gateway

@@ -17,6 +17,7 @@ from attrs import define
 
 from tests.following import Followed, follow
 from tests.golden import golden, golden_names
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, a_png
 from tests.servers.gateway import Gateway
 from tests.servers.rabbitmq import RabbitMQ
@@ -27,7 +28,6 @@ from tests.submitting import job_of, readiness, submit_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE_S = 20
 RFC_3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 ATTEMPT = re.compile(r"b-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 (ACCEPTED,) = golden("image_upload.accepted")

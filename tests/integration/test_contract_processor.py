@@ -16,13 +16,14 @@ import pytest_asyncio
 from attrs import define
 
 from tests.golden import golden
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, a_png
 from tests.pictures import exiftool, tags_of
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import S3Server
 from tests.servers.system import Make, Names, Place, an_empty_place, running, worker
 from tests.servers.web import Request, head, web_server
-from tests.servers.wire import PATIENCE_S, Seen, Wire, replaced, wire
+from tests.servers.wire import Seen, Wire, replaced, wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -21,12 +21,13 @@ from gateway.fetch.settings import FetchSettings
 from gateway.settings import Settings, SettingsError
 from tests.environment import without_proxies
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.forward_proxy import ForwardProxy, forward_proxy
 from tests.servers.gateway import running_gateway
 from tests.servers.names import name_server
 from tests.servers.web import Site, image, redirect, web_server
-from tests.submitting import PATIENCE_S, job_of, readiness, submit_json
+from tests.submitting import job_of, readiness, submit_json
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture" * 100
 PUBLIC = "photos.test"

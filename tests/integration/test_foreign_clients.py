@@ -15,13 +15,13 @@ from websockets.sync.client import connect as connect_and_block
 from gateway.api.live.audience import LEAVE_S
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket import by_hand
 from tests.websocket.client import asking
 from tests.websocket.frames import CLOSE, PING, TEXT, Frame, heard
 from tests.websocket.standing import standing_job
 
-PATIENCE_S = 20
 UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
 
 

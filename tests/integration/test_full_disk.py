@@ -9,10 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway, running_gateway
-
-PATIENCE_S = 20
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from attrs import evolve
 from yarl import URL
 
 from tests.following import follow
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.gateway import running_gateway
 from tests.servers.rabbitmq import RabbitMQ
@@ -21,7 +22,6 @@ from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 from tests.servers.wire import Wire, patiently, wire
 from tests.submitting import Fields, half_an_upload, job_of, submit_files
 
-PATIENCE_S = 20
 FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2}
 NOTHING = {"original": set[str](), "processed": set[str](), ".tmp": set[str]()}
 

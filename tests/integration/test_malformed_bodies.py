@@ -15,9 +15,10 @@ import aiohttp
 import pytest
 
 from tests.curl import Answer
+from tests.patience import PATIENCE_S
 from tests.photos import a_png
 from tests.servers.gateway import Gateway, running_gateway
-from tests.servers.raw_http import PATIENCE_S, Line, chunk, connection, head
+from tests.servers.raw_http import Line, chunk, connection, head
 
 BATCH: Final = "/api/v1/batch"
 AS_JSON, AS_FORM = ("Content-Type", "application/json"), ("Content-Type", "multipart/form-data; boundary=b")

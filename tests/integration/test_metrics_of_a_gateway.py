@@ -14,6 +14,7 @@ from tests.every_metric import every_metric
 from tests.exposition import Exposition, metrics_of
 from tests.following import follow
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, a_png
 from tests.servers.datadog_agent import HOST, DatadogAgent, running_agent
 from tests.servers.gateway import Gateway, running_gateway
@@ -22,7 +23,6 @@ from tests.servers.web import answer, image, web_server
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SENT = [a_jpeg(), a_png(), b"no image at all"]
-PATIENCE_S = 30
 FOLLOW = "/api/v1/batch/{job_id}/ws"
 
 

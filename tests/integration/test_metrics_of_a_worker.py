@@ -11,12 +11,11 @@ from yarl import URL
 from tests.exposition import Exposition, metrics_of
 from tests.free_ports import free_port
 from tests.golden import golden
+from tests.patience import PATIENCE_S
 from tests.servers.s3 import S3Server
 from tests.servers.system import Place, Program, launched, worker
 from tests.servers.tcp_proxy import HOST, TcpProxy, tcp_proxy
 from tests.servers.wire import wire
-
-PATIENCE_S = 20
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import HttpSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 
-PATIENCE_S = 20
 SPARE = 32
 ONE_TO_COME = (("Content-Type", "image/jpeg"), ("Content-Length", 100), ("Expect", "100-continue"))
 

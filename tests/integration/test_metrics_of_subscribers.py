@@ -5,9 +5,8 @@ import asyncio
 import pytest
 
 from tests.integration.live.test_job_socket import following, frame, frames_to_the_end
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
-
-PATIENCE_S = 10
 
 
 def value(quiet: QuietGateway, name: str, **labels: str) -> float | None:

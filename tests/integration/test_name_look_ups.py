@@ -14,6 +14,7 @@ import pytest
 from gateway.fetch.downloader import Downloader
 from gateway.fetch.failures import DownloadFailed
 from gateway.fetch.settings import FetchSettings
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.names import NameServer, name_server
@@ -22,7 +23,6 @@ from tests.submitting import submit_files
 
 # More than asyncio ever has threads for getaddrinfo.
 HANGING = [f"hanging-{number}.test" for number in range(40)]
-PATIENCE_S = 30
 
 
 @pytest.fixture

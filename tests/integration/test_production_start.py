@@ -14,12 +14,12 @@ import pytest
 
 from tests.following import follow
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.gateway import HOST, OUR_VARIABLES, Gateway
 from tests.servers.system import Program
 from tests.submitting import readiness, submit_files
 
-PATIENCE_S = 30
 JPEG = {"Content-Type": "image/jpeg"}
 OF_PRODUCTION = ("aiormq", "aiobotocore", "botocore")
 

@@ -11,12 +11,12 @@ import aiohttp
 from tests.busy_client import FAST, a_busy_system
 from tests.following import follow
 from tests.free_ports import free_port
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, padded
 from tests.servers.gateway import Gateway
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import keys_in, running_rclone
 from tests.servers.system import Place, launched, running_system, worker
-from tests.servers.wire import PATIENCE_S
 from tests.submitting import job_of, processed_of, readiness, submit_files
 
 OVERALL_S = 90

@@ -14,13 +14,13 @@ from gateway.ports.broker import Broker, Delivery, Queue
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import WorkerMetrics
 from tests.deliveries import eventually, settings_for, works
+from tests.patience import PATIENCE_S
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 
 QUEUE = Queue.METADATA_GENERATED
 MOST = 2
 LOSSES = 4
-PATIENCE_S = 20
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from gateway.api.live.websocket.socket import Socket as ServersSocket
 from gateway.events.follower import Follower
 from gateway.events.peer import Peer
 from gateway.events.topic import Topic
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket.client import Socket, opened
 from tests.websocket.frames import BINARY, CLOSE, TEXT, closing, frame
 
-PATIENCE_S = 10
 OURS = (Protocol, ServersSocket, Peer, Follower, Topic)
 
 FAULTS = {

@@ -17,13 +17,13 @@ from attrs import evolve
 from gateway.analyzer.settings import AnalyzerSettings
 from tests.free_ports import free_port
 from tests.golden import golden
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.rabbitmq import HOST
 from tests.servers.s3 import S3Server, plain_client
 from tests.servers.system import Names, Part, Program, launched, running, worker
 from tests.servers.wire import Wire, wire
 
-PATIENCE_S = 20
 TALKATIVE = {"LOG_LEVEL": "debug"}
 QUEUES: dict[Part, tuple[str, str]] = {
     "analyzer": ("image_upload", "metadata_generated"),

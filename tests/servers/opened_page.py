@@ -13,10 +13,10 @@ from typing import Any
 import aiohttp
 from attrs import define, field
 
+from tests.patience import PATIENCE_S
 from tests.servers.chromium import chromium
 
 START_S = 60
-PATIENCE_S = 30
 POLL_S = 0.05
 BLANK = "about:blank"
 

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager, suppress
 from attrs import frozen
 
 from tests.curl import Answer
+from tests.patience import PATIENCE_S
 
 HOST = "127.0.0.1"
-PATIENCE_S = 20
 MORE = b"x" * 65536
 
 

@@ -22,8 +22,8 @@ from aiormq.abc import AbstractConnection, DeliveredMessage
 from attrs import define, field, frozen
 
 from tests.golden import golden
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 20
 PROPERTIES = (
     "content_type", "content_encoding", "headers", "delivery_mode", "priority", "correlation_id", "reply_to",
     "expiration", "message_id", "timestamp", "message_type", "user_id", "app_id",

@@ -17,11 +17,10 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from tests.patience import PATIENCE_S
 from tests.servers.raw_http import Line, connection, head
 from tests.websocket.frames import CLOSE, PING, PONG, TEXT, Frame, closing, frame, heard
 
-PATIENCE_S: Final = 10
-"""In which a connection ends that must; a gateway needs two seconds where its client says nothing more."""
 _ACCEPT: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PROBE: Final = b"are you there?"
 

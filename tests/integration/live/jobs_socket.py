@@ -17,10 +17,10 @@ import aiohttp
 from aiohttp import WSMsgType
 from attrs import frozen
 
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 
 PATH: Final = "/api/v1/ws"
-PATIENCE_S: Final = 10
 
 Message = dict[str, Any]
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.domain.job import Job
 from gateway.events.settings import LONGEST_HEARTBEAT_S, SubscriberSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.swallowing_proxy import swallowing_proxy
 from tests.websocket.client import Socket, opened
@@ -17,7 +18,6 @@ from tests.websocket.frames import CLOSE, PING, PONG, TEXT, frame
 HEARTBEAT_S = 0.5
 FOUND_S = 3 * HEARTBEAT_S
 """By then its silence has been noticed."""
-PATIENCE_S = 30
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from aiohttp import web
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket.client import asking
 from tests.websocket.slow_socket import SlowSocket, connected_slowly
-
-PATIENCE_S = 20
 
 
 @asynccontextmanager

@@ -14,7 +14,8 @@ from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
 from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
-from tests.integration.live.jobs_socket import PATH, PATIENCE_S, Message, jobs_socket, rename
+from tests.integration.live.jobs_socket import PATH, Message, jobs_socket, rename
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket.client import opened
 from tests.websocket.frames import TEXT, frame

@@ -14,12 +14,12 @@ from tests.curl import curl
 from tests.following import follow
 from tests.integration.live.jobs_socket import PATH as MANY_JOBS
 from tests.integration.live.jobs_socket import JobsSocket
+from tests.patience import PATIENCE_S
 from tests.servers.gateway import Gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import ServerSentEvent, StreamedAnswer, answered, streamed
 
 BROKEN: Final = (asyncio.IncompleteReadError, ConnectionResetError)
-PATIENCE_S: Final = 30
 
 
 async def events_until_it_breaks(answer: StreamedAnswer) -> list[ServerSentEvent]:

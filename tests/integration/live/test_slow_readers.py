@@ -15,6 +15,7 @@ from gateway.domain.events import Change, Event
 from gateway.domain.job import Failure, Job
 from gateway.events.peer import ROOM_BYTES
 from gateway.events.settings import SubscriberSettings
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.traced_memory import TracedMemory, traced_memory
 from tests.websocket.slow_socket import SlowSocket, connected_slowly, slow_socket
@@ -22,7 +23,6 @@ from tests.websocket.slow_socket import SlowSocket, connected_slowly, slow_socke
 HEARTBEAT_S = 4.0
 STALLED = 200
 UPDATES = 10_000
-PATIENCE_S = 30
 
 
 @pytest.fixture

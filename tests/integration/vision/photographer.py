@@ -9,6 +9,7 @@ from gateway.analyzer.provider import AnalysisFailed
 from gateway.analyzer.vision.provider import VisionProvider
 from gateway.metadata import Metadata
 from gateway.telemetry.instruments import Instruments
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.chat_completions import words
 
@@ -16,7 +17,6 @@ KEY = "odd.0123456789/abcdef"
 MODEL = "openai/gpt-4o"
 TIMEOUT_S = 60.0
 SILENT_S = 0.2
-PATIENCE_S = 20
 CAT = words("A cat", "It sleeps.", ["cat", "sofa"])
 OF_CAT = Metadata("A cat", "It sleeps.", ("cat", "sofa"), f"vision/{MODEL}")
 

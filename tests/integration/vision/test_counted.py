@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.integration.vision.photographer import CAT, PATIENCE_S, SILENT_S
+from tests.integration.vision.photographer import CAT, SILENT_S
+from tests.patience import PATIENCE_S
 from tests.servers.chat_completions import USAGE, says, silence, status
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

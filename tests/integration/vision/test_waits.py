@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.clocks import HandClock
-from tests.integration.vision.photographer import CAT, OF_CAT, PATIENCE_S
+from tests.integration.vision.photographer import CAT, OF_CAT
+from tests.patience import PATIENCE_S
 from tests.servers.chat_completions import silence, status, when
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -17,6 +17,7 @@ import pytest_asyncio
 from gateway.api.live.audience import LEAVE_S
 from gateway.domain import transitions
 from tests.builders import NOW, a_failure
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import quiet_gateway
 from tests.websocket.cases import CASES, Case
 from tests.websocket.client import Outcome, Socket, opened
@@ -25,7 +26,6 @@ from tests.websocket.standing import Standing, standing_job
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE_S = 20
 SMALL_BYTES = 1500
 """That can be sent byte by byte within moments."""
 SMALL = [name for name, case in CASES.items() if len(case.sent) <= SMALL_BYTES]
