@@ -179,6 +179,22 @@ class TestWaitedFor:
         assert answer.headers["idempotent-replayed"] == "true"
 
 
+@pytest.mark.parametrize(
+    "header", [None, STREAM, ("Prefer", "wait=60")], ids=["neither", "followed", "waited"]
+)
+async def test_a_client_that_leaves_before_any_answer_does_not_stop_the_work(
+    quiet: QuietGateway, header: tuple[str, str] | None
+) -> None:
+    """All of its batch has come by then."""
+    async with connection(quiet.port) as line:
+        await sent(line, *([header] if header else []))
+        line.writer.write_eof()
+    job_id = await the_only_job(quiet)
+    await until_listened_to(quiet, 0)
+    await quiet.complete(job_id, 0)
+    assert await status_of(quiet, job_id) == "completed"
+
+
 class TestPlaces:
     """Following takes one, and whoever gets none has sent nothing for it."""
 
