@@ -3,17 +3,29 @@
 import asyncio
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
 
+from gateway.api.live.audience import Audience
+from gateway.api.live.event_texts import EventTexts
+from gateway.api.live.http.door import HttpDoor
+from gateway.api.live.http.results import Results
+from gateway.api.live.http.wires import HttpWires
 from gateway.domain import transitions
+from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
 from tests import builders
 from tests.integration.live.refusals import refusal
+from tests.patience import PATIENCE_S
+from tests.servers.application import listening
 from tests.servers.quiet_gateway import SHUTDOWN_S, QuietGateway, quiet_gateway
 from tests.servers.raw_http import connection, head
 from tests.streamed_answers import StreamedAnswer, asked, streamed
@@ -168,6 +180,32 @@ def lose_events(folder: Path, *, but: int) -> None:
         store.execute("DELETE FROM events WHERE place >= (SELECT min(place) FROM events) + ?", (but,))
 
 
+@asynccontextmanager
+async def impatient(quiet: QuietGateway) -> AsyncIterator[int]:
+    """The port of a second door to its results, where nobody may take long."""
+    context = quiet.context
+    audience = Audience(SubscriberSettings(), context.background.stopping, context.metrics.subscribers)
+    wires = HttpWires.of(context.stream, EventTexts(context.stream), 20.0, context.clock.now)
+    results = Results(context, audience, HttpDoor(context, audience), wires.results, write_s=0.1)
+    application = web.Application()
+    application.add_routes(results.routes())
+    async with listening(web.AppRunner(application)) as port:
+        yield port
+
+
+async def a_job_of_long_answers(quiet: QuietGateway) -> Job:
+    """Longer than what the kernel holds of a connection that nobody reads."""
+    failure = builders.a_failure(error="long " * 50_000)
+
+    def fail(job: Job, index: int) -> Change | None:
+        return transitions.fail(job, index, failure, job.updated_at)
+
+    job = await quiet.accept(images=60)
+    for index in range(60):
+        job = await quiet.change(job.job_id, partial(fail, index=index))
+    return job
+
+
 class TestAnAnswerThatIsNotWhole:
     """A client must not take for all what is not: the answer breaks off, and has no end."""
 
@@ -201,6 +239,18 @@ class TestAnAnswerThatIsNotWhole:
         async with streamed(quiet.port, path_of(job), version=version) as answer:
             with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
                 await answer.texts()
+
+    @pytest.mark.parametrize("version", VERSIONS)
+    async def test_when_nobody_reads_it(self, quiet: QuietGateway, version: str) -> None:
+        job = await a_job_of_long_answers(quiet)
+        with capture_logs() as log:
+            async with impatient(quiet) as port, streamed(port, path_of(job), version=version) as answer:
+                async with asyncio.timeout(PATIENCE_S):
+                    while not [line for line in log if "slow reader of results" in line["event"]]:
+                        await asyncio.sleep(0.02)
+                with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
+                    await answer.texts()
+        assert [line["log_level"] for line in log] == ["info"]
 
     async def test_when_the_job_is_deleted(self, quiet: QuietGateway) -> None:
         job = await quiet.accept(images=2)

@@ -22,17 +22,17 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/jsonl"
 WRITE_S: Final = 60.0
-"""How long a client may take for one piece."""
 
 
 @define(eq=False)
 class Results:
-    """The route."""
+    """The route. Who does not follow may take `write_s` for one piece."""
 
     _context: AppContext
     _audience: Audience
     _door: HttpDoor
     _wires: Wires[ResultsWire]
+    _write_s: float = WRITE_S
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get(f"{BATCH}/results", self.results, allow_head=False)]
@@ -60,7 +60,7 @@ class Results:
         try:
             async for events in pieces:
                 await response.prepare(request)
-                async with asyncio.timeout(WRITE_S):
+                async with asyncio.timeout(self._write_s):
                     await response.write(self._wires.bare.lines(events))
         except ConnectionError:
             log.debug("client left results", job_id=job.job_id)
