@@ -10,10 +10,12 @@ on. The last of the jobs that name an object takes it along. Never by listing a 
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import structlog
 from attrs import define, field
 
+from gateway.cancellation import to_its_end
 from gateway.domain.job import Job
 from gateway.errors import BadInput
 from gateway.jobs.ledger import Ledger
@@ -38,6 +40,8 @@ _ANSWERS_AT_ONCE = 1000  # a day of them in one transaction would hold up everyb
 _JOBS_AT_ONCE = 8
 _DELETES_AT_ONCE = 16
 _MOST_LEFTOVERS = 100_000
+GRACE_S: Final = 1.5
+"""How long leftovers that are being removed when a stop comes may still take; well below what a service has."""
 
 
 @define(eq=False)
@@ -81,10 +85,14 @@ class Cleaner:
         self._leftovers += await self._reservations.overdue(end_of_time, limit=_MOST_LEFTOVERS)
 
     async def _remove_leftovers(self, trace_ids: Sequence[str]) -> None:
+        """All of them, also where a stop comes meanwhile: what is claimed then and not removed waits for a start."""
+        await to_its_end(self._claim_and_remove(trace_ids), grace_s=GRACE_S)
+
+    async def _claim_and_remove(self, trace_ids: Sequence[str]) -> None:
         """Claimed first: a request that is still under way can't commit a job whose objects we remove."""
         claimed = await self._reservations.claim(trace_ids)
-        for trace_id in claimed:
-            await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in possible_keys(trace_id))
+        keys = (key for trace_id in claimed for key in possible_keys(trace_id))
+        await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in keys)
         await self._reservations.release(claimed)
         log.info("leftovers of requests removed", reservations=len(claimed))
 

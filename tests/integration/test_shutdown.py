@@ -12,8 +12,10 @@ from attrs import define, field
 
 from gateway.api.live.audience import LEAVE_S
 from gateway.background import Background
+from gateway.jobs.cleaner import GRACE_S
 from gateway.jobs.sending.recall import TAKE_BACK_S
 from gateway.settings import HttpSettings
+from tests.chaos.reservations import reservations_in
 from tests.following import Frame, follow
 from tests.free_ports import free_port
 from tests.photos import a_jpeg, a_png
@@ -160,6 +162,10 @@ def test_the_deadlines_of_a_stop_leave_room_below_the_ten_seconds() -> None:
     assert doors_s + Background().stop_timeout_s + TAKE_BACK_S < IN_TIME_S
 
 
+def test_leftovers_that_are_being_removed_leave_room_below_what_a_service_has() -> None:
+    assert Background().stop_timeout_s > GRACE_S
+
+
 async def heard(subscriber: aiohttp.ClientWebSocketResponse) -> tuple[set[str], int | None]:
     """The types of all frames, and how the connection was closed."""
     types = {message.json()["type"] async for message in subscriber}
@@ -194,6 +200,13 @@ async def test_half_an_upload_leaves_no_file(impatient: Gateway, number: signal.
     await impatient.stop(number)
     upload.close()
     assert impatient.objects == {"original": set(), "processed": set(), ".tmp": set()}
+
+
+async def test_half_an_upload_leaves_no_reservation(impatient: Gateway) -> None:
+    upload = await half_an_upload(impatient)
+    await impatient.stop()
+    upload.close()
+    assert reservations_in(impatient.data_dir / "jobs.sqlite") == []
 
 
 async def test_half_an_upload_leaves_no_job(impatient: Gateway, http: aiohttp.ClientSession) -> None:

@@ -1,4 +1,4 @@
-"""A store that is slow: puts arrive whole at a faulty S3, and wait at its door.
+"""A store that is slow: puts, or deletes, arrive whole at a faulty S3, and wait at its door.
 
 held = hold_puts(store, after=2)    # the first two pass
 await held.until(4)
@@ -16,7 +16,7 @@ PATIENCE_S = 20
 
 
 @define(eq=False)
-class HeldPuts:
+class Held:
     """A fault."""
 
     _passing: int
@@ -52,8 +52,17 @@ class HeldPuts:
         self._may_go.set()
 
 
-def hold_puts(store: FaultyS3, *, after: int = 0) -> HeldPuts:
+def hold_puts(store: FaultyS3, *, after: int = 0) -> Held:
     """From now on, but for so many that come first."""
-    held = HeldPuts(after)
-    store.fault, store.methods = held, ("PUT",)
+    return _hold(store, "PUT", after)
+
+
+def hold_deletes(store: FaultyS3) -> Held:
+    """From now on."""
+    return _hold(store, "DELETE", 0)
+
+
+def _hold(store: FaultyS3, method: str, after: int) -> Held:
+    held = Held(after)
+    store.fault, store.methods = held, (method,)
     return held

@@ -31,7 +31,7 @@ from tests.free_ports import free_port
 HOST = "127.0.0.1"
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
-START_S = 30.0
+START_S = 60.0
 STOP_S = 10.0
 
 
@@ -189,6 +189,18 @@ async def keys_in(server: S3Server, bucket: str) -> list[str]:
     async with plain_client(server) as client:
         listed = await client.list_objects_v2(Bucket=bucket)
     return [each["Key"] for each in listed.get("Contents", ())]
+
+
+async def uploads_in(server: S3Server, bucket: str) -> list[str]:
+    """The keys of what is being put in parts, and neither completed nor aborted."""
+    from botocore.exceptions import ClientError
+
+    async with plain_client(server) as client:
+        try:
+            listed = await client.list_multipart_uploads(Bucket=bucket)
+        except ClientError:  # so rclone says that there are none
+            return []
+    return [each["Key"] for each in listed.get("Uploads", ())]
 
 
 @cache

@@ -32,6 +32,9 @@ _LINGER_BYTES: Final = 64 * 1024 * 1024
 _SIP_S: Final = 0.02
 """Between reads of what comes after a goodbye; each brings what a socket gives at once."""
 
+_CANCELLED_AFTER: Final = 1.5
+"""So many times what a request in hand has to end at a stop; the rest of twice that is for what it undoes."""
+
 _MOST_FRAMING: Final = 2 * 1024 * 1024
 """Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
 
@@ -172,8 +175,16 @@ class Protocol(web.RequestHandler):
         return answer, is_lost
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 aiohttp's name
+        """The request in hand may end within that time. Then its body ends; if that is not enough it is cancelled, and
+        waited for. After twice that time it is left alone: aiohttp would cancel it only then.
+        """
         self._end_lingering()
-        await super().shutdown(timeout)
+        cut = None if timeout is None else self._loop.call_later(_CANCELLED_AFTER * timeout, self._cancel)
+        try:
+            await super().shutdown(timeout)
+        finally:
+            if cut is not None:
+                cut.cancel()
 
     def handle_error(
         self,
@@ -287,6 +298,10 @@ class Protocol(web.RequestHandler):
         self._next_sip = None
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def _cancel(self) -> None:
+        if self._task_handler is not None:
+            self._task_handler.cancel()
 
     def _end_lingering(self) -> None:
         if self._lingering is not None and not self._lingering.expired():

@@ -7,6 +7,7 @@ leaves of them is cleaned at the next start; a stop gives them back.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -37,6 +38,8 @@ class ReservedTraceIds:
     _prefix: str
     _request_s: float
     _ready: deque[_Reserved] = field(factory=deque)
+    _fresh: Sequence[str] = ()
+    """Those of the refill under way: they may be durable before it knows."""
     _refilling: asyncio.Task[None] | None = None
 
     async def take(self) -> str:
@@ -50,10 +53,11 @@ class ReservedTraceIds:
 
     async def give_back(self) -> None:
         """Release those that nobody took, for the gateway stops; if that fails, the next start does."""
-        if self._refilling is not None:
+        unused = [reserved.trace_id for reserved in self._ready]
+        if self._refilling is not None and not self._refilling.done():
             self._refilling.cancel()
             await asyncio.wait((self._refilling,))
-        unused = [reserved.trace_id for reserved in self._ready]
+            unused += self._fresh
         self._ready.clear()
         with suppress(GatewayError):
             await self._reservations.release(unused)
@@ -67,12 +71,12 @@ class ReservedTraceIds:
     def _begin_refill(self) -> asyncio.Task[None]:
         """The one under way, or a new one. Who waits for it hears when it fails; the next taker tries again."""
         if self._refilling is None or self._refilling.done():
-            self._refilling = asyncio.create_task(self._refill())
+            self._fresh = new_trace_ids(self._prefix, AT_ONCE)
+            self._refilling = asyncio.create_task(self._refill(self._fresh))
             self._refilling.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._refilling
 
-    async def _refill(self) -> None:
-        fresh = new_trace_ids(self._prefix, AT_ONCE)
+    async def _refill(self, fresh: Sequence[str]) -> None:
         usable_until = self._clock.now() + timedelta(seconds=self._request_s)
         await self._reservations.reserve(fresh, deadline=usable_until + timedelta(seconds=self._request_s))
         self._ready.extend(_Reserved(trace_id, usable_until) for trace_id in fresh)

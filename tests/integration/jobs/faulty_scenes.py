@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, evolve
-from botocore.exceptions import ClientError
 
 from gateway.adapters.object_store.s3 import open_s3_store
 from gateway.adapters.object_store.settings import ObjectStoreSettings
 from tests.integration.jobs.parts import LATE_S, Parts, parts_in
 from tests.patience import PATIENCE_S
 from tests.servers.faulty_s3 import FaultyS3, faulty_s3
-from tests.servers.s3 import S3Server, keys_in, plain_client
+from tests.servers.s3 import S3Server, keys_in, uploads_in
 
 
 @define(eq=False)
@@ -40,12 +39,7 @@ class Scene:
 
     async def uploads(self) -> list[str]:
         """In parts, and incomplete."""
-        async with plain_client(self.store.behind) as client:
-            try:
-                listed = await client.list_multipart_uploads(Bucket=self.bucket)
-            except ClientError:  # so rclone says that there are none
-                return []
-        return [each["Key"] for each in listed.get("Uploads", [])]
+        return await uploads_in(self.store.behind, self.bucket)
 
     async def reserved(self) -> int:
         """Trace ids that stand, but for those that wait for a request."""

@@ -168,6 +168,29 @@ async def test_a_request_that_is_late_can_not_commit_what_is_just_being_removed(
     assert parts.files() == []
 
 
+async def test_leftovers_that_are_being_removed_when_a_stop_comes_are_removed(parts: Parts):
+    await parts.put(Bucket.ORIGINAL, "b-x/original.jpg", a_jpeg())
+    await parts.jobs.reserve(["b-x"], deadline=parts.clock.now())
+    parts.clock.turn(1)
+    deletes, may_delete = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        deletes.set()
+        await may_delete.wait()
+
+    watched = WatchedObjects(parts.objects, wait)
+    cleaner = evolve(parts.cleaner, objects=watched)  # type: ignore[arg-type]  # the cleaner only deletes
+    cleaning = asyncio.create_task(cleaner.run())
+    await deletes.wait()
+    cleaning.cancel()
+    await asyncio.sleep(0)
+    may_delete.set()
+    await asyncio.wait((cleaning,))
+    assert cleaning.cancelled()
+    assert parts.files() == []
+    assert await parts.jobs.overdue(parts.clock.now(), limit=10) == ()
+
+
 # Originals that several jobs work on
 
 

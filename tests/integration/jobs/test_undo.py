@@ -14,12 +14,13 @@ from tests.integration.jobs.faulty_scenes import Scene, scene_on
 from tests.integration.jobs.parts import LATE_S
 from tests.photos import a_jpeg, padded
 from tests.servers.faulty_s3 import FaultyS3, arriving_late, passed_on, refused
+from tests.servers.held_puts import hold_deletes
 from tests.servers.s3 import S3Server
 
 
 @pytest.fixture
 async def scene(rclone: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
-    async with scene_on(rclone, tmp_path, timeout_s=2, read_timeout_s=0.5, attempts=2) as made:
+    async with scene_on(rclone, tmp_path, timeout_s=6, read_timeout_s=1.5, attempts=2) as made:
         yield made
 
 
@@ -129,6 +130,19 @@ async def test_the_first_try_of_a_put_that_was_repeated_may_arrive_after_the_ref
     assert len(await scene.objects()) == 1
     await scene.cleaned(after_s=LATE_S + 1)
     assert await scene.objects() == []
+    assert await scene.reserved() == 0
+
+
+async def test_a_request_that_is_cancelled_while_it_is_undone_is_undone_all_the_same(scene: Scene) -> None:
+    held = hold_deletes(scene.store)
+    request = asyncio.create_task(scene.parts.submitted(sent(a_jpeg()), a_bad_end(scene)))
+    await held.until(1)
+    request.cancel()
+    held.let_go()
+    await asyncio.wait((request,))
+    assert request.cancelled()
+    assert await scene.objects() == []
+    await scene.cleaned(after_s=LATE_S + 1)
     assert await scene.reserved() == 0
 
 

@@ -15,9 +15,10 @@ from tests.patience import PATIENCE_S
 
 @define
 class Reservations:
-    """Commits at once while `works` is set, else when it is set; fails with `error`."""
+    """Commits at once while `works` is set, else when it is set, and tells so while `tells` is; fails with `error`."""
 
     works: asyncio.Event = field(factory=asyncio.Event)
+    tells: asyncio.Event = field(factory=asyncio.Event)
     error: Exception | None = None
     begun: int = 0
     commits: int = 0
@@ -30,6 +31,7 @@ class Reservations:
             raise self.error
         self.commits += 1
         self.standing.update(trace_ids)
+        await self.tells.wait()
 
     async def release(self, trace_ids: Sequence[str]) -> None:
         self.standing.difference_update(trace_ids)
@@ -42,6 +44,7 @@ class Reservations:
 async def reservations() -> Reservations:
     reservations = Reservations()
     reservations.works.set()
+    reservations.tells.set()
     return reservations
 
 
@@ -109,3 +112,15 @@ async def test_a_stop_gives_all_back_and_waits_for_no_store(reservations, reserv
     async with asyncio.timeout(PATIENCE_S):
         await reserved.give_back()
     assert reservations.standing == taken
+
+
+async def test_a_stop_gives_back_those_that_were_committed_and_not_yet_told(reservations, reserved):
+    reservations.tells.clear()
+    taker = asyncio.ensure_future(reserved.take())
+    async with asyncio.timeout(PATIENCE_S):
+        while not reservations.standing:
+            await asyncio.sleep(0)
+    await reserved.give_back()
+    assert reservations.standing == set()
+    await asyncio.wait((taker,))
+    assert taker.cancelled()
