@@ -8,7 +8,6 @@ Counts, progress and status of a job are computed from its images and stored now
 How one value becomes the next is decided in `transitions.py`.
 """
 
-from collections import Counter
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -194,8 +193,8 @@ class Job:
 
     @cached_property
     def counts(self) -> Counts:
-        of = Counter([image.status for image in self.images])
-        ended = (of[Status.COMPLETED], of[Status.FAILED], of[Status.CANCELLED])
+        count = [image.status for image in self.images].count  # in C, which a Counter is not
+        ended = (count(Status.COMPLETED), count(Status.FAILED), count(Status.CANCELLED))
         return Counts(*ended, open=len(self.images) - sum(ended))
 
     @property

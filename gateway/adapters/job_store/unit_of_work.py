@@ -222,7 +222,8 @@ class UnitOfWork:
         found_by = [row for image in images if image.metadata for row in keyword_rows(kept.key, image)]
         self._jobs[kept.job.job_id] = kept
         self._job_rows[kept.key] = row
-        self._image_rows.update(((kept.key, image.index), rows[id(image)]) for image in images)
+        for image in images:
+            self._image_rows[kept.key, image.index] = rows[id(image)]
         self._event_rows += event_rows
         self._keyword_rows += found_by
         self._make([(reuse.SHARE, row) for row in shares])
@@ -263,8 +264,8 @@ class UnitOfWork:
 
     def _demand(self, reserved: Sequence[str]) -> None:
         """Raises Conflict when a reservation is gone, in this transaction or before it."""
-        gone = self._released | self._claimed
-        if not gone.isdisjoint(reserved) or not self._all_stand(reserved):
+        are_gone = not (self._released.isdisjoint(reserved) and self._claimed.isdisjoint(reserved))
+        if are_gone or not self._all_stand(reserved):
             raise Conflict("The upload took too long and was given up.", detail="a reservation is gone")
 
     def _all_stand(self, reserved: Sequence[str]) -> bool:
