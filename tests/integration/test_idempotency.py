@@ -259,7 +259,7 @@ class Sender:
         return [(f"{index}.jpg", content) for index, content in enumerate([good, *bad])]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(360)
 async def test_requests_that_are_repeated_over_sigkills_at_random_instants_are_one_job_each(
     gateway: Gateway, http
 ) -> None:

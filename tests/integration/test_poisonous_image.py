@@ -20,7 +20,7 @@ from tests.servers.chat_completions import VisionServer, silence, vision_server,
 from tests.servers.gateway import Gateway, running_gateway
 from tests.submitting import Fields, job_of, submit_files
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(360)
 
 MAX_DEATHS = 8
 PATIENCE_S = 90

@@ -13,7 +13,7 @@ from tests.servers.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.servers.s3 import S3Server
 from tests.servers.system import Place
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(360)
 
 
 async def until_nothing_is_in_hand(node: RabbitMQ) -> None:

@@ -28,7 +28,7 @@ PATIENCE_S = 60
 OUTAGE_S = 10
 JPEG = {"Content-Type": "image/jpeg"}
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(360)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.servers.rabbitmq import running_rabbitmq
 from tests.servers.s3 import S3Server
 from tests.servers.system import Make, Place
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(360)
 
 
 @pytest.mark.parametrize("make", ["ours", "existing"])

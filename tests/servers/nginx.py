@@ -19,7 +19,7 @@ from tests.free_ports import free_port
 HOST: Final = "127.0.0.1"
 NGINX: Final = "/usr/sbin/nginx"
 OF_THE_DOCUMENTS: Final = Path(__file__).parents[2] / "config" / "nginx.conf"
-START_S: Final = 20.0
+START_S: Final = 60.0
 
 Site = Callable[[int, int], str]
 """What it serves, on which port, and the port behind it."""
