@@ -1,5 +1,6 @@
 """The page of a batch shows how far it is, and each image with its words or its error, while they come."""
 
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -8,10 +9,11 @@ from gateway.domain import transitions
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
 from gateway.metadata import Metadata
+from gateway.settings import HttpSettings
 from tests import builders
 from tests.integration.pages.visiting import CONTRASTS, PHONES, Visitor
 from tests.pictures import plain
-from tests.servers.quiet_gateway import QuietGateway
+from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -68,6 +70,20 @@ async def test_it_goes_along_with_the_work(quiet: QuietGateway, visitor: Visitor
     await complete(quiet, job, 2)
     await visitor.until_text("#summary", "Done: 2 of 3 images tagged, 1 failed.")
     assert await visitor.value("document.querySelector('progress').value") == 100
+
+
+async def test_it_follows_by_websocket_also_where_origins_of_others_are_listed(
+    visitor: Visitor, tmp_path: Path
+) -> None:
+    http = HttpSettings(cors_origins=("https://app.example.com",))
+    async with quiet_gateway(tmp_path, http=http) as gateway:
+        job = await gateway.accept(images=2)
+        await shown(gateway, visitor, job)
+        await gateway.fail(job.job_id, 0)
+        await visitor.until_text("#summary", "0 of 2 images tagged, 1 failed, 1 to go.")
+        registry = gateway.context.metrics.instruments.registry
+        assert registry.get_sample_value("gateway_subscribers", {"door": "websocket"}) == 1
+        await visitor.visit("about:blank")
 
 
 async def test_a_tagged_image_is_shown_with_its_words(quiet: QuietGateway, visitor: Visitor) -> None:
