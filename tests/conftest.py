@@ -14,7 +14,9 @@ from tests.free_ports import free_port
 pytest_plugins = ["tests.no_skips", "tests.servers.rabbitmq", "tests.servers.s3"]
 
 # On a shared machine a slow example says nothing about the code; the seed of a failure is printed.
-hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "patient", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 # By itself structlog shows all variables of a traceback: of a whole gateway, which takes seconds.
