@@ -72,7 +72,7 @@ def _error() -> Schema:
             "code": text(f"What was wrong, as a stable word: {', '.join(CODES)}; more may come."),
             "error": text("What was wrong, for a person."),
         },
-        {"job_id": text("The job: as the client named it in the message that this answers, else in lower case.")},
+        {"job_id": text("The job, as the message named it that this answers, else in lower case.")},
         "A message that was not understood or not followed, or a subscription that is over.",
     )
 
