@@ -109,7 +109,7 @@ async def test_a_stop_while_it_waits_for_broker_and_object_store_ends_the_start_
             while "object storage is not ready yet" not in program.output():
                 await asyncio.sleep(0.02)
         ended = await program.stop()
-        assert (ended.code, ended.seconds < 5) == (0, True)
+        assert (ended.code, ended.seconds < PATIENCE_S / 2) == (0, True)
         assert "Traceback" not in program.output()
     finally:
         await program.kill()

@@ -65,7 +65,7 @@ async def test_a_gateway_that_is_stopped_under_load_goes_on_where_it_was(
     async with a_busy_system(tmp_path, place, within_s=OVERALL_S, **FAST) as client:
         ended = await client.system.gateway.stop()
         assert ended.code == 0
-        assert ended.seconds < 10
+        assert ended.seconds < 20  # a stop may take ten, where nobody holds up this machine
         await client.system.gateway.start()
         await client.sees_everything_end_well()
 
