@@ -70,6 +70,17 @@ export interface Batch extends JobState {
   id: string;
 }
 
+/** A job as the list of all jobs shows it. */
+export interface BatchSummary extends JobState {
+  outcome?: Outcome;
+  retry_of?: string;
+  created_at: string;
+  started_at?: string;
+  updated_at: string;
+  cancelled_at?: string;
+  completed_at?: string;
+}
+
 /** The first event of each connection. With `resumed: false` it is the state in place of the events before it. */
 export interface Opening extends JobState {
   type: "progress";
@@ -102,6 +113,32 @@ export interface JobComplete extends JobState {
 
 export type JobEvent = Opening | Progress | ImageComplete | JobComplete;
 
+/** The newest jobs, and how many there are. Only `resumed: true`, which has neither, goes on behind what was told. */
+export interface Jobs {
+  type: "jobs";
+  job_id: "*";
+  id: string;
+  resumed: boolean;
+  heartbeat_s: number;
+  jobs?: BatchSummary[];
+  total?: number;
+}
+
+export interface JobChanged {
+  type: "job_changed";
+  id: string;
+  job: BatchSummary;
+}
+
+export interface JobDeleted {
+  type: "job_deleted";
+  id: string;
+  job_id: string;
+}
+
+/** What a subscription to all jobs ("*") tells. */
+export type JobsEvent = Jobs | JobChanged | JobDeleted;
+
 export interface Fault {
   pointer: string;
   code: string;
@@ -110,26 +147,58 @@ export interface Fault {
 
 export type WaitReason = Refused | Unreachable | Closed;
 
-export interface SubmitOptions {
-  metadata?: MetadataOptions;
-  strict?: boolean;
+/** Of calls that make a job, and are sent again until they are answered. */
+export interface SendOptions {
   idempotencyKey?: string;
   patienceS?: number;
   signal?: AbortSignal;
   onWait?: (reason: WaitReason, pauseS: number) => void;
 }
 
-export interface FollowOptions {
+export interface SubmitOptions extends SendOptions {
+  metadata?: MetadataOptions;
+  strict?: boolean;
+}
+
+export interface RetryOptions extends SendOptions {
+  indices?: Iterable<number>;
+}
+
+/** Where and how to begin with a job. */
+export interface Subscription {
   after?: string;
   images?: boolean;
+}
+
+/** Of calls that come back to lost connections. `onWait` has a job's id where that job alone has to wait. */
+export interface ComeBackOptions {
   signal?: AbortSignal;
-  onWait?: (reason: WaitReason, pauseS: number) => void;
+  onWait?: (reason: WaitReason, pauseS: number, jobId?: string) => void;
   onOpen?: () => void;
+}
+
+export interface FollowOptions extends Subscription, ComeBackOptions {}
+
+export interface FollowManyOptions extends ComeBackOptions {
+  after?: Record<string, string>;
+  images?: boolean;
+  onLost?: (jobId: string, reason: Refused) => void;
+}
+
+export interface FollowAllOptions extends ComeBackOptions {
+  after?: string;
+}
+
+/** Events of many jobs, and which jobs these are. */
+export interface FollowedJobs extends AsyncGenerator<JobEvent | JobsEvent, void, void> {
+  subscribe(jobId: string, subscription?: Subscription): void;
+  unsubscribe(jobId: string): void;
 }
 
 export declare class BatchClient {
   constructor(baseUrl?: string | URL);
   submit(images: Iterable<ImageSource>, options?: SubmitOptions): Promise<CreatedBatch>;
+  retry(jobId: string, options?: RetryOptions): Promise<CreatedBatch>;
   status(jobId: string, options?: { signal?: AbortSignal }): Promise<Batch>;
   imageUrl(jobId: string, index: number, which?: "processed" | "original"): string;
   follow(jobId: string, options?: FollowOptions): AsyncGenerator<JobEvent, void, void>;
@@ -137,6 +206,8 @@ export declare class BatchClient {
     images: Iterable<ImageSource>,
     options?: SubmitOptions & FollowOptions,
   ): AsyncGenerator<JobEvent, void, void>;
+  followMany(jobIds: Iterable<string>, options?: FollowManyOptions): FollowedJobs;
+  followAll(options?: FollowAllOptions): AsyncGenerator<JobsEvent, void, void>;
 }
 
 export declare class Refused extends Error {

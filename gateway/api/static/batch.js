@@ -1,7 +1,8 @@
 // @ts-self-types="./batch.d.ts"
 /**
  * A client of the batch gateway for browsers and for Node.js from version 22 on: it sends images and follows what becomes
- * of them, over as many connections as it takes. No dependency, nothing to build:
+ * of them, over as many connections as it takes: by WebSocket, or by server-sent events where a proxy lets none through.
+ * No dependency, nothing to build:
  *
  *     import { BatchClient } from "https://images.example.com/static/batch.js";
  *
@@ -19,15 +20,27 @@ const LATER_S = 5; // A gateway with too much to do is left alone, where it name
 const ANSWER_S = 30;
 const HEARTBEAT_S = 20; // Until the gateway tells its own.
 const HEARTBEATS_OF_SILENCE = 2.5;
+const OPENING_S = 8; // The first message of a WebSocket is awaited so long, until it is known that any get through.
+const BLOCKED_TRIES = 3; // WebSockets in a row that brought nothing, though the gateway had nothing against them.
+const BLOCKED_TRIES_LATER = 10; // The same where some got through before: computers are taken to other networks.
+const MOST_UNANSWERED = 50; // Jobs that are asked for on one connection. Who asks on and does not listen is a slow reader.
 const PIECE_BYTES = 32_766; // A multiple of three: pieces of base64 can be put together.
 
-const LEAVING = [1001, 1012];
+const ENDED = 1000;
+const AWAY = 1001;
+const LEAVING = [AWAY, 1012];
 const OVERLOADED = 1013;
 const NO_CLOSE_FRAME = 1006;
 const NO_JSON = 1007;
 const DELETED = 4500;
-const FOR_GOOD = [1000, 1002, 1003, NO_JSON, 1008, 1009, 1010];
+const FOR_GOOD = [ENDED, 1002, 1003, NO_JSON, 1008, 1009, 1010];
+const UPGRADE_REQUIRED = 426;
 const TRY_AGAIN = [429, 502, 503, 504];
+const STATUS_OF = { job_not_found: 404, too_many_subscriptions: 429, unavailable: 503 }; // What HTTP would say.
+
+const EVENT_STREAM = "text/event-stream";
+const ALL_JOBS = "*";
+const OF_ALL_JOBS = ["jobs", "job_changed", "job_deleted"];
 
 /** The gateway says no. `code` is a stable word, the message a text for people, `errors` the faults in detail. */
 export class Refused extends Error {
@@ -77,11 +90,13 @@ export function pauseAfter(failures, { code, retryAfterS, random = Math.random }
 
 export class BatchClient {
   #baseUrl;
+  #way;
 
   /** `baseUrl` is where the gateway is, below a path too. By default it is the one that this module came from. */
   constructor(baseUrl = new URL("..", import.meta.url)) {
     this.#baseUrl = new URL(baseUrl, globalThis.location?.href);
     if (!this.#baseUrl.pathname.endsWith("/")) this.#baseUrl.pathname += "/";
+    this.#way = wayTo(this.#baseUrl);
   }
 
   /**
@@ -91,23 +106,27 @@ export class BatchClient {
    * away, for `patienceS` after the first failure, and is one job all the same: each try has the same idempotency key.
    * `onWait` is told each time why it waits, and for how many seconds.
    */
-  async submit(images, { metadata, strict = false, idempotencyKey = newKey(), patienceS = 60, signal, onWait } = {}) {
+  async submit(images, { metadata, strict = false, ...options } = {}) {
     const url = this.#url("batch", strict ? { strict: "true" } : {});
-    const { body, headers } = await bodyOf([...images], metadata && { metadata });
-    headers["Idempotency-Key"] = quoted(idempotencyKey);
-    const request = { method: "POST", body, headers, signal };
-    const send = () => answerOf(url, request).catch((error) => blame(error, body));
-    return untilAnswered(send, { patienceS, signal, onWait });
+    return post(url, await bodyOf([...images], metadata && { metadata }), options);
+  }
+
+  /**
+   * Tries failed images of a job again, as a new job and without sending them anew: those of `indices`, or all that can be.
+   * It is sent again as `submit` is.
+   */
+  async retry(jobId, { indices, ...options } = {}) {
+    return post(this.#url(`${pathOf(jobId)}/retry`), indices ? asJson({ images: [...indices] }) : {}, options);
   }
 
   /** The job as it is now, with all its images. */
   async status(jobId, { signal } = {}) {
-    return answerOf(this.#url(`batch/${encodeURIComponent(jobId)}`), { signal }, ANSWER_S);
+    return answerOf(this.#url(pathOf(jobId)), { signal }, ANSWER_S);
   }
 
   /** Where an image's bytes are: its tagged copy (`processed`), or what was sent (`original`). */
   imageUrl(jobId, index, which = "processed") {
-    return this.#url(`batch/${encodeURIComponent(jobId)}/images/${index}/${which}`).href;
+    return this.#url(`${pathOf(jobId)}/images/${index}/${which}`).href;
   }
 
   /**
@@ -120,33 +139,8 @@ export class BatchClient {
    * `onWait` is told each time why it waits, and for how many seconds, `onOpen` when a connection has brought its first
    * message.
    */
-  async *follow(jobId, { after = "", images = false, signal, onWait = () => {}, onOpen = () => {} } = {}) {
-    let hasBegun = false;
-    let ended = new Set();
-    for (let failures = 0; ; failures++) {
-      signal?.throwIfAborted();
-      const connection = new Connection(this.#followUrl(jobId, after, images), onOpen);
-      for await (const event of connection.events(signal)) {
-        const { image, images: all } = event;
-        const isKnown = (hasBegun && isRepeat(event, after)) || ended.has(image?.index);
-        hasBegun = true;
-        after = event.id;
-        if (isKnown) continue;
-        failures = 0;
-        if (all) ended = new Set(all.filter(hasEnded).map(({ index }) => index));
-        if (image) ended.add(image.index);
-        yield event;
-        if (event.type === "job_complete") return;
-      }
-      const { code } = connection.closed;
-      if (code === DELETED) throw new Refused(404, { code: "job_not_found", detail: "The job was deleted." });
-      if (!comesBack(code)) throw connection.closed;
-      const refusal = connection.wasOpened ? undefined : await this.#refusalOf(jobId, signal);
-      if (refusal && !TRY_AGAIN.includes(refusal.status)) throw refusal;
-      const pauseS = pauseAfter(failures, { code, retryAfterS: refusal?.retryAfterS });
-      onWait(refusal ?? connection.closed, pauseS);
-      await sleep(pauseS, signal);
-    }
+  follow(jobId, { after, images, ...options } = {}) {
+    return this.#follow(new OneJob(jobId, { after, images }), options);
   }
 
   /** `submit`, then `follow` from the first event on: each image's end comes exactly once. */
@@ -155,22 +149,56 @@ export class BatchClient {
     yield* this.follow(jobId, { after: "0", ...options });
   }
 
-  /** Why no WebSocket was opened, which browsers keep to themselves; undefined if the gateway has nothing against it. */
-  async #refusalOf(jobId, signal) {
-    try {
-      await answerOf(this.#url(`batch/${encodeURIComponent(jobId)}/ws`), { signal }, ANSWER_S);
-    } catch (error) {
-      signal?.throwIfAborted();
-      const isUpgradeRequired = error.status === 426; // What every plain request gets that would else be welcome.
-      return error instanceof Refused && !isUpgradeRequired ? error : undefined;
-    }
+  /**
+   * The events of many jobs over one WebSocket, each as `follow` tells them, until there is no job left to follow.
+   *
+   * `after` has, by the id of a job, the id of the event to go on behind. What is returned has `subscribe(jobId, { after,
+   * images })` and `unsubscribe(jobId)` as well, to be called at any time before its end. A job that can't be followed now is
+   * asked for again after a pause, of which `onWait` is told with the job's id; one that is not there is told to
+   * `onLost(jobId, refused)`, without which that is thrown. The others go on. "*" is all jobs: see `followAll`.
+   */
+  followMany(jobIds, { after = {}, images, onLost, ...options } = {}) {
+    const jobs = new ManyJobs({ onLost, onWait: options.onWait });
+    const positions = new Map(Object.entries(after).map(([jobId, id]) => [jobId.toLowerCase(), id]));
+    for (const jobId of jobIds) jobs.subscribe(jobId, { after: positions.get(jobId.toLowerCase()), images });
+    return Object.assign(this.#follow(jobs, options), {
+      subscribe: (jobId, subscription) => jobs.subscribe(jobId, subscription),
+      unsubscribe: (jobId) => jobs.unsubscribe(jobId),
+    });
   }
 
-  #followUrl(jobId, after, images) {
-    const query = { ...(after && { after }), ...(images && { images: "true" }) };
-    const url = this.#url(`batch/${encodeURIComponent(jobId)}/ws`, query);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    return url;
+  /**
+   * The newest jobs, then each one that comes in, changes or is deleted, for ever. What says `resumed: false` takes the place
+   * of all that was told, as after a restart of the gateway.
+   */
+  followAll({ after, ...options } = {}) {
+    return this.followMany([ALL_JOBS], { after: after && { [ALL_JOBS]: after }, ...options });
+  }
+
+  /** What is news, over one connection after another. */
+  async *#follow(course, { signal, onWait = () => {}, onOpen = () => {} }) {
+    const passage = new Passage(this.#way, course.doors, (path) => this.#url(path, course.query));
+    for (let failures = 0; !course.isOver; failures++) {
+      signal?.throwIfAborted();
+      const connection = passage.connect(onOpen);
+      course.begin(connection);
+      for await (const message of connection.messages(signal)) {
+        if (course.isNews(message)) {
+          failures = 0;
+          yield message;
+        }
+        if (course.isOver) return;
+      }
+      if (course.isOver) return;
+      const { code } = connection.closed;
+      if (code === DELETED) throw new Refused(404, { code: "job_not_found", detail: "The job was deleted." });
+      if (!comesBack(code)) throw connection.closed;
+      const refusal = await passage.refusalOf(connection, signal);
+      if (refusal && !TRY_AGAIN.includes(refusal.status)) throw refusal;
+      const pauseS = pauseAfter(failures, { code, retryAfterS: refusal?.retryAfterS });
+      onWait(refusal ?? connection.closed, pauseS);
+      await sleep(pauseS, signal);
+    }
   }
 
   #url(path, query = {}) {
@@ -180,85 +208,473 @@ export class BatchClient {
   }
 }
 
-/** One WebSocket: its messages in order, and in the end `closed`, the Closed that it ended with. */
+function pathOf(jobId) {
+  return `batch/${encodeURIComponent(jobId)}`;
+}
+
+/** One job, at whichever door. */
+class OneJob {
+  isOver = false;
+  doors;
+  #told;
+  #images;
+
+  constructor(jobId, { after, images = false }) {
+    this.doors = { webSocket: `${pathOf(jobId)}/ws`, events: `${pathOf(jobId)}/events` };
+    this.#told = new Told(after);
+    this.#images = images;
+  }
+
+  get query() {
+    return { ...(this.#told.after && { after: this.#told.after }), ...(this.#images && { images: "true" }) };
+  }
+
+  begin() {}
+
+  isNews(event) {
+    if (event.id === undefined || !this.#told.isNews(event)) return false;
+    this.isOver = event.type === "job_complete";
+    return true;
+  }
+}
+
+/** Many jobs, or all ("*"), on one WebSocket after another. Each has its own position, and its own pauses. */
+class ManyJobs {
+  doors = { webSocket: "ws" };
+  query = {};
+  #followed = new Map();
+  #subscriptions;
+  #onLost;
+  #onWait;
+
+  constructor({ onLost = throwIt, onWait = () => {} }) {
+    this.#onLost = onLost;
+    this.#onWait = onWait;
+  }
+
+  get isOver() {
+    return !this.#followed.size;
+  }
+
+  subscribe(jobId, { after, images = false } = {}) {
+    const id = jobId.toLowerCase(); // As the gateway names it.
+    if (this.#followed.has(id)) return;
+    this.#followed.set(id, { told: new Told(after), images, failures: 0 });
+    this.#subscriptions?.want(id);
+  }
+
+  unsubscribe(jobId) {
+    const id = jobId.toLowerCase();
+    if (this.#followed.delete(id)) this.#subscriptions?.giveUp(id);
+  }
+
+  begin(connection) {
+    this.#subscriptions = new Subscriptions(connection, this.#followed);
+  }
+
+  isNews(message) {
+    const { type, id } = message;
+    if (type === "error") this.#mind(message);
+    if (type === "subscribed" || type === "unsubscribed") this.#subscriptions.answered(message.job_id);
+    const jobId = OF_ALL_JOBS.includes(type) ? ALL_JOBS : message.job_id;
+    const job = this.#followed.get(jobId);
+    if (id === undefined || !job || this.#subscriptions.isUnanswered(jobId) || !job.told.isNews(message)) return false;
+    job.failures = 0;
+    if (type === "job_complete") this.#end(jobId);
+    return true;
+  }
+
+  #mind({ code, error: detail, job_id: named }) {
+    const jobId = named?.toLowerCase();
+    this.#subscriptions.answered(jobId);
+    const job = this.#followed.get(jobId);
+    const isOld = named !== undefined && !job; // Of a job that was left meanwhile.
+    if (isOld || code === "already_subscribed" || code === "not_subscribed") return;
+    const refused = new Refused(STATUS_OF[code] ?? 400, { code, detail });
+    if (code === "job_not_found") {
+      this.#end(jobId);
+      this.#onLost(jobId, refused);
+    } else if (job && TRY_AGAIN.includes(refused.status)) {
+      const pauseS = pauseAfter(job.failures++, { code: OVERLOADED });
+      this.#subscriptions.putOff(jobId, pauseS, { isFull: code === "too_many_subscriptions" });
+      this.#onWait(refused, pauseS, jobId);
+    } else throw refused;
+  }
+
+  #end(jobId) {
+    this.#followed.delete(jobId);
+    this.#subscriptions.ended(jobId);
+  }
+}
+
+function throwIt(_, error) {
+  throw error;
+}
+
+/**
+ * What is subscribed to on one connection, and what has yet to be.
+ *
+ * Where a gateway allows fewer jobs on a connection than there are, the others get their turn as jobs end. What comes of a
+ * job while an answer about it is still to come belongs to a subscription that was given up.
+ */
+class Subscriptions {
+  #connection;
+  #followed;
+  #line;
+  #held = new Set();
+  #unanswered = new Map();
+  #mostUnanswered = MOST_UNANSWERED;
+  #isFull = false;
+  #timers = new Set();
+
+  constructor(connection, followed) {
+    this.#connection = connection;
+    this.#followed = followed;
+    this.#line = [...followed.keys()];
+    connection.onUp = () => this.#goOn();
+    connection.onEnd = () => this.#timers.forEach(clearTimeout);
+  }
+
+  isUnanswered(jobId) {
+    return this.#unanswered.has(jobId);
+  }
+
+  want(jobId) {
+    this.#line.push(jobId);
+    this.#goOn();
+  }
+
+  /** Nobody wants to know of it any more. If of no other job either, the connection is as good as lost. */
+  giveUp(jobId) {
+    if (!this.#followed.size) return this.#connection.end(NO_CLOSE_FRAME, "nothing is followed");
+    if (this.#held.has(jobId) && this.#connection.isUp) this.#say(jobId, { type: "unsubscribe" });
+    this.ended(jobId);
+  }
+
+  answered(jobId) {
+    const left = this.#unanswered.get(jobId) - 1;
+    if (left > 0) this.#unanswered.set(jobId, left);
+    else this.#unanswered.delete(jobId);
+    this.#goOn();
+  }
+
+  /** The gateway does not tell of it any more, so there is room for another one. */
+  ended(jobId) {
+    this.#held.delete(jobId);
+    this.#isFull = false;
+    this.#goOn();
+  }
+
+  /** It is asked for again later; and others no sooner, nor many at a time, if there is no room. */
+  putOff(jobId, pauseS, { isFull }) {
+    this.#held.delete(jobId);
+    this.#isFull = isFull;
+    if (isFull) this.#mostUnanswered = 1;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#isFull = false;
+      this.want(jobId);
+    }, 1000 * pauseS);
+    this.#timers.add(timer);
+  }
+
+  #goOn() {
+    while (this.#connection.isUp && !this.#isFull && this.#unanswered.size < this.#mostUnanswered && this.#line.length) {
+      const jobId = this.#line.shift();
+      const job = this.#followed.get(jobId);
+      if (!job || this.#held.has(jobId)) continue;
+      this.#held.add(jobId);
+      const { told, images } = job;
+      this.#say(jobId, { type: "subscribe", ...(told.after && { after: told.after }), ...(images && { images }) });
+    }
+  }
+
+  #say(jobId, message) {
+    this.#unanswered.set(jobId, (this.#unanswered.get(jobId) ?? 0) + 1);
+    this.#connection.send({ ...message, job_id: jobId });
+  }
+}
+
+/** What was told of one job, so that nothing is told twice. `after` is the id of the last event: where to go on. */
+class Told {
+  after;
+  #hasBegun = false;
+  #ended = new Set();
+
+  constructor(after = "") {
+    this.after = after;
+  }
+
+  /** Whether to tell what came. From then on it is told. */
+  isNews(event) {
+    if (this.#hasBegun && this.#isRepeat(event)) return false;
+    this.#hasBegun = true;
+    this.after = event.id;
+    const { image, images } = event;
+    if (this.#ended.has(image?.index)) return false;
+    if (images) this.#ended = new Set(images.filter(hasEnded).map(({ index }) => index));
+    if (image) this.#ended.add(image.index);
+    return true;
+  }
+
+  /** As heartbeats are, and the opening of a connection that goes on where the last one ended. */
+  #isRepeat({ type, id, resumed }) {
+    return type !== "job_complete" && resumed !== false && (id === this.after || isEarlier(id, this.after));
+  }
+}
+
+/** Of ids `epoch:number`. Those of different epochs have no order. */
+function isEarlier(id, other) {
+  const [epoch, number] = id.split(":");
+  const [otherEpoch, otherNumber] = other.split(":");
+  return epoch === otherEpoch && Number(number) < Number(otherNumber);
+}
+
+function hasEnded({ status }) {
+  return status !== "pending" && status !== "processing";
+}
+
+const ways = new Map();
+
+/** What the page knows of WebSockets to a gateway, all its clients together and for as long as it lives. */
+function wayTo({ href }) {
+  if (!ways.has(href)) ways.set(href, { isProven: false, isBlocked: false });
+  return ways.get(href);
+}
+
+/**
+ * How one call gets at its events: by WebSocket, or by server-sent events where a proxy lets no WebSocket through.
+ *
+ * A script learns that a WebSocket was not opened, and never why. So the same address is asked by a plain GET, which is
+ * refused for the same reason, and answered 426 if there is none. Several such answers in a row mean that the way is
+ * blocked; a single one may be due to a gateway that was away a moment ago.
+ */
+class Passage {
+  #way;
+  #doors;
+  #urlOf;
+  #blockedTries = 0;
+  #blockedSince;
+
+  constructor(way, doors, urlOf) {
+    this.#way = way;
+    this.#doors = doors;
+    this.#urlOf = urlOf;
+  }
+
+  connect(onOpen) {
+    if (this.#isByEvents) return new Connection(eventStream(this.#urlOf(this.#doors.events)), onOpen);
+    const onProof = () => {
+      this.#way.isProven = true;
+      onOpen();
+    };
+    const openingS = this.#way.isProven ? undefined : OPENING_S;
+    return new Connection(webSocket(this.#urlOf(this.#doors.webSocket)), onProof, openingS);
+  }
+
+  /** Why there was no connection; undefined if there was one, or if the gateway has nothing against it. */
+  async refusalOf({ isHeard, closed, refusal }, signal) {
+    const wasOpened = isHeard || closed.code !== NO_CLOSE_FRAME;
+    if (wasOpened) this.#blockedTries = 0;
+    if (wasOpened || this.#isByEvents) return refusal;
+    const answer = await refusalBy(this.#urlOf(this.#doors.webSocket), signal);
+    const isWelcome = answer?.status === UPGRADE_REQUIRED;
+    this.#note(isWelcome);
+    return isWelcome ? undefined : answer;
+  }
+
+  get #isByEvents() {
+    return this.#way.isBlocked && this.#doors.events !== undefined;
+  }
+
+  /** A WebSocket that brought nothing; whether the gateway, asked without one, was there and had nothing against it. */
+  #note(isWelcome) {
+    this.#blockedTries = isWelcome ? this.#blockedTries + 1 : 0;
+    if (this.#blockedTries === 1) this.#blockedSince = performance.now();
+    const isLong = performance.now() - this.#blockedSince >= 1000 * OPENING_S; // Where upgrades get no answer at all.
+    const { isProven } = this.#way;
+    const isEnough = this.#blockedTries >= (isProven ? BLOCKED_TRIES_LATER : BLOCKED_TRIES);
+    this.#way.isBlocked ||= isEnough || (!isProven && this.#blockedTries > 1 && isLong);
+  }
+}
+
+/** What the gateway says of an address; undefined if nobody answers. */
+async function refusalBy(url, signal) {
+  try {
+    await answerOf(url, { signal }, ANSWER_S);
+  } catch (error) {
+    signal?.throwIfAborted();
+    return error instanceof Refused ? error : undefined;
+  }
+}
+
+/**
+ * One connection through a door: its messages in order, and in the end `closed`, the Closed that it ended with.
+ *
+ * A door is a function of `up`, `take` and `end`: it calls `up` with what sends a text, if that can be, `take` with each text
+ * that comes, and `end` with a close code and words, or with the Refused in place of a connection. It returns what leaves.
+ */
 class Connection {
   closed;
-  wasOpened = false;
-  #socket;
-  #onFirst;
-  #waiting = [];
+  refusal;
+  isUp = false;
+  isHeard = false;
+  onUp = () => {};
+  onEnd = () => {};
+  #leave;
+  #send;
+  #onOpen;
+  #waiting = new Map();
   #wake = () => {};
   #heartbeatS = HEARTBEAT_S;
   #watch;
 
-  constructor(url, onFirst) {
-    this.#onFirst = onFirst;
-    this.#socket = new WebSocket(url);
-    this.#socket.onopen = () => (this.wasOpened = true);
-    this.#socket.onmessage = ({ data }) => this.#take(data);
-    this.#socket.onclose = ({ code, reason }) => this.#end(code, reason);
-    this.#listenOn();
+  constructor(door, onOpen, openingS = HEARTBEATS_OF_SILENCE * HEARTBEAT_S) {
+    this.#onOpen = onOpen;
+    this.#leave = door({
+      up: (send) => this.#up(send),
+      take: (text) => this.#take(text),
+      end: (code, reason, refusal) => this.end(code, reason, refusal),
+    });
+    this.#listen(openingS);
+  }
+
+  send(message) {
+    this.#send(JSON.stringify(message));
   }
 
   /** Until the connection ends, for which leaving the loop is a reason, too. */
-  async *events(signal) {
+  async *messages(signal) {
     const wake = () => this.#wake();
     signal?.addEventListener("abort", wake);
     try {
       for (;;) {
         signal?.throwIfAborted();
-        if (this.#waiting.length) yield this.#waiting.shift();
+        if (this.#waiting.size) yield this.#next();
         else if (this.closed) return;
         else await new Promise((resolve) => (this.#wake = resolve));
       }
     } finally {
       signal?.removeEventListener("abort", wake);
-      this.#end(1000);
+      this.end(ENDED);
     }
   }
 
-  #take(data) {
-    const event = parsed(data);
-    if (!event) return this.#end(NO_JSON, "a message that is no JSON object");
-    this.#heartbeatS = event.heartbeat_s ?? this.#heartbeatS;
-    this.#listenOn();
-    this.#onFirst();
-    this.#onFirst = () => {};
-    if (event.id === undefined) return; // A kind of message that is no event of the job.
-    if (isSuperseded(this.#waiting.at(-1), event)) this.#waiting.pop();
-    this.#waiting.push(event);
-    this.#wake();
-  }
-
-  #listenOn() {
-    clearTimeout(this.#watch);
-    const silenceS = HEARTBEATS_OF_SILENCE * this.#heartbeatS;
-    this.#watch = setTimeout(() => this.#end(NO_CLOSE_FRAME, `silence for ${silenceS} s`), 1000 * silenceS);
-  }
-
   /** Without waiting for the other side, which may be gone: a browser would take its time to find that out. */
-  #end(code, reason = "") {
+  end(code, reason = "", refusal = undefined) {
     if (this.closed) return;
     this.closed = new Closed(code, reason);
+    this.refusal = refusal;
+    this.isUp = false;
     clearTimeout(this.#watch);
-    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close();
+    this.#leave();
+    this.onEnd();
     this.#wake();
+  }
+
+  #up(send) {
+    this.#send = send;
+    this.isUp = true;
+    this.onUp();
+  }
+
+  #take(text) {
+    const message = parsed(text);
+    if (!message) return this.end(NO_JSON, "a message that is no JSON object");
+    this.#heartbeatS = message.heartbeat_s ?? this.#heartbeatS;
+    this.#listen(HEARTBEATS_OF_SILENCE * this.#heartbeatS);
+    if (!this.isHeard) this.#onOpen();
+    this.isHeard = true;
+    const slot = slotOf(message) ?? Symbol();
+    this.#waiting.delete(slot);
+    this.#waiting.set(slot, message);
+    this.#wake();
+  }
+
+  #next() {
+    const [[slot, message]] = this.#waiting;
+    this.#waiting.delete(slot);
+    return message;
+  }
+
+  #listen(silenceS) {
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => this.end(NO_CLOSE_FRAME, `silence for ${silenceS} s`), 1000 * silenceS);
   }
 }
 
-/** What a slow caller need not see: a state that the next one is newer than. */
-function isSuperseded(waiting, next) {
-  return waiting?.type === "progress" && next.type === "progress" && waiting.resumed === undefined;
+/** A state gives way to a newer one that comes while it waits for a slow caller: those of which only the last one counts. */
+function slotOf({ type, job_id: jobId, job, resumed }) {
+  if (type === "progress" && resumed === undefined) return `progress ${jobId}`;
+  if (type === "job_changed") return `state ${job.job_id}`;
+  if (type === "job_deleted") return `state ${jobId}`;
+  return type === "heartbeat" ? type : undefined;
 }
 
-/** Heartbeats, and the opening of a connection that goes on where the last one ended. */
-function isRepeat(event, after) {
-  return event.id === after && event.type !== "job_complete" && event.resumed !== false;
+function webSocket(url) {
+  const address = new URL(url);
+  address.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return ({ up, take, end }) => {
+    const socket = new WebSocket(address);
+    socket.onopen = () => up((text) => socket.send(text));
+    socket.onmessage = ({ data }) => take(data);
+    socket.onclose = ({ code, reason }) => end(code, reason);
+    return () => {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    };
+  };
 }
 
-function hasEnded({ status }) {
-  return status !== "pending" && status !== "processing";
+/** Server-sent events: the messages of a job's WebSocket, as an answer that goes on. */
+function eventStream(url) {
+  return ({ take, end }) => {
+    const controller = new AbortController();
+    takeEvents(url, take, controller.signal).then(
+      (code) => end(code, "the answer ended"),
+      (error) => end(NO_CLOSE_FRAME, error.message, error instanceof Refused ? error : undefined),
+    );
+    return () => controller.abort();
+  };
+}
+
+/** To the end of the answer, as the close code that it is as good as. */
+async function takeEvents(url, take, signal) {
+  const answer = await fetch(url, { headers: { Accept: EVENT_STREAM }, cache: "no-store", signal });
+  // A job that has ended and all was told of: there is nothing behind that, so it tells its state and its end again.
+  if (answer.status === 204 && url.searchParams.has("after")) return takeEvents(without(url, "after"), take, signal);
+  const isStream = answer.ok && answer.headers.get("Content-Type")?.startsWith(EVENT_STREAM);
+  if (!isStream) throw refusedBy(answer, parsed(await answer.text()));
+  let code = NO_CLOSE_FRAME;
+  let data = "";
+  let hasBegun = false;
+  for await (const line of linesOf(answer.body)) {
+    if (line.startsWith("data:")) data += `${line.slice(5)}\n`;
+    else if (line.startsWith("retry:") && hasBegun) code = AWAY; // Said once more by a gateway that sends everybody away.
+    else if (!line && data) {
+      hasBegun = true;
+      take(data);
+      data = "";
+    }
+  }
+  return code;
+}
+
+async function* linesOf(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let rest = ""; ; ) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split(/\r\n|\n|\r/);
+    rest = lines.pop();
+    yield* lines;
+  }
+}
+
+function without(url, name) {
+  const other = new URL(url);
+  other.searchParams.delete(name);
+  return other;
 }
 
 function parsed(data) {
@@ -280,11 +696,22 @@ async function answerOf(url, { signal, ...request }, deadlineS) {
     throw new Unreachable(`No gateway answers at ${url.origin}.`, { cause: error });
   }
   if (answer.ok && told) return told;
-  throw new Refused(answer.status, told ?? undefined, secondsOf(answer.headers.get("Retry-After")));
+  throw refusedBy(answer, told);
+}
+
+function refusedBy({ status, headers }, told) {
+  return new Refused(status, told ?? undefined, secondsOf(headers.get("Retry-After")));
 }
 
 function secondsOf(retryAfter) {
   return /^\d+$/.test(retryAfter ?? "") ? Number(retryAfter) : undefined;
+}
+
+/** Sends a body that makes a job, as often as it takes, for the gateway takes it once. */
+async function post(url, { body, headers }, { idempotencyKey = newKey(), patienceS = 60, signal, onWait }) {
+  const request = { method: "POST", body, headers: { ...headers, "Idempotency-Key": quoted(idempotencyKey) }, signal };
+  const send = () => answerOf(url, request).catch((error) => blame(error, body));
+  return untilAnswered(send, { patienceS, signal, onWait });
 }
 
 async function untilAnswered(send, { patienceS, signal, onWait = () => {} }) {
@@ -311,9 +738,12 @@ function mayBeTriedAgain(error) {
 /** Files alone go as a form, which no one has to hold in memory; beside URLs they go as base64. */
 async function bodyOf(images, options) {
   const named = images.map(withName);
-  if (named.every(({ blob }) => blob)) return { body: formOf(named, options), headers: {} };
-  const body = JSON.stringify({ images: await Promise.all(named.map(asJson)), options });
-  return { body, headers: { "Content-Type": "application/json" } };
+  if (named.every(({ blob }) => blob)) return { body: formOf(named, options) };
+  return asJson({ images: await Promise.all(named.map(asFields)), options });
+}
+
+function asJson(value) {
+  return { body: JSON.stringify(value), headers: { "Content-Type": "application/json" } };
 }
 
 function withName(image) {
@@ -344,7 +774,7 @@ function unreadable(name) {
   };
 }
 
-async function asJson({ blob, url, name }) {
+async function asFields({ blob, url, name }) {
   return blob ? { base64: await base64Of(blob).catch(unreadable(name)), name } : { url: `${url}`, name };
 }
 

@@ -31,7 +31,8 @@ INTERFACE = re.compile(r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}
 FIELD = re.compile(r"^  (\w+)(\??):", re.MULTILINE)
 
 OF_SCHEMAS = (
-    "Batch", "CreatedBatch", "Fault", "Image", "ImageComplete", "JobComplete", "Metadata", "Opening", "Progress",
+    "Batch", "BatchSummary", "CreatedBatch", "Fault", "Image", "ImageComplete", "JobChanged", "JobComplete",
+    "JobDeleted", "Jobs", "Metadata", "Opening", "Progress",
 )  # fmt: skip
 """The interfaces that are called as the schema that they stand for."""
 
