@@ -5,6 +5,8 @@ from typing import Any, Final
 from tests.servers.browser import Page
 
 JOB: Final = "550e8400-e29b-41d4-a716-446655440000"
+UNKNOWN: Final = JOB
+"""To a real gateway."""
 
 
 def progress(number: int, **more: Any) -> dict[str, Any]:
