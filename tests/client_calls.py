@@ -9,7 +9,7 @@ from gateway.client import ClientError
 T = TypeVar("T")
 
 DEADLINE_S = 90
-SOON_S = 15
+SOON_S = 30
 """For what would never end where it fails: far longer than it takes, far shorter than any test may."""
 
 

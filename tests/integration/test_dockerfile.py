@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 STEPS_S = 250
-COMMAND_S = 30
+COMMAND_S = 60
 OF_THE_IMAGE = re.compile(r"(?<![\w./])/(?=(?:opt|src|wheels|data|etc|run)\b)")
 """Where a path of the image begins; the machine's own /bin/sh is left alone."""
 NOT_FOR_TESTS = {"PIP_NO_CACHE_DIR"}

@@ -29,8 +29,8 @@ from tests.shown_answers import lies_of_http, lies_of_json
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-RUN_S = 40
-END_S = 30
+RUN_S = 90
+END_S = 60
 EXAMPLES = [example for document in (README, API) for example in examples(document)]
 PREAMBLES = {
     language: next(example for example in examples(API) if example.code.language == language)

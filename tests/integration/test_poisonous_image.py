@@ -23,7 +23,7 @@ from tests.submitting import Fields, job_of, submit_files
 pytestmark = pytest.mark.timeout(360)
 
 MAX_DEATHS = 8
-PATIENCE_S = 90
+PATIENCE_S = 200
 BEFORE_IT_IS_ALONE = 3
 """Deaths, each with innocent neighbours in work."""
 WORDS = words("A gradient", "It goes from black to white.", ["gradient"])

@@ -25,7 +25,7 @@ from tests.servers.system import Names, Part, Place, gateway_at, running, runnin
 from tests.servers.wire import Wire, consumer, wire
 from tests.submitting import job_of, readiness, submit_files
 
-OVERALL_S = 60
+OVERALL_S = 200
 IMAGES = 6
 CONFIG = Path(__file__).parents[2] / "config"
 PARTS: tuple[Part, Part] = ("analyzer", "processor")

@@ -19,7 +19,7 @@ from tests.servers.tcp_proxy import tcp_proxy
 from tests.servers.wire import patiently, wire
 from tests.submitting import job_of, submit_files
 
-OVERALL_S = 60
+OVERALL_S = 200
 LETTERS = "/api/v1/dead-letters"
 FAST: dict[str, Any] = {"jobs_poll_s": 0.1, "jobs_watch_every_s": 0.2}
 

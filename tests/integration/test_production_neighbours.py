@@ -15,7 +15,7 @@ from tests.servers.system import Make, Place, gateway_at, running_system
 from tests.servers.wire import consumer
 from tests.submitting import job_of, submit_files
 
-OVERALL_S = 60
+OVERALL_S = 200
 
 
 async def test_a_model_that_fails_for_a_while_costs_no_image_and_one_that_always_fails_that_image_alone(

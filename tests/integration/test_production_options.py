@@ -32,7 +32,7 @@ from tests.submitting import job_of, processed_of, submit_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-OVERALL_S = 90
+OVERALL_S = 200
 TITLE, DESCRIPTION, KEYWORD = "Peking im Mai", "Die Halle, von Süden gesehen.", "Reise"
 PHOTO = exiftool(
     f"-XMP-dc:Title={TITLE}", f"-XMP-dc:Description={DESCRIPTION}", f"-XMP-dc:Subject={KEYWORD}", image=china()

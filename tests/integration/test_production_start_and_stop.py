@@ -19,7 +19,7 @@ from tests.servers.s3 import keys_in, running_rclone
 from tests.servers.system import Place, launched, running_system, worker
 from tests.submitting import job_of, processed_of, readiness, submit_files
 
-OVERALL_S = 90
+OVERALL_S = 200
 
 
 async def failing_checks(http: aiohttp.ClientSession, base_url: str) -> set[str] | None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from attrs import define, field, frozen
 
 HOST = "127.0.0.1"
-WAIT_S = 15
+WAIT_S = 30
 
 _METRIC = re.compile(r"(?P<name>[^:|]+):(?P<value>[^|]+)\|(?P<kind>[a-z]+)(?P<rest>.*)")
 _EVENT = re.compile(r"_e\{\d+,\d+\}:(?P<title>[^|]*)\|(?P<text>[^|]*)(?P<rest>.*)")
