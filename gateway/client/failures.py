@@ -19,12 +19,12 @@ def failure(error: Exception, address: str, silence_s: float) -> Unreachable:
     if isinstance(error, aiohttp.ClientConnectorError):
         return NotConnected(f"no gateway answers at {address}: {_why_not_connected(error)}")
     if isinstance(error, TimeoutError):
-        return silent(address, silence_s)
+        return Unreachable(silent(address, silence_s))
     return Unreachable(_what_it_did(error, address))
 
 
-def silent(address: str, silence_s: float) -> Unreachable:
-    return Unreachable(f"the gateway at {address} has said nothing for {in_seconds(silence_s)}")
+def silent(address: str, silence_s: float) -> str:
+    return f"the gateway at {address} has said nothing for {in_seconds(silence_s)}"
 
 
 def in_seconds(seconds: float) -> str:

@@ -17,7 +17,7 @@ from gateway.client.websocket import CLOSE_S, PING_AFTER_S, WebSocket
 
 T = TypeVar("T")
 
-OPEN_S: Final = 10.0
+OPEN_S: Final = 5.0
 """Within which a connection for news opens: what lets none pass may never answer."""
 UNBOUND: Final = 0.0
 """As the silence of an answer: whoever reads it minds it."""

@@ -10,7 +10,7 @@ from gateway.client.close_codes import JOB_DELETED
 from gateway.client.coming_back import ComingBack
 from gateway.client.errors import ClientError, Closed, NoGateway, Refused, Unreachable
 from gateway.client.http import Http
-from gateway.client.live.doors.door import Door, NoSuchDoor, may_be_the_way
+from gateway.client.live.doors.door import Door, HeldBack, NoSuchDoor, may_be_the_way
 from gateway.client.live.doors.event_stream import EventStreamDoor
 from gateway.client.live.doors.long_poll import LongPollDoor
 from gateway.client.live.doors.way import Way
@@ -56,6 +56,8 @@ class OneJob:
                 return
             except NoSuchDoor as error:
                 failure = failure or error
+            except HeldBack as error:
+                failure = error
             except (Closed, Refused, Unreachable, NoGateway) as error:
                 if is_open or not may_be_the_way(error):
                     raise

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from gateway.client.answers import Event
 from gateway.client.close_codes import NO_CLOSE_FRAME
-from gateway.client.errors import ClientError, Closed, NotConnected, Refused
+from gateway.client.errors import ClientError, Closed, NotConnected, Refused, Unreachable
 
 EVENT_TYPES: Final = frozenset({"progress", "image_complete", "job_complete"})
 
@@ -21,6 +21,10 @@ class NoSuchDoor(Refused):
         super().__init__(404, f"This gateway has no door for {what}: it is older than this client.")
 
 
+class HeldBack(Unreachable):
+    """What it has told is not all that there is: the rest is held back on the way. Another door may let it through."""
+
+
 class Door(Protocol):
     """Leads to one job."""
 
@@ -29,8 +33,8 @@ class Door(Protocol):
     ) -> AsyncGenerator[Event, None]:
         """From an opening on, where `position` is gone on from or not, until the job's last event.
 
-        `heard` is told of each sign of life. Raises Closed, Refused, Unreachable or NoGateway when it breaks off, and
-        NoSuchDoor.
+        `heard` is told of each sign of life. Raises Closed, Refused, Unreachable or NoGateway when it breaks off,
+        HeldBack and NoSuchDoor.
         """
 
 

@@ -13,12 +13,12 @@ from gateway.client.close_codes import LEAVING, NO_CLOSE_FRAME, closed
 from gateway.client.errors import Refused
 from gateway.client.failures import silent
 from gateway.client.http import UNBOUND, Http, parsed
-from gateway.client.live.doors.door import EVENT_TYPES, NoSuchDoor, is_absent
+from gateway.client.live.doors.door import EVENT_TYPES, HeldBack, NoSuchDoor, is_absent
 from gateway.client.live.doors.state import last_event, present_state
+from gateway.client.live.doors.stream import Stream
 from gateway.client.live.doors.websocket import wishes
 from gateway.client.polling import Polling
-from gateway.client.server_sent import Block, blocks
-from gateway.client.silence import Silence
+from gateway.client.server_sent import blocks
 
 MEDIA_TYPE: Final = "text/event-stream"
 NO_CONTENT: Final = 204
@@ -53,7 +53,7 @@ class EventStreamDoor:
             async with asyncio.timeout(self._http.open_s):
                 answer = await stack.enter_async_context(asked)
         except TimeoutError:
-            raise silent(self._http.address.shown, self._http.open_s) from None
+            raise HeldBack(silent(self._http.address.shown, self._http.open_s)) from None
         except Refused as error:
             if is_absent(error):
                 raise NoSuchDoor("server-sent events") from error
@@ -66,36 +66,18 @@ class EventStreamDoor:
         self, answer: aiohttp.ClientResponse, heard: Callable[[], None]
     ) -> AsyncGenerator[Event, None]:
         """A gateway that leaves says so by another time to come back after, behind the one that it began with."""
-        silence, has_begun, is_leaving = Silence(self._http.open_s), False, False
-        async with aclosing(blocks(self._pieces(answer.content, silence))) as told:
+        stream = Stream(self._http, self._job_id, answer.content)
+        is_leaving = False
+        async with aclosing(blocks(stream.pieces())) as told:
             async for block in told:
                 heard()
-                is_leaving = has_begun and block.has_retry
-                event = self._event(block, silence)
-                if event is not None:
-                    has_begun = True
+                is_leaving = block.has_retry and stream.last is not None
+                frame = parsed(block.data)
+                if isinstance(frame, dict) and frame.get("type") in EVENT_TYPES:
+                    event = self._http.read(read_event, frame)
+                    stream.has_told(event, frame)
                     yield event
         raise closed(self._http.address.shown, LEAVING if is_leaving else NO_CLOSE_FRAME)
-
-    async def _pieces(self, content: aiohttp.StreamReader, silence: Silence) -> AsyncGenerator[bytes, None]:
-        while True:
-            bound_s = silence.bound_s
-            try:
-                async with asyncio.timeout(bound_s):
-                    piece = await content.readany()
-            except TimeoutError:
-                raise silent(self._http.address.shown, bound_s or 0.0) from None
-            if not piece:
-                return
-            yield piece
-
-    def _event(self, block: Block, silence: Silence) -> Event | None:
-        """None: it is none of the job's."""
-        frame = parsed(block.data)
-        if not isinstance(frame, dict) or frame.get("type") not in EVENT_TYPES:
-            return None
-        silence.expect_heartbeats(frame)
-        return self._http.read(read_event, frame)
 
     async def _end(self, *, images: bool) -> AsyncGenerator[Event, None]:
         """What other doors tell to who has seen it already."""

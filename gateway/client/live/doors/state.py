@@ -33,29 +33,35 @@ def present_state(job: Job, *, images: bool) -> Event:
 def _state_at(position: str, job: Job, ends: Sequence[Image]) -> Event:
     """Among the ends may be some that the job's state does not know of yet."""
     known = [image for image in ends if not is_earlier(job.id, image.id)]
-    is_start = position == FROM_THE_START
+    first_id = f"{job.id.rpartition(':')[0]}:0"
     state = evolve(
         _state(job),
-        id=f"{job.id.rpartition(':')[0]}:0" if is_start else position,
-        status="pending" if is_start else "processing",
+        id=first_id if position == FROM_THE_START else position,
         resumed=True,
         completed=job.completed - _count(known, "completed"),
         failed=job.failed - _count(known, "failed"),
         cancelled=job.cancelled - _count(known, "cancelled"),
     )
-    return evolve(state, progress=_progress(state))
+    return _standing(state, none_ended="pending" if state.id == first_id else "processing")
 
 
 def each_end(before: Event, ends: Iterable[Image]) -> Iterator[Event]:
     """One event for each, in their order; `before` is the one that they follow upon."""
     state = before
     for image in ends:
-        counted = {image.status: getattr(state, image.status) + 1}
         state = evolve(
-            state, id=image.id, type="image_complete", image=image, images=(), resumed=None,
-            status="processing", timestamp=image.end_time or state.timestamp, **counted,
-        )  # fmt: skip
-        state = evolve(state, progress=_progress(state))
+            state,
+            id=image.id,
+            type="image_complete",
+            timestamp=image.end_time or state.timestamp,
+            completed=state.completed + _count([image], "completed"),
+            failed=state.failed + _count([image], "failed"),
+            cancelled=state.cancelled + _count([image], "cancelled"),
+            image=evolve(image, id=""),
+            images=(),
+            resumed=None,
+        )
+        state = _standing(state)
         yield state
 
 
@@ -90,5 +96,10 @@ def _count(images: Iterable[Image], status: str) -> int:
     return sum(image.status == status for image in images)
 
 
-def _progress(state: Event) -> float:
-    return 100 * state.ended / state.total_images if state.total_images else 100.0
+def _standing(state: Event, *, none_ended: str = "processing") -> Event:
+    """The status and progress that follow from the counters, as a gateway has them."""
+    if state.ended < state.total_images:
+        status = "processing" if state.ended else none_ended
+        return evolve(state, status=status, progress=100 * state.ended / state.total_images)
+    status = "cancelled" if state.cancelled else "completed" if state.completed else "failed"
+    return evolve(state, status=status, progress=100.0)
