@@ -5,13 +5,13 @@ are `<prefix>-<uuid>-a2`, `-a3`, ... Messages have no field for the attempt, so 
 the prefix says that a message is ours, also after the job was cleaned up.
 """
 
-import os
 import re
 from uuid import UUID
 
 from attrs import frozen
 
-_UUID_BYTES = 16
+from gateway.domain.random_bytes import random_bytes
+
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _LATER = re.compile(rf"(?P<first>.+-{_UUID})(?:-a(?P<number>[1-9][0-9]{{0,5}}))?")
 
@@ -34,10 +34,8 @@ def new_trace_id(prefix: str) -> str:
 
 
 def new_trace_ids(prefix: str, number: int) -> list[str]:
-    """So many of them: the system is asked for random bytes once, and not for each."""
-    random = os.urandom(number * _UUID_BYTES)
-    pieces = (random[start : start + _UUID_BYTES] for start in range(0, len(random), _UUID_BYTES))
-    return [f"{prefix}-{UUID(bytes=piece, version=4)}" for piece in pieces]
+    """So many of them."""
+    return [f"{prefix}-{UUID(bytes=random_bytes(), version=4)}" for _ in range(number)]
 
 
 def parse_attempt(text: str, prefix: str) -> AttemptName | None:

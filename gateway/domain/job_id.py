@@ -4,9 +4,10 @@ So jobs that are accepted one after the other lie side by side in every index of
 not grow with the jobs that are kept.
 """
 
-import secrets
 from datetime import datetime
 from uuid import UUID
+
+from gateway.domain.random_bytes import LENGTH, random_bytes
 
 _RANDOM_BITS = 74
 
@@ -14,6 +15,6 @@ _RANDOM_BITS = 74
 def new_job_id(now: datetime) -> str:
     """An id that no other job has, later ones greater; it tells the millisecond of `now` to whoever reads it."""
     milliseconds = int(now.timestamp() * 1000)
-    random = secrets.randbits(_RANDOM_BITS)
+    random = int.from_bytes(random_bytes()) >> 8 * LENGTH - _RANDOM_BITS
     high, low = random >> 62, random & (1 << 62) - 1
     return str(UUID(int=milliseconds << 80 | 7 << 76 | high << 64 | 2 << 62 | low))
