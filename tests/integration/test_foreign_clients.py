@@ -22,6 +22,8 @@ from tests.websocket.client import asking
 from tests.websocket.frames import CLOSE, PING, TEXT, Frame, heard
 from tests.websocket.standing import standing_job
 
+BEATS = 5
+"""Who answers none of them hears fewer."""
 UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
 
 
@@ -40,8 +42,8 @@ async def end(quiet: QuietGateway, job: Job) -> None:
 
 @pytest.fixture
 async def lively(tmp_path: Path) -> AsyncIterator[QuietGateway]:
-    """Its heartbeat is quick."""
-    async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(heartbeat_s=0.2)) as gateway:
+    """Its heartbeat is quick, and leaves a client in a process of its own the time to answer."""
+    async with quiet_gateway(tmp_path, subscribers=SubscriberSettings(heartbeat_s=1)) as gateway:
         yield gateway
 
 
@@ -81,7 +83,7 @@ class TestWebsockets:
         assert [told["image"]["index"] for told in others[:-1]] == [0, 1, 2]
 
     async def test_it_comes_back_by_itself_over_a_sigkill(self, tmp_path: Path) -> None:
-        async with standing_job(tmp_path / "data") as job, asyncio.timeout(PATIENCE_S):
+        async with standing_job(tmp_path / "data") as job, asyncio.timeout(3 * PATIENCE_S):
             lives, types = 0, list[str]()
             async for connection in connect(f"ws://127.0.0.1:{job.gateway.port}{job.path}"):
                 types.append((await self.told(connection))["type"])
@@ -113,9 +115,9 @@ class TestWebsockets:
         """Who gave no sign of life for two heartbeats would be sent away."""
         job = await lively.accept()
         async with connect(uri_of(lively, job), ping_interval=None) as connection:
-            repeated = [(await self.told(connection))["type"] for _ in range(12)]
+            repeated = [(await self.told(connection))["type"] for _ in range(BEATS)]
             await end(lively, job)
-            assert repeated == ["progress"] * 12
+            assert repeated == ["progress"] * BEATS
             assert [json.loads(message)["type"] async for message in connection][-1] == "job_complete"
 
     async def test_it_is_told_when_the_gateway_stops_which_waits_for_its_answer_alone(
@@ -236,7 +238,7 @@ class TestStandardLibrary:
         )  # fmt: skip
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            for _ in range(12):
+            for _ in range(BEATS):
                 assert json.loads(await process.stdout.readline())["type"] == "progress"
             await end(lively, job)
             *_, last, closed = (await process.stdout.read()).splitlines()
