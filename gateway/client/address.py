@@ -35,7 +35,7 @@ class Address:
                 "is not written as %2F, %3F, %23, %3A or %40"
             ) from None
         shown = re.sub(r"^(https?://)[^/]*@", r"\1", base_url)
-        return cls(shown, base.raw_user is not None, None, base)
+        return cls(shown, bool(base.raw_user or base.raw_password), None, base)
 
     def url(self, path: str) -> URL:
         """Of a path below `/api/v1/`, or of one that begins with a slash."""

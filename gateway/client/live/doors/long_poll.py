@@ -11,7 +11,7 @@ from gateway.client.errors import Refused
 from gateway.client.http import Http, parsed
 from gateway.client.lines import lines
 from gateway.client.live.doors.door import NoSuchDoor, is_absent
-from gateway.client.live.doors.state import each_end, goes_on, opening, state_behind
+from gateway.client.live.doors.state import goes_on, news
 from gateway.client.polling import PAUSE_S, WAIT_S, Polling
 
 
@@ -31,19 +31,11 @@ class LongPollDoor:
             job = await Polling(self._http).status(self._job_id, WAIT_S if last else 0, position)
             heard()
             ends = await self._ends(position, job)
-            if last is None or not goes_on(position, job):
-                last = opening(position, job, ends, images=images)
-                yield last
-            for end in each_end(last, ends):
-                last = end
-                yield end
-            state = state_behind(last, job)
-            if state is not None:
-                last = state
-                yield last
+            for event in news(last, position, job, ends, images=images):
+                last, position = event, event.id
+                yield event
             if job.is_final:
                 return
-            position = last.id
             await asyncio.sleep(PAUSE_S)
 
     async def _ends(self, position: str | None, job: Job) -> Sequence[Image]:

@@ -18,6 +18,25 @@ def goes_on(position: str | None, job: Job) -> bool:
     return is_earlier(position, job.id) or (position == job.id and not job.is_final)
 
 
+def news(
+    last: Event | None, position: str | None, job: Job, ends: Sequence[Image], *, images: bool
+) -> Iterator[Event]:
+    """What is new behind that position, which is that of the `last` event, or where the first one is to begin.
+
+    `ends` are all behind it. They come with an opening before them, if there was none or the log has begun anew, and
+    behind them with the job's state, if that is newer.
+    """
+    if last is None or not goes_on(position, job):
+        last = opening(position, job, ends, images=images)
+        yield last
+    for end in each_end(last, ends):
+        last = end
+        yield end
+    state = state_behind(last, job)
+    if state is not None:
+        yield state
+
+
 def opening(position: str | None, job: Job, ends: Sequence[Image], *, images: bool) -> Event:
     """The state at that position, behind which are these `ends`, or the present one where it can't be gone on from."""
     if position is None or not goes_on(position, job):

@@ -12,7 +12,7 @@ KEPT_S: Final = 600.0
 """After so long the best door is tried again: what is before a gateway changes, and one may have been wrong."""
 
 
-@define(eq=False)
+@define
 class Way:
     """One client's. Doors are known by their places, the best one first."""
 
