@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from tests import builders
+from tests.patience import PATIENCE_S
 from tests.servers.browser import browser_page
 from tests.servers.quiet_gateway import QuietGateway
 
@@ -41,7 +42,7 @@ async def test_it_prints_what_it_says(quiet: QuietGateway, tmp_path: Path) -> No
         printing = asyncio.create_task(
             page.run(f"{EXAMPLE}\nawait new Promise((closed) => (ws.onclose = closed));")
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not quiet.context.hub.topics:
                 await asyncio.sleep(0.02)
         for index in range(2):

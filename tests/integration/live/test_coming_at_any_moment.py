@@ -10,6 +10,7 @@ from attrs import define, field
 
 from gateway.domain.job import Job
 from tests.integration.live.jobs_socket import jobs_socket
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 from tests.streamed_answers import streamed
 
@@ -17,7 +18,6 @@ ROUNDS: Final = 12
 COME_TOGETHER: Final = 4
 ENDS: Final = 10
 """In each round, while some are about to come."""
-PATIENCE_S: Final = 60
 
 
 @define(eq=False)

@@ -9,6 +9,7 @@ from gateway.api.live.websocket.job import CLOSED_BY
 from gateway.events.follower import End
 from tests.following import follow
 from tests.integration.live.jobs_socket import rename
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 
 
@@ -31,7 +32,10 @@ async def test_a_log_that_can_not_be_read_now_is_told_by_1013(quiet: QuietGatewa
     assert (followed.types, followed.close_code) == (["progress"], 1013)
     rename(tmp_path, "elsewhere", "events")
     async with quiet.http.ws_connect(f"/api/v1/batch/{job.job_id}/ws?after=0") as back:
-        assert [(await back.receive_json(timeout=5))["type"] for _ in range(2)] == ["progress", "progress"]
+        assert [(await back.receive_json(timeout=PATIENCE_S))["type"] for _ in range(2)] == [
+            "progress",
+            "progress",
+        ]
 
 
 async def test_a_log_that_nobody_foresaw_is_told_by_1011(quiet: QuietGateway, tmp_path: Path) -> None:
