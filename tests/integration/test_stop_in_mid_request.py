@@ -7,7 +7,9 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -22,11 +24,15 @@ from tests.servers.gateway import Gateway
 from tests.servers.held_puts import Held, hold_deletes, hold_puts
 from tests.servers.raw_http import connection, head
 from tests.servers.s3 import S3Server, uploads_in
+from tests.servers.web import image, web_server
+from tests.submitting import submit_json
 
 QUICK_S, PATIENT_S = 0.5, 4.0
 """What requests in hand have to end: where nothing else is waited for, and where there must be time to undo them."""
 DELETE_S = 0.3
 """How long a slow store takes for one: longer than all that a stop waits for besides requests."""
+IN_TIME_S = 10
+"""What is not waited for would take longer."""
 LATE_S = 120
 """Four times what the store is given for one step: so long what was sent to it may still arrive."""
 SMALL = a_jpeg()
@@ -34,8 +40,10 @@ IN_PARTS = padded(a_jpeg(), 8 * 1024**2)
 
 
 @asynccontextmanager
-async def scene_of(folder: Path, server: S3Server, *, shutdown_s: float = QUICK_S) -> AsyncIterator[Scene]:
-    async with scene_in(folder, server, http_shutdown_timeout_s=shutdown_s) as scene:
+async def scene_of(
+    folder: Path, server: S3Server, *, shutdown_s: float = QUICK_S, **settings: Any
+) -> AsyncIterator[Scene]:
+    async with scene_in(folder, server, http_shutdown_timeout_s=shutdown_s, **settings) as scene:
         yield scene
 
 
@@ -120,6 +128,33 @@ async def test_in_a_store_that_is_gone_what_a_stop_leaves_goes_with_the_next_sta
     await scene.gateway.start()
     await none_is_reserved(scene)
     assert await scene.keys() == []
+
+
+async def test_a_stop_that_gives_requests_no_time_waits_for_none(rclone: S3Server, tmp_path: Path) -> None:
+    async with scene_of(tmp_path, rclone, shutdown_s=0) as scene:
+        held = hold_puts(scene.store)
+        async with request_under_way(scene, Form(1, SMALL), held):
+            scene.store.fault, scene.store.methods = stalled, ALL
+            ended = await scene.gateway.stop()
+        assert (ended.code, ended.seconds < IN_TIME_S) == (0, True)
+
+
+async def test_a_download_in_parts_holds_up_no_stop_in_a_store_that_is_gone(
+    rclone: S3Server, tmp_path: Path
+) -> None:
+    """Else the gateway would call it an error. What it has put is aborted or not: the next start makes it anew."""
+    async with (
+        web_server({"/large.jpg": image(IN_PARTS, "image/jpeg")}) as site,
+        scene_of(
+            tmp_path, rclone, fetch_allowed_networks=site.network, fetch_allowed_ports=site.port
+        ) as scene,
+        aiohttp.ClientSession() as http,
+    ):
+        held = hold_puts(scene.store)
+        await submit_json(http, scene.gateway.base_url, [{"url": site.url("/large.jpg")}])
+        await held.until(1)
+        scene.store.fault, scene.store.methods = stalled, ALL
+        assert (await scene.gateway.stop()).code == 0
 
 
 async def a_leftover(scene: Scene) -> None:

@@ -7,6 +7,7 @@ without bound what nobody wants. So its protocol is ours; tests hold that aiohtt
 
 import asyncio
 import typing
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, cast
@@ -34,9 +35,14 @@ _SIP_S: Final = 0.02
 
 _CANCELLED_AFTER: Final = 1.5
 """So many times what a request in hand has to end at a stop; the rest of twice that is for what it undoes."""
+_SHORTEST_S: Final = 0.001
+"""No time at all is no bound to aiohttp."""
 
 _MOST_FRAMING: Final = 2 * 1024 * 1024
 """Bytes of a body that are none of its content, and not outweighed by it: a byte may come in a chunk of its own."""
+
+_NO_REQUESTS: Final[deque[Any]] = deque(maxlen=0)
+"""Of all connections that take none any more; an empty deque of its own has 760 bytes."""
 
 
 class Writer(typing.Protocol):
@@ -127,6 +133,9 @@ class Protocol(web.RequestHandler):
     def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
         """aiohttp's reader of frames, from now on: this connection is a WebSocket."""
         super().set_parser(cast(Any, ClientFrames(parser, self._loop.time)), data_received_cb)
+        if self._upgraded and not self._messages:
+            # What is for requests would be kept as long as the connection, and takes one and a half kilobytes.
+            self._parser, self._messages = None, _NO_REQUESTS
 
     def close(self) -> None:
         """Read no more requests. At a stop aiohttp asks all for it; a WebSocket hears the answer to its goodbye."""
@@ -179,12 +188,14 @@ class Protocol(web.RequestHandler):
         waited for. After twice that time it is left alone: aiohttp would cancel it only then.
         """
         self._end_lingering()
-        cut = None if timeout is None else self._loop.call_later(_CANCELLED_AFTER * timeout, self._cancel)
-        try:
+        if timeout is None:
             await super().shutdown(timeout)
+            return
+        cut = self._loop.call_later(_CANCELLED_AFTER * timeout, self._cancel)
+        try:
+            await super().shutdown(max(timeout, _SHORTEST_S))
         finally:
-            if cut is not None:
-                cut.cancel()
+            cut.cancel()
 
     def handle_error(
         self,

@@ -52,13 +52,15 @@ class Undo:
     async def _undo(self, used: Sequence[str], *, gave_up_a_put: bool) -> None:
         try:
             async with asyncio.timeout(_WITHIN_S):
-                await self._remove(used)
                 if self._puts_are_repeated or gave_up_a_put:
+                    # First, so that they are due soon whatever becomes of the rest.
                     await self._leave_to_cleaner(used)
+                    await self._remove(used)
                 else:
+                    await self._remove(used)
                     await self._reservations.release(used)
         except (GatewayError, TimeoutError) as error:
-            log.warning("undo left to the cleaner", images=len(used), reason=str(error))
+            log.warning("undo left to the cleaner", images=len(used), reason=_why(error))
             await self._try_to_leave_to_cleaner(used)
 
     async def _remove(self, used: Sequence[str]) -> None:
@@ -71,8 +73,12 @@ class Undo:
             async with asyncio.timeout(_WITHIN_S):
                 await self._leave_to_cleaner(used)
         except (GatewayError, TimeoutError) as error:
-            log.warning("reservations stand for long", images=len(used), reason=str(error))
+            log.warning("reservations stand for long", images=len(used), reason=_why(error))
 
     async def _leave_to_cleaner(self, used: Sequence[str]) -> None:
         deadline = self._clock.now() + timedelta(seconds=self._late_s)
         await self._reservations.reserve(used, deadline=deadline)
+
+
+def _why(error: GatewayError | TimeoutError) -> str:
+    return str(error) or f"it took longer than {_WITHIN_S:g} s"

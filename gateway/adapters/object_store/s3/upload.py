@@ -22,8 +22,8 @@ from gateway.errors import GatewayError, TooLarge
 
 log = structlog.get_logger(__name__)
 
-ABORT_S: Final = 5.0
-"""How long a failed put, and the closing of the store, waits for aborts."""
+ABORT_S: Final = 2.0
+"""How long a failed put, and the closing of the store, waits for aborts: well below what a service has to stop."""
 
 
 @define(eq=False)
