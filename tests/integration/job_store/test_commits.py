@@ -18,6 +18,7 @@ from gateway.adapters.job_store.writer import Writer
 from gateway.errors import Unavailable
 from tests.builders import NOW, publish
 from tests.integration.job_store.stores import add, held_writer, until_it_waits
+from tests.patience import PATIENCE_S
 
 
 def commits_in(wal: Path) -> int:
@@ -80,7 +81,7 @@ async def impatient(path) -> AsyncIterator[Writer]:
     database = open_database(path, "full")
     recent, keys = RecentJobs(), itertools.count(1)
     writer = Writer(
-        database.writer, lambda: UnitOfWork(database.writer, recent, set(), keys), patience_s=0.05
+        database.writer, lambda: UnitOfWork(database.writer, recent, set(), keys), patience_s=0.5
     )
     writer.start()
     yield writer
@@ -93,10 +94,10 @@ async def test_a_write_whose_turn_does_not_come_is_given_up_and_one_that_was_beg
 
     def hold(unit: UnitOfWork) -> bool:
         begun.set()
-        return go_on.wait(5)
+        return go_on.wait(PATIENCE_S)
 
     held = asyncio.ensure_future(impatient.run(hold))
-    assert await asyncio.to_thread(begun.wait, 5)
+    assert await asyncio.to_thread(begun.wait, PATIENCE_S)
     made: list[str] = []
     for name in ("first", "second"):
         with pytest.raises(Unavailable, match="too busy"):
