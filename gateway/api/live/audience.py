@@ -24,7 +24,6 @@ LEAVE_S: Final = 2.0
 """How long a subscriber may take to answer a goodbye; a stop of the gateway waits for it."""
 _TURNS: Final = 100
 """Of one heartbeat."""
-_RETRY_S: Final = 10
 
 
 Door = Literal["websocket", "many", "events", "results", "poll", "submit"]
@@ -147,7 +146,7 @@ class Audience:
 
     def _refusal(self, bound: str, text: str) -> TooManySubscribers:
         self._metrics.refused.of(bound=bound).add()
-        return TooManySubscribers(text, retry_after_s=_RETRY_S)
+        return TooManySubscribers(text)
 
     def _count(self, door: Door, job_id: str | None, address: str, one: int) -> None:
         self._connections += one
