@@ -15,6 +15,7 @@ from gateway.errors import Unavailable
 from gateway.ports.broker import Broker, Queue, Unroutable
 from tests.deliveries import bodies, eventually, lying_in, publish, settings_for, take, works
 from tests.golden import golden
+from tests.patience import PATIENCE_S
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.tcp_proxy import tcp_proxy
 
@@ -88,7 +89,7 @@ async def test_a_question_that_is_given_up_ends_at_once_and_costs_no_connection(
             asking = asyncio.create_task(ask_on_and_on(broker))
             await asyncio.sleep(milliseconds / 4000)
             asking.cancel()
-            done, _ = await asyncio.wait({asking}, timeout=3)
+            done, _ = await asyncio.wait({asking}, timeout=PATIENCE_S)
             assert done
         assert await broker.check()
         assert reconnects == []
