@@ -259,7 +259,7 @@ class ManyJobs {
   subscribe(jobId, { after, images = false } = {}) {
     const id = jobId.toLowerCase(); // As the gateway names it.
     if (this.#followed.has(id)) return;
-    this.#followed.set(id, { told: new Told(after), images, failures: 0 });
+    this.#followed.set(id, { told: new Told(after), images: images && id !== ALL_JOBS, failures: 0 }); // The list has none.
     this.#subscriptions?.want(id);
   }
 

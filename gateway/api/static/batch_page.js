@@ -15,10 +15,11 @@ const STATES = {
 const client = new BatchClient();
 const thumbnails = new Thumbnails();
 const jobId = location.pathname.split("/").at(-1);
-const [title, job, summary, progress, connection, announced, heading, images] = [
-  "title", "job", "summary", "progress", "connection", "announced", "heading", "images",
+const [title, job, summary, progress, connection, announced, again, retry, refusal, heading, images] = [
+  "title", "job", "summary", "progress", "connection", "announced", "again", "retry", "refusal", "heading", "images",
 ].map((id) => document.getElementById(id));
 let announcedStep = 0;
+let isRetrying = false;
 
 function show(event) {
   if (event.images) showImages(event.images);
@@ -27,6 +28,7 @@ function show(event) {
   tell(summary, summaryOf(event));
   document.title = `${Math.floor(event.progress)} %: ${counted(event.total_images, "image")}`;
   announce(event);
+  if (event.type === "job_complete") again.hidden = !images.querySelector("[data-was-in-work][data-status=failed]");
 }
 
 function showImages(all) {
@@ -52,10 +54,10 @@ function announce(event) {
 }
 
 function card(image) {
-  const { index, original_filename: name, status, metadata, error } = image;
+  const { original_filename: name, status, start_time: startTime, metadata, error } = image;
   return element(
     "li",
-    { "data-status": status },
+    { "data-status": status, ...(startTime && { "data-was-in-work": "" }) },
     status === "completed" ? picture(image) : inPlaceOfPicture(status),
     element("h3", {}, element("bdi", {}, name)),
     error ? element("p", {}, error) : undefined,
@@ -91,6 +93,22 @@ function words({ title: written, description, keywords }) {
   ];
 }
 
+/** The failed images once more, as a batch of its own. Of which of them enough was kept for that the gateway knows. */
+async function tryAgain() {
+  if (isRetrying) return;
+  isRetrying = true;
+  tell(refusal, "");
+  const onWait = ({ message }) => tell(connection, `${message} Trying again.`);
+  try {
+    const { job_id: newJobId } = await client.retry(jobId, { onWait });
+    location.assign(encodeURIComponent(newJobId));
+  } catch (error) {
+    tell(refusal, error.message);
+    isRetrying = false;
+  }
+  tell(connection, "");
+}
+
 function tellOfTheEnd(error) {
   const isUnknown = error instanceof Refused && error.status === 404;
   tell(title, isUnknown ? "No such batch" : "The batch can't be shown");
@@ -102,6 +120,9 @@ function tellOfTheEnd(error) {
 }
 
 tell(job, jobId);
+retry.addEventListener("click", tryAgain);
+// Back from the new batch's page, by a browser that kept this one as it was.
+addEventListener("pageshow", () => (isRetrying = false));
 try {
   const onWait = () => tell(connection, "The connection is lost. Trying again.");
   const onOpen = () => {

@@ -15,6 +15,7 @@ from tests.integration.pages.visiting import CONTRASTS, PHONES, Visitor
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.tcp_proxy import tcp_proxy
+from tests.submitting import submit_files
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -181,8 +182,8 @@ async def test_all_of_it_can_be_reached_by_keyboard(quiet: QuietGateway, visitor
     job = await an_ended_job(quiet)
     await shown(quiet, visitor, job)
     await visitor.page.until("document.querySelector('#images img').naturalWidth > 0")
-    assert (await visitor.tab_stops())[:1] == ["Send more photos"]
-    await visitor.value("document.querySelector('header a').focus()")
+    assert (await visitor.tab_stops())[:2] == ["Send more photos", "retry"]
+    await visitor.value("document.querySelector('#retry').focus()")
     await visitor.press("Tab")
     copy = f"/api/v1/batch/{job.job_id}/images/0/processed"
     assert await visitor.value("new URL(document.activeElement.href).pathname") == copy
@@ -229,6 +230,73 @@ async def test_it_speaks_of_quarters_and_of_the_end_not_of_each_image(
         "75 percent done.",
         "Done: 0 of 10 images tagged, 10 failed.",
     ]
+
+
+class TestAnotherTry:
+    """Of failed images, once the batch has ended."""
+
+    BUTTON: Final = "document.querySelector('#retry')"
+
+    async def an_ended_batch(self, gateway: QuietGateway, *, images: int = 2) -> str:
+        """All of whose images were in work, and failed."""
+        photos = [(f"{index}.jpg", plain("JPEG")) for index in range(images)]
+        job_id = await submit_files(gateway.http, "", photos)
+        for index in range(images):
+            await gateway.publish(job_id, index)
+            await gateway.fail(job_id, index)
+        return job_id
+
+    async def test_is_a_new_batch_whose_page_opens(self, quiet: QuietGateway, visitor: Visitor) -> None:
+        job_id = await self.an_ended_batch(quiet)
+        await visitor.visit(address(quiet, job_id))
+        await visitor.page.until(f"{self.BUTTON}.checkVisibility()")
+        await visitor.value(f"{self.BUTTON}.click()")
+        await visitor.page.until(f"!location.pathname.includes('{job_id}')")
+        await visitor.until_text("#summary", "0 of 2 images tagged, 2 to go.")
+        new_job = await quiet.context.job_store.get(await visitor.text("#job"))
+        assert new_job.retry_of == job_id
+
+    async def test_can_be_had_by_keyboard(self, quiet: QuietGateway, visitor: Visitor) -> None:
+        job_id = await self.an_ended_batch(quiet)
+        await visitor.visit(address(quiet, job_id))
+        await visitor.page.until(f"{self.BUTTON}.checkVisibility()")
+        await visitor.value(f"{self.BUTTON}.focus()")
+        await visitor.press("Enter")
+        await visitor.page.until(f"!location.pathname.includes('{job_id}')")
+
+    async def test_is_a_button_to_a_screen_reader(self, quiet: QuietGateway, visitor: Visitor) -> None:
+        await visitor.visit(address(quiet, await self.an_ended_batch(quiet)))
+        await visitor.page.until(f"{self.BUTTON}.checkVisibility()")
+        heard = await visitor.heard()
+        assert ("button", "Try the failed images again") in heard
+        assert "alert" in {role for role, _ in heard}
+
+    async def test_that_is_refused_is_told_in_the_gateways_words(
+        self, quiet: QuietGateway, visitor: Visitor
+    ) -> None:
+        """Nothing was kept of them."""
+        job = await quiet.accept(images=1)
+        await quiet.publish(job.job_id, 0)
+        await quiet.fail(job.job_id, 0)
+        await visitor.visit(address(quiet, job.job_id))
+        await visitor.page.until(f"{self.BUTTON}.checkVisibility()")
+        await visitor.value(f"{self.BUTTON}.click()")
+        await visitor.until_text("#refusal", "can't be tried again")
+        assert job.job_id in await visitor.value("location.pathname")
+
+    async def test_is_not_offered_before_the_end(self, quiet: QuietGateway, visitor: Visitor) -> None:
+        job = await quiet.accept(images=2)
+        await quiet.publish(job.job_id, 0)
+        await quiet.fail(job.job_id, 0)
+        await shown(quiet, visitor, job)
+        assert not await visitor.value(f"{self.BUTTON}.checkVisibility()")
+
+    async def test_is_not_offered_for_what_was_refused_at_once(
+        self, quiet: QuietGateway, visitor: Visitor
+    ) -> None:
+        await visitor.visit(address(quiet, await submit_files(quiet.http, "", [("notes.txt", b"text")])))
+        await visitor.until_text("#summary", "Done")
+        assert not await visitor.value(f"{self.BUTTON}.checkVisibility()")
 
 
 class TestPictures:
