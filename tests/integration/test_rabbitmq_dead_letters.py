@@ -99,7 +99,7 @@ async def test_two_gateways_never_sweep_at_once(parts: Parts, rabbitmq_url: str)
         jobs = await ours_between_others(parts, one)
         sweepers = [at(WatchedSweeps(broker, watch), parts) for broker in (one, other)]  # type: ignore[arg-type]
         async with Background().running(*sweepers):
-            await eventually(lambda: are_gone(parts, len(jobs)), within_s=20)
+            await eventually(lambda: are_gone(parts, len(jobs)), within_s=60)
         assert watch.most == 1
         assert await lying_in(one, Queue.DEAD_LETTER) == OTHERS
     await each_ended_one_attempt(parts, jobs)
@@ -114,7 +114,7 @@ async def test_a_sweep_whose_connection_is_cut_loses_none_and_shows_none_twice(
         store = CutsAfter(parts.jobs, changes=3, cut=proxy.cut)
         cut_off = evolve(at(broker, parts), ledger=evolve(parts.ledger, store=store))  # type: ignore[arg-type]
         await cut_off.run_once()
-        await eventually(lambda: works(broker), within_s=20)
+        await eventually(lambda: works(broker), within_s=60)
         assert len(await lying_in(broker, Queue.DEAD_LETTER)) > len(OTHERS)
         await at(broker, parts).run_once()
         assert await lying_in(broker, Queue.DEAD_LETTER) == OTHERS
@@ -130,7 +130,7 @@ async def test_a_sweep_whose_connection_is_cut_while_it_takes_them_has_done_noth
         with pytest.raises(Unavailable):
             await at(broker, parts).run_once()
         assert await kept(parts) == []
-        await eventually(lambda: works(broker), within_s=20)
+        await eventually(lambda: works(broker), within_s=60)
         await at(broker, parts).run_once()
         assert await lying_in(broker, Queue.DEAD_LETTER) == OTHERS
     await each_ended_one_attempt(parts, jobs)

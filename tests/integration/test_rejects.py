@@ -46,6 +46,6 @@ async def test_a_full_queue_of_dead_letters_that_refuses_keeps_no_worker_for_eve
             await publish(broker, Queue.DEAD_LETTER, "somebody else's")
             await publish(broker, Queue.IMAGE_UPLOAD, "a", "b")
             async with Background().running(workers_on(broker, instruments)):
-                await eventually(both_are_done_with, within_s=20)
+                await eventually(both_are_done_with, within_s=60)
         await line.holds("image_upload", 0)
         await line.holds("dead_letter_queue", 1)
