@@ -281,6 +281,12 @@ class TestAllJobs:
         ]  # fmt: skip
         assert told["lost"] == [["a", 404, "job_not_found"]]
 
+    async def test_is_not_asked_for_images_which_it_has_not(self, page: Page) -> None:
+        steps = [HEAR, HEAR, self.SUBSCRIBED, self.jobs(1)]
+        async with scripted_doors(Talk(steps)) as gateway:
+            await followed(page, gateway.base_url, "*", "a", options="images: true", then="break;")
+        assert gateway.heard[0][:2] == [subscribe("*"), subscribe("a", images=True)]
+
     async def test_may_begin_behind_a_change(self, page: Page) -> None:
         steps = [HEAR, self.SUBSCRIBED, self.jobs(7, resumed=True)]
         async with scripted_doors(Talk(steps)) as gateway:
