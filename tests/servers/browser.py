@@ -20,7 +20,7 @@ from tests.free_ports import free_port
 from tests.servers.chromium import chromium
 
 START_S = 60
-SCRIPT_S = 30
+SCRIPT_S = 60
 HOST = "127.0.0.1"
 PAGE = """<!doctype html>
 <meta charset="utf-8">
