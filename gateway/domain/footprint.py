@@ -3,9 +3,6 @@
 Most of an image's cost is what others wrote: its name, its address, its words, why it failed.
 """
 
-from itertools import compress
-from operator import is_not
-
 from gateway.domain.job import Image, Job
 
 JOB_BYTES = 1024
@@ -20,9 +17,8 @@ def footprint(job: Job) -> int:
 
 def growth(before: Job, after: Job) -> int:
     """By how many bytes a job changed. Images are values: what is the same object costs the same."""
-    differ = list(map(is_not, before.images, after.images))
-    grown = sum(map(_image_bytes, compress(after.images, differ)))
-    return grown - sum(map(_image_bytes, compress(before.images, differ)))
+    both = zip(before.images, after.images, strict=True)
+    return sum([_image_bytes(now) - _image_bytes(then) for then, now in both if now is not then])
 
 
 def _image_bytes(image: Image) -> int:
