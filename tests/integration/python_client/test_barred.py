@@ -30,8 +30,8 @@ from tests.servers.nginx import HOST, Site, running_nginx
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.serving import serving
 
-SOON_S = 2.0
-"""A door that tells nothing for so long is shut."""
+SOON_S = 3.0
+"""To a client in a hurry, a door that tells nothing for so long is shut."""
 IMAGES = 30
 STATUSES = [400, 403, 404, 426, 501, 502]
 
@@ -49,12 +49,13 @@ async def gateway(tmp_path: Path) -> AsyncIterator[QuietGateway]:
 
 @asynccontextmanager
 async def client_behind(
-    site: Site, gateway: QuietGateway | Gateway, folder: Path
+    site: Site, gateway: QuietGateway | Gateway, folder: Path, *, is_hurried: bool = False
 ) -> AsyncIterator[GatewayClient]:
     """Afterwards the proxy's log is complete: what it is asked last is answered when all else has ended."""
     async with running_nginx(folder / "nginx", site, behind=gateway.port) as port:
         url = f"http://{HOST}:{port}"
-        async with GatewayClient(url, patience_s=DEADLINE_S, silence_s=SOON_S, spread_s=0.5) as client:
+        silence_s = SOON_S if is_hurried else DEADLINE_S
+        async with GatewayClient(url, patience_s=DEADLINE_S, silence_s=silence_s, spread_s=0.5) as client:
             yield client
         async with GatewayClient(url) as other:
             await other.check()
@@ -126,7 +127,7 @@ async def test_without_websockets_the_same_is_told_and_nobody_hears_of_it(gatewa
 async def test_so_it_is_where_an_upgrade_is_never_answered(gateway, tmp_path):
     async with (
         silent_server() as port,
-        client_behind(never_answering_upgrades(port), gateway, tmp_path) as client,
+        client_behind(never_answering_upgrades(port), gateway, tmp_path, is_hurried=True) as client,
     ):
         waits = await follow_to_the_end(gateway, client)
     assert (waits.reasons, asked_of(tmp_path / "nginx")) == ([], {"ws": 1, "events": 1})
@@ -134,7 +135,7 @@ async def test_so_it_is_where_an_upgrade_is_never_answered(gateway, tmp_path):
 
 @pytest.mark.parametrize("bar", ["403", "taken away"])
 async def test_so_it_is_where_streams_are_held_back_too(gateway, tmp_path, bar):
-    async with client_behind(holding_back(BARS[bar]), gateway, tmp_path) as client:
+    async with client_behind(holding_back(BARS[bar]), gateway, tmp_path, is_hurried=True) as client:
         waits = await follow_to_the_end(gateway, client)
     asked = asked_of(tmp_path / "nginx")
     assert (waits.reasons, asked["ws"], asked["events"]) == ([], 1, 1)
@@ -143,7 +144,9 @@ async def test_so_it_is_where_streams_are_held_back_too(gateway, tmp_path, bar):
 
 @pytest.mark.parametrize("is_held_back", [False, True])
 async def test_a_client_remembers_which_door_was_open(gateway, tmp_path, is_held_back):
-    async with client_behind(barring_site(is_held_back), gateway, tmp_path) as client:
+    async with client_behind(
+        barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back
+    ) as client:
         for _ in range(3):
             await follow_to_the_end(gateway, client)
     asked = asked_of(tmp_path / "nginx")
@@ -155,7 +158,9 @@ async def test_who_has_seen_the_end_of_a_job_is_told_of_it_again(gateway, tmp_pa
     job_id = (await gateway.accept(images=1)).job_id
     await gateway.complete(job_id, 0)
     position = (await gateway.context.latest.get(job_id)).seq
-    async with client_behind(barring_site(is_held_back), gateway, tmp_path) as client:
+    async with client_behind(
+        barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back
+    ) as client:
         last = (await client.status(job_id)).id
         events = await all_of(client.follow(job_id, last, images=True))
     assert last.endswith(f":{position}")
@@ -175,7 +180,9 @@ async def test_the_present_state_comes_first_and_has_all_images(gateway, tmp_pat
         if event.resumed is not None:
             await gateway.complete(job_id, 0)
 
-    async with client_behind(barring_site(is_held_back), gateway, tmp_path) as client:
+    async with client_behind(
+        barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back
+    ) as client:
         first, *others = await all_of(client.follow(job_id, images=True), act)
     assert (first.resumed, [image.status for image in first.images]) == (False, ["pending", "completed"])
     assert [event.image.index for event in others if event.image] == [0]
@@ -184,7 +191,9 @@ async def test_the_present_state_comes_first_and_has_all_images(gateway, tmp_pat
 @pytest.mark.parametrize("is_held_back", [False, True])
 async def test_a_job_that_is_deleted_meanwhile_is_not_there(gateway, tmp_path, is_held_back):
     job_id = (await gateway.accept(images=1)).job_id
-    async with client_behind(barring_site(is_held_back), gateway, tmp_path) as client:
+    async with client_behind(
+        barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back
+    ) as client:
         with pytest.raises(Refused, match=f"There is no job {job_id}"):
             await all_of(client.follow(job_id), lambda _: gateway.ledger.delete(job_id))
 
@@ -214,7 +223,7 @@ async def test_over_a_kill_of_the_gateway_nothing_is_lost_or_told_twice(tmp_path
     killed: list[asyncio.Task[None]] = []
     async with (
         running_gateway(tmp_path / "data") as gateway,
-        client_behind(barring_site(is_held_back), gateway, tmp_path) as client,
+        client_behind(barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back) as client,
         asyncio.TaskGroup() as tasks,
     ):
         _, coming = await client.submit_and_follow(photos)
