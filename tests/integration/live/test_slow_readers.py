@@ -14,6 +14,7 @@ from gateway.domain import transitions
 from gateway.domain.events import Change, Event
 from gateway.domain.job import Failure, Job
 from gateway.events.peer import ROOM_BYTES
+from gateway.events.send_queue import UNSENT_BYTES, untaken_bytes
 from gateway.events.settings import SubscriberSettings
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
@@ -108,6 +109,26 @@ async def test_readers_that_stand_still_hold_little_memory_however_much_there_is
     assert each < 2 * ROOM_BYTES, f"{each:.0f} bytes"
 
 
+async def test_little_of_it_stands_in_the_kernel(quiet: QuietGateway) -> None:
+    """Which would take megabytes, and hold them for each."""
+    job = await quiet.accept(images=400)
+    async with AsyncExitStack() as stack:
+        await stalled(quiet, job, 1, stack)
+        ours = the_only_transport(quiet)
+        await fail(quiet, job, 0, 399, "x" * 10_000)
+        async with asyncio.timeout(PATIENCE_S):
+            while ours.get_write_buffer_size() < ROOM_BYTES // 2:
+                await asyncio.sleep(0.01)
+        assert untaken_bytes(ours) - ours.get_write_buffer_size() < 2 * UNSENT_BYTES
+
+
+def the_only_transport(gateway: QuietGateway) -> asyncio.WriteTransport:
+    assert gateway.runner.server is not None
+    (protocol,) = gateway.runner.server.connections
+    assert isinstance(protocol.transport, asyncio.WriteTransport)
+    return protocol.transport
+
+
 async def test_one_that_reads_nothing_is_cut_off_and_comes_back_to_every_final_state(
     quiet: QuietGateway,
 ) -> None:
@@ -156,12 +177,12 @@ async def test_a_slow_reader_is_not_cut_off_and_hears_the_end(gateway: QuietGate
 
 
 async def test_a_slow_reader_is_still_reading_when_the_job_has_ended(gateway: QuietGateway) -> None:
-    """The goodbye stands behind all that it has not read yet, and is not waited for in vain."""
-    job = await gateway.accept(images=40)
+    """The goodbye stands behind more than the kernel takes, and is not waited for in vain."""
+    job = await gateway.accept(images=120)
     async with slow_socket(gateway.port, path_of(job)) as slow:
-        await fail(gateway, job, 0, 40, "x" * 300)
-        await slow.read_at(3000, lambda: False)
-    assert slow.images() == list(range(40))
+        await fail(gateway, job, 0, 120, "x" * 1000)
+        await slow.read_at(30_000, lambda: False)
+    assert slow.images() == list(range(120))
     assert slow.close_code == 1000
 
 
