@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,17 @@ async def test_the_first_try_of_a_put_that_was_repeated_may_arrive_after_the_ref
     await scene.cleaned(after_s=LATE_S + 1)
     assert await scene.objects() == []
     assert await scene.reserved() == 0
+
+
+async def test_whatever_becomes_of_its_deletes_it_is_due_soon(scene: Scene) -> None:
+    held = hold_deletes(scene.store)
+    request = asyncio.create_task(scene.parts.submitted(sent(a_jpeg()), a_bad_end(scene)))
+    await held.until(1)
+    soon = scene.parts.clock.now() + timedelta(seconds=LATE_S + 1)
+    assert len(await scene.parts.jobs.overdue(soon, limit=10)) == 1
+    held.let_go()
+    await asyncio.wait((request,))
+    assert isinstance(request.exception(), BadInput)
 
 
 async def test_a_request_that_is_cancelled_while_it_is_undone_is_undone_all_the_same(scene: Scene) -> None:
