@@ -68,7 +68,7 @@ def test_the_names_of_existing_deployments_that_a_document_names_are_understood(
 def test_the_keys_of_settings_that_a_document_names_exist(document: Path) -> None:
     keys = known_keys(Settings)
     sections = "|".join({key.partition(".")[0] for key in keys if "." in key})
-    named = set(re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?! =)", document.read_text()))
+    named = set(re.findall(rf"`((?:{sections})\.[a-z_]+)\b(?! =|\()", document.read_text()))
     assert named - set(keys) - FILES_OF_DATA == set()
 
 
