@@ -80,9 +80,7 @@ async def test_a_write_whose_waiter_left_before_its_turn_is_not_made(store):
 async def impatient(path) -> AsyncIterator[Writer]:
     database = open_database(path, "full")
     recent, keys = RecentJobs(), itertools.count(1)
-    writer = Writer(
-        database.writer, lambda: UnitOfWork(database.writer, recent, set(), keys), patience_s=0.5
-    )
+    writer = Writer(database.writer, lambda: UnitOfWork(database.writer, recent, set(), keys), patience_s=0.5)
     writer.start()
     yield writer
     await writer.close()
