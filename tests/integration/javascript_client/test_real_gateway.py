@@ -80,6 +80,82 @@ async def test_after_a_kill_each_image_ends_once(
     assert await page.run("console.log(window.waited)") == [True]
 
 
+MANY: Final = """
+const {{ BatchClient }} = await import("{base_url}/static/batch.js");
+const gateway = new BatchClient();
+const submitted = [];
+for (const urls of {batches}) submitted.push((await gateway.submit(urls)).job_id);
+window.events = [];
+const begun = new Set();
+window.begun = new Promise((resolve) => (window.has_begun = () => begun.size === submitted.length && resolve()));
+const after = Object.fromEntries(submitted.map((jobId) => [jobId, "0"]));
+window.over = (async () => {{
+  for await (const event of gateway.followMany(submitted, {{ after }})) {{
+    window.events.push(event);
+    if (event.type === "image_complete") begun.add(event.job_id);
+    window.has_begun();
+  }}
+}})();
+await window.begun;
+console.log(submitted);
+"""
+
+
+async def test_after_a_kill_each_of_many_jobs_goes_on_at_its_own_place(
+    page: Page, gateway: Gateway, site: Site, may_go: asyncio.Event
+) -> None:
+    batches = json.dumps([[site.url("/a.jpg"), site.url(f"/{late}.jpg")] for late in "bc"])
+    (job_ids,) = await page.run(MANY.format(base_url=gateway.base_url, batches=batches))
+    await gateway.kill()
+    may_go.set()
+    await gateway.start()
+    (events,) = await page.run("await window.over; console.log(window.events)")
+    for job_id in job_ids:
+        told = [event for event in events if event["job_id"] == job_id]
+        ends = [event["image"]["index"] for event in told if event["type"] == "image_complete"]
+        assert sorted(ends) == [0, 1]
+        assert told[-1]["type"] == "job_complete"
+        positions = [int(event["id"].split(":")[1]) for event in told]
+        assert positions == sorted(set(positions))
+
+
+ALL: Final = """
+const {{ BatchClient }} = await import("{base_url}/static/batch.js");
+const gateway = new BatchClient();
+const {{ job_id: jobId }} = await gateway.submit(["{url}"]);
+window.news = [];
+window.look = () => {{}};
+window.lists = (count) => new Promise((resolve) => {{
+  window.look = () => window.news.filter(({{ type }}) => type === "jobs").length === count && resolve();
+  window.look();
+}});
+window.over = (async () => {{
+  for await (const event of gateway.followAll()) {{
+    window.news.push(event);
+    window.look();
+    if (event.job?.status === "completed") break;
+  }}
+}})();
+await window.lists(1);
+console.log(jobId);
+"""
+
+
+async def test_all_jobs_are_listed_anew_after_a_kill_and_their_changes_go_on(
+    page: Page, gateway: Gateway, site: Site, may_go: asyncio.Event
+) -> None:
+    (job_id,) = await page.run(ALL.format(base_url=gateway.base_url, url=site.url("/b.jpg")))
+    await gateway.kill()
+    await gateway.start()
+    await page.run("await window.lists(2)")
+    may_go.set()
+    (news,) = await page.run("await window.over; console.log(window.news)")
+    lists = [event for event in news if event["type"] == "jobs"]
+    assert [event["resumed"] for event in lists] == [False, False]
+    assert [[job["job_id"] for job in event["jobs"]] for event in lists] == [[job_id], [job_id]]
+    assert (news[-1]["type"], news[-1]["job"]["job_id"]) == ("job_changed", job_id)
+
+
 async def test_files_are_sent_and_followed_to_the_end(page: Page, gateway: Gateway) -> None:
     (events,) = await page.run(f"""
         const {{ BatchClient }} = await import("{gateway.base_url}/static/batch.js");
