@@ -11,7 +11,7 @@ from tests.chaos.records import Accepted, Records, Sent
 from tests.chaos.world import Job, World
 from tests.following import Frame
 
-QUIET_S = 8
+QUIET_S = 20
 """Nothing changes for so long: what is not right by then never will be."""
 DOWNLOADS_AT_ONCE = 8
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.chaos.fault import Fault, all_faults, dice_of
 
-pytestmark = pytest.mark.timeout(480)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.parametrize("fault", all_faults(), ids=lambda fault: fault.name)
