@@ -132,8 +132,8 @@ def _gateway_url(_: click.Context, __: click.Parameter, url: str | None) -> str 
 
     try:
         return url and GatewayClient(url).base_url
-    except ValueError:
-        raise click.BadParameter(f"{url!r} is none of {URL_FORMS}") from None
+    except ValueError as error:  # says nothing of the address itself, which may have a password
+        raise click.BadParameter(str(error).removeprefix("base_url: ")) from None
 
 
 gateway_option = click.option(

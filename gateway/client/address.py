@@ -24,15 +24,15 @@ class Address:
     def of(cls, base_url: str) -> Self:
         """Raises ValueError, which does not repeat what it was given: there may be a password in it."""
         if not _FORM.fullmatch(base_url):
-            raise ValueError("base_url is none of http://..., https://..., unix:///path/of/socket")
+            raise ValueError("base_url: none of http://..., https://..., unix:///path/of/socket")
         if base_url.startswith("unix:"):
             return cls(base_url, False, _SOCKET.sub("", base_url, count=1), URL("http://localhost"))
         try:
             base = URL(base_url.rstrip("/"))
         except ValueError:
             raise ValueError(
-                "base_url has a port that is none, or a name or password in which / ? # : or @ "
-                "is not written as %2F, %3F, %23, %3A or %40"
+                "base_url: its port is none, or its name or password has one of / ? # : @, "
+                "which are written %2F %3F %23 %3A %40 there"
             ) from None
         shown = re.sub(r"^(https?://)[^/]*@", r"\1", base_url)
         return cls(shown, bool(base.raw_user or base.raw_password), None, base)

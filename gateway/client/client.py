@@ -57,9 +57,9 @@ class GatewayClient:
     long `download` does while the image is not ready, `silence_s` how long a gateway may say nothing, or take nothing
     of what is sent, before it counts as away, `spread_s` the time over which clients of one that starts anew come back.
 
-    Jobs are followed by WebSocket. Where something before the gateway lets none pass, it is by server-sent events, and
-    where these are held back, by long polls: the same events, with nobody having to do anything about it. The client
-    remembers for ten minutes which of them was open.
+    Jobs are followed by WebSocket. Where a proxy lets none through, it is by server-sent events, and where it holds
+    these back, by long polls: the same events, and nobody has to do anything about it. The client remembers for ten
+    minutes which way was open.
 
     What follows is an asynchronous generator: `contextlib.aclosing` ends its connection where it is left early.
     """
@@ -258,7 +258,7 @@ class GatewayClient:
         end. One that can't be followed now is asked for again after a pause, and the others go on.
 
         Where there is no connection that carries all of them, with an older gateway or behind a proxy that lets no
-        WebSocket pass, they are followed one by one, eight at a time.
+        WebSocket through, they are followed one by one, eight at a time.
         """
         jobs = Jobs.of(job_ids, after or {}, on_lost)
         many = ManyJobs(self._http, self._way, jobs, images=images)
@@ -268,8 +268,8 @@ class GatewayClient:
         """The newest jobs of the gateway, then each that is added, changes or is deleted, for ever.
 
         First comes a JobList, then JobChanged and JobDeleted. Whenever changes were missed, as when the gateway has
-        started anew, there is a JobList again, and what was known before is to be forgotten. Where no WebSocket passes
-        there is no such news: it raises as the calls for one job do.
+        started anew, there is a JobList again, and what was known before is to be forgotten. It has no other way than a
+        WebSocket, and raises where none gets through.
         """
         return self._coming_back(on_wait).over(AllJobs(self._http).connect)
 

@@ -218,7 +218,9 @@ class Submission:
 
 def why_waiting(error: ClientError) -> str:
     """For a person, who may be the one to mend it."""
-    return f"gateway busy, waiting: {error}" if isinstance(error, Refused) else "gateway away, waiting"
+    if not isinstance(error, Refused):
+        return "gateway away, waiting"
+    return f"gateway {'away' if error.by_proxy else 'busy'}, waiting: {error}"
 
 
 def _why_no_copy(error: ClientError | OSError) -> str:

@@ -16,7 +16,7 @@ from tests.commands import clean_environment, run, start
 from tests.free_ports import free_port
 from tests.patience import PATIENCE_S
 from tests.servers.stand_in_gateway import PNG, StandIn, stand_in_gateway
-from tests.servers.web import web_server
+from tests.servers.web import answer, web_server
 from tests.too_deep import too_deep
 
 WIPED = "\x1b[2K"
@@ -214,6 +214,24 @@ async def test_a_password_in_the_address_is_not_printed(stand_in, photos):
     ended = await run("submit", photos, "--gateway", stand_in.base_url.replace("://", "://me:secret@"))
     assert f"see {stand_in.base_url}/api/v1/batch/" in ended.lines[-1]
     assert "secret" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://me:secret@host", "http://me:secret@host:port", "http://me:sec/ret@host"]
+)
+async def test_nor_is_one_in_an_address_that_is_none(photos, url):
+    ended = await run("submit", photos, "--gateway", url)
+    assert (ended.code, "sec" in ended.out + ended.err) == (2, False)
+
+
+async def test_a_proxy_that_asks_for_credentials_is_one_line_that_says_where_they_go(photos):
+    async with web_server({"/healthz": answer(401, body=b"<html>")}) as site:
+        ended = await run("submit", photos, "--gateway", site.url(""))
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        f"gateway: a proxy before the gateway at {site.url('')} asks for credentials; they go into the address: "
+        f"{site.url('').replace('://', '://NAME:PASSWORD@')} (HTTP status 401)\n"
+    )
 
 
 async def test_no_gateway_at_the_address_is_one_line_and_code_2(photos):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from gateway.client import GatewayClient, Image
+from gateway.client import GatewayClient, Image, Refused, Unreachable
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Failure, find_photos
-from gateway.shell.submit import Submission
+from gateway.shell.submit import Submission, why_waiting
 from tests.servers.scripted_gateway import (
     JOB_ID,
     Close,
@@ -107,6 +107,21 @@ async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, tmp_pat
             await run
     assert sorted(told.done) == ["a.jpg", "b.jpg", "c.jpg"]
     assert set(told.waits) == {"gateway away, waiting"}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Unreachable("the gateway at http://a closed the connection"), "gateway away, waiting"),
+        (Refused(503, "Too much to do.", code="busy"), "gateway busy, waiting: Too much to do."),
+        (
+            Refused(502, "a proxy gets no answer", by_proxy=True),
+            "gateway away, waiting: a proxy gets no answer",
+        ),
+    ],
+)
+def test_why_it_waits_tells_a_busy_gateway_from_one_that_is_away(error, text):
+    assert why_waiting(error) == text
 
 
 async def test_a_photo_that_went_away_fails_alone(stand_in, photos):

@@ -1,13 +1,16 @@
 """The address that a Python client is given: which are none, and who answers there."""
 
+import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
+import trustme
 
-from gateway.client import GatewayClient, NoGateway, Unreachable
+from gateway.client import GatewayClient, NoGateway, NotConnected, Unreachable
 from tests.free_ports import free_port
 from tests.servers.stand_in_gateway import stand_in_gateway
-from tests.servers.web import answer, web_server
+from tests.servers.web import HOST, answer, held, raw, web_server
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "", "ftp://a.example", "http://", "unix:", "http://a/?q"])
@@ -30,6 +33,36 @@ async def test_a_password_in_the_address_is_shown_to_nobody():
         with pytest.raises(Unreachable) as caught:
             await client.check()
     assert str(caught.value).startswith(f"no gateway answers at {client.address}: ")
+
+
+async def test_a_certificate_that_nobody_knows_is_told():
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert(HOST).configure_cert(tls)
+    async with web_server({}, tls=tls) as site, GatewayClient(site.url("")) as client:
+        with pytest.raises(NotConnected, match=r"its certificate is not trusted \(.*certificate"):
+            await client.check()
+
+
+async def test_a_name_that_nobody_knows_is_told():
+    async with GatewayClient("http://gateway.invalid") as client:
+        with pytest.raises(NotConnected, match=r"no gateway answers at http://gateway\.invalid: [^\[]+$"):
+            await client.check()
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        (raw(b""), "the gateway at {} closed the connection"),
+        (raw(b"SSH-2.0\r\n\r\n"), "what answers at {} speaks no HTTP that this client knows"),
+        (answer(200, body=b"{}", length=9), "the gateway at {} broke off its answer"),
+        (held(asyncio.Event(), answer(200)), "the gateway at {} has said nothing for 0.3 s"),
+    ],
+)
+async def test_what_goes_wrong_with_an_answer_is_told_in_words(page, text):
+    async with web_server({"/healthz": page}) as site, GatewayClient(site.url(""), silence_s=0.3) as client:
+        with pytest.raises(Unreachable) as unreachable:
+            await client.check()
+    assert str(unreachable.value) == text.format(site.url(""))
 
 
 async def test_another_kind_of_server_is_told_so():
