@@ -8,7 +8,7 @@ from attrs import frozen
 
 from tests.servers.gateway import HOST
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 PIECES = 10
 
 
@@ -39,7 +39,7 @@ async def exchanged(
 ) -> Answer | None:
     """Sends it, within `takes_s`; None without a whole answer, or for who leaves before there can be one.
 
-    Raises TimeoutError when nobody listens, or nobody answers, for a minute.
+    Raises TimeoutError when nobody listens, or nobody answers, for two minutes.
     """
     reader, writer = await _connected(port)
     try:

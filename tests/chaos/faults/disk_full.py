@@ -25,7 +25,7 @@ from tests.chaos.world import EmbeddedWorld, embedded_world
 from tests.servers.rabbitmq import listens
 
 PAGE_BYTES = 4096
-PATIENCE_S = 40
+PATIENCE_S = 120
 ROUND_S = 4
 """What is under way is done by then, or meets the full disk."""
 MOST_ROUNDS = 20

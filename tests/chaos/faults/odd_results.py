@@ -25,7 +25,7 @@ from tests.chaos.report import Measured
 from tests.chaos.reservations import with_reservations
 from tests.chaos.world import ProductionWorld, production_world
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 async def lying_in(world: ProductionWorld, queue: str) -> Counter[tuple[bytes, str]]:

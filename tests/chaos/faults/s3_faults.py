@@ -49,7 +49,7 @@ SHARES = (1.0, 0.5, 0.1)
 SHORTEST_S, LONGEST_S = 0.2, 3.0
 LATEST_S = 2.0
 """After the fault, what was given up meanwhile arrives at last."""
-CLEAN_WITHIN_S = 40
+CLEAN_WITHIN_S = 120
 """The gateway looks again for what may arrive late, so that what is left over is gone only then."""
 STORE_SETTINGS: Mapping[str, Any] = {
     "object_store_timeout_s": "2",

@@ -28,7 +28,7 @@ MOST_OF_ONE_WORLD = 5
 LONGEST_ABSENCE_S = 1.0
 REFUSALS = 3
 """So many images are refused before the service is whole again."""
-PATIENCE_S = 40
+PATIENCE_S = 120
 
 TAGGING_FAILED = "tagging_failed"
 REFUSED = {

@@ -32,9 +32,9 @@ from tests.chaos.world import EmbeddedWorld, Job, embedded_world
 from tests.servers.gateway import HOST
 
 AT_ONCE = 8
-SILENCE_S = 1
+SILENCE_S = 3
 """How long the gateway waits for the next byte of a body."""
-PATIENCE_S = 30
+PATIENCE_S = 60
 LARGE_BYTES = 400_000
 CHUNK_BYTES = 1_000
 CREATED = b"HTTP/1.1 201"
