@@ -16,8 +16,6 @@ from tests.websocket.client import Socket, opened
 from tests.websocket.frames import CLOSE, PING, PONG, TEXT, frame
 
 HEARTBEAT_S = 0.5
-FOUND_S = 3 * HEARTBEAT_S
-"""By then its silence has been noticed."""
 
 
 @pytest.fixture
@@ -66,6 +64,14 @@ async def test_a_network_that_swallows_all_is_found_though_nothing_is_ever_close
         await until_found(gateway)
         assert closed_by(gateway, 4001) == 1
         assert proxy.swallowed_bytes > 0
+
+
+async def test_it_is_found_on_a_websocket_for_many_jobs_too(gateway: QuietGateway) -> None:
+    """Also where nothing was subscribed to yet."""
+    async with swallowing_proxy(gateway.port) as proxy, opened(proxy.port, "/api/v1/ws"):
+        proxy.swallow()
+        await until_found(gateway)
+        assert closed_by(gateway, 4001) == 1
 
 
 async def test_it_is_found_while_the_job_has_news_all_the_time(gateway: QuietGateway) -> None:
