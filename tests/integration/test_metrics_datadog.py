@@ -73,7 +73,7 @@ async def test_an_agent_that_is_away_costs_the_caller_nothing_and_is_no_error(ca
             metrics.jobs.jobs_accepted.add()
             metrics.broker.publish_seconds.observe(0.1)
         spent_s = time.perf_counter() - begun
-    assert spent_s < 2
+    assert spent_s < 10
     assert caplog.records == []
 
 

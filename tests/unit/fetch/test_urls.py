@@ -50,7 +50,7 @@ def test_a_host_to_look_up_is_read(url: str) -> None:
     assert readable(url).raw_host
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("before", ["http://", "http:/\n/", " HTTPS://me:secret@", "//"])
 @pytest.mark.parametrize("dot", ["", ".", "\u3002"], ids=["one label", "labels", "labels by another dot"])
 def test_a_host_too_long_for_a_name_is_told_soon(before: str, dot: str) -> None:
