@@ -76,7 +76,7 @@ class Blocked:
     is_silent: bool = False
 
 
-HEAR: Final = "hear"
+HEAR: Final[Mapping[str, Any]] = {}
 """Wait for a message of the client."""
 
 
@@ -84,7 +84,7 @@ HEAR: Final = "hear"
 class Talk:
     """One WebSocket for many jobs: what is sent and waited for, in turn, and how it ends."""
 
-    steps: Sequence[Mapping[str, Any] | str] = ()
+    steps: Sequence[Mapping[str, Any]] = ()
     close: int = SILENCE
 
 
@@ -202,10 +202,10 @@ class ScriptedDoors:
         for message in messages:
             await (socket.send_str(message) if isinstance(message, str) else socket.send_json(message))
 
-    async def _talk(self, socket: web.WebSocketResponse, steps: Sequence[Mapping[str, Any] | str]) -> None:
+    async def _talk(self, socket: web.WebSocketResponse, steps: Sequence[Mapping[str, Any]]) -> None:
         self.heard.append([])
         for step in steps:
-            if isinstance(step, str):
+            if step is HEAR:
                 self.heard[-1].append(json.loads(await socket.receive_str()))
             else:
                 await socket.send_json(step)

@@ -84,7 +84,7 @@ async def test_one_key_makes_one_job(page: Page, quiet: QuietGateway) -> None:
 
 
 async def test_it_is_sent_again_under_the_same_key(page: Page) -> None:
-    answers = [Refusal(503, "busy"), Taken("new", is_lost=True), Taken("new")]
+    answers: list[Refusal | Taken] = [Refusal(503, "busy"), Taken("new", is_lost=True), Taken("new")]
     async with scripted_doors(answers=answers) as gateway:
         told = await retried(page, gateway.base_url, "old")
     assert (told["job"]["job_id"], told["waits"][0]) == ("new", "busy")
