@@ -76,6 +76,8 @@ class Audience:
     _members: int = field(init=False, default=0)
     _all_left: asyncio.Event = field(init=False, factory=asyncio.Event)
     _turn: int = field(init=False, default=0)
+    _turn_due: float = field(init=False, default=0.0)
+    """By the loop's clock."""
     _next_turn: asyncio.TimerHandle | None = field(init=False, default=None)
 
     def place(self, request: web.Request, door: Door, job_id: str | None = None) -> Held:
@@ -157,8 +159,10 @@ class Audience:
             _add(self._by_address, address, one)
 
     def _plan(self) -> None:
-        turn_s = self.settings.heartbeat_s / _TURNS
-        self._next_turn = asyncio.get_running_loop().call_later(turn_s, self._beat)
+        """The next turn. Timers come a little late, which must not add up; a long delay is not made up for."""
+        turn_s, loop = self.settings.heartbeat_s / _TURNS, asyncio.get_running_loop()
+        self._turn_due = max(self._turn_due + turn_s, loop.time() + turn_s / 2)
+        self._next_turn = loop.call_at(self._turn_due, self._beat)
 
     def _beat(self) -> None:
         self._next_turn = None

@@ -148,6 +148,22 @@ class TestSignsOfLife:
             later - sooner == pytest.approx(20) for member in members for sooner, later in pairs(member)
         )
 
+    def test_timers_that_come_late_do_not_make_them_rarer(self, loop: HandLoop, stack: ExitStack):
+        """Of three in a minute that nobody answers, the last one is to come within it."""
+        audience = an_audience()
+        (member,) = self.there(audience, loop, stack, 1)
+        loop.turn(120, step_s=0.07)
+        assert member.beats[-1] - member.beats[0] == pytest.approx(20 * (len(member.beats) - 1), abs=0.3)
+        assert len(member.beats) >= 5
+
+    def test_a_time_in_which_nobody_had_a_turn_is_not_made_up_for(self, loop: HandLoop, stack: ExitStack):
+        audience = an_audience()
+        members = self.there(audience, loop, stack, 50)
+        loop.turn(30, step_s=0.1)
+        loop.turn(15, step_s=15)
+        loop.turn(60, step_s=0.1)
+        assert all(later - sooner > 19 for member in members for sooner, later in pairs(member))
+
     def test_they_are_spread_in_time_though_all_came_at_once(self, loop: HandLoop, stack: ExitStack):
         audience = an_audience()
         members = self.there(audience, loop, stack, 200)
