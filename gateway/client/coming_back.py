@@ -10,7 +10,7 @@ from attrs import define, field
 from gateway.client.close_codes import ComeBack, come_back_after
 from gateway.client.errors import ClientError, Closed, Refused, Unreachable
 from gateway.client.pauses import Pauses
-from gateway.client.tries import OF_A_PROXY, TRY_AGAIN
+from gateway.client.tries import TRY_AGAIN
 
 T = TypeVar("T")
 
@@ -84,10 +84,7 @@ class ComingBack:
 
     def _is_given_up(self, error: Closed | Refused | Unreachable) -> bool:
         """A proxy that gives up on the gateway answers in its own name alone."""
-        is_answer = isinstance(error, Closed) or (
-            isinstance(error, Refused) and error.status not in OF_A_PROXY
-        )
-        if is_answer:
+        if isinstance(error, Closed) or (isinstance(error, Refused) and not error.by_proxy):
             self.answered()
             return False
         now = asyncio.get_running_loop().time()

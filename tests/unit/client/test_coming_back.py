@@ -12,7 +12,8 @@ from gateway.client.pauses import FIRST_PAUSE_S, Pauses
 LOST = Closed(1006, "lost")
 AWAY = Unreachable("away")
 BUSY = Refused(503, "busy")
-BAD_PROXY = Refused(502, "no answer")
+BAD_PROXY = Refused(502, "no answer", by_proxy=True)
+NO_BACKEND = Refused(503, "no server", by_proxy=True)
 
 ANSWER, NEWS = "answer", "news"
 Step = str | ClientError
@@ -70,7 +71,7 @@ async def test_a_gateway_that_answers_and_brings_nothing_new_is_not_asked_in_a_l
     assert connections.ceilings == [FIRST_PAUSE_S, 2 * FIRST_PAUSE_S]
 
 
-@pytest.mark.parametrize("error", [AWAY, BAD_PROXY])
+@pytest.mark.parametrize("error", [AWAY, BAD_PROXY, NO_BACKEND])
 async def test_without_patience_it_gives_up_on_a_gateway_that_does_not_answer(error):
     with pytest.raises(type(error)):
         await come([error], [], patience_s=0)
