@@ -1,4 +1,4 @@
-"""The page's clock, turned faster, so that what takes a client seconds takes a test a fraction of them."""
+"""Chance and time as a page has them, in a test's hand."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,24 +7,27 @@ from typing import Final
 from tests.servers.browser import Page
 
 TIMES: Final = 8
-_TURN: Final = f"""
-window.ownClock = {{ now: performance.now, setTimeout: window.setTimeout, random: Math.random }};
-performance.now = () => {TIMES} * ownClock.now.call(performance);
-window.setTimeout = (call, ms, ...rest) => ownClock.setTimeout.call(window, call, ms / {TIMES}, ...rest);
-Math.random = () => 0;
-"""
-_TURN_BACK: Final = """
-performance.now = ownClock.now;
-window.setTimeout = ownClock.setTimeout;
-Math.random = ownClock.random;
-"""
+
+
+@asynccontextmanager
+async def no_chance(page: Page) -> AsyncIterator[None]:
+    """Nothing is drawn at random: pauses are as short as may be."""
+    await page.run("window.ownRandom = Math.random; Math.random = () => 0;")
+    try:
+        yield
+    finally:
+        await page.run("Math.random = window.ownRandom;")
 
 
 @asynccontextmanager
 async def fast_clock(page: Page) -> AsyncIterator[None]:
-    """Where nothing is drawn at random either: pauses are as short as may be."""
-    await page.run(_TURN)
+    """What takes a client seconds takes a fraction of them: for what is awaited in vain, not for what is to come."""
+    await page.run(f"""
+        window.ownClock = {{ now: performance.now, setTimeout: window.setTimeout }};
+        performance.now = () => {TIMES} * ownClock.now.call(performance);
+        window.setTimeout = (call, ms) => ownClock.setTimeout.call(window, call, ms / {TIMES});
+    """)
     try:
         yield
     finally:
-        await page.run(_TURN_BACK)
+        await page.run("performance.now = ownClock.now; window.setTimeout = ownClock.setTimeout;")

@@ -28,7 +28,7 @@ def job_complete(number: int) -> dict[str, Any]:
 FOLLOW: Final = """
 const {{ BatchClient }} = await import("{base_url}/static/batch.js");
 const waits = [];
-const onWait = (reason, pauseS) => waits.push({{ name: reason.name, code: reason.code, pauseS }});
+const onWait = ({{ name, code, message }}, pauseS) => waits.push({{ name, code, message, pauseS }});
 const events = [];
 let error;
 try {{

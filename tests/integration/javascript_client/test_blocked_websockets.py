@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from tests.integration.javascript_client.clocks import fast_clock
+from tests.integration.javascript_client.clocks import fast_clock, no_chance
 from tests.integration.javascript_client.following import (
     followed,
     image_complete,
@@ -33,6 +33,7 @@ FIRST: Final = opening(1, resumed=False), image_complete(2, 0)
 REST: Final = opening(2, resumed=True), image_complete(3, 1), job_complete(4)
 WHOLE: Final = *FIRST, *REST[1:]
 ALL: Final = ["progress e:1", "image_complete e:2", "image_complete e:3", "job_complete e:4"]
+LOST: Final = "The connection was closed with 1006: "
 HEARTBEAT: Final = {"type": "heartbeat", "job_id": "x", "timestamp": "2026-11-18T10:30:00.123381Z"}
 
 
@@ -46,6 +47,7 @@ class TestThatNoneGetsThrough:
         async with scripted_doors(*[Blocked(is_silent=True)] * 2, Stream(WHOLE)) as gateway, fast_clock(page):
             told = await followed(page, gateway.base_url)
         assert (told["events"], gateway.doors) == (ALL, ["ws", "ws", "events"])
+        assert [wait["message"] for wait in told["waits"]] == [f"{LOST}silence for 8 s"] * 2
 
     async def test_is_learnt_from_those_that_open_and_bring_nothing(self, page: Page) -> None:
         silent: list[Step] = [Visit([], SILENCE), Blocked()]
@@ -78,14 +80,14 @@ class TestThatNoneGetsThrough:
     async def test_is_not_thought_of_a_gateway_to_which_one_got_through(self, page: Page) -> None:
         again, nine = Visit(REST[:1], CUT), [Blocked()] * 9
         visits: list[Step] = [Visit(FIRST, CUT), *nine, again, *nine, Visit(REST)]
-        async with scripted_doors(*visits) as gateway, fast_clock(page):
+        async with scripted_doors(*visits) as gateway, no_chance(page):
             told = await followed(page, gateway.base_url)
         assert (told["events"], set(gateway.doors)) == (ALL, {"ws"})
 
     async def test_is_thought_even_then_after_ten(self, page: Page) -> None:
         """Somebody may have taken the computer to another network."""
         visits: list[Step] = [Visit(FIRST, CUT), *[Blocked()] * 10, Stream(REST)]
-        async with scripted_doors(*visits) as gateway, fast_clock(page):
+        async with scripted_doors(*visits) as gateway, no_chance(page):
             told = await followed(page, gateway.base_url)
         assert (told["events"], gateway.doors) == (ALL, ["ws"] * 11 + ["events"])
 

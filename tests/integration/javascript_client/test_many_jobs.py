@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.integration.javascript_client.clocks import fast_clock
+from tests.integration.javascript_client.clocks import no_chance
 from tests.servers.browser import Page
 from tests.servers.scripted_doors import HEAR, Blocked, Talk, scripted_doors
 
@@ -108,7 +108,7 @@ async def test_each_goes_on_behind_its_own_last_event(page: Page) -> None:
         HEAR, HEAR, subscribed("a"), opening("a", 2, resumed=True), image("a", 3), complete("a", 4),
         subscribed("b"), opening("b", 5, resumed=True), complete("b", 6),
     ]  # fmt: skip
-    async with scripted_doors(Talk(first, 1012), Talk(rest)) as gateway, fast_clock(page):
+    async with scripted_doors(Talk(first, 1012), Talk(rest)) as gateway, no_chance(page):
         told = await followed(page, gateway.base_url, "a", "b", "c")
     assert gateway.heard[1] == [subscribe("a", after="e:2"), subscribe("b", after="e:5")]
     assert told["events"][3:] == [
@@ -124,7 +124,7 @@ class TestAJobThatIsRefused:
             HEAR, HEAR, subscribed("a"), opening("a", 1), refused("b", "unavailable"), image("a", 2),
             HEAR, image("a", 3), subscribed("b"), opening("b", 1), complete("b", 2), complete("a", 4),
         ]  # fmt: skip
-        async with scripted_doors(Talk(steps)) as gateway, fast_clock(page):
+        async with scripted_doors(Talk(steps)) as gateway, no_chance(page):
             told = await followed(page, gateway.base_url, "a", "b")
         assert gateway.heard == [[subscribe("a"), subscribe("b"), subscribe("b")]]
         assert (told["events"][1], told["waits"]) == ("image_complete a e:2", [["unavailable", "b"]])
@@ -135,7 +135,7 @@ class TestAJobThatIsRefused:
             HEAR, subscribed("a"), opening("a", 1), image("a", 2), refused("a", "unavailable"),
             HEAR, subscribed("a"), opening("a", 2, resumed=True), complete("a", 3),
         ]  # fmt: skip
-        async with scripted_doors(Talk(steps)) as gateway, fast_clock(page):
+        async with scripted_doors(Talk(steps)) as gateway, no_chance(page):
             told = await followed(page, gateway.base_url, "a")
         assert gateway.heard == [[subscribe("a"), subscribe("a", after="e:2")]]
         assert told["events"] == ["progress a e:1", "image_complete a e:2", "job_complete a e:3"]
