@@ -81,8 +81,8 @@ class Peer:
         self._ring()
 
     def write_now(self, data: bytes, messages: int = 1) -> bool:
-        """Write it if the peer takes what comes; else nothing is done."""
-        if not self._takes_at_once or self._transport.is_closing():
+        """Write it if the peer takes what comes; else nothing is done. A transport that is closing drops it."""
+        if not self._takes_at_once:
             return False
         if len(data) <= ROOM_BYTES:
             self._transport.write(data)
@@ -144,6 +144,7 @@ class Peer:
         return had_much and self._seen[1] > had_taken
 
     def cut_off(self) -> None:
+        self._takes_at_once = False
         self._transport.abort()
 
     async def close(self) -> None:

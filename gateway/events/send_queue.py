@@ -12,8 +12,11 @@ import termios
 from contextlib import suppress
 from typing import Final
 
-UNSENT_BYTES: Final = 32 * 1024
-"""In the kernel, beyond what the network and the other end have room for: those who do not read hold little there."""
+UNSENT_BYTES: Final = 48 * 1024
+"""In the kernel, beyond what the network and the other end have room for: those who do not read hold little there.
+
+More than the 32 KiB of the largest segment, over the loopback interface: else nothing goes behind one that waits.
+"""
 
 _INFO_BYTES: Final = 128
 _ACKED_AT: Final = 120

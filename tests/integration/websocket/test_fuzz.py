@@ -240,11 +240,16 @@ async def test_nothing_of_all_that_stays_in_memory(tmp_path_factory: pytest.Temp
     """In this process, where objects can be counted."""
     async with quiet_gateway(tmp_path_factory.mktemp("quiet")) as quiet:
         path = f"/api/v1/batch/{(await quiet.accept()).job_id}/ws"
+        server = quiet.runner.server
+        assert server is not None
 
         async def objects_after_all() -> int:
             for case in CASES.values():
                 async with opened(quiet.port, path) as socket:
                     await outcome_of(case, socket)
+            async with asyncio.timeout(PATIENCE_S):
+                while server.connections:
+                    await asyncio.sleep(0.01)
             gc.collect()
             return len(gc.get_objects())
 
