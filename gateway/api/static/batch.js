@@ -296,7 +296,8 @@ class ManyJobs {
       this.#onLost(jobId, refused);
     } else if (job && TRY_AGAIN.includes(refused.status)) {
       const pauseS = pauseAfter(job.failures++, { code: OVERLOADED });
-      this.#subscriptions.putOff(jobId, pauseS, { isFull: code === "too_many_subscriptions" });
+      if (code === "too_many_subscriptions") this.#subscriptions.lineUp(jobId, pauseS);
+      else this.#subscriptions.putOff(jobId, pauseS);
       this.#onWait(refused, pauseS, jobId);
     } else throw refused;
   }
@@ -361,21 +362,35 @@ class Subscriptions {
   /** The gateway does not tell of it any more, so there is room for another one. */
   ended(jobId) {
     this.#held.delete(jobId);
-    this.#isFull = false;
-    this.#goOn();
+    this.#makeRoom();
   }
 
-  /** It is asked for again later; and others no sooner, nor many at a time, if there is no room. */
-  putOff(jobId, pauseS, { isFull }) {
+  /** It is asked for again later, alone. */
+  putOff(jobId, pauseS) {
     this.#held.delete(jobId);
-    this.#isFull = isFull;
-    if (isFull) this.#mostUnanswered = 1;
+    this.#later(pauseS, () => this.want(jobId));
+  }
+
+  /** There is no room. It is asked for again when another one has ended, or later; and so are all others, one at a time. */
+  lineUp(jobId, pauseS) {
+    this.#held.delete(jobId);
+    this.#line.push(jobId);
+    this.#isFull = true;
+    this.#mostUnanswered = 1;
+    this.#later(pauseS, () => this.#makeRoom());
+  }
+
+  #later(pauseS, call) {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      this.#isFull = false;
-      this.want(jobId);
+      call();
     }, 1000 * pauseS);
     this.#timers.add(timer);
+  }
+
+  #makeRoom() {
+    this.#isFull = false;
+    this.#goOn();
   }
 
   #goOn() {

@@ -10,9 +10,9 @@ TIMES: Final = 8
 
 
 @asynccontextmanager
-async def no_chance(page: Page) -> AsyncIterator[None]:
-    """Nothing is drawn at random: pauses are as short as may be."""
-    await page.run("window.ownRandom = Math.random; Math.random = () => 0;")
+async def drawn(page: Page, number: float) -> AsyncIterator[None]:
+    """What is drawn at random is that number: with 0 pauses are as short as may be, with a large one they never end."""
+    await page.run(f"window.ownRandom = Math.random; Math.random = () => {number};")
     try:
         yield
     finally:

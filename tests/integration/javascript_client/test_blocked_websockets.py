@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from tests.integration.javascript_client.clocks import fast_clock, no_chance
+from tests.integration.javascript_client.clocks import drawn, fast_clock
 from tests.integration.javascript_client.following import (
     followed,
     image_complete,
@@ -80,14 +80,14 @@ class TestThatNoneGetsThrough:
     async def test_is_not_thought_of_a_gateway_to_which_one_got_through(self, page: Page) -> None:
         again, nine = Visit(REST[:1], CUT), [Blocked()] * 9
         visits: list[Step] = [Visit(FIRST, CUT), *nine, again, *nine, Visit(REST)]
-        async with scripted_doors(*visits) as gateway, no_chance(page):
+        async with scripted_doors(*visits) as gateway, drawn(page, 0):
             told = await followed(page, gateway.base_url)
         assert (told["events"], set(gateway.doors)) == (ALL, {"ws"})
 
     async def test_is_thought_even_then_after_ten(self, page: Page) -> None:
         """Somebody may have taken the computer to another network."""
         visits: list[Step] = [Visit(FIRST, CUT), *[Blocked()] * 10, Stream(REST)]
-        async with scripted_doors(*visits) as gateway, no_chance(page):
+        async with scripted_doors(*visits) as gateway, drawn(page, 0):
             told = await followed(page, gateway.base_url)
         assert (told["events"], gateway.doors) == (ALL, ["ws"] * 11 + ["events"])
 
@@ -120,10 +120,9 @@ class TestByEvents:
 
     async def test_it_waits_longer_each_time_until_there_is_news(self, page: Page) -> None:
         lost = [Stream([opening(2, resumed=True)])] * 2
-        await page.run("window.random = Math.random; Math.random = () => 1;")
-        async with scripted_doors(*BLOCKED, Stream(FIRST), *lost, Stream(REST)) as gateway:
+        visits: list[Step] = [*BLOCKED, Stream(FIRST), *lost, Stream(REST)]
+        async with scripted_doors(*visits) as gateway, drawn(page, 1):
             told = await followed(page, gateway.base_url)
-        await page.run("Math.random = window.random")
         assert [wait["pauseS"] for wait in told["waits"][3:]] == [0.2, 0.4, 0.8]
 
     async def test_the_end_of_a_job_of_which_all_was_seen_is_told_as_by_websocket(self, page: Page) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.integration.javascript_client.clocks import no_chance
+from tests.integration.javascript_client.clocks import drawn
 from tests.servers.browser import Page
 from tests.servers.scripted_doors import HEAR, Blocked, Talk, scripted_doors
 
@@ -108,7 +108,7 @@ async def test_each_goes_on_behind_its_own_last_event(page: Page) -> None:
         HEAR, HEAR, subscribed("a"), opening("a", 2, resumed=True), image("a", 3), complete("a", 4),
         subscribed("b"), opening("b", 5, resumed=True), complete("b", 6),
     ]  # fmt: skip
-    async with scripted_doors(Talk(first, 1012), Talk(rest)) as gateway, no_chance(page):
+    async with scripted_doors(Talk(first, 1012), Talk(rest)) as gateway, drawn(page, 0):
         told = await followed(page, gateway.base_url, "a", "b", "c")
     assert gateway.heard[1] == [subscribe("a", after="e:2"), subscribe("b", after="e:5")]
     assert told["events"][3:] == [
@@ -124,7 +124,7 @@ class TestAJobThatIsRefused:
             HEAR, HEAR, subscribed("a"), opening("a", 1), refused("b", "unavailable"), image("a", 2),
             HEAR, image("a", 3), subscribed("b"), opening("b", 1), complete("b", 2), complete("a", 4),
         ]  # fmt: skip
-        async with scripted_doors(Talk(steps)) as gateway, no_chance(page):
+        async with scripted_doors(Talk(steps)) as gateway, drawn(page, 0):
             told = await followed(page, gateway.base_url, "a", "b")
         assert gateway.heard == [[subscribe("a"), subscribe("b"), subscribe("b")]]
         assert (told["events"][1], told["waits"]) == ("image_complete a e:2", [["unavailable", "b"]])
@@ -135,7 +135,7 @@ class TestAJobThatIsRefused:
             HEAR, subscribed("a"), opening("a", 1), image("a", 2), refused("a", "unavailable"),
             HEAR, subscribed("a"), opening("a", 2, resumed=True), complete("a", 3),
         ]  # fmt: skip
-        async with scripted_doors(Talk(steps)) as gateway, no_chance(page):
+        async with scripted_doors(Talk(steps)) as gateway, drawn(page, 0):
             told = await followed(page, gateway.base_url, "a")
         assert gateway.heard == [[subscribe("a"), subscribe("a", after="e:2")]]
         assert told["events"] == ["progress a e:1", "image_complete a e:2", "job_complete a e:3"]
@@ -163,10 +163,17 @@ class TestAJobThatIsRefused:
             *[HEAR] * 3, subscribed("a"), refused("b", full), refused("c", full), opening("a", 1), complete("a", 2),
             HEAR, subscribed("b"), complete("b", 2), HEAR, subscribed("c"), complete("c", 2),
         ]  # fmt: skip
-        async with scripted_doors(Talk(steps)) as gateway:
+        async with scripted_doors(Talk(steps)) as gateway, drawn(page, 1e6):
             told = await followed(page, gateway.base_url, "a", "b", "c")
         assert gateway.heard[0][3:] == [subscribe("b"), subscribe("c")]
         assert told["events"][1:] == ["job_complete a e:2", "job_complete b e:2", "job_complete c e:2"]
+
+    async def test_for_lack_of_room_is_asked_for_later_where_none_ends(self, page: Page) -> None:
+        full = refused("a", "too_many_subscriptions")
+        steps = [HEAR, full, HEAR, subscribed("a"), complete("a", 1)]
+        async with scripted_doors(Talk(steps)) as gateway, drawn(page, 0):
+            told = await followed(page, gateway.base_url, "a")
+        assert (told["events"], told["waits"]) == (["job_complete a e:1"], [["too_many_subscriptions", "a"]])
 
 
 class TestWhileItRuns:
