@@ -183,9 +183,9 @@ class TestLongPoll:
 
     async def test_the_time_that_the_gateway_was_asked_to_wait_is_no_silence(self, gateway):
         job_id = (await gateway.accept(images=1)).job_id
-        async with GatewayClient(f"http://127.0.0.1:{gateway.port}", silence_s=0.5) as client:
+        async with GatewayClient(f"http://127.0.0.1:{gateway.port}", silence_s=1.5) as client:
             now = await client.status(job_id)
-            assert await client.status(job_id, wait_s=1, after=now.id) == now
+            assert await client.status(job_id, wait_s=3, after=now.id) == now
 
     async def test_a_job_is_waited_for_until_it_has_ended(self, gateway, client):
         job_id = (await gateway.accept(images=1)).job_id

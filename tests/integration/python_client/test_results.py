@@ -62,7 +62,7 @@ class TestResults:
         never = asyncio.Event()
         gateway.plays([never], [never], [never], [line("e:1", 0)])
         waits = Waits()
-        async with GatewayClient(gateway.base_url, patience_s=0.1, silence_s=0.2) as client:
+        async with GatewayClient(gateway.base_url, patience_s=0.1, silence_s=1.0) as client:
             assert await indices_of(client.results(JOB_ID, follow=True, on_wait=waits)) == [0]
         assert [type(reason) for reason in waits.reasons] == [Unreachable] * 3
 
