@@ -12,6 +12,7 @@ from gateway.domain.job import Failure, Job
 from gateway.events.settings import SubscriberSettings
 from gateway.settings import HttpSettings
 from tests.following import follow
+from tests.integration.live.jobs_socket import rename
 from tests.integration.live.refusals import refusal
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import SHUTDOWN_S, QuietGateway, quiet_gateway
@@ -343,6 +344,17 @@ class TestTheEnd:
             await answer.line.ended()
             assert not stopping.done()
             await stopping
+
+    async def test_a_log_that_can_not_be_read_now_ends_it_and_it_is_gone_on_with_later(
+        self, quiet: QuietGateway, tmp_path: Path
+    ) -> None:
+        job = await quiet.accept()
+        await quiet.publish(job.job_id, 0)
+        rename(tmp_path, "events", "elsewhere")
+        (opening,) = await all_events(quiet, path_of(job, "?after=0"))
+        rename(tmp_path, "elsewhere", "events")
+        async with streamed(quiet.port, path_of(job), ("Last-Event-ID", opening.id)) as answer:
+            assert [(await heard(answer)).json["status"] for _ in range(2)] == ["pending", "processing"]
 
     async def test_the_deletion_of_the_job_ends_it_and_then_there_is_nothing_to_come_back_to(
         self, quiet: QuietGateway
