@@ -23,6 +23,7 @@ from gateway.domain.events import Change
 from gateway.domain.job import Job
 from gateway.events.settings import SubscriberSettings
 from tests import builders
+from tests.integration.live.jobs_socket import rename
 from tests.integration.live.refusals import refusal
 from tests.patience import PATIENCE_S
 from tests.servers.application import listening
@@ -251,6 +252,16 @@ class TestAnAnswerThatIsNotWhole:
                 with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
                     await answer.texts()
         assert [line["log_level"] for line in log] == ["info"]
+
+    async def test_when_the_log_can_not_be_read_by_one_who_follows(
+        self, quiet: QuietGateway, tmp_path: Path
+    ) -> None:
+        job = await quiet.accept(images=2)
+        await quiet.complete(job.job_id, 0)
+        rename(tmp_path, "events", "elsewhere")
+        async with streamed(quiet.port, path_of(job, "?follow=true")) as answer:
+            with pytest.raises(asyncio.IncompleteReadError):
+                await answer.text()
 
     async def test_when_the_job_is_deleted(self, quiet: QuietGateway) -> None:
         job = await quiet.accept(images=2)
