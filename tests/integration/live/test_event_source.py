@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.servers.browser import Page, browser_page
 from tests.servers.gateway import Gateway
 from tests.servers.nginx import running_nginx, site_of_the_documents
@@ -74,7 +75,7 @@ async def test_behind_a_proxy_it_comes_back_too_though_nobody_is_there_for_a_whi
         url = f"http://127.0.0.1:{port}/api/v1/batch/{job_id}/events?after=0"
         await page.run(FOLLOW.format(url=url))
         await gateway.kill()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while "Connection refused" not in (folder / "nginx.log").read_text():
                 await asyncio.sleep(0.05)
         may_go.set()

@@ -11,6 +11,7 @@ import pytest
 from gateway.domain import transitions
 from gateway.domain.events import Change
 from gateway.domain.job import Failure, Job
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 from tests.servers.raw_http import HOST, Line, head
 from tests.streamed_answers import StreamedAnswer, answered, streamed
@@ -77,6 +78,6 @@ async def test_who_takes_nothing_holds_up_nobody_and_is_cut_off(quiet: QuietGate
             await fail_all(quiet, job)
             assert (await reading.events())[-1].kind == "job_complete"
         assert quiet.context.hub.topics == 1
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while quiet.context.hub.topics:
                 await asyncio.sleep(0.05)
