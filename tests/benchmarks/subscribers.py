@@ -135,8 +135,9 @@ class Crowd:
         self._idlers.clear()
         self._pipe.send(0)
 
-    def expect(self, texts: int) -> None:
-        """Answered when each has got so many more than were expected before."""
+    def expect(self, texts: int, rest_s: float = 0.0) -> None:
+        """Answered when each has got so many more than were expected before; nobody reads for so long."""
+        time.sleep(rest_s)
         self._expected += texts
         self._behind = sum(each.texts < self._expected for each in self._readers.values())
         self._waits = True
