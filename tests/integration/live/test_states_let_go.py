@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
+from aiohttp.http import HttpRequestParser
 
 from gateway.domain.job import Job
 from tests.patience import PATIENCE_S
@@ -49,3 +50,13 @@ async def test_who_follows_a_job_holds_no_state_of_it(
         await quiet.complete(job_id, 1)
         gc.collect()
         assert state() is None
+
+
+async def test_a_websocket_keeps_nothing_that_reads_requests(quiet: QuietGateway) -> None:
+    def readers_of_requests() -> int:
+        return sum(type(each) is HttpRequestParser for each in gc.get_objects())
+
+    job_id = (await quiet.accept()).job_id
+    before = readers_of_requests()
+    async with websocket(quiet, job_id):
+        assert readers_of_requests() == before
