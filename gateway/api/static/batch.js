@@ -634,8 +634,9 @@ function webSocket(url) {
     socket.onopen = () => up((text) => socket.send(text));
     socket.onmessage = ({ data }) => take(data);
     socket.onclose = ({ code, reason }) => end(code, reason);
+    socket.onerror = () => end(NO_CLOSE_FRAME); // Of one that is not opened some versions of Node.js tell no more.
     return () => {
-      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
       socket.close();
     };
   };

@@ -28,6 +28,7 @@ FUNCTION = re.compile(r"^export declare function (\w+)\((.*?)\):", re.MULTILINE 
 METHOD = re.compile(r"^  (?!constructor)(\w+)\((.*?)\):", re.MULTILINE | re.DOTALL)
 PARAMETER = re.compile(r"(\w+)(\??): (?:[^,{]|\{[^}]*\})+")
 INTERFACE = re.compile(r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+FOLLOWED_JOBS = re.compile(r"^export interface FollowedJobs [^{]*\{(.*?)^\}", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^  (\w+)(\??):", re.MULTILINE)
 
 OF_SCHEMAS = (
@@ -55,6 +56,14 @@ async def test_they_declare_what_the_module_exports(page: Page, quiet: QuietGate
         types = await answer.text()
     exports = dict(await page.run(EXPORTS.format(base_url=f"http://127.0.0.1:{quiet.port}")))
     assert declared(types) == exports
+
+
+async def test_they_declare_what_changes_the_jobs_that_are_followed(page: Page, quiet: QuietGateway) -> None:
+    async with quiet.http.get("/static/batch.d.ts") as answer:
+        (body,) = FOLLOWED_JOBS.findall(await answer.text())
+    client = f'const {{ BatchClient }} = await import("http://127.0.0.1:{quiet.port}/static/batch.js");'
+    (added,) = await page.run(f"{client} console.log(Object.keys(new BatchClient().followMany([])));")
+    assert [method for method, _ in METHOD.findall(body)] == added
 
 
 def interfaces(text: str) -> dict[str, dict[str, bool]]:
