@@ -361,8 +361,8 @@ async def test_a_slow_caller_is_told_the_newest_state_and_every_end(page: Page) 
     ]
     states = [event("progress", "a", number) for number in range(2, 90)]
     steps = [
-        HEAR, HEAR, subscribed("*"), subscribed("a"), opening("a", 1), *changes, *states[:40], image("a", 44), image("a", 45),
-        *states[50:], event("job_deleted", "b", 90),
+        HEAR, HEAR, subscribed("*"), subscribed("a"), opening("a", 1), *changes, *states[:40],
+        image("a", 44), image("a", 45), *states[50:], event("job_deleted", "b", 90),
     ]  # fmt: skip
     async with scripted_doors(Talk(steps)) as gateway:
         (told,) = await page.run(SLOWLY.format(base_url=gateway.base_url))
