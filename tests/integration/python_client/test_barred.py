@@ -157,13 +157,16 @@ async def test_a_client_remembers_which_door_was_open(gateway, tmp_path, is_held
 async def test_who_has_seen_the_end_of_a_job_is_told_of_it_again(gateway, tmp_path, is_held_back):
     job_id = (await gateway.accept(images=1)).job_id
     await gateway.complete(job_id, 0)
-    position = (await gateway.context.latest.get(job_id)).seq
     async with client_behind(
         barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back
     ) as client:
         last = (await client.status(job_id)).id
-        events = await all_of(client.follow(job_id, last, images=True))
-    assert last.endswith(f":{position}")
+        for _ in range(2):
+            events = await all_of(client.follow(job_id, last, images=True))
+    assert asked_of(tmp_path / "nginx") == {
+        "ws": 1,
+        "events": 2,
+    }  # an answer without any content is passed on
     assert [(event.type, event.id, event.resumed) for event in events] == [
         ("progress", last, False),
         ("job_complete", last, None),

@@ -6,9 +6,9 @@ from contextlib import aclosing
 
 import pytest
 
-from gateway.client import Closed, Event, GatewayClient, Refused
+from gateway.client import Closed, Event, GatewayClient, Refused, Unreachable
 from gateway.client.live.each_alone import AT_ONCE
-from tests.client_calls import DEADLINE_S, Waits, all_of
+from tests.client_calls import DEADLINE_S, SOON_S, Waits, all_of
 from tests.servers.scripted_gateway import (
     JOB_ID,
     Close,
@@ -25,8 +25,9 @@ from tests.servers.scripted_gateway import (
     progress,
     subscribed,
 )
+from tests.servers.web import raw, web_server
 
-SOON_S = 1.0
+HURRY_S = 1.0
 """To a client in a hurry, a door that tells nothing for so long is shut."""
 
 
@@ -39,7 +40,7 @@ def gateway(gateway: Scripted) -> Scripted:
 
 @pytest.fixture
 async def hurried(gateway: Scripted) -> AsyncIterator[GatewayClient]:
-    async with GatewayClient(gateway.base_url, silence_s=SOON_S) as client:
+    async with GatewayClient(gateway.base_url, silence_s=HURRY_S) as client:
         yield client
 
 
@@ -193,6 +194,14 @@ class TestManyJobs:
         assert len(await all_of(client.follow_many(["a", "b"], on_wait=waits))) == 4
         assert len(waits.reasons) == 1
 
+    async def test_so_is_one_that_drops_whatever_is_asked(self):
+        """Nobody goes on to follow each job by itself then."""
+        shut = dict.fromkeys(["/api/v1/ws", "/api/v1/batch/a"], raw(b""))
+        async with web_server(shut) as site, GatewayClient(site.url(""), patience_s=0.1) as client:
+            with pytest.raises(Unreachable, match="closed the connection"):
+                await all_of(client.follow_many(["a"]))
+        assert {request.target for request in site.requests} == set(shut)
+
     async def test_no_more_than_a_few_are_followed_at_a_time(self, gateway, client):
         job_ids = [f"job-{number}" for number in range(AT_ONCE + 1)]
         gateway.plays([Refuse(404, code="not_found")], *[[Hang()]] * (AT_ONCE + 1))
@@ -208,7 +217,7 @@ class TestManyJobs:
 
     async def test_who_leaves_early_leaves_all_of_their_connections(self, gateway, client):
         gateway.plays([Refuse(404, code="not_found")], *[[opening("e:1"), Hang()]] * 2)
-        async with aclosing(client.follow_many(["a", "b"])) as events:
+        async with asyncio.timeout(SOON_S), aclosing(client.follow_many(["a", "b"])) as events:
             await anext(events)
         await gateway.left.wait()
         assert not [task for task in asyncio.all_tasks() if task.get_name() in ("follow", "listen")]
