@@ -7,7 +7,7 @@ from attrs import field, frozen, validators
 SHORTEST_HEARTBEAT_S: Final = 0.1
 """Below it the signs of life alone would keep the loop busy."""
 LONGEST_HEARTBEAT_S: Final = 20.0
-"""Two of them without an answer, and the next one's turn: a dead connection is found within 60 seconds."""
+"""Two of them without an answer, the next one's turn and a goodbye: a dead connection ends within 60 seconds."""
 
 
 @frozen(kw_only=True)

@@ -11,7 +11,7 @@ from attrs import define, field
 from gateway.api.live.audience import LEAVE_S, Audience, TooManySubscribers
 from gateway.api.live.close_codes import LEAVING, CloseCode
 from gateway.errors import Unavailable
-from gateway.events.settings import SubscriberSettings
+from gateway.events.settings import LONGEST_HEARTBEAT_S, SubscriberSettings
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.settings import MetricsSettings
 from tests.hand_loop import HandLoop, hand_loop
@@ -143,18 +143,25 @@ class TestSignsOfLife:
         audience = an_audience()
         members = self.there(audience, loop, stack, 50)
         loop.turn(60, step_s=0.1)
-        assert all(len(member.beats) == 3 for member in members)
-        assert all(
-            later - sooner == pytest.approx(20) for member in members for sooner, later in pairs(member)
-        )
+        assert all(len(member.beats) >= 3 for member in members)
+        assert all(16 < later - sooner < 20 for member in members for sooner, later in pairs(member))
 
     def test_timers_that_come_late_do_not_make_them_rarer(self, loop: HandLoop, stack: ExitStack):
-        """Of three in a minute that nobody answers, the last one is to come within it."""
         audience = an_audience()
         (member,) = self.there(audience, loop, stack, 1)
         loop.turn(120, step_s=0.07)
-        assert member.beats[-1] - member.beats[0] == pytest.approx(20 * (len(member.beats) - 1), abs=0.3)
+        assert member.beats[-1] - member.beats[0] == pytest.approx(18 * (len(member.beats) - 1), abs=0.3)
         assert len(member.beats) >= 5
+
+    def test_three_that_nobody_answers_and_a_goodbye_take_less_than_a_minute(
+        self, loop: HandLoop, stack: ExitStack
+    ):
+        """By any settings, also for one that dies right after it answered, and though timers come late."""
+        audience = an_audience(SubscriberSettings(heartbeat_s=LONGEST_HEARTBEAT_S))
+        (member,) = self.there(audience, loop, stack, 1)
+        loop.turn(120, step_s=0.07)
+        answered, _, _, sent_away, *_ = member.beats
+        assert sent_away - answered + LEAVE_S < 58
 
     def test_a_time_in_which_nobody_had_a_turn_is_not_made_up_for(self, loop: HandLoop, stack: ExitStack):
         audience = an_audience()
@@ -162,7 +169,7 @@ class TestSignsOfLife:
         loop.turn(30, step_s=0.1)
         loop.turn(15, step_s=15)
         loop.turn(60, step_s=0.1)
-        assert all(later - sooner > 19 for member in members for sooner, later in pairs(member))
+        assert all(later - sooner > 17 for member in members for sooner, later in pairs(member))
 
     def test_they_are_spread_in_time_though_all_came_at_once(self, loop: HandLoop, stack: ExitStack):
         audience = an_audience()
@@ -180,7 +187,7 @@ class TestSignsOfLife:
         members = self.there(audience, loop, stack, 50)
         loop.call(lambda: stack.enter_context(audience.with_member(failing)))
         loop.turn(60, step_s=0.1)
-        assert any(len(member.beats) == 3 for member in members)
+        assert any(len(member.beats) >= 3 for member in members)
         assert loop.crashes
         loop.crashes.clear()
 
@@ -198,7 +205,7 @@ class TestSignsOfLife:
         loop.turn(40, step_s=0.1)
         (member,) = self.there(audience, loop, stack, 1)
         loop.turn(20, step_s=0.1)
-        assert len(member.beats) == 1
+        assert member.beats
 
     def there(self, audience: Audience, loop: HandLoop, stack: ExitStack, count: int) -> list[Someone]:
         members = [Someone() for _ in range(count)]
