@@ -62,7 +62,6 @@ class Follower:
     `after` is the position of the last event that was seen, or "0" for the whole log.
     """
 
-    # First what each flush touches; see Peer.
     job_id: str
     _peer: Peer
     _wire: Wire

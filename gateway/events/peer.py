@@ -39,7 +39,6 @@ class Queued(Protocol):
 class Peer:
     """One connection, as far as it is written to."""
 
-    # First what each write touches: of thousands of peers nothing is in the cache, and this is one line of it.
     _transport: asyncio.Transport
     _takes_at_once: bool = field(init=False, default=True)
     messages: int = field(init=False, default=0)
