@@ -14,7 +14,7 @@ _PART: Final = re.compile(r'(?:[^,;"]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))+|[,;]', re.DO
 """Of a list whose members have parameters; a comma or semicolon in quotes is none. Quotes that are not closed go to
 the end, so that nothing is read twice."""
 _Q: Final = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?", re.ASCII)
-_SECONDS: Final = re.compile(r"0*([0-9]+)", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]+", re.ASCII)
 _ESCAPED: Final = re.compile(r"\\(.)")
 _JSON: Final = ("application/json", "application/*", "*/*")
 
@@ -37,11 +37,10 @@ def wait_s(prefer: Iterable[str]) -> int | None:
     preferences = (_named(preference) for preference, _ in _members(prefer))
     # Of one that is given several times the first counts (section 2).
     wait = next((value for name, value in preferences if name == "wait"), "")
-    seconds = _SECONDS.fullmatch(wait)
-    if seconds is None:
+    if not _SECONDS.fullmatch(wait):
         return None
     # Three digits tell that it is too long; of some thousands Python makes no number.
-    return min(int(seconds[1][:3]), LONGEST_WAIT_S) or None
+    return min(int(wait.lstrip("0")[:3] or "0"), LONGEST_WAIT_S) or None
 
 
 def _qualities(accept: Iterable[str]) -> dict[str, float]:

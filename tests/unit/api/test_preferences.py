@@ -91,3 +91,8 @@ def test_no_part_of_a_header_is_read_twice(part: str) -> None:
     hard = [part * (2_000_000 // len(part))]
     assert not prefers(STREAM, hard)
     assert wait_s(hard) is None
+
+
+def test_no_digit_of_a_wait_is_read_twice() -> None:
+    """Likewise."""
+    assert wait_s(["wait=" + "0" * 2_000_000 + "s"]) is None
