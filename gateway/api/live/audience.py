@@ -11,14 +11,17 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, Protocol
 
+import structlog
 from aiohttp import web
 from attrs import define, field
 
-from gateway.api.live.close_codes import LEAVING, CloseCode
+from gateway.api.live.close_codes import CRASHED, LEAVING, CloseCode
 from gateway.api.metrics import WAITS
 from gateway.errors import TooMany, Unavailable
 from gateway.events.settings import SubscriberSettings
 from gateway.telemetry.metrics import SubscriberMetrics
+
+log = structlog.get_logger(__name__)
 
 LEAVE_S: Final = 2.0
 """How long a subscriber may take to answer a goodbye; a stop of the gateway waits for it."""
@@ -177,7 +180,12 @@ class Audience:
         self._turn = (self._turn + 1) % _TURNS
         now = asyncio.get_running_loop().time()
         for member in tuple(self._turns[self._turn]):
-            member.beat(now)
+            try:
+                member.beat(now)
+            except Exception:
+                # It is sent away alone: the others of this turn are to hear of us as well.
+                log.exception("a subscription crashed")
+                member.leave(CRASHED)
 
 
 def _add(counter: Counter[str], key: str, one: int) -> None:
