@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from attrs import define, field
 
-from gateway.api.live.audience import LEAVE_S
+from gateway.api.live.audience import LEFT_S
 from gateway.background import Background
 from gateway.jobs.cleaner import GRACE_S
 from gateway.jobs.sending.recall import TAKE_BACK_S
@@ -161,7 +161,7 @@ async def test_it_ends_in_time_in_the_worst_case(gateway: Gateway, http: aiohttp
 
 def test_the_deadlines_of_a_stop_leave_room_below_the_ten_seconds() -> None:
     """Of the doors, the services and what they leave in a broker that forgets; aiohttp may take its own twice."""
-    doors_s = LEAVE_S + 2 * HttpSettings().shutdown_timeout_s
+    doors_s = LEFT_S + 2 * HttpSettings().shutdown_timeout_s
     assert doors_s + Background().stop_timeout_s + TAKE_BACK_S < IN_TIME_S
 
 

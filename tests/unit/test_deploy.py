@@ -14,14 +14,20 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from gateway import processes
+from gateway.adapters.broker.rabbitmq import link
+from gateway.adapters.object_store.s3.upload import ABORT_S
 from gateway.analyzer.settings import AnalyzerSettings
+from gateway.api.live.audience import LEFT_S
 from gateway.api.openapi.document import document
+from gateway.background import Background
 from gateway.cli import main
 from gateway.intake.settings import IntakeSettings
 from gateway.processor.settings import ProcessorSettings
 from gateway.settings import HttpSettings, load
 from gateway.settings.composed import Role
 from gateway.settings.sources import OTHER_GATEWAY_NAMES
+from gateway.telemetry import datadog_agent
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
@@ -279,18 +285,22 @@ def test_prometheus_finds_its_rules() -> None:
 
 
 def test_a_stop_is_waited_for() -> None:
-    """Of the doors and services: 5 s and twice the setting. Of a worker: the images in hand besides."""
-    doors_s = 5 + 2 * HttpSettings().shutdown_timeout_s
+    """All of it, with a broker, an object store and helpers that are stuck; a disk that hangs has no end."""
+    doors_s, services_s = 2 * HttpSettings().shutdown_timeout_s, Background().stop_timeout_s
+    either_s = doors_s + services_s + processes.STOP_S + link.STOP_S + ABORT_S + datadog_agent.STOP_S
     least = {
-        "gateway": doors_s,
-        "analyzer": AnalyzerSettings().stop_timeout_s + doors_s,
-        "processor": ProcessorSettings().stop_timeout_s + doors_s,
+        "gateway": LEFT_S + either_s,
+        "analyzer": AnalyzerSettings().stop_timeout_s + either_s,
+        "processor": ProcessorSettings().stop_timeout_s + either_s,
     }
     given = {service: _seconds(COMPOSE["services"][service]["stop_grace_period"]) for service in OURS}
     assert {service for service in OURS if given[service] <= least[service]} == set()
     for param in PODS:
         for container in _our_containers(param.values[0]):
             assert _pod(param.values[0])["terminationGracePeriodSeconds"] > least[container["name"]]
+    asking = yaml.safe_load((DEPLOY / "compose.vision.yaml").read_text())["services"]["analyzer"]
+    in_hand_s = float(asking["environment"]["GATEWAY_ANALYZER_STOP_TIMEOUT_S"])
+    assert _seconds(asking["stop_grace_period"]) > in_hand_s + either_s
 
 
 def test_one_gateway_at_a_time_keeps_its_data_on_a_volume_that_outlives_it() -> None:

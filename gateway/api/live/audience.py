@@ -24,7 +24,9 @@ from gateway.telemetry.metrics import SubscriberMetrics
 log = structlog.get_logger(__name__)
 
 LEAVE_S: Final = 2.0
-"""How long a subscriber may take to answer a goodbye; a stop of the gateway waits for it."""
+"""How long a subscriber may take to answer a goodbye; then it is cut off."""
+LEFT_S: Final = LEAVE_S + 0.4
+"""How long a stop of the gateway waits until all have left; who has not by then is a request in hand as others are."""
 _TURNS: Final = 100
 """Each member has one of them; a sign of life is given in it."""
 _ROUND: Final = 0.9
@@ -133,7 +135,7 @@ class Audience:
         for member in [member for turn in self._turns for member in turn]:
             member.leave(LEAVING)
         with suppress(TimeoutError):
-            async with asyncio.timeout(LEAVE_S + 1):
+            async with asyncio.timeout(LEFT_S):
                 await self._all_left.wait()
 
     def _forget(self, turn: dict[Member, None], member: Member) -> None:

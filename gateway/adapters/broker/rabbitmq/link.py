@@ -33,6 +33,8 @@ CLOSE_S: Final = 1.5
 """The longest good-bye; then the connection is cut."""
 _ABORTED_S: Final = 0.5
 """What aiormq may take to end its own tasks once its transport is gone."""
+STOP_S: Final = CLOSE_S + 2 * _ABORTED_S
+"""The longest wait for the end of all connections, at a stop."""
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 5.0
 _STABLE_S: Final = 30.0
@@ -245,7 +247,7 @@ async def supervised(*links: Link) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        _, stubborn = await asyncio.wait(tasks, timeout=CLOSE_S + 2 * _ABORTED_S)
+        _, stubborn = await asyncio.wait(tasks, timeout=STOP_S)
         for task in stubborn:
             log.error("connection does not end", connection=task.get_name())
 
