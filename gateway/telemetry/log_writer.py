@@ -21,7 +21,7 @@ class LineWriter(logging.Handler):
         super().__init__()
         self._stream = stream
         self._lines: queue.Queue[str | None] = queue.Queue(queued_lines)
-        # Each is counted by one thread alone, so that none is lost between them.
+        # The one is counted under the lock of handlers, the other by the thread that writes: so none is lost between.
         self._dropped = 0
         self._told = 0
         self._thread = threading.Thread(target=self._write_lines, name="log-writer", daemon=True)
