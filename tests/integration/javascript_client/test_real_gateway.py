@@ -201,9 +201,9 @@ async def test_a_job_that_is_deleted_meanwhile_is_gone(page: Page, quiet: QuietG
 
 
 class TestSilence:
-    """Of a gateway that gives a sign of life each second when it has nothing to tell."""
+    """Of a gateway that has nothing to tell for two seconds there is a sign of life; five without any are silence."""
 
-    SETTINGS: Final = SubscriberSettings(heartbeat_s=1)
+    SETTINGS: Final = SubscriberSettings(heartbeat_s=2)
     FOLLOW: Final = """
     const {{ BatchClient }} = await import("{base_url}/static/batch.js");
     window.opened = window.heard = 0;
@@ -221,8 +221,8 @@ class TestSilence:
     }})();
     """
 
-    HEAR: Final = "while (window.heard < 6) await new Promise((wake) => setTimeout(wake, 20));"
-    """Five signs of life, over twice the time after which silence would be noticed."""
+    HEAR: Final = "while (window.heard < 5) await new Promise((wake) => setTimeout(wake, 20));"
+    """Four signs of life, over more than the time after which silence would be noticed."""
 
     async def test_is_none_while_signs_of_life_come(self, page: Page, tmp_path: Path) -> None:
         async with quiet_gateway(tmp_path, subscribers=self.SETTINGS) as gateway:
