@@ -201,7 +201,7 @@ async def test_a_job_that_is_deleted_meanwhile_is_gone(page: Page, quiet: QuietG
 
 
 class TestSilence:
-    """Of a gateway that has nothing to tell for two seconds there is a sign of life; five without any are silence."""
+    """A gateway with nothing to tell gives a sign of life every two seconds; five seconds without one are silence."""
 
     SETTINGS: Final = SubscriberSettings(heartbeat_s=2)
     FOLLOW: Final = """
