@@ -24,14 +24,14 @@ class StandIn:
     removed_by_a_start: set[str] = field(factory=set)
     originals: set[str] = field(factory=set)
     starts: int = 0
-    ended: Ended = ORDERLY
+    endings: list[Ended] = field(factory=list)
 
     @property
     def gateway(self) -> "StandIn":
         return self
 
     async def stop(self) -> Ended:
-        return self.ended
+        return self.endings.pop(0) if self.endings else ORDERLY
 
     async def start(self) -> None:
         self.starts += 1
@@ -121,5 +121,11 @@ async def test_an_object_that_a_start_does_not_remove_is_left_over(world: Any) -
 
 
 async def test_a_gateway_that_does_not_end_well_is_told(world: Any) -> None:
-    world.ended = Ended(1, 0.1)
+    world.endings = [Ended(1, 0.1)]
     assert (await with_reservations(world, Measured())).violations == ("wrong: the gateway ended with 1",)
+
+
+async def test_so_is_one_that_does_not_after_the_start_that_follows(world: Any) -> None:
+    await world.claim("b-x")
+    world.removed_by_a_start, world.endings = {"b-x"}, [ORDERLY, Ended(-6, 0.1)]
+    assert (await with_reservations(world, Measured())).violations == ("wrong: the gateway ended with -6",)
