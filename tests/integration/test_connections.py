@@ -56,6 +56,16 @@ async def _placed(stack: AsyncExitStack, port: int) -> Line:
                 return line
 
 
+@asynccontextmanager
+async def cut(tmp_path: Path) -> AsyncIterator[QuietGateway]:
+    """A gateway with a connection whose head did not come in time, and which its client keeps open."""
+    http = HttpSettings(headers_timeout_s=1, keepalive_timeout_s=600)
+    async with quiet_gateway(tmp_path, http=http) as gateway, connection(gateway.port) as line:
+        await line.send(HEALTH[:-2])
+        assert (await line.answer()).status == 408
+        yield gateway
+
+
 class TestSlowHeads:
     """A head has a second, and a connection may be idle for as long as these tests take."""
 
@@ -129,6 +139,15 @@ class TestSlowHeads:
                 await line.send(b"X-More: x\r\n")
             await line.ended()
             assert line.reader.exception() is None
+
+    async def test_one_that_was_cut_and_stays_has_its_place_no_longer(self, tmp_path: Path) -> None:
+        async with cut(tmp_path) as gateway, asyncio.timeout(PATIENCE_S):
+            while gateway.runner.server and gateway.runner.server.connections:
+                await asyncio.sleep(0.01)
+
+    async def test_nobody_waits_for_one_that_was_cut_at_a_stop(self, tmp_path: Path) -> None:
+        async with cut(tmp_path) as gateway, asyncio.timeout(SHUTDOWN_S - 1):
+            await gateway.stop_doors()
 
     async def test_a_connection_on_which_nothing_is_asked_is_closed_without_a_word(
         self, quick: AGateway

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from attrs import define, field
 
-from gateway.cancellation import to_its_end
+from gateway.cancellation import is_being_cancelled, to_its_end
 from tests.patience import PATIENCE_S
 
 
@@ -13,7 +13,7 @@ from tests.patience import PATIENCE_S
 class Work:
     """It ends once it may, with a result or with an error."""
 
-    error: Exception | None = None
+    error: BaseException | None = None
     has_begun: asyncio.Event = field(factory=asyncio.Event)
     may_end: asyncio.Event = field(factory=asyncio.Event)
     outcome: str = "under way"
@@ -79,6 +79,14 @@ async def test_an_error_comes_before_a_cancellation() -> None:
     work.may_end.set()
     await ended(task)
     assert isinstance(task.exception(), ValueError)
+
+
+async def test_a_wait_that_a_library_ended_by_a_bare_cancellation_is_no_cancellation_of_ours() -> None:
+    work = Work(asyncio.CancelledError())
+    work.may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await to_its_end(work(), grace_s=PATIENCE_S)
+    assert not is_being_cancelled()
 
 
 async def test_work_that_takes_longer_than_its_grace_is_cancelled() -> None:
