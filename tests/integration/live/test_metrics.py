@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from gateway.events.settings import SubscriberSettings
+from gateway.events.settings import SHORTEST_HEARTBEAT_S, SubscriberSettings
 from tests.patience import PATIENCE_S
 from tests.pictures import plain
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
@@ -54,6 +54,17 @@ async def test_who_follows_many_jobs_by_one_websocket_counts_once(quiet: QuietGa
             await socket.receive_json()
         assert value(quiet, "subscribers", {"door": "many"}) == 1
     await until(quiet, "subscribers", 0, {"door": "many"})
+
+
+async def test_messages_are_counted_while_one_follows(tmp_path: Path) -> None:
+    """And not only once it has left, which may be in months."""
+    subscribers = SubscriberSettings(heartbeat_s=SHORTEST_HEARTBEAT_S)
+    async with quiet_gateway(tmp_path, subscribers=subscribers) as quiet:
+        job = await quiet.accept()
+        async with quiet.http.ws_connect(f"/api/v1/batch/{job.job_id}/ws") as socket:
+            for _ in range(3):
+                await socket.receive_json(timeout=PATIENCE_S)
+            assert value(quiet, "websocket_messages_sent_total") >= 3
 
 
 async def test_who_waits_for_news_is_one_until_answered(quiet: QuietGateway) -> None:

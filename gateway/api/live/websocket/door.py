@@ -29,7 +29,8 @@ class WebSocketDoor:
 
     async def open(self, request: web.Request) -> Socket:
         """To one who has a place. Raises HTTPUpgradeRequired; ConnectionResetError when the client has left."""
-        return await Socket.open(request, max_message_bytes=MAX_MESSAGE_BYTES)
+        sent = self._metrics.messages_sent
+        return await Socket.open(request, sent=sent, max_message_bytes=MAX_MESSAGE_BYTES)
 
     def counted(self, socket: Socket) -> Held:
         """Among the connections that the metrics tell of."""
@@ -40,4 +41,4 @@ class WebSocketDoor:
     def _count_ended(self, socket: Socket) -> None:
         self._metrics.connections.add(-1)
         self._metrics.closed.of(code=str(socket.close_code)).add()
-        self._metrics.messages_sent.add(socket.peer.messages)
+        socket.count_sent()

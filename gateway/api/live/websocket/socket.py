@@ -18,6 +18,7 @@ from gateway.api.live.close_codes import ABNORMAL, ENDED, SILENT, TOO_SLOW, Clos
 from gateway.api.live.websocket.handshake import opened_socket
 from gateway.api.live.websocket.wires import PING, close_message, pong
 from gateway.events.peer import Peer, PeerLeft
+from gateway.telemetry.instruments import Counter
 
 _ENDS: Final = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 _NO_CODE: Final = 1005
@@ -39,6 +40,7 @@ class Socket:
 
     response: web.WebSocketResponse
     _protocol: Protocol
+    _sent: Counter
     repeat: Callable[[], bytes | None] = _nothing
     peer: Peer = field(init=False)
     _goodbye: int | None = field(init=False, default=None)
@@ -50,13 +52,13 @@ class Socket:
     _unanswered: int = field(init=False, default=0)
     """Beats in a row after which nothing was heard until the next one."""
     _counted: int = field(init=False, default=0)
-    """Messages that were written by the last beat."""
+    """Messages that were written, as far as they were counted as sent."""
 
     @classmethod
-    async def open(cls, request: web.Request, *, max_message_bytes: int) -> "Socket":
-        """Raises HTTPUpgradeRequired; ConnectionResetError when the client has left."""
+    async def open(cls, request: web.Request, *, sent: Counter, max_message_bytes: int) -> "Socket":
+        """`sent` counts messages. Raises HTTPUpgradeRequired; ConnectionResetError when the client has left."""
         response = await opened_socket(request, max_message_bytes=max_message_bytes)
-        return cls(response, cast(Protocol, request.protocol))
+        return cls(response, cast(Protocol, request.protocol), sent)
 
     def __attrs_post_init__(self) -> None:
         transport = self._protocol.transport
@@ -106,6 +108,11 @@ class Socket:
         is_idle = self._counted == self.peer.messages
         repeated = self.repeat() if is_idle else None
         self.peer.write_now(repeated or PING, 1 if repeated else 0)
+        self.count_sent()
+
+    def count_sent(self) -> None:
+        """Now and then, and at the end: to count each message would take longer than to write it."""
+        self._sent.add(self.peer.messages - self._counted)
         self._counted = self.peer.messages
 
     def leave(self, close: CloseCode) -> None:
