@@ -118,7 +118,7 @@ EVENT_STREAM: Schema = {
         "schema": {
             "type": "string",
             "contentMediaType": "text/event-stream",
-            "contentSchema": {"oneOf": [ref("Frame"), ref("JobHeartbeat")]},
+            "contentSchema": {"oneOf": [ref("Event"), ref("JobHeartbeat")]},
             "description": "Server-sent events; the data of each is JSON.",
         }
     }

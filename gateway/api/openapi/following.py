@@ -35,7 +35,7 @@ def follow() -> Schema:
         "followBatch",
         "Follow a batch by WebSocket",
         {
-            "101": _upgrade("The connection speaks WebSocket; each text message is a Frame.", ref("Frame")),
+            "101": _upgrade("The connection speaks WebSocket; each text message is an Event.", ref("Event")),
             "400": _WRONG,
             "403": _FOREIGN,
             "404": _UNKNOWN,
@@ -53,7 +53,7 @@ def follow() -> Schema:
 
 def follow_many() -> Schema:
     spoken = (
-        "Frame", "Subscribed", "Unsubscribed", "SubscriptionError", "Heartbeat", "Jobs", "JobChanged", "JobDeleted",
+        "Event", "Subscribed", "Unsubscribed", "SubscriptionError", "Heartbeat", "Jobs", "JobChanged", "JobDeleted",
         "Subscribe", "Unsubscribe",
     )  # fmt: skip
     return operation(

@@ -16,7 +16,7 @@ from gateway.domain.events import EventType
 
 def event_schemas() -> Schema:
     return {
-        "Frame": {
+        "Event": {
             "oneOf": [ref("Opening"), ref("Progress"), ref("ImageComplete"), ref("JobComplete")],
             "description": "An event of a job.",
         },

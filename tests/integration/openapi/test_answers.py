@@ -268,7 +268,7 @@ async def test_frames_are_what_it_says(gateway: QuietGateway) -> None:
                 "responses": {
                     "200": {
                         "description": "",
-                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Frame"}}},
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Event"}}},
                     }
                 }
             }
