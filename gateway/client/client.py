@@ -262,7 +262,7 @@ class GatewayClient:
         """
         jobs = Jobs.of(job_ids, after or {}, on_lost)
         many = ManyJobs(self._http, self._way, jobs, images=images)
-        return self._coming_back(on_wait).over(many.connect)
+        return many.events(self._coming_back(on_wait))
 
     def follow_all(self, *, on_wait: OnWait = _say_nothing) -> AsyncGenerator[JobsNews, None]:
         """The newest jobs of the gateway, then each that is added, changes or is deleted, for ever.

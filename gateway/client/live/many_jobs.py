@@ -1,7 +1,7 @@
 """Follows many jobs: over one WebSocket, or each by itself where there is none that carries all of them."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 from attrs import define, field
@@ -21,6 +21,10 @@ TRIES: Final = 2
 """A WebSocket that fails so often, with an answer over HTTP behind each time, is shut; one time may be a restart."""
 
 
+class _NoneCarriesAll(Exception):
+    """No WebSocket for many jobs gets through, and the gateway is there."""
+
+
 @define(eq=False)
 class ManyJobs:
     """Events of the jobs that have not ended: each goes on where its last connection stopped."""
@@ -35,8 +39,21 @@ class ManyJobs:
     def _over_one_connection(self) -> OneConnection:
         return OneConnection(self._http, self._jobs, images=self._images)
 
-    async def connect(self, coming_back: ComingBack) -> AsyncGenerator[Event, None]:
-        """What one connection tells that is new, or what those of each job do, until the last job's last event."""
+    async def events(self, coming_back: ComingBack) -> AsyncGenerator[Event, None]:
+        """What is new, over all connections, until the last job's last event. Raises the error that is final."""
+        with suppress(_NoneCarriesAll):
+            async with aclosing(coming_back.over(self._connect)) as events:
+                async for event in events:
+                    yield event
+            return
+        # Not within what comes back: each job does so by itself, and who has given up on one has given up.
+        alone = EachAlone(self._http, self._way, self._jobs, images=self._images)
+        async with aclosing(alone.events(coming_back)) as events:
+            async for event in events:
+                yield event
+
+    async def _connect(self, coming_back: ComingBack) -> AsyncGenerator[Event, None]:
+        """What one connection tells that is new."""
         if not self._jobs.open:
             return
         for _ in range(TRIES if self._way.first == 0 else 0):
@@ -50,10 +67,7 @@ class ManyJobs:
                     raise
                 if _is_certain(error):
                     break
-        alone = EachAlone(self._http, self._way, self._jobs, images=self._images)
-        async with aclosing(alone.events(coming_back)) as events:
-            async for event in events:
-                yield event
+        raise _NoneCarriesAll
 
     async def _is_shut(self, error: ClientError) -> bool:
         """Whether it may be that one door alone, for the gateway answers over HTTP."""

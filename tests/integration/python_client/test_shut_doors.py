@@ -1,6 +1,7 @@
 """The Python client at a gateway some of whose doors are shut, or held back, frame by frame as a test says."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -25,7 +26,7 @@ from tests.servers.scripted_gateway import (
     progress,
     subscribed,
 )
-from tests.servers.web import raw, web_server
+from tests.servers.web import answer, raw, web_server
 
 HURRY_S = 1.0
 """To a client in a hurry, a door that tells nothing for so long is shut."""
@@ -201,6 +202,21 @@ class TestManyJobs:
             with pytest.raises(Unreachable, match="closed the connection"):
                 await all_of(client.follow_many(["a"]))
         assert {request.target for request in site.requests} == set(shut)
+
+    async def test_who_gives_up_on_one_of_them_does_not_begin_all_anew(self):
+        """Else a gateway that is away would be waited for twice as long, and what was held of others lost."""
+        absent = {"status": 404, "detail": "There is nothing here.", "code": "not_found"}
+        of_the_job = ["/api/v1/batch/a/ws", "/api/v1/batch/a/events", "/api/v1/batch/a"]
+        pages = dict.fromkeys(of_the_job, raw(b"")) | {
+            "/api/v1/ws": answer(404, body=json.dumps(absent).encode())
+        }
+        waits = Waits()
+        async with web_server(pages) as site, GatewayClient(site.url(""), patience_s=0.1) as client:
+            with pytest.raises(Unreachable, match="closed the connection"):
+                await all_of(client.follow_many(["a"], on_wait=waits))
+        targets = [request.target for request in site.requests]
+        assert (targets.count("/api/v1/ws"), set(targets)) == (1, {"/api/v1/ws", *of_the_job})
+        assert waits.reasons
 
     async def test_no_more_than_a_few_are_followed_at_a_time(self, gateway, client):
         job_ids = [f"job-{number}" for number in range(AT_ONCE + 1)]
