@@ -55,8 +55,9 @@ def _of_subscribers(settings: Settings) -> Iterator[str]:
     wanted, most = settings.subscribers.max_connections, settings.subscribers_beside_requests.max_connections
     if wanted > most:
         yield (
-            f"subscribers.max_connections = {wanted} is taken as {most}, for a quarter of http.max_connections = "
-            f"{settings.http.max_connections} is for requests: lower the one, or raise the other"
+            f"subscribers.max_connections = {wanted} is taken as {most}, for a quarter of all connections, of which "
+            f"http.max_connections and the limit on open files allow {settings.http.max_connections}, is for requests: "
+            "lower the one, or raise the others"
         )
     bounds = {
         "subscribers.max_per_job": settings.subscribers.max_per_job,

@@ -131,8 +131,9 @@ def test_subscribers_who_would_leave_nothing_to_requests_are_told(
     wanted, most, connections = said
     (doubt,) = of_gateway(**variables)
     assert doubt == (
-        f"subscribers.max_connections = {wanted} is taken as {most}, for a quarter of http.max_connections = "
-        f"{connections} is for requests: lower the one, or raise the other"
+        f"subscribers.max_connections = {wanted} is taken as {most}, for a quarter of all connections, of which "
+        f"http.max_connections and the limit on open files allow {connections}, is for requests: "
+        "lower the one, or raise the others"
     )
 
 
