@@ -44,7 +44,9 @@ class EventStream:
         job = await self._latest.get(job_id)
         seq = self.seq_of(job, after)
         if seq is not None and (job.counts.open or seq < job.seq):
-            return Opening(event=await self._state_at(job, seq), resumed=True, seq=seq, known=job.seq)
+            state = await self._state_at(job, seq)
+            if state is not None:
+                return Opening(event=state, resumed=True, seq=seq, known=job.seq)
         # Of an ended job the last event is still to come.
         told = job.seq if job.counts.open else job.seq - 1
         return Opening(
@@ -72,14 +74,14 @@ class EventStream:
             yield found
             after = found[-1].seq
 
-    async def _state_at(self, job: Job, seq: int) -> Event:
-        """The job as that event left it."""
+    async def _state_at(self, job: Job, seq: int) -> Event | None:
+        """The job as that event left it; None where the log has lost just that one."""
         if seq == job.seq:
             return snapshot_event(job)
         if seq == 0:
             return state_before(job)
         (event,) = await self._read(job.job_id, after=seq - 1, limit=1)
-        return state_after(event)
+        return state_after(event) if event.seq == seq else None
 
     async def _read(self, job_id: str, *, after: int, limit: int) -> Sequence[Event]:
         """Of what is known to be there: who waited for what was lost would wait without end."""

@@ -52,7 +52,7 @@ class HonestStore:
     async def events(self, job_id: str, *, after: int, limit: int) -> tuple[Event, ...]:
         self.reads_of_logs += 1
         log = self.logs.get(job_id)
-        found = None if log is None else tuple(log[after : after + limit])
+        found = None if log is None else tuple(event for event in log if event.seq > after)[:limit]
         await self._answer()
         if found is None:
             raise JobNotFound("There is no such job.")

@@ -114,6 +114,13 @@ async def test_a_log_that_has_lost_its_end_is_told_and_not_waited_for():
         await stream.opening(job.job_id, "e1:2")
 
 
+async def test_who_stopped_at_an_event_that_is_lost_begins_with_the_present_state():
+    store, job = a_store(2, completed=1)
+    del store.logs[job.job_id][1]
+    opening = await stream_of(store).opening(job.job_id, "e1:2")
+    assert (opening.resumed, opening.seq, opening.event.seq) == (False, 3, 3)
+
+
 def test_what_is_at_hand_is_not_read_from_the_log():
     store, job = a_store(2, completed=2)
     topic = Topic(job.job_id)
