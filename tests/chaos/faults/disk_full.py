@@ -165,12 +165,14 @@ class Strikes:
         await self._listens()
 
     async def _meets(self, event: str, **more: str) -> None:
-        """A full disk of jobs, at a write of its own accord. Again, if none was due just then."""
-        for _ in range(MOST_ROUNDS):
+        """A full disk of jobs, at a write of its own accord. Again, if none was due just then: there is ever more time
+        before, for who met a full disk meanwhile, and brings on the work of which that write comes, pauses ever longer.
+        """
+        for number in range(MOST_ROUNDS):
             with self.jobs.without_room(pages_left=0), suppress(TimeoutError):
                 await self._is_told(event, "store the job", within_s=ROUND_S, **more)
                 return
-            await asyncio.sleep(self.dice.uniform(0, ROUND_S / 4))
+            await asyncio.sleep(self.dice.uniform(0, ROUND_S / 4 * (number + 1)))
         raise AssertionError(f"it never met a full disk: {event}, {more}")
 
     def _some_pages(self) -> int:
