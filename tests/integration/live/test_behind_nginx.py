@@ -9,6 +9,7 @@ import pytest
 from attrs import frozen
 
 from gateway.events.settings import SubscriberSettings
+from gateway.settings import HttpSettings
 from tests.following import follow
 from tests.patience import PATIENCE_S
 from tests.pictures import plain
@@ -147,3 +148,16 @@ async def test_the_websocket_is_passed_on(documented: Proxied) -> None:
         await documented.gateway.complete(job.job_id, 0)
         followed = await following
     assert (followed.types[-1], followed.close_code) == ("job_complete", 1000)
+
+
+async def test_pages_of_the_gateway_itself_may_follow_at_whatever_port(tmp_path: Path) -> None:
+    http = HttpSettings(cors_origins=("https://app.example.com",))
+    async with (
+        quiet_gateway(tmp_path / "data", http=http) as gateway,
+        running_nginx(tmp_path / "nginx", site_of_the_documents, behind=gateway.port) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as browser,
+    ):
+        job = await gateway.accept()
+        own = {"Origin": f"http://127.0.0.1:{port}"}
+        async with browser.ws_connect(f"/api/v1/batch/{job.job_id}/ws", headers=own) as socket:
+            assert (await socket.receive_json())["type"] == "progress"
