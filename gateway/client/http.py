@@ -21,6 +21,10 @@ OPEN_S: Final = 5.0
 """Within which a connection for news opens: what lets none pass may never answer."""
 UNBOUND: Final = 0.0
 """As the silence of an answer: whoever reads it minds it."""
+AT_ONCE: Final = 100
+"""Connections for questions that are answered at once; further ones wait for these to end."""
+NO_LIMIT: Final = 0
+"""For what waits for news: it ends nobody knows when, and nothing may have to wait for that."""
 
 
 @define(eq=False)
@@ -32,20 +36,19 @@ class Http:
 
     address: Address
     silence_s: float
-    _session: aiohttp.ClientSession | None = field(init=False, default=None)
+    _asking: aiohttp.ClientSession | None = field(init=False, default=None)
+    _waiting: aiohttp.ClientSession | None = field(init=False, default=None)
+    """For news."""
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=self._connector(),
-            timeout=self.timeout(self.silence_s),
-            raise_for_status=self._refuse,
-        )
+        self._asking, self._waiting = self._session(AT_ONCE), self._session(NO_LIMIT)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        sessions, self._asking, self._waiting = (self._asking, self._waiting), None, None
+        for session in sessions:
+            if session is not None:
+                await session.close()
 
     @property
     def open_s(self) -> float:
@@ -56,10 +59,14 @@ class Http:
     async def answer(
         self, method: str, path: str, *, silence_s: float | None = None, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer while its body comes; `silence_s` where it may be silent for longer than others, or UNBOUND."""
+        """The answer while its body comes.
+
+        `silence_s`, of one that waits for news: how long it may be silent meanwhile, or UNBOUND.
+        """
+        session = _entered(self._asking if silence_s is None else self._waiting)
         silence_s = self.silence_s if silence_s is None else silence_s
         with self.talking(silence_s):
-            async with self._open_session.request(
+            async with session.request(
                 method, self.address.url(path), timeout=self.timeout(silence_s), **options
             ) as response:
                 yield response
@@ -80,7 +87,7 @@ class Http:
         with self.talking(self.open_s):
             try:
                 async with asyncio.timeout(self.open_s):
-                    socket = await self._open_session.ws_connect(
+                    socket = await _entered(self._waiting).ws_connect(
                         self.address.url(path).update_query(query),
                         heartbeat=PING_AFTER_S,
                         timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
@@ -129,17 +136,24 @@ class Http:
             told = parsed(await response.text(errors="replace"))
             raise refusal(response.status, told, response.headers, self.address)
 
-    def _connector(self) -> aiohttp.BaseConnector:
-        if self.address.socket_path is not None:
-            return aiohttp.UnixConnector(self.address.socket_path)
-        # The system's own look-up knows names that DNS does not, such as `raspberrypi.local`.
-        return aiohttp.TCPConnector(resolver=aiohttp.ThreadedResolver())
+    def _session(self, at_once: int) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=self._connector(at_once),
+            timeout=self.timeout(self.silence_s),
+            raise_for_status=self._refuse,
+        )
 
-    @property
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("GatewayClient is used outside of its `async with`")
-        return self._session
+    def _connector(self, at_once: int) -> aiohttp.BaseConnector:
+        if self.address.socket_path is not None:
+            return aiohttp.UnixConnector(self.address.socket_path, limit=at_once)
+        # The system's own look-up knows names that DNS does not, such as `raspberrypi.local`.
+        return aiohttp.TCPConnector(limit=at_once, resolver=aiohttp.ThreadedResolver())
+
+
+def _entered(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession:
+    if session is None:
+        raise RuntimeError("GatewayClient is used outside of its `async with`")
+    return session
 
 
 def parsed(text: str | bytes) -> Any:

@@ -28,7 +28,7 @@ class Polling:
         asked: dict[str, Any] = {"after": after} if after else {}
         if wait_s:
             asked["wait"] = f"{wait_s:g}"
-        silence_s = self._http.silence_s + wait_s
+        silence_s = self._http.silence_s + wait_s if wait_s else None
         answer = await self._http.json("GET", f"batch/{job_id}", params=asked, silence_s=silence_s)
         return self._http.read(read_job, answer)
 

@@ -25,8 +25,10 @@ class Results:
         """Those of one answer that are new, until its end."""
         query = {"after": self._position} if self._position else {}
         query |= {"follow": "true"} if self._follow else {}
+        silence_s = self._http.silence_s if self._follow else None
+        path = f"batch/{self._job_id}/results"
         async with (
-            self._http.answer("GET", f"batch/{self._job_id}/results", params=query) as answer,
+            self._http.answer("GET", path, params=query, silence_s=silence_s) as answer,
             aclosing(lines(answer.content.iter_any())) as told,
         ):
             coming_back.answered()

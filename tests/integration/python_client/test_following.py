@@ -1,12 +1,22 @@
 """The Python client follows a job of a gateway that does, frame by frame, what a test says."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
-from gateway.client import FROM_THE_START, ClientError, Closed, Event, GatewayClient, Refused, Unreachable
+from gateway.client import (
+    FROM_THE_START,
+    ClientError,
+    Closed,
+    Event,
+    GatewayClient,
+    Image,
+    Refused,
+    Unreachable,
+)
+from gateway.client.http import AT_ONCE
 from tests.client_calls import DEADLINE_S, SOON_S, Waits, all_of
 from tests.patience import PATIENCE_S
 from tests.servers.scripted_gateway import (
@@ -263,6 +273,39 @@ class TestGoingOn:
         with pytest.raises(asyncio.CancelledError):
             await following
         await gateway.left.wait()
+
+
+class TestManyCalls:
+    """More of them than a pool of connections holds."""
+
+    async def test_who_follows_keeps_no_question_from_its_answer(self, gateway, client):
+        gateway.plays(*[[opening("e:1"), Hang()]] * (AT_ONCE + 1))
+        gateway.status_answers = [a_status("e:1", 0)]
+        following = [client.follow(JOB_ID) for _ in range(AT_ONCE + 1)]
+        await the_first_of_each_and_a_status(client, following)
+
+    async def test_nor_does_who_follows_results_or_asks_for_the_next_news(self, gateway, client):
+        is_over = asyncio.Event()
+        gateway.plays(*[[{"id": "e:1", **an_image(0)}, is_over]] * AT_ONCE)
+        gateway.status_answers = [is_over, a_status("e:1", 0)]
+        asking = asyncio.create_task(client.status(JOB_ID, wait_s=60, after="e:1"))
+        async with asyncio.timeout(DEADLINE_S):
+            while not gateway.status_queries:
+                await asyncio.sleep(0.01)
+        await the_first_of_each_and_a_status(
+            client, [client.results(JOB_ID, follow=True) for _ in range(AT_ONCE)]
+        )
+        is_over.set()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+async def the_first_of_each_and_a_status(
+    client: GatewayClient, following: Sequence[AsyncGenerator[Event | Image, None]]
+) -> None:
+    async with AsyncExitStack() as stack, asyncio.timeout(DEADLINE_S):
+        for each in following:
+            await anext(await stack.enter_async_context(aclosing(each)))
+        assert (await client.status(JOB_ID)).id == "e:1"
 
 
 class TestSubmitAndFollow:

@@ -15,7 +15,7 @@ from gateway.client.http import Http
 from gateway.client.live.all_jobs import AllJobs
 from gateway.client.live.doors.way import Way
 from gateway.client.live.jobs import Jobs
-from gateway.client.live.many_jobs import ManyJobs
+from gateway.client.live.one_connection import OneConnection
 from gateway.client.live.one_job import OneJob
 from gateway.client.live.told import Told
 from gateway.client.pauses import FIRST_PAUSE_S, Pauses
@@ -91,7 +91,7 @@ def one_job(http: Http) -> Connect:
 
 
 def many_jobs(http: Http) -> Connect:
-    return ManyJobs(http, Way(), Jobs.of([JOB_ID], {}, None), images=False).connect
+    return OneConnection(http, Jobs.of([JOB_ID], {}, None), images=False).events
 
 
 def all_jobs(http: Http) -> Connect:
