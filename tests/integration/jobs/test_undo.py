@@ -18,6 +18,9 @@ from tests.servers.faulty_s3 import FaultyS3, arriving_late, passed_on, refused
 from tests.servers.held_puts import hold_deletes
 from tests.servers.s3 import S3Server
 
+SOON_S = 0.2
+"""What is not held up ends by then."""
+
 
 @pytest.fixture
 async def scene(rclone: S3Server, tmp_path: Path) -> AsyncIterator[Scene]:
@@ -150,6 +153,8 @@ async def test_a_request_that_is_cancelled_while_it_is_undone_is_undone_all_the_
     request = asyncio.create_task(scene.parts.submitted(sent(a_jpeg()), a_bad_end(scene)))
     await held.until(1)
     request.cancel()
+    ended, _ = await asyncio.wait((request,), timeout=SOON_S)
+    assert not ended
     held.let_go()
     await asyncio.wait((request,))
     assert request.cancelled()
