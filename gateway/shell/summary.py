@@ -30,8 +30,10 @@ def _outcome(submission: Submission, total: int, output: Path | None) -> str:
 
 
 def _place(submission: Submission) -> str:
-    """The job's URL, or that of all jobs; a Unix socket has none."""
+    """The page of the job, or the list of all jobs; a Unix socket has none."""
     if submission.gateway.base_url.startswith("unix:"):
         return f"job {', '.join(submission.job_ids)}"
-    jobs = submission.gateway.address.rstrip("/") + "/api/v1/batch"
-    return f"{jobs}/{submission.job_ids[0]}" if len(submission.job_ids) == 1 else jobs
+    root = submission.gateway.address.rstrip("/")
+    if len(submission.job_ids) == 1:
+        return f"{root}/batches/{submission.job_ids[0]}"
+    return f"{root}/api/v1/batch"

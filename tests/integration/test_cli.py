@@ -56,7 +56,7 @@ async def test_a_folder_is_sent_followed_and_reported_line_by_line(stand_in: Sta
     (job_id,) = stand_in.jobs
     assert ended.lines[-2:] == [
         "1 other file passed over (1 .txt)",
-        f"2 of 2 tagged; for copies send with --output DIR, or see {stand_in.base_url}/api/v1/batch/{job_id}",
+        f"2 of 2 tagged; for copies send with --output DIR, or see {stand_in.base_url}/batches/{job_id}",
     ]
 
 
@@ -156,7 +156,7 @@ async def test_without_following_only_the_jobs_are_told(stand_in, photos):
         [
             f"job {job_id}: 3 images accepted",
             "1 other file passed over (1 .txt)",
-            f"3 of 3 sent; see {stand_in.base_url}/api/v1/batch/{job_id}",
+            f"3 of 3 sent; see {stand_in.base_url}/batches/{job_id}",
         ],
     )
 
@@ -212,7 +212,7 @@ async def test_lost_connections_and_frames_left_out_lose_no_image(stand_in, phot
 
 async def test_a_password_in_the_address_is_not_printed(stand_in, photos):
     ended = await run("submit", photos, "--gateway", stand_in.base_url.replace("://", "://me:secret@"))
-    assert f"see {stand_in.base_url}/api/v1/batch/" in ended.lines[-1]
+    assert f"see {stand_in.base_url}/batches/" in ended.lines[-1]
     assert "secret" not in ended.out + ended.err
 
 

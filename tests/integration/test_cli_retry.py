@@ -56,7 +56,7 @@ async def test_all_that_failed_are_tried_again_and_followed_to_their_end(failed:
         "a.jpg Harbour",
         "b.jpg failed: The analyzer could not read it. (analysis_failed)",
     ]
-    address = f"http://127.0.0.1:{failed.quiet.port}/api/v1/batch/{job_id}"
+    address = f"http://127.0.0.1:{failed.quiet.port}/batches/{job_id}"
     assert ended.lines[-1] == f"1 of 2 tagged; see {address}"
     assert ended.err.splitlines()[0] == "1 failed:"
 
