@@ -285,9 +285,9 @@ class GatewayClient:
         return self._coming_back(on_wait).over(results.connect)
 
     async def check(self) -> None:
-        """Returns when a gateway answers there. Raises NoGateway when something else does."""
+        """Returns when a gateway answers there. Raises NoGateway when something else does and none ever has."""
         if (await self._http.json("GET", "/healthz")).get("status") != "ok":
-            raise self._http.no_gateway()
+            raise self._http.other_server()
 
     def _coming_back(self, on_wait: OnWait) -> ComingBack:
         return ComingBack(self.patience_s, on_wait, Pauses(self.spread_s))

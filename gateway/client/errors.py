@@ -6,7 +6,10 @@ class ClientError(Exception):
 
 
 class Unreachable(ClientError):
-    """No gateway answered, or it stopped in mid-answer. What was asked for may have been done or not."""
+    """No gateway answered, or it stopped in mid-answer. What was asked for may have been done or not.
+
+    Also where something else answers in its place, and it has answered before.
+    """
 
 
 class NotConnected(Unreachable):
@@ -14,7 +17,7 @@ class NotConnected(Unreachable):
 
 
 class NoGateway(ClientError):
-    """Something answers at that address, and it is no gateway."""
+    """Something answers at that address, and it is no gateway, nor has one ever answered there."""
 
 
 class Closed(ClientError):

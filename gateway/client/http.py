@@ -12,7 +12,7 @@ from attrs import define, field
 from gateway.client.address import Address
 from gateway.client.errors import NoGateway, Unreachable
 from gateway.client.failures import CONNECT_S, FAILURES, failure
-from gateway.client.refusals import no_gateway, refusal
+from gateway.client.refusals import refusal
 from gateway.client.websocket import CLOSE_S, PING_AFTER_S, WebSocket
 
 T = TypeVar("T")
@@ -39,6 +39,8 @@ class Http:
     _asking: aiohttp.ClientSession | None = field(init=False, default=None)
     _waiting: aiohttp.ClientSession | None = field(init=False, default=None)
     """For news."""
+    _is_known: bool = field(init=False, default=False)
+    """A gateway has answered there."""
 
     async def __aenter__(self) -> Self:
         self._asking, self._waiting = self._session(AT_ONCE), self._session(NO_LIMIT)
@@ -78,7 +80,7 @@ class Http:
         async with self.answer(method, path, silence_s=silence_s, **options) as response:
             answer = parsed(await response.text(errors="replace"))
         if not isinstance(answer, dict):
-            raise self.no_gateway()
+            raise self.other_server()
         return answer
 
     @contextlib.asynccontextmanager
@@ -94,20 +96,26 @@ class Http:
                         max_msg_size=0,
                     )
             except aiohttp.WSServerHandshakeError as error:
-                raise self.no_gateway(", which speaks no WebSocket") from error
+                raise self.other_server(", which speaks no WebSocket") from error
         async with WebSocket(socket, self.address.shown, self.talking).listening() as listening:
             yield listening
 
     def read(self, reader: Callable[[Mapping[str, Any]], T], answer: Any) -> T:
         """What the reader makes of JSON; of what no gateway says it makes none."""
         try:
-            return reader(answer)
+            told = reader(answer)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self.no_gateway() from error
+            raise NoGateway(self._other_server_there()) from error
+        self._is_known = True
+        return told
 
-    def no_gateway(self, why: str = "") -> NoGateway:
-        """What answers is none."""
-        return no_gateway(self.address, why)
+    def other_server(self, why: str = "") -> NoGateway | Unreachable:
+        """What answers is no gateway. Where one has answered before, it is away, and this is what stands before it."""
+        text = self._other_server_there(why)
+        return Unreachable(text) if self._is_known else NoGateway(text)
+
+    def _other_server_there(self, why: str = "") -> str:
+        return f"there is no gateway at {self.address.shown}, but another server{why}"
 
     @contextlib.contextmanager
     def talking(self, silence_s: float) -> Iterator[None]:
@@ -134,7 +142,8 @@ class Http:
         """Also that of a handshake, of which aiohttp itself would not tell why."""
         if response.status >= 400:
             told = parsed(await response.text(errors="replace"))
-            raise refusal(response.status, told, response.headers, self.address)
+            refused = refusal(response.status, told, response.headers, self.address)
+            raise refused or self.other_server(f": HTTP status {response.status}")
 
     def _session(self, at_once: int) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.client.address import Address
-from gateway.client.errors import NoGateway, Refused
+from gateway.client.errors import Refused
 
 NO_SUCH_DOOR: Final = frozenset({404, 405, 501})
 """What other web servers say to our paths. A gateway says it too, but as a problem in JSON."""
@@ -22,20 +22,15 @@ _BY_PROXY: Final[Mapping[int, str]] = {
 _WRONG_CREDENTIALS: Final = "does not take the credentials in the address"
 
 
-def refusal(status: int, told: Any, headers: Mapping[str, str], address: Address) -> Refused | NoGateway:
-    """The error that tells of it; `told` is what it says as JSON, if it is JSON."""
+def refusal(status: int, told: Any, headers: Mapping[str, str], address: Address) -> Refused | None:
+    """The error that tells of it; `told` is what it says as JSON, if it is JSON. None: another server says it."""
     if isinstance(told, dict):
         return _of_gateway(status, told, headers)
     if status in NO_SUCH_DOOR:
-        return no_gateway(address, f": HTTP status {status}")
+        return None
     return Refused(
         status, _text(status, address), retry_after_s=_seconds(headers.get("Retry-After", "")), by_proxy=True
     )
-
-
-def no_gateway(address: Address, why: str = "") -> NoGateway:
-    """What answers is none."""
-    return NoGateway(f"there is no gateway at {address.shown}, but another server{why}")
 
 
 def _of_gateway(status: int, problem: Mapping[str, Any], headers: Mapping[str, str]) -> Refused:

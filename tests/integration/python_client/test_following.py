@@ -13,6 +13,7 @@ from gateway.client import (
     Event,
     GatewayClient,
     Image,
+    NoGateway,
     Refused,
     Unreachable,
 )
@@ -125,6 +126,23 @@ class TestRefusals:
             with pytest.raises(Refused) as refused:
                 await ids_of(client.follow(JOB_ID))
         assert refused.value.status == 502
+
+    @pytest.mark.parametrize("status", [404, 405, 501])
+    async def test_what_answers_in_the_place_of_a_gateway_that_was_there_is_asked_again(
+        self, gateway, client, status
+    ):
+        """As a proxy does that knows of no gateway while it starts again."""
+        gateway.plays([opening("e:1"), Cut()], *[[Refuse(status)]] * 2, [job_complete("e:2"), Close(1000)])
+        waits = Waits()
+        assert await ids_of(client.follow(JOB_ID, on_wait=waits)) == ["e:1", "e:2"]
+        assert [type(reason) for reason in waits.reasons] == [Closed, Unreachable, Unreachable]
+
+    async def test_where_none_ever_was_it_is_final(self, gateway, client):
+        gateway.plays([Refuse(404)], ENDED)
+        waits = Waits()
+        with pytest.raises(NoGateway, match="but another server: HTTP status 404"):
+            await ids_of(client.follow(JOB_ID, on_wait=waits))
+        assert waits.reasons == []
 
     @pytest.mark.parametrize("status", [400, 401, 403, 404, 426, 500])
     async def test_any_other_refusal_of_a_gateway_is_final_and_told_in_its_words(

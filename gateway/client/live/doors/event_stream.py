@@ -59,7 +59,7 @@ class EventStreamDoor:
                 raise NoSuchDoor("server-sent events") from error
             raise
         if answer.status != NO_CONTENT and answer.content_type != MEDIA_TYPE:
-            raise self._http.no_gateway()
+            raise self._http.other_server()
         return answer
 
     async def _told(
