@@ -35,7 +35,8 @@ def in_seconds(seconds: float) -> str:
 def _why_not_connected(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         told = error.certificate_error
-        return f"its certificate is not trusted ({getattr(told, 'verify_message', '') or told})"
+        why = getattr(told, "verify_message", "") or told
+        return f"its certificate is not trusted ({why}); SSL_CERT_FILE names the file of those that are"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return f"it speaks no TLS that this client knows ({error.os_error.strerror or error.os_error})"
     if error.errno and error.errno > 0:
