@@ -57,7 +57,10 @@ def _may_be_done_after(error: Refused | Unreachable) -> bool:
 def _in_doubt(error: Refused | Unreachable) -> Refused | Unreachable:
     text = f"{str(error).rstrip('.')}; the batch may have been taken nevertheless"
     if isinstance(error, Refused):
-        return Refused(error.status, text, code=error.code, retry_after_s=error.retry_after_s)
+        return Refused(
+            error.status, text,
+            code=error.code, retry_after_s=error.retry_after_s, by_proxy=error.by_proxy,
+        )  # fmt: skip
     return Unreachable(text)
 
 
