@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from attrs import define, field
 
-from gateway.client import FROM_THE_START, ClientError, GatewayClient, Image, Refused, Submitted
+from gateway.client import FROM_THE_START, ClientError, Closed, GatewayClient, Image, Refused, Submitted
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Failure, Found, Photo, batches
 from gateway.shell.report import Report, live_report
@@ -26,6 +26,8 @@ NO_COPY = {
 }
 REFUSED_OPTIONS = frozenset({"metadata_options_refused", "bad_option", "unknown_field"})
 """The last one is the word of a gateway that knows no options yet."""
+TOO_MUCH_TO_DO = 1013
+"""The close code of a gateway that sends its clients away for a while."""
 
 
 class OptionsRefused(ClientError):
@@ -166,7 +168,7 @@ class Submission:
                 self.report.going_on()
                 told = (event.image,) if event.image else event.images
                 if event.is_last and open_photos:
-                    told = (await self.gateway.status(job_id)).images
+                    told = (await self.gateway.wait(job_id, on_wait=self._wait)).images
                 self._end(endings, job_id, told, open_photos)
 
     def _end(
@@ -218,6 +220,8 @@ class Submission:
 
 def why_waiting(error: ClientError) -> str:
     """For a person, who may be the one to mend it."""
+    if isinstance(error, Closed) and error.code == TOO_MUCH_TO_DO:
+        return f"gateway busy, waiting: {error}"
     if not isinstance(error, Refused):
         return "gateway away, waiting"
     return f"gateway {'away' if error.by_proxy else 'busy'}, waiting: {error}"

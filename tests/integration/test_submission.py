@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from gateway.client import GatewayClient, Image, Refused, Unreachable
+from gateway.client import Closed, GatewayClient, Image, Refused, Unreachable
 from gateway.shell.output import OutputFolder
 from gateway.shell.plan import Failure, find_photos
 from gateway.shell.submit import Submission, why_waiting
@@ -14,6 +14,8 @@ from tests.servers.scripted_gateway import (
     JOB_ID,
     Close,
     Cut,
+    Refuse,
+    a_status,
     an_image,
     image_complete,
     job_complete,
@@ -98,6 +100,15 @@ async def test_ends_that_come_with_a_state_are_reported_as_others_and_need_no_qu
     assert (gateway.positions, gateway.status_queries) == (["0", "e:1"], [])
 
 
+async def test_ends_that_no_event_tells_are_asked_for_until_they_are_answered(photos):
+    told, names = Told(), [photo.name for photo in photos]
+    async with asyncio.timeout(30), scripted_gateway() as gateway, GatewayClient(gateway.base_url) as client:
+        gateway.plays([opening("e:0", resumed=True), job_complete("e:5"), Close(1000)])
+        gateway.status_answers = [Refuse(502), a_status("e:5", 3)]
+        await Submission(client, told).accepted(JOB_ID, names)
+    assert (told.done, told.lost) == (["a.jpg", "b.jpg", "c.jpg"], {})
+
+
 async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, tmp_path):
     told = Told()
     async with asyncio.timeout(30), GatewayClient(f"unix://{tmp_path}/s") as client:
@@ -113,7 +124,9 @@ async def test_a_gateway_that_is_away_for_a_while_is_asked_again(photos, tmp_pat
     ("error", "text"),
     [
         (Unreachable("the gateway at http://a closed the connection"), "gateway away, waiting"),
+        (Closed(1006, "the connection was lost"), "gateway away, waiting"),
         (Refused(503, "Too much to do.", code="busy"), "gateway busy, waiting: Too much to do."),
+        (Closed(1013, "it has too much to do"), "gateway busy, waiting: it has too much to do"),
         (
             Refused(502, "a proxy gets no answer", by_proxy=True),
             "gateway away, waiting: a proxy gets no answer",
