@@ -245,6 +245,33 @@ async def test_over_a_kill_of_the_gateway_nothing_is_lost_or_told_twice(tmp_path
 
 
 @pytest.mark.parametrize("is_held_back", [False, True])
+async def test_so_it_is_with_many_jobs_that_are_followed_one_by_one(tmp_path, is_held_back):
+    photos = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES)]
+    killed: list[asyncio.Task[None]] = []
+    async with (
+        running_gateway(tmp_path / "data") as gateway,
+        client_behind(barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        job_ids = [(await client.submit(photos[start::3])).job_id for start in range(3)]
+
+        async def act(event: Event) -> None:
+            if event.ended and not killed:
+                await gateway.kill()
+                killed.append(tasks.create_task(gateway.start()))
+
+        coming = client.follow_many(job_ids, dict.fromkeys(job_ids, FROM_THE_START))
+        events = await all_of(coming, act)
+    assert len(killed) == 1
+    for job_id in job_ids:
+        told = [event for event in events if event.job_id == job_id]
+        numbers = [int(event.id.rpartition(":")[2]) for event in told]
+        assert Counter(event.image.index for event in told if event.image) == Counter(range(IMAGES // 3))
+        assert numbers == sorted(set(numbers))
+        assert told[-1].is_last
+
+
+@pytest.mark.parametrize("is_held_back", [False, True])
 async def test_a_folder_is_submitted_behind_such_a_proxy_without_a_word_of_it(tmp_path, is_held_back):
     """In more batches than are under way at once, with copies."""
     photos = tmp_path / "photos"
