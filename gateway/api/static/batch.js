@@ -19,11 +19,12 @@ const SPREAD_S = 5; // All clients of a gateway that starts anew come back, over
 const LATER_S = 5; // A gateway with too much to do is left alone, where it names no time itself.
 const ANSWER_S = 30;
 const HEARTBEAT_S = 20; // Until the gateway tells its own.
-const HEARTBEATS_OF_SILENCE = 2.5;
+const MISSED_HEARTBEATS = 2.5; // After so many a connection is dead, though nothing says so.
 const OPENING_S = 8; // The first message of a WebSocket is awaited so long, until it is known that any get through.
 const BLOCKED_TRIES = 3; // WebSockets in a row that brought nothing, though the gateway had nothing against them.
 const BLOCKED_TRIES_LATER = 10; // The same where some got through before: computers are taken to other networks.
 const MOST_UNANSWERED = 50; // Jobs that are asked for on one connection. Who asks on and does not listen is a slow reader.
+const LONGEST_TIMER_MS = 2 ** 31 - 1; // One that is longer goes off at once.
 const PIECE_BYTES = 32_766; // A multiple of three: pieces of base64 can be put together.
 
 const ENDED = 1000;
@@ -176,20 +177,24 @@ export class BatchClient {
   }
 
   /** What is news, over one connection after another. */
-  async *#follow(course, { signal, onWait = () => {}, onOpen = () => {} }) {
-    const passage = new Passage(this.#way, course.doors, (path) => this.#url(path, course.query));
-    for (let failures = 0; !course.isOver; failures++) {
+  async *#follow(followed, { signal, onWait = () => {}, onOpen = () => {} }) {
+    const passage = new Passage(this.#way, followed.doors, (path) => this.#url(path, followed.query));
+    for (let failures = 0; !followed.isOver; failures++) {
       signal?.throwIfAborted();
-      const connection = passage.connect(onOpen);
-      course.begin(connection);
-      for await (const message of connection.messages(signal)) {
-        if (course.isNews(message)) {
-          failures = 0;
-          yield message;
+      const connection = passage.connect();
+      followed.begin(connection);
+      let isFirst = true;
+      for await (const message of connection.messages(() => followed.isOver, signal)) {
+        if (isFirst) {
+          passage.opened();
+          onOpen();
         }
-        if (course.isOver) return;
+        isFirst = false;
+        if (!followed.isNews(message)) continue;
+        failures = 0;
+        yield message;
       }
-      if (course.isOver) return;
+      if (followed.isOver) return;
       const { code } = connection.closed;
       if (code === DELETED) throw new Refused(404, { code: "job_not_found", detail: "The job was deleted." });
       if (!comesBack(code)) throw connection.closed;
@@ -226,7 +231,7 @@ class OneJob {
   }
 
   get query() {
-    return { ...(this.#told.after && { after: this.#told.after }), ...(this.#images && { images: "true" }) };
+    return { ...(this.#told.position && { after: this.#told.position }), ...(this.#images && { images: "true" }) };
   }
 
   begin() {}
@@ -242,8 +247,8 @@ class OneJob {
 class ManyJobs {
   doors = { webSocket: "ws" };
   query = {};
-  #followed = new Map();
-  #subscriptions;
+  #jobs = new Map();
+  #turns;
   #onLost;
   #onWait;
 
@@ -253,32 +258,32 @@ class ManyJobs {
   }
 
   get isOver() {
-    return !this.#followed.size;
+    return !this.#jobs.size;
   }
 
   subscribe(jobId, { after, images = false } = {}) {
     const id = jobId.toLowerCase(); // As the gateway names it.
-    if (this.#followed.has(id)) return;
-    this.#followed.set(id, { told: new Told(after), images: images && id !== ALL_JOBS, failures: 0 }); // The list has none.
-    this.#subscriptions?.want(id);
+    if (this.#jobs.has(id)) return;
+    this.#jobs.set(id, { told: new Told(after), images: images && id !== ALL_JOBS, failures: 0 }); // The list has none.
+    this.#turns?.want(id);
   }
 
   unsubscribe(jobId) {
     const id = jobId.toLowerCase();
-    if (this.#followed.delete(id)) this.#subscriptions?.giveUp(id);
+    if (this.#jobs.delete(id)) this.#turns?.leave(id);
   }
 
   begin(connection) {
-    this.#subscriptions = new Subscriptions(connection, this.#followed);
+    this.#turns = new Turns(connection, this.#jobs);
   }
 
   isNews(message) {
     const { type, id } = message;
     if (type === "error") this.#mind(message);
-    if (type === "subscribed" || type === "unsubscribed") this.#subscriptions.answered(message.job_id);
+    if (type === "subscribed" || type === "unsubscribed") this.#turns.answered(message.job_id);
     const jobId = OF_ALL_JOBS.includes(type) ? ALL_JOBS : message.job_id;
-    const job = this.#followed.get(jobId);
-    if (id === undefined || !job || this.#subscriptions.isUnanswered(jobId) || !job.told.isNews(message)) return false;
+    const job = this.#jobs.get(jobId);
+    if (id === undefined || !job || this.#turns.isUnanswered(jobId) || !job.told.isNews(message)) return false;
     job.failures = 0;
     if (type === "job_complete") this.#end(jobId);
     return true;
@@ -286,8 +291,8 @@ class ManyJobs {
 
   #mind({ code, error: detail, job_id: named }) {
     const jobId = named?.toLowerCase();
-    this.#subscriptions.answered(jobId);
-    const job = this.#followed.get(jobId);
+    this.#turns.answered(jobId);
+    const job = this.#jobs.get(jobId);
     const isOld = named !== undefined && !job; // Of a job that was left meanwhile.
     if (isOld || code === "already_subscribed" || code === "not_subscribed") return;
     const refused = new Refused(STATUS_OF[code] ?? 400, { code, detail });
@@ -296,15 +301,15 @@ class ManyJobs {
       this.#onLost(jobId, refused);
     } else if (job && TRY_AGAIN.includes(refused.status)) {
       const pauseS = pauseAfter(job.failures++, { code: OVERLOADED });
-      if (code === "too_many_subscriptions") this.#subscriptions.lineUp(jobId, pauseS);
-      else this.#subscriptions.putOff(jobId, pauseS);
+      if (code === "too_many_subscriptions") this.#turns.putOff(jobId, pauseS);
+      else this.#turns.later(jobId, pauseS);
       this.#onWait(refused, pauseS, jobId);
     } else throw refused;
   }
 
   #end(jobId) {
-    this.#followed.delete(jobId);
-    this.#subscriptions.ended(jobId);
+    this.#jobs.delete(jobId);
+    this.#turns.ended(jobId);
   }
 }
 
@@ -313,27 +318,26 @@ function throwIt(_, error) {
 }
 
 /**
- * What is subscribed to on one connection, and what has yet to be.
+ * Which of many jobs are subscribed to on one connection, and which have yet to be.
  *
  * Where a gateway allows fewer jobs on a connection than there are, the others get their turn as jobs end. What comes of a
- * job while an answer about it is still to come belongs to a subscription that was given up.
+ * job while an answer about it is still to come belongs to a subscription that was left.
  */
-class Subscriptions {
+class Turns {
   #connection;
-  #followed;
-  #line;
-  #held = new Set();
-  #unanswered = new Map();
+  #jobs;
+  #waiting;
+  #subscribed = new Set(); // Asked for, and neither refused nor over since.
+  #unanswered = new Map(); // By job, how many answers are to come.
   #mostUnanswered = MOST_UNANSWERED;
   #isFull = false;
-  #timers = new Set();
+  #looksAgain = false;
 
-  constructor(connection, followed) {
+  constructor(connection, jobs) {
     this.#connection = connection;
-    this.#followed = followed;
-    this.#line = [...followed.keys()];
+    this.#jobs = jobs;
+    this.#waiting = [...jobs.keys()];
     connection.onUp = () => this.#goOn();
-    connection.onEnd = () => this.#timers.forEach(clearTimeout);
   }
 
   isUnanswered(jobId) {
@@ -341,15 +345,15 @@ class Subscriptions {
   }
 
   want(jobId) {
-    this.#line.push(jobId);
+    this.#waiting.push(jobId);
     this.#goOn();
   }
 
-  /** Nobody wants to know of it any more. If of no other job either, the connection is as good as lost. */
-  giveUp(jobId) {
-    if (!this.#followed.size) return this.#connection.end(NO_CLOSE_FRAME, "nothing is followed");
-    if (this.#held.has(jobId) && this.#connection.isUp) this.#say(jobId, { type: "unsubscribe" });
+  /** Nobody wants to know of it any more. If of no other job either, there is nothing to wait for. */
+  leave(jobId) {
+    if (this.#subscribed.has(jobId) && this.#connection.isUp) this.#say(jobId, { type: "unsubscribe" });
     this.ended(jobId);
+    this.#connection.wake();
   }
 
   answered(jobId) {
@@ -361,31 +365,28 @@ class Subscriptions {
 
   /** The gateway does not tell of it any more, so there is room for another one. */
   ended(jobId) {
-    this.#held.delete(jobId);
+    this.#subscribed.delete(jobId);
     this.#makeRoom();
   }
 
-  /** It is asked for again later, alone. */
-  putOff(jobId, pauseS) {
-    this.#held.delete(jobId);
-    this.#later(pauseS, () => this.want(jobId));
+  /** It is not followed, or no longer, and asked for again then. */
+  later(jobId, pauseS) {
+    this.#subscribed.delete(jobId);
+    this.#connection.later(pauseS, () => this.want(jobId));
   }
 
   /** There is no room. It is asked for again when another one has ended, or later; and so are all others, one at a time. */
-  lineUp(jobId, pauseS) {
-    this.#held.delete(jobId);
-    this.#line.push(jobId);
+  putOff(jobId, pauseS) {
+    this.#subscribed.delete(jobId);
+    this.#waiting.push(jobId);
     this.#isFull = true;
     this.#mostUnanswered = 1;
-    this.#later(pauseS, () => this.#makeRoom());
-  }
-
-  #later(pauseS, call) {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      call();
-    }, 1000 * pauseS);
-    this.#timers.add(timer);
+    if (this.#looksAgain) return;
+    this.#looksAgain = true;
+    this.#connection.later(pauseS, () => {
+      this.#looksAgain = false;
+      this.#makeRoom();
+    });
   }
 
   #makeRoom() {
@@ -394,13 +395,13 @@ class Subscriptions {
   }
 
   #goOn() {
-    while (this.#connection.isUp && !this.#isFull && this.#unanswered.size < this.#mostUnanswered && this.#line.length) {
-      const jobId = this.#line.shift();
-      const job = this.#followed.get(jobId);
-      if (!job || this.#held.has(jobId)) continue;
-      this.#held.add(jobId);
+    while (this.#connection.isUp && !this.#isFull && this.#unanswered.size < this.#mostUnanswered && this.#waiting.length) {
+      const jobId = this.#waiting.shift();
+      const job = this.#jobs.get(jobId);
+      if (!job || this.#subscribed.has(jobId)) continue;
+      this.#subscribed.add(jobId);
       const { told, images } = job;
-      this.#say(jobId, { type: "subscribe", ...(told.after && { after: told.after }), ...(images && { images }) });
+      this.#say(jobId, { type: "subscribe", ...(told.position && { after: told.position }), ...(images && { images }) });
     }
   }
 
@@ -410,21 +411,21 @@ class Subscriptions {
   }
 }
 
-/** What was told of one job, so that nothing is told twice. `after` is the id of the last event: where to go on. */
+/** What was told of one job, so that nothing is told twice. `position` is the id of the last event: where to go on. */
 class Told {
-  after;
+  position;
   #hasBegun = false;
   #ended = new Set();
 
-  constructor(after = "") {
-    this.after = after;
+  constructor(position = "") {
+    this.position = position;
   }
 
   /** Whether to tell what came. From then on it is told. */
   isNews(event) {
     if (this.#hasBegun && this.#isRepeat(event)) return false;
     this.#hasBegun = true;
-    this.after = event.id;
+    this.position = event.id;
     const { image, images } = event;
     if (this.#ended.has(image?.index)) return false;
     if (images) this.#ended = new Set(images.filter(hasEnded).map(({ index }) => index));
@@ -434,7 +435,7 @@ class Told {
 
   /** As heartbeats are, and the opening of a connection that goes on where the last one ended. */
   #isRepeat({ type, id, resumed }) {
-    return type !== "job_complete" && resumed !== false && (id === this.after || isEarlier(id, this.after));
+    return type !== "job_complete" && resumed !== false && (id === this.position || isEarlier(id, this.position));
   }
 }
 
@@ -477,14 +478,15 @@ class Passage {
     this.#urlOf = urlOf;
   }
 
-  connect(onOpen) {
-    if (this.#isByEvents) return new Connection(eventStream(this.#urlOf(this.#doors.events)), onOpen);
-    const onProof = () => {
-      this.#way.isProven = true;
-      onOpen();
-    };
-    const openingS = this.#way.isProven ? undefined : OPENING_S;
-    return new Connection(webSocket(this.#urlOf(this.#doors.webSocket)), onProof, openingS);
+  connect() {
+    if (this.#isByEvents) return new Connection(eventStream(this.#urlOf(this.#doors.events)));
+    const isInDoubt = !this.#way.isProven && this.#doors.events !== undefined;
+    return new Connection(webSocket(this.#urlOf(this.#doors.webSocket)), isInDoubt ? OPENING_S : undefined);
+  }
+
+  /** The connection has brought something. */
+  opened() {
+    if (!this.#isByEvents) this.#way.isProven = true;
   }
 
   /** Why there was no connection; undefined if there was one, or if the gateway has nothing against it. */
@@ -535,17 +537,16 @@ class Connection {
   isUp = false;
   isHeard = false;
   onUp = () => {};
-  onEnd = () => {};
+  wake = () => {};
   #leave;
   #send;
-  #onOpen;
   #waiting = new Map();
-  #wake = () => {};
+  #order = this.#waiting.entries(); // It goes along with what is added and taken away.
   #heartbeatS = HEARTBEAT_S;
   #watch;
+  #timers = new Set();
 
-  constructor(door, onOpen, openingS = HEARTBEATS_OF_SILENCE * HEARTBEAT_S) {
-    this.#onOpen = onOpen;
+  constructor(door, openingS = MISSED_HEARTBEATS * HEARTBEAT_S) {
     this.#leave = door({
       up: (send) => this.#up(send),
       take: (text) => this.#take(text),
@@ -558,16 +559,27 @@ class Connection {
     this.#send(JSON.stringify(message));
   }
 
-  /** Until the connection ends, for which leaving the loop is a reason, too. */
-  async *messages(signal) {
-    const wake = () => this.#wake();
+  /** Calls it then, unless the connection has ended. */
+  later(pauseS, call) {
+    if (this.closed) return;
+    const timer = alarm(pauseS, () => {
+      this.#timers.delete(timer);
+      call();
+    });
+    this.#timers.add(timer);
+  }
+
+  /** Until the connection ends, for which it is a reason as well that it is over, or that the loop is left. */
+  async *messages(isOver, signal) {
+    const wake = () => this.wake();
     signal?.addEventListener("abort", wake);
     try {
       for (;;) {
         signal?.throwIfAborted();
+        if (isOver()) return;
         if (this.#waiting.size) yield this.#next();
         else if (this.closed) return;
-        else await new Promise((resolve) => (this.#wake = resolve));
+        else await new Promise((resolve) => (this.wake = resolve));
       }
     } finally {
       signal?.removeEventListener("abort", wake);
@@ -582,9 +594,9 @@ class Connection {
     this.refusal = refusal;
     this.isUp = false;
     clearTimeout(this.#watch);
+    this.#timers.forEach(clearTimeout);
     this.#leave();
-    this.onEnd();
-    this.#wake();
+    this.wake();
   }
 
   #up(send) {
@@ -594,27 +606,27 @@ class Connection {
   }
 
   #take(text) {
+    if (this.closed) return; // What had come with the last one.
     const message = parsed(text);
     if (!message) return this.end(NO_JSON, "a message that is no JSON object");
-    this.#heartbeatS = message.heartbeat_s ?? this.#heartbeatS;
-    this.#listen(HEARTBEATS_OF_SILENCE * this.#heartbeatS);
-    if (!this.isHeard) this.#onOpen();
+    if (message.heartbeat_s > 0) this.#heartbeatS = message.heartbeat_s;
+    this.#listen(MISSED_HEARTBEATS * this.#heartbeatS);
     this.isHeard = true;
     const slot = slotOf(message) ?? Symbol();
     this.#waiting.delete(slot);
     this.#waiting.set(slot, message);
-    this.#wake();
+    this.wake();
   }
 
   #next() {
-    const [[slot, message]] = this.#waiting;
+    const [slot, message] = this.#order.next().value;
     this.#waiting.delete(slot);
     return message;
   }
 
   #listen(silenceS) {
     clearTimeout(this.#watch);
-    this.#watch = setTimeout(() => this.end(NO_CLOSE_FRAME, `silence for ${silenceS} s`), 1000 * silenceS);
+    this.#watch = alarm(silenceS, () => this.end(NO_CLOSE_FRAME, `silence for ${silenceS} s`));
   }
 }
 
@@ -818,6 +830,10 @@ function within(seconds, signal) {
   return signal ? AbortSignal.any([signal, deadline]) : deadline;
 }
 
+function alarm(seconds, call) {
+  return setTimeout(call, Math.min(1000 * seconds, LONGEST_TIMER_MS));
+}
+
 function sleep(seconds, signal) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
@@ -826,7 +842,7 @@ function sleep(seconds, signal) {
       signal?.removeEventListener("abort", wake);
       signal?.aborted ? reject(signal.reason) : resolve();
     };
-    const timer = setTimeout(wake, 1000 * seconds);
+    const timer = alarm(seconds, wake);
     signal?.addEventListener("abort", wake);
   });
 }

@@ -8,6 +8,36 @@ from tests.servers.browser import Page
 
 TIMES: Final = 8
 
+KEEP_TIMERS: Final = """
+window.ownTimers = { setTimeout: window.setTimeout, clearTimeout: window.clearTimeout };
+window.timers = new Map();
+window.everyTimer = [];
+window.setTimeout = (call, ms) => {
+  const ring = () => {
+    timers.delete(timer);
+    call();
+  };
+  const timer = ownTimers.setTimeout.call(window, ring, ms);
+  timers.set(timer, ms);
+  everyTimer.push(ms);
+  return timer;
+};
+window.clearTimeout = (timer) => {
+  timers.delete(timer);
+  ownTimers.clearTimeout.call(window, timer);
+};
+"""
+
+
+@asynccontextmanager
+async def timers_kept(page: Page) -> AsyncIterator[None]:
+    """In `timers`, those that are set, and in `everyTimer` all that ever were, by how many milliseconds they take."""
+    await page.run(KEEP_TIMERS)
+    try:
+        yield
+    finally:
+        await page.run("Object.assign(window, window.ownTimers);")
+
 
 @asynccontextmanager
 async def drawn(page: Page, number: float) -> AsyncIterator[None]:

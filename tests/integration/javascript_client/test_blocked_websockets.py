@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from tests.integration.javascript_client.clocks import drawn, fast_clock
+from tests.integration.javascript_client.clocks import drawn, fast_clock, timers_kept
 from tests.integration.javascript_client.following import (
     followed,
     image_complete,
@@ -180,3 +180,12 @@ class TestByEvents:
                 for await (const event of new BatchClient().follow("x")) break;
             """)
             await gateway.until_left()
+
+    async def test_who_leaves_the_loop_leaves_what_came_with_the_last_event(self, page: Page) -> None:
+        async with scripted_doors(*BLOCKED, Stream([*WHOLE] * 20, SILENCE)) as gateway, timers_kept(page):
+            await page.run(f"""
+                const {{ BatchClient }} = await import("{gateway.base_url}/static/batch.js");
+                for await (const event of new BatchClient().follow("x")) break;
+            """)
+            await gateway.until_left()
+            assert await page.run("console.log([...timers.values()])") == [[]]

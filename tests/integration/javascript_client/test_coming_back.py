@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.api.live.close_codes import CATALOGUE
+from tests.integration.javascript_client.clocks import timers_kept
 from tests.integration.javascript_client.following import (
     followed,
     image_complete,
@@ -128,6 +129,20 @@ async def test_a_connection_that_says_nothing_any_more_is_given_up(page: Page) -
     assert told["waits"][0]["code"] == 1006
 
 
+async def test_a_heartbeat_that_takes_no_time_is_none(page: Page) -> None:
+    whole = Visit([opening(1, resumed=False, heartbeat_s=0), job_complete(2)])
+    async with scripted_doors(whole) as gateway, timers_kept(page):
+        assert (await followed(page, gateway.base_url))["events"] == ["progress e:1", "job_complete e:2"]
+        assert 0 not in (await page.run("console.log(everyTimer)"))[0]
+
+
+async def test_what_is_thrown_when_a_connection_has_opened_is_thrown_to_the_loop(page: Page) -> None:
+    async with scripted_doors(Visit(FIRST, SILENCE)) as gateway:
+        told = await followed(page, gateway.base_url, options="onOpen: () => { throw new RangeError(); }")
+        await gateway.until_left()
+    assert (told["events"], told["error"]) == ([], {"name": "RangeError"})
+
+
 async def test_messages_that_are_no_events_are_passed_over(page: Page) -> None:
     async with scripted_doors(
         Visit([FIRST[0], {"type": "news of tomorrow"}, FIRST[1], *REST[1:]])
@@ -160,6 +175,12 @@ class TestARefusal:
         (wait,) = told["waits"]
         assert (wait["name"], wait["code"], told["events"]) == ("Refused", "busy", ALL)
         assert 1 <= wait["pauseS"] <= 1.7
+
+    async def test_that_names_a_time_beyond_all_timers_is_not_come_back_to_at_once(self, page: Page) -> None:
+        refusal = Refusal(503, "busy", {"Retry-After": "3000000"})
+        async with scripted_doors(refusal, Visit([*FIRST, *REST[1:]])) as gateway:
+            told = await followed(page, gateway.base_url, options="signal: AbortSignal.timeout(500)")
+        assert (told["events"], told["error"]["name"]) == ([], "TimeoutError")
 
 
 class TestAnAbort:

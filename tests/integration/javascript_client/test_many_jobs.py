@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.integration.javascript_client.clocks import drawn
+from tests.integration.javascript_client.clocks import drawn, timers_kept
 from tests.servers.browser import Page
 from tests.servers.scripted_doors import HEAR, Blocked, Talk, scripted_doors
 
@@ -199,6 +199,19 @@ class TestAJobThatIsRefused:
         assert await page.run("console.log(window.mostUnanswered)") == [1]
         assert told["events"][1:] == ["job_complete a e:2", "job_complete b e:2", "job_complete c e:2"]
 
+    async def test_for_lack_of_room_has_one_timer_with_all_others(self, page: Page) -> None:
+        """However often it is asked for in vain. One more is there for the silence of the connection."""
+        full = "too_many_subscriptions"
+        steps = [
+            *[HEAR] * 5, subscribed("a"), subscribed("b"), *[refused(job_id, full) for job_id in "cde"],
+            opening("b", 1), complete("a", 2), HEAR, refused("c", full), image("b", 3),
+        ]  # fmt: skip
+        then = "window.counts.push(timers.size); if (event.id === 'e:3') break;"
+        async with scripted_doors(Talk(steps)) as gateway, timers_kept(page):
+            await page.run("window.counts = []")
+            await followed(page, gateway.base_url, *"abcde", then=then)
+            assert await page.run("console.log(window.counts, timers.size)") == [[2, 2, 2], 0]
+
     async def test_for_lack_of_room_is_asked_for_later_where_none_ends(self, page: Page) -> None:
         full = refused("a", "too_many_subscriptions")
         steps = [HEAR, full, HEAR, subscribed("a"), complete("a", 1)]
@@ -251,10 +264,12 @@ class TestWhileItRuns:
 
     async def test_who_leaves_the_last_one_and_adds_another_at_once_goes_on(self, page: Page) -> None:
         then = "if (event.job_id === 'a') { jobs.unsubscribe('a'); jobs.subscribe('b'); }"
-        first = Talk([HEAR, subscribed("a"), opening("a", 1)])
-        async with scripted_doors(first, Talk([HEAR, subscribed("b"), complete("b", 1)])) as gateway:
+        steps = [
+            HEAR, subscribed("a"), opening("a", 1), HEAR, HEAR, unsubscribed("a"), subscribed("b"), complete("b", 1)
+        ]  # fmt: skip
+        async with scripted_doors(Talk(steps)) as gateway:
             told = await followed(page, gateway.base_url, "a", then=then)
-        assert told["events"] == ["progress a e:1", "job_complete b e:1"]
+        assert (told["events"], told["waits"]) == (["progress a e:1", "job_complete b e:1"], [])
 
 
 async def test_so_many_are_asked_for_at_a_time_that_answers_can_be_read(page: Page) -> None:
@@ -370,6 +385,40 @@ async def test_a_slow_caller_is_told_the_newest_state_and_every_end(page: Page) 
         "progress e:1", "job_changed e:89", "image_complete e:44", "image_complete e:45", "progress e:89",
         "job_deleted e:90",
     ]  # fmt: skip
+
+
+async def test_the_first_answer_is_waited_for_as_long_as_any_other(page: Page) -> None:
+    """Sooner to be given up is for who has another door."""
+    steps = [HEAR, subscribed("a"), complete("a", 1)]
+    async with scripted_doors(Talk(steps)) as gateway, timers_kept(page):
+        await followed(page, gateway.base_url, "a")
+        assert await page.run("console.log(...new Set(everyTimer))") == [50_000]
+
+
+TELL_OF_THE_CLOSE: Final = """
+window.OwnSocket = WebSocket;
+window.lost = new Promise((isLost) => (window.WebSocket = class extends WebSocket {
+  constructor(url) {
+    super(url);
+    this.addEventListener("close", () => ownTimers.setTimeout.call(window, isLost));
+  }
+}));
+"""
+
+
+async def test_what_comes_too_late_sets_no_timer(page: Page) -> None:
+    """A slow caller reads of a job that is asked for again later when the connection has long gone."""
+    steps = [HEAR, HEAR, subscribed("a"), opening("a", 1), refused("b", "unavailable")]
+    rest = [HEAR, HEAR, subscribed("a"), complete("a", 2), subscribed("b"), complete("b", 1)]
+    then = "if (event.id === 'e:1') await window.lost;"
+    async with scripted_doors(Talk(steps, 1011), Talk(rest)) as gateway, timers_kept(page):
+        await page.run(TELL_OF_THE_CLOSE)
+        told = await followed(page, gateway.base_url, "a", "b", then=then)
+        await page.run("window.WebSocket = window.OwnSocket")
+        assert (told["events"][1:], await page.run("console.log(timers.size)")) == (
+            ["job_complete a e:2", "job_complete b e:1"],
+            [0],
+        )
 
 
 async def test_that_no_websocket_gets_through_is_learnt_for_single_jobs_as_well(page: Page) -> None:
