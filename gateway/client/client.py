@@ -59,7 +59,7 @@ class GatewayClient:
 
     Jobs are followed by WebSocket. Where a proxy lets none through, it is by server-sent events, and where it holds
     these back, by long polls: the same events, and nobody has to do anything about it. The client remembers for ten
-    minutes which way was open.
+    minutes which of these doors was open.
 
     What follows is an asynchronous generator: `contextlib.aclosing` ends its connection where it is left early.
     """
@@ -268,8 +268,8 @@ class GatewayClient:
         """The newest jobs of the gateway, then each that is added, changes or is deleted, for ever.
 
         First comes a JobList, then JobChanged and JobDeleted. Whenever changes were missed, as when the gateway has
-        started anew, there is a JobList again, and what was known before is to be forgotten. It has no other way than a
-        WebSocket, and raises where none gets through.
+        started anew, there is a JobList again, and what was known before is to be forgotten. It has no other door than
+        the WebSocket, and raises where none gets through.
         """
         return self._coming_back(on_wait).over(AllJobs(self._http).connect)
 

@@ -25,9 +25,9 @@ class Subscriptions:
 
     async def subscribe(self, job_id: str, after: str | None, *, images: bool = False) -> None:
         """It is answered by a frame `subscribed`, or by one that tells the error."""
-        place = {"after": after} if after else {}
+        position = {"after": after} if after else {}
         wishes = {"images": True} if images else {}
-        await self._socket.send({"type": "subscribe", "job_id": job_id, **place, **wishes})
+        await self._socket.send({"type": "subscribe", "job_id": job_id, **position, **wishes})
 
     async def frame(self, until: float | None = None) -> Frame | None:
         """The next that comes before that time of the loop's clock; else None. Raises Closed, Unreachable."""

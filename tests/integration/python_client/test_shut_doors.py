@@ -26,7 +26,7 @@ from tests.servers.scripted_gateway import (
     progress,
     subscribed,
 )
-from tests.servers.web import answer, raw, web_server
+from tests.servers.web import Request, Site, answer, head, held, raw, web_server
 
 HURRY_S = 1.0
 """To a client in a hurry, a door that tells nothing for so long is shut."""
@@ -139,6 +139,52 @@ class TestHeldBack:
         async with asyncio.timeout(DEADLINE_S):
             told = await ids_of(hurried.follow(JOB_ID, on_wait=waits))
         assert (told, waits.reasons) == (["e:1", "e:2", "e:3", "e:4", "e:5", "e:5"], [])
+
+
+class TestLeaving:
+    """Whoever leaves ends the connection, whichever door it is."""
+
+    EVENTS, NEXT_NEWS = "/api/v1/batch/j/events", "/api/v1/batch/j?after=e:1&wait=20"
+
+    @pytest.fixture
+    async def site(self) -> AsyncIterator[Site]:
+        """It tells how the job stands, and never what is next."""
+        status = answer(200, body=json.dumps(a_status("e:1", 0)).encode())
+        pages = {
+            "/api/v1/batch/j/ws": answer(403),
+            "/api/v1/batch/j": status,
+            self.EVENTS: an_opening_alone,
+            self.NEXT_NEWS: held(asyncio.Event(), status),
+        }
+        async with web_server(pages) as site:
+            yield site
+
+    async def test_by_a_break(self, site):
+        async with GatewayClient(site.url("")) as client, asyncio.timeout(SOON_S):
+            async for _ in client.follow(JOB_ID):
+                break
+            await site.closed_by_client.wait()
+
+    @pytest.mark.parametrize("target", [EVENTS, NEXT_NEWS])
+    async def test_by_cancelling_the_call(self, site, target):
+        if target == self.NEXT_NEWS:
+            site.pages[self.EVENTS] = answer(403)
+        async with GatewayClient(site.url("")) as client, asyncio.timeout(SOON_S):
+            following = asyncio.create_task(all_of(client.follow(JOB_ID)))
+            while target not in [request.target for request in site.requests]:
+                await asyncio.sleep(0.01)
+            following.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await following
+            await site.closed_by_client.wait()
+
+
+async def an_opening_alone(_: Request, writer: asyncio.StreamWriter) -> None:
+    """And then nothing."""
+    state = json.dumps(opening("e:1"))
+    writer.write(head(200, {"Content-Type": "text/event-stream"}) + f"data: {state}\n\n".encode())
+    await writer.drain()
+    await asyncio.Event().wait()
 
 
 class TestNoDoorAtAll:

@@ -1,1 +1,1 @@
-"""The ways to the news of one job, the best one first: WebSocket, server-sent events, long poll."""
+"""The doors to the news of one job, the best one first: WebSocket, server-sent events, long poll."""

@@ -38,6 +38,11 @@ class Door(Protocol):
         """
 
 
+def wishes(position: str | None, *, images: bool) -> dict[str, str]:
+    """As the query of a door that goes on by itself has them."""
+    return ({"after": position} if position else {}) | ({"images": "true"} if images else {})
+
+
 def may_be_the_way(error: ClientError) -> bool:
     """Whether a door that has told nothing may be shut by something before the gateway: then another one may be open.
 

@@ -13,10 +13,9 @@ from gateway.client.close_codes import LEAVING, NO_CLOSE_FRAME, closed
 from gateway.client.errors import Refused
 from gateway.client.failures import silent
 from gateway.client.http import UNBOUND, Http, parsed
-from gateway.client.live.doors.door import EVENT_TYPES, HeldBack, NoSuchDoor, is_absent
+from gateway.client.live.doors.door import EVENT_TYPES, HeldBack, NoSuchDoor, is_absent, wishes
 from gateway.client.live.doors.state import last_event, present_state
 from gateway.client.live.doors.stream import Stream
-from gateway.client.live.doors.websocket import wishes
 from gateway.client.polling import Polling
 from gateway.client.server_sent import blocks
 

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from gateway.client.answers import Event, read_event
 from gateway.client.http import Http
-from gateway.client.live.doors.door import EVENT_TYPES
+from gateway.client.live.doors.door import EVENT_TYPES, wishes
 
 
 @frozen(eq=False)
@@ -30,8 +30,3 @@ class WebSocketDoor:
                 heard()
                 if frame.get("type") in EVENT_TYPES:
                     yield self._http.read(read_event, frame)
-
-
-def wishes(position: str | None, *, images: bool) -> dict[str, str]:
-    """As the query has them, at all doors."""
-    return ({"after": position} if position else {}) | ({"images": "true"} if images else {})
