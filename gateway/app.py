@@ -144,8 +144,8 @@ def _submit(parts: Parts, keep: Keep, room: Room, idempotent: IdempotentRequests
         objects=parts.objects,
         reservations=parts.jobs,
         clock=parts.clock,
-        late_s=_LATE * settings.object_store.timeout_s,
-        puts_are_repeated=settings.object_store.kind == "s3",
+        late_s=_late_s(settings),
+        puts_are_repeated=_is_s3(settings),
     )
     return Submit(
         ledger=parts.ledger,
@@ -191,7 +191,17 @@ def _cleaner(parts: Parts) -> Cleaner:
         objects=parts.objects,
         clock=parts.clock,
         settings=parts.settings.jobs,
+        # What a process wrote into a folder, its end has ended.
+        late_s=_late_s(parts.settings) if _is_s3(parts.settings) else 0,
     )
+
+
+def _late_s(settings: Settings) -> float:
+    return _LATE * settings.object_store.timeout_s
+
+
+def _is_s3(settings: Settings) -> bool:
+    return settings.object_store.kind == "s3"
 
 
 def _pipeline(parts: Parts) -> Pipeline:

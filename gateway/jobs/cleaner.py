@@ -5,6 +5,9 @@ Objects go first, the record of them last, so that a crash in between only repea
 images go, a job is withdrawn: from then on none of them is reused, and those that were before stay. Before its
 originals go, it is retired: from then on no retry of it is accepted, and one that was before keeps those that it works
 on. The last of the jobs that name an object takes it along. Never by listing a bucket: it holds others' objects too.
+
+What a process has sent to the object store may arrive after its end. So leftovers of a crash are removed at the start,
+and once more when nothing of it can arrive any more.
 """
 
 import asyncio
@@ -46,7 +49,7 @@ GRACE_S: Final = 1.5
 
 @define(eq=False)
 class Cleaner:
-    """A Service."""
+    """A Service. `late_s`: what was sent to the store arrives within that time, or never."""
 
     _ledger: Ledger
     _jobs: JobStore
@@ -58,6 +61,7 @@ class Cleaner:
     _objects: ObjectStore
     _clock: Clock
     _settings: JobsSettings
+    _late_s: float
     name: str = "cleaner"
     _leftovers: list[str] = field(factory=list)
     _deletes: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(_DELETES_AT_ONCE))
@@ -71,7 +75,7 @@ class Cleaner:
         moment = self._clock.now() - timedelta(seconds=self._settings.keep_s)
         await self._remove_old_jobs(moment)
         while self._leftovers:
-            await self._remove_leftovers(self._leftovers[:_AT_ONCE])
+            await self._remove_leftovers_of_a_crash(self._leftovers[:_AT_ONCE])
             del self._leftovers[:_AT_ONCE]
         while overdue := await self._reservations.overdue(self._clock.now(), limit=_AT_ONCE):
             await self._remove_leftovers(overdue)
@@ -80,9 +84,18 @@ class Cleaner:
             pass
 
     async def find_leftovers_of_a_crash(self) -> None:
-        """At a start no request is under way yet: every reservation is a leftover, whatever its deadline."""
+        """At a start no request is under way yet: every reservation is a leftover, also one that is not due."""
+        due = frozenset(await self._reservations.overdue(self._clock.now(), limit=_MOST_LEFTOVERS))
         end_of_time = datetime.max.replace(tzinfo=UTC)
-        self._leftovers += await self._reservations.overdue(end_of_time, limit=_MOST_LEFTOVERS)
+        all_that_stand = await self._reservations.overdue(end_of_time, limit=_MOST_LEFTOVERS)
+        self._leftovers += [trace_id for trace_id in all_that_stand if trace_id not in due]
+
+    async def _remove_leftovers_of_a_crash(self, trace_ids: Sequence[str]) -> None:
+        """No request can use them any more. They stay reserved for as long as something may arrive there."""
+        deadline = self._clock.now() + timedelta(seconds=self._late_s)
+        await self._reservations.reserve(trace_ids, deadline=deadline)
+        await self._delete_originals(trace_ids)
+        log.info("leftovers of a crash removed", reservations=len(trace_ids))
 
     async def _remove_leftovers(self, trace_ids: Sequence[str]) -> None:
         """All of them, also where a stop comes meanwhile: what is claimed then and not removed waits for a start."""
@@ -91,8 +104,7 @@ class Cleaner:
     async def _claim_and_remove(self, trace_ids: Sequence[str]) -> None:
         """Claimed first: a request that is still under way can't commit a job whose objects we remove."""
         claimed = await self._reservations.claim(trace_ids)
-        keys = (key for trace_id in claimed for key in possible_keys(trace_id))
-        await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in keys)
+        await self._delete_originals(claimed)
         await self._reservations.release(claimed)
         log.info("leftovers of requests removed", reservations=len(claimed))
 
@@ -123,6 +135,10 @@ class Cleaner:
         """What an old job leaves there, if it is to go with it."""
         if self._settings.delete_objects:
             await self._delete(ObjectKey(bucket, key) for key in keys)
+
+    async def _delete_originals(self, trace_ids: Sequence[str]) -> None:
+        keys = (key for trace_id in trace_ids for key in possible_keys(trace_id))
+        await self._delete(ObjectKey(Bucket.ORIGINAL, key) for key in keys)
 
     async def _delete(self, keys: Iterable[ObjectKey]) -> None:
         await for_each(dict.fromkeys(keys), self._delete_one, at_once=_DELETES_AT_ONCE)

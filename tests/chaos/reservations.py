@@ -3,7 +3,7 @@ outside tells of it.
 
 A stop may leave reservations of two kinds. Of a request that was refused shortly before, puts may still arrive: they
 are due once that is over. And leftovers that the cleaner was about to remove are claimed, where the store was too slow
-for what a stop gives it. Whatever is left, a start removes at once, with the objects that lie there.
+for what a stop gives it. What lies there, a start removes at once; reservations go once nothing can arrive any more.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ async def with_reservations(
     violations = [f"left over: {_shown(unsound)} after a stop"] if unsound else []
     kept: list[str] = []
     if left:
-        kept = await _kept_by_a_start(world, {each.trace_id for each in left}, patience_s)
+        kept = await _kept_by_a_start(world, {each.trace_id for each in left}, late_s, patience_s)
         violations += [f"left over: {what} after the start that follows" for what in kept]
         endings.append(await world.gateway.stop())
     violations += [f"wrong: the gateway ended with {ended.code}" for ended in endings if ended.code != 0]
@@ -70,17 +70,23 @@ def reservations_in(job_store: Path) -> list[Reservation]:
     ]
 
 
-async def _kept_by_a_start(world: World, trace_ids: Collection[str], patience_s: float) -> list[str]:
-    """What of them it does not remove: reservations and objects."""
+async def _kept_by_a_start(
+    world: World, trace_ids: Collection[str], late_s: float, patience_s: float
+) -> list[str]:
+    """What of them it does not remove: objects, and reservations but where something may still arrive."""
     await world.gateway.start()
     give_up_at = time.monotonic() + patience_s
-    while (kept := await _kept(world, trace_ids)) and time.monotonic() < give_up_at:
+    while (kept := await _kept(world, trace_ids, late_s)) and time.monotonic() < give_up_at:
         await asyncio.sleep(0.1)
     return kept
 
 
-async def _kept(world: World, trace_ids: Collection[str]) -> list[str]:
-    standing = [each.trace_id for each in reservations_in(_file_of(world)) if each.trace_id in trace_ids]
+async def _kept(world: World, trace_ids: Collection[str], late_s: float) -> list[str]:
+    standing = [
+        each.trace_id
+        for each in reservations_in(_file_of(world))
+        if each.trace_id in trace_ids and (each.is_claimed or not each.is_sound(late_s))
+    ]
     originals = (await world.objects())["original"]
     lying = [key for key in sorted(originals) if key.partition("/")[0] in trace_ids]
     return [*(f"the reservation {trace_id}" for trace_id in standing), *lying]

@@ -111,6 +111,11 @@ async def test_one_that_a_start_does_not_end_is_left_over(world: Any) -> None:
     assert measured.violations == ("left over: the reservation b-x after the start that follows",)
 
 
+async def test_one_whose_put_may_arrive_outlives_the_start(world: Any) -> None:
+    await world.reserve("b-late", due_s=LATE_S - 1)
+    assert await with_reservations(world, Measured(), late_s=LATE_S, patience_s=0) == Measured()
+
+
 async def test_an_object_that_a_start_does_not_remove_is_left_over(world: Any) -> None:
     await world.claim("b-x")
     world.originals = {"b-x/original.png", "b-of-a-job/original.jpg"}

@@ -306,6 +306,7 @@ def cleaner_of(parts: Parts, objects: S3ObjectStore) -> Cleaner:
         objects=objects,
         clock=parts.clock,
         settings=parts.settings,
+        late_s=0,
     )
 
 

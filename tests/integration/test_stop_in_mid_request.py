@@ -126,8 +126,8 @@ async def test_in_a_store_that_is_gone_what_a_stop_leaves_goes_with_the_next_sta
     assert (ended.code, len(await scene.keys()), len(reservations(scene))) == (0, 1, 2)
     scene.store.fault = None
     await scene.gateway.start()
-    await none_is_reserved(scene)
-    assert await scene.keys() == []
+    await scene.is_empty()
+    assert [0 < each.due_s <= LATE_S for each in reservations(scene)] == [True] * 2  # more may arrive
 
 
 async def test_a_stop_that_gives_requests_no_time_waits_for_none(rclone: S3Server, tmp_path: Path) -> None:

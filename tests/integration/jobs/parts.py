@@ -218,6 +218,7 @@ class Parts:
             objects=self.objects,
             clock=self.clock,
             settings=self.settings,
+            late_s=LATE_S if self.puts_are_repeated else 0,
         )
 
     async def submitted(self, *members: Member, strict: bool = False) -> Job:

@@ -13,6 +13,7 @@ from gateway.errors import BadInput, Unavailable
 from tests.integration.jobs.batches import Sent
 from tests.integration.jobs.faulty_scenes import Scene, scene_on
 from tests.integration.jobs.parts import LATE_S
+from tests.integration.jobs.test_submit import clean_as_at_a_start
 from tests.photos import a_jpeg, padded
 from tests.servers.faulty_s3 import FaultyS3, arriving_late, passed_on, refused
 from tests.servers.held_puts import hold_deletes
@@ -83,6 +84,21 @@ async def test_what_arrives_long_after_its_put_was_given_up_is_removed(scene: Sc
     with pytest.raises(Unavailable):
         await scene.parts.submitted(sent(a_jpeg()))
     scene.store.fault = None
+    await scene.store.let_late_ones_arrive()
+    assert len(await scene.objects()) == 1
+    await scene.cleaned(after_s=LATE_S + 1)
+    assert await scene.objects() == []
+    assert await scene.reserved() == 0
+
+
+async def test_so_is_what_arrives_after_the_process_that_sent_it_has_ended_and_another_has_cleaned(
+    scene: Scene,
+) -> None:
+    scene.store.fault = arriving_late
+    with pytest.raises(Unavailable):
+        await scene.parts.submitted(sent(a_jpeg()))
+    scene.store.fault = None
+    await clean_as_at_a_start(scene.parts)
     await scene.store.let_late_ones_arrive()
     assert len(await scene.objects()) == 1
     await scene.cleaned(after_s=LATE_S + 1)
