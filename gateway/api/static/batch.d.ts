@@ -215,7 +215,7 @@ export declare class Refused extends Error {
   readonly status: number;
   readonly code: string;
   readonly errors: Fault[];
-  readonly retryAfterS?: number;
+  readonly retryAfterS: number | undefined;
 }
 
 export declare class Unreachable extends Error {}

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.api.live.close_codes import CATALOGUE
-from tests.integration.javascript_client.clocks import timers_kept
+from tests.integration.javascript_client.clocks import drawn, timers_kept
 from tests.integration.javascript_client.following import (
     followed,
     image_complete,
@@ -12,7 +12,7 @@ from tests.integration.javascript_client.following import (
     progress,
 )
 from tests.servers.browser import Page
-from tests.servers.scripted_doors import CUT, SILENCE, Refusal, Visit, scripted_doors
+from tests.servers.scripted_doors import CUT, SILENCE, Blocked, Refusal, Step, Stream, Visit, scripted_doors
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -183,35 +183,66 @@ class TestARefusal:
         assert (told["events"], told["error"]["name"]) == ([], "TimeoutError")
 
 
-class TestAnAbort:
+class TestWhoStops:
+    """By the signal or by leaving the loop: no connection, no timer, no listener and no rejection stays behind."""
+
     SCRIPT = """
     const {{ BatchClient }} = await import("{base_url}/static/batch.js");
     const controller = new AbortController();
-    try {{
-      for await (const event of new BatchClient().follow("x", {{ signal: controller.signal, {options} }})) {abort}
-    }} catch (error) {{
-      console.log(error.name);
+    const {{ signal }} = controller;
+    window.listeners = window.rejections = 0;
+    onunhandledrejection = () => window.rejections++;
+    for (const [name, step] of [["addEventListener", 1], ["removeEventListener", -1]]) {{
+      signal[name] = (...all) => {{
+        window.listeners += step;
+        EventTarget.prototype[name].apply(signal, all);
+      }};
     }}
+    const abort = () => ownTimers.setTimeout.call(window, () => controller.abort()); // When it waits.
+    let error = null;
+    {before}
+    try {{
+      for await (const event of new BatchClient().follow("x", {{ signal, {options} }})) {body}
+    }} catch ({{ name }}) {{
+      error = name;
+    }}
+    console.log(error);
     """
-    ABORT = "controller.abort()"
+    LEFT = "console.log([...timers.values()], window.listeners, window.rejections)"
 
     async def test_ends_a_connection(self, page: Page) -> None:
-        async with scripted_doors(Visit(FIRST[:1], SILENCE)) as gateway:
-            abort = f"setTimeout(() => {self.ABORT})"  # When it waits for what comes next.
-            script = self.SCRIPT.format(base_url=gateway.base_url, options="", abort=abort)
-            assert await page.run(script) == ["AbortError"]
-            await gateway.until_left()
+        await self.stopped(page, Visit(FIRST[:1], SILENCE), body="abort();")
+
+    async def test_ends_one_that_is_being_opened(self, page: Page) -> None:
+        await self.stopped(page, Blocked(is_silent=True), before="abort();", is_left=False)
+
+    async def test_ends_server_sent_events(self, page: Page) -> None:
+        await self.stopped(page, *[Blocked()] * 3, Stream(FIRST[:1], SILENCE), body="abort();")
+
+    async def test_leaves_the_connection_with_the_loop(self, page: Page) -> None:
+        await self.stopped(page, Visit(FIRST, SILENCE), body="break;", error=None)
 
     async def test_ends_a_wait(self, page: Page) -> None:
-        async with scripted_doors(Visit(FIRST, CUT)) as gateway:
-            options = f"onWait: () => setTimeout(() => {self.ABORT})"
-            script = self.SCRIPT.format(base_url=gateway.base_url, options=options, abort=";")
-            assert await page.run(script) == ["AbortError"]
+        options = "onWait: abort"
+        async with drawn(page, 1000):
+            await self.stopped(page, Visit(FIRST, CUT), options=options, is_left=False)
 
-    async def test_who_leaves_the_loop_leaves_the_connection(self, page: Page) -> None:
-        async with scripted_doors(Visit(FIRST, SILENCE)) as gateway:
-            await page.run(self.SCRIPT.format(base_url=gateway.base_url, options="", abort="break"))
-            await gateway.until_left()
+    async def stopped(
+        self,
+        page: Page,
+        *visits: Step,
+        before: str = "",
+        options: str = "",
+        body: str = ";",
+        error: str | None = "AbortError",
+        is_left: bool = True,
+    ) -> None:
+        async with scripted_doors(*visits) as gateway, timers_kept(page):
+            script = self.SCRIPT.format(base_url=gateway.base_url, options=options, body=body, before=before)
+            assert await page.run(script) == [error]
+            if is_left:
+                await gateway.until_left()
+            assert await page.run(self.LEFT) == [[], 0, 0]
 
 
 PAUSES = """
