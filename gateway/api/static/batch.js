@@ -195,13 +195,9 @@ export class BatchClient {
         yield message;
       }
       if (followed.isOver) return;
-      const { code } = connection.closed;
-      if (code === DELETED) throw new Refused(404, { code: "job_not_found", detail: "The job was deleted." });
-      if (!comesBack(code)) throw connection.closed;
-      const refusal = await passage.refusalOf(connection, signal);
-      if (refusal && !TRY_AGAIN.includes(refusal.status)) throw refusal;
-      const pauseS = pauseAfter(failures, { code, retryAfterS: refusal?.retryAfterS });
-      onWait(refusal ?? connection.closed, pauseS);
+      const reason = await passage.reasonOf(connection, signal);
+      const pauseS = pauseAfter(failures, { code: connection.closed.code, retryAfterS: reason.retryAfterS });
+      onWait(reason, pauseS);
       await sleep(pauseS, signal);
     }
   }
@@ -489,8 +485,18 @@ class Passage {
     if (!this.#isByEvents) this.#way.isProven = true;
   }
 
+  /** Why the connection has ended, or was none. Throws it where coming back is of no use. */
+  async reasonOf(connection, signal) {
+    const { closed } = connection;
+    if (closed.code === DELETED) throw new Refused(404, { code: "job_not_found", detail: "The job was deleted." });
+    if (!comesBack(closed.code)) throw closed;
+    const refusal = await this.#refusalOf(connection, signal);
+    if (refusal && !TRY_AGAIN.includes(refusal.status)) throw refusal;
+    return refusal ?? closed;
+  }
+
   /** Why there was no connection; undefined if there was one, or if the gateway has nothing against it. */
-  async refusalOf({ isHeard, closed, refusal }, signal) {
+  async #refusalOf({ isHeard, closed, refusal }, signal) {
     const wasOpened = isHeard || closed.code !== NO_CLOSE_FRAME;
     if (wasOpened) this.#blockedTries = 0;
     if (wasOpened || this.#isByEvents) return refusal;
