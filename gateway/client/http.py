@@ -63,13 +63,18 @@ class Http:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer while its body comes.
 
+        A GET goes where a redirect leads. What does something does not: it may become a GET there, and do nothing.
         `silence_s`, of one that waits for news: how long it may be silent meanwhile, or UNBOUND.
         """
         session = _entered(self._asking if silence_s is None else self._waiting)
         silence_s = self.silence_s if silence_s is None else silence_s
         with self.talking(silence_s):
             async with session.request(
-                method, self.address.url(path), timeout=self.timeout(silence_s), **options
+                method,
+                self.address.url(path),
+                timeout=self.timeout(silence_s),
+                allow_redirects=method == "GET",
+                **options,
             ) as response:
                 yield response
 
@@ -140,7 +145,7 @@ class Http:
 
     async def _refuse(self, response: aiohttp.ClientResponse) -> None:
         """Also that of a handshake, of which aiohttp itself would not tell why."""
-        if response.status >= 400:
+        if response.status >= 300:
             told = parsed(await response.text(errors="replace"))
             refused = refusal(response.status, told, response.headers, self.address)
             raise refused or self.other_server(f": HTTP status {response.status}")

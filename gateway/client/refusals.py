@@ -1,7 +1,9 @@
-"""What an answer of status 400 or more means: a gateway says it in a problem (RFC 9457), a proxy does not."""
+"""What an answer of status 300 or more means: a gateway says it in a problem (RFC 9457), a proxy does not."""
 
 from collections.abc import Mapping
 from typing import Any, Final
+
+from yarl import URL
 
 from gateway.client.address import Address
 from gateway.client.errors import Refused
@@ -28,9 +30,8 @@ def refusal(status: int, told: Any, headers: Mapping[str, str], address: Address
         return _of_gateway(status, told, headers)
     if status in NO_SUCH_DOOR:
         return None
-    return Refused(
-        status, _text(status, address), retry_after_s=_seconds(headers.get("Retry-After", "")), by_proxy=True
-    )
+    text = f"a proxy before the gateway at {address.shown} {_says(status, headers, address)} (HTTP status {status})"
+    return Refused(status, text, retry_after_s=_seconds(headers.get("Retry-After", "")), by_proxy=True)
 
 
 def _of_gateway(status: int, problem: Mapping[str, Any], headers: Mapping[str, str]) -> Refused:
@@ -43,13 +44,21 @@ def _of_gateway(status: int, problem: Mapping[str, Any], headers: Mapping[str, s
     )
 
 
-def _text(status: int, address: Address) -> str:
-    says = _BY_PROXY.get(status, "answers in its place")
+def _says(status: int, headers: Mapping[str, str], address: Address) -> str:
+    if status < 400 and (elsewhere := _origin(headers.get("Location", ""))):
+        return f"sends this on to {elsewhere}, which is the address to name"
     if status == 401 and address.has_credentials:
-        says = _WRONG_CREDENTIALS
+        return _WRONG_CREDENTIALS
     scheme, _, host = address.shown.partition("://")
-    says = says.format(form=f"{scheme}://NAME:PASSWORD@{host}")
-    return f"a proxy before the gateway at {address.shown} {says} (HTTP status {status})"
+    return _BY_PROXY.get(status, "answers in its place").format(form=f"{scheme}://NAME:PASSWORD@{host}")
+
+
+def _origin(location: str) -> str:
+    """Where it leads, and no more of it; empty, where that is no other server."""
+    try:
+        return str(URL(location).origin())
+    except ValueError:
+        return ""
 
 
 def _seconds(retry_after: str) -> float | None:

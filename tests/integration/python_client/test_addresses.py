@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from gateway.client import GatewayClient, NoGateway, NotConnected, Unreachable
+from gateway.client import GatewayClient, NoGateway, NotConnected, Refused, Unreachable
 from tests.free_ports import free_port
 from tests.servers.stand_in_gateway import stand_in_gateway
-from tests.servers.web import HOST, answer, held, raw, web_server
+from tests.servers.web import HOST, answer, held, raw, redirect, web_server
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "", "ftp://a.example", "http://", "unix:", "http://a/?q"])
@@ -78,6 +78,26 @@ async def test_another_kind_of_server_is_told_so():
 async def test_another_web_server_does_not_pass_for_a_gateway(page):
     async with web_server({"/healthz": page}) as site, GatewayClient(site.url("/")) as client:
         with pytest.raises(NoGateway, match="there is no gateway at"):
+            await client.check()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_what_does_something_is_not_sent_on_to_elsewhere(status):
+    """As from http to https: a POST that becomes a GET there does nothing, and has an answer."""
+    async with web_server({"/elsewhere": answer(200, body=b"{}")}) as site:
+        site.pages["/api/v1/dead-letters/1/requeue"] = redirect(site.url("/elsewhere"), status)
+        async with GatewayClient(site.url("")) as client:
+            with pytest.raises(
+                Refused, match=f"sends this on to {site.url('')}, which is the address to name"
+            ):
+                await client.requeue("1")
+    assert len(site.requests) == 1
+
+
+async def test_what_asks_is():
+    async with web_server({"/elsewhere": answer(200, body=b'{"status": "ok"}')}) as site:
+        site.pages["/healthz"] = redirect(site.url("/elsewhere"))
+        async with GatewayClient(site.url("")) as client:
             await client.check()
 
 

@@ -52,6 +52,19 @@ def test_a_proxy_is_told_from_a_gateway(status, says):
     assert (str(refused), refused.by_proxy) == (f"{BEFORE} {says} (HTTP status {status})", True)
 
 
+def test_the_place_that_a_proxy_sends_requests_on_to_is_named():
+    location = "https://me:secret@images.example.com:8443/api/v1/batch?key=secret"
+    refused = refusal(308, None, {"Location": location}, HERE)
+    says = "sends this on to https://images.example.com:8443, which is the address to name"
+    assert str(refused) == f"{BEFORE} {says} (HTTP status 308)"
+
+
+@pytest.mark.parametrize("location", ["", "/login", "https://", "mailto:a@b"])
+def test_what_leads_to_no_other_server_is_not_named(location):
+    refused = refusal(302, None, {"Location": location}, HERE)
+    assert str(refused) == f"{BEFORE} answers in its place (HTTP status 302)"
+
+
 def test_credentials_that_are_not_taken_are_told_and_not_shown():
     refused = refusal(401, None, {}, WITH_PASSWORD)
     assert str(refused) == f"{BEFORE} does not take the credentials in the address (HTTP status 401)"
