@@ -10,6 +10,7 @@ import pytest
 from attrs import define, field, frozen
 
 from tests.benchmarks.memory import Peak
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, padded
 from tests.servers.faulty_s3 import FaultyS3, faulty_s3
 from tests.servers.gateway import Gateway, running_gateway
@@ -39,9 +40,15 @@ class Scene:
     async def keys(self) -> list[str]:
         return await keys_in(self.store.behind, self.bucket)
 
+    async def has(self, count: int) -> None:
+        """Wait until so many objects lie there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(await self.keys()) != count:
+                await asyncio.sleep(0.05)
+
     async def is_empty(self) -> None:
         """Wait until nothing lies there."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while await self.keys():
                 await asyncio.sleep(0.05)
 

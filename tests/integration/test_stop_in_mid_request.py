@@ -83,13 +83,6 @@ async def none_is_reserved(scene: Scene) -> None:
             await asyncio.sleep(0.02)
 
 
-async def one_is_stored(scene: Scene) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(PATIENCE_S):
-        while len(await scene.keys()) != 1:
-            await asyncio.sleep(0.02)
-
-
 async def told_to_stop(gateway: Gateway) -> None:
     gateway.process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(PATIENCE_S):
@@ -120,7 +113,7 @@ async def test_a_request_whose_put_takes_longer_than_a_stop_is_undone(
 async def test_in_a_store_that_is_gone_what_a_stop_leaves_goes_with_the_next_start(scene: Scene) -> None:
     held = hold_puts(scene.store, after=1)
     async with request_under_way(scene, Form(2, SMALL), held):
-        await one_is_stored(scene)
+        await scene.has(1)
         scene.store.fault, scene.store.methods = stalled, ALL
         ended = await scene.gateway.stop()
     assert (ended.code, len(await scene.keys()), len(reservations(scene))) == (0, 1, 2)
