@@ -22,6 +22,7 @@ const HEARTBEAT_S = 20; // Until the gateway tells its own.
 const MISSED_HEARTBEATS = 2.5; // After so many a connection is dead, though nothing says so.
 const OPENING_S = 8; // The first message of a WebSocket is awaited so long, until it is known that any get through.
 const BLOCKED_TRIES = 3; // WebSockets in a row that brought nothing, though the gateway had nothing against them.
+const SILENT_TRY = 1.5; // So many tries one counts for that was awaited in vain: of these two are enough.
 const BLOCKED_TRIES_LATER = 10; // The same where some got through before: computers are taken to other networks.
 const MOST_UNANSWERED = 50; // Jobs that are asked for on one connection. Who asks on and does not listen is a slow reader.
 const LONGEST_TIMER_MS = 2 ** 31 - 1; // One that is longer goes off at once.
@@ -466,7 +467,6 @@ class Passage {
   #doors;
   #urlOf;
   #blockedTries = 0;
-  #blockedSince;
 
   constructor(way, doors, urlOf) {
     this.#way = way;
@@ -496,13 +496,13 @@ class Passage {
   }
 
   /** Why there was no connection; undefined if there was one, or if the gateway has nothing against it. */
-  async #refusalOf({ isHeard, closed, refusal }, signal) {
+  async #refusalOf({ isHeard, isSilent, closed, refusal }, signal) {
     const wasOpened = isHeard || closed.code !== NO_CLOSE_FRAME;
     if (wasOpened) this.#blockedTries = 0;
     if (wasOpened || this.#isByEvents) return refusal;
     const answer = await refusalBy(this.#urlOf(this.#doors.webSocket), signal);
     const isWelcome = answer?.status === UPGRADE_REQUIRED;
-    this.#note(isWelcome);
+    this.#note(isWelcome, isSilent);
     return isWelcome ? undefined : answer;
   }
 
@@ -511,13 +511,10 @@ class Passage {
   }
 
   /** A WebSocket that brought nothing; whether the gateway, asked without one, was there and had nothing against it. */
-  #note(isWelcome) {
-    this.#blockedTries = isWelcome ? this.#blockedTries + 1 : 0;
-    if (this.#blockedTries === 1) this.#blockedSince = performance.now();
-    const isLong = performance.now() - this.#blockedSince >= 1000 * OPENING_S; // Where upgrades get no answer at all.
+  #note(isWelcome, isSilent) {
     const { isProven } = this.#way;
-    const isEnough = this.#blockedTries >= (isProven ? BLOCKED_TRIES_LATER : BLOCKED_TRIES);
-    this.#way.isBlocked ||= isEnough || (!isProven && this.#blockedTries > 1 && isLong);
+    this.#blockedTries = isWelcome ? this.#blockedTries + (isSilent && !isProven ? SILENT_TRY : 1) : 0;
+    this.#way.isBlocked ||= this.#blockedTries >= (isProven ? BLOCKED_TRIES_LATER : BLOCKED_TRIES);
   }
 }
 
@@ -542,6 +539,7 @@ class Connection {
   refusal;
   isUp = false;
   isHeard = false;
+  isSilent = false;
   onUp = () => {};
   wake = () => {};
   #leave;
@@ -632,7 +630,10 @@ class Connection {
 
   #listen(silenceS) {
     clearTimeout(this.#watch);
-    this.#watch = alarm(silenceS, () => this.end(NO_CLOSE_FRAME, `silence for ${silenceS} s`));
+    this.#watch = alarm(silenceS, () => {
+      this.isSilent = true;
+      this.end(NO_CLOSE_FRAME, `silence for ${silenceS} s`);
+    });
   }
 }
 

@@ -49,6 +49,13 @@ class TestThatNoneGetsThrough:
         assert (told["events"], gateway.doors) == (ALL, ["ws", "ws", "events"])
         assert [wait["message"] for wait in told["waits"]] == [f"{LOST}silence for 8 s"] * 2
 
+    async def test_is_not_learnt_from_two_however_long_the_page_slept_between(self, page: Page) -> None:
+        """As a tab in the background does, or a computer that is shut."""
+        long = 45  # Pauses of 9 and 18 s.
+        async with scripted_doors(*BLOCKED[:2], Visit(WHOLE)) as gateway, drawn(page, long), fast_clock(page):
+            told = await followed(page, gateway.base_url)
+        assert (told["events"], gateway.doors) == (ALL, ["ws"] * 3)
+
     async def test_is_learnt_from_those_that_open_and_bring_nothing(self, page: Page) -> None:
         silent: list[Step] = [Visit([], SILENCE), Blocked()]
         async with scripted_doors(*silent * 2, Stream(WHOLE)) as gateway, fast_clock(page):
