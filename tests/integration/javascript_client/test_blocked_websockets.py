@@ -153,7 +153,7 @@ class TestByEvents:
             assert (await followed(page, gateway.base_url))["events"] == ALL
 
     async def test_an_answer_that_says_nothing_any_more_is_given_up(self, page: Page) -> None:
-        silent = Stream([opening(1, resumed=False, heartbeat_s=0.1), FIRST[1]], SILENCE)
+        silent = Stream([FIRST[0], {**FIRST[1], "heartbeat_s": 0.1}], SILENCE)
         async with scripted_doors(*BLOCKED, silent, Stream(REST)) as gateway:
             told = await followed(page, gateway.base_url)
             await gateway.until_left()

@@ -122,7 +122,7 @@ async def test_of_an_ended_job_state_and_end_are_told_though_both_have_one_posit
 
 
 async def test_a_connection_that_says_nothing_any_more_is_given_up(page: Page) -> None:
-    silent = Visit([opening(1, resumed=False, heartbeat_s=0.1), FIRST[1]], SILENCE)
+    silent = Visit([FIRST[0], {**FIRST[1], "heartbeat_s": 0.1}], SILENCE)
     async with scripted_doors(silent, Visit(REST)) as gateway:
         told = await followed(page, gateway.base_url)
     assert (told["events"], gateway.afters) == (ALL, ["", "e:2"])
