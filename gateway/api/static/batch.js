@@ -545,7 +545,7 @@ class Connection {
   #leave;
   #send;
   #waiting = new Map();
-  #order = this.#waiting.entries(); // It goes along with what is added and taken away.
+  #order; // Of what is waiting: an iterator, for each that begins at the front passes all that was taken from there.
   #heartbeatS = HEARTBEAT_S;
   #watch;
   #timers = new Set();
@@ -617,12 +617,13 @@ class Connection {
     this.#listen(MISSED_HEARTBEATS * this.#heartbeatS);
     this.isHeard = true;
     const slot = slotOf(message) ?? Symbol();
-    this.#waiting.delete(slot);
+    if (this.#waiting.delete(slot)) this.#order = undefined; // One that stands still keeps a trace of each state that gave way.
     this.#waiting.set(slot, message);
     this.wake();
   }
 
   #next() {
+    this.#order ??= this.#waiting.entries();
     const [slot, message] = this.#order.next().value;
     this.#waiting.delete(slot);
     return message;
