@@ -285,8 +285,11 @@ class GatewayClient:
         return self._coming_back(on_wait).over(results.connect)
 
     async def check(self) -> None:
-        """Returns when a gateway answers there. Raises NoGateway when something else does and none ever has."""
-        if (await self._http.json("GET", "/healthz")).get("status") != "ok":
+        """Returns when a gateway answers at that very address, and not where a redirect leads: nothing is sent there.
+
+        Raises NoGateway when something else answers and no gateway ever has.
+        """
+        if (await self._http.json("GET", "/healthz", allow_redirects=False)).get("status") != "ok":
             raise self._http.other_server()
 
     def _coming_back(self, on_wait: OnWait) -> ComingBack:

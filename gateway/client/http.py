@@ -73,8 +73,7 @@ class Http:
                 method,
                 self.address.url(path),
                 timeout=self.timeout(silence_s),
-                allow_redirects=method == "GET",
-                **options,
+                **{"allow_redirects": method == "GET", **options},
             ) as response:
                 yield response
 

@@ -1,6 +1,7 @@
 """The address that a Python client is given: which are none, and who answers there."""
 
 import asyncio
+import json
 import ssl
 from pathlib import Path
 
@@ -95,10 +96,21 @@ async def test_what_does_something_is_not_sent_on_to_elsewhere(status):
 
 
 async def test_what_asks_is():
+    image = {"index": 0, "original_filename": "a.jpg", "status": "pending"}
+    async with web_server({"/elsewhere": answer(200, body=json.dumps(image).encode())}) as site:
+        site.pages["/api/v1/batch/j/images/0"] = redirect(site.url("/elsewhere"))
+        async with GatewayClient(site.url("")) as client:
+            assert (await client.image("j", 0)).original_filename == "a.jpg"
+
+
+async def test_before_anything_is_sent_it_is_known_where_to():
     async with web_server({"/elsewhere": answer(200, body=b'{"status": "ok"}')}) as site:
         site.pages["/healthz"] = redirect(site.url("/elsewhere"))
         async with GatewayClient(site.url("")) as client:
-            await client.check()
+            with pytest.raises(
+                Refused, match=f"sends this on to {site.url('')}, which is the address to name"
+            ):
+                await client.check()
 
 
 async def test_a_gateway_answers_on_a_unix_socket(tmp_path: Path):
