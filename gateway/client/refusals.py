@@ -46,7 +46,7 @@ def _of_gateway(status: int, problem: Mapping[str, Any], headers: Mapping[str, s
 
 def _says(status: int, headers: Mapping[str, str], address: Address) -> str:
     if status < 400 and (elsewhere := _origin(headers.get("Location", ""))):
-        return f"sends this on to {elsewhere}, which is the address to name"
+        return f"sends this on to {elsewhere}, which the address has to name"
     if status == 401 and address.has_credentials:
         return _WRONG_CREDENTIALS
     scheme, _, host = address.shown.partition("://")

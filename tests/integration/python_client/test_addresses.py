@@ -89,7 +89,7 @@ async def test_what_does_something_is_not_sent_on_to_elsewhere(status):
         site.pages["/api/v1/dead-letters/1/requeue"] = redirect(site.url("/elsewhere"), status)
         async with GatewayClient(site.url("")) as client:
             with pytest.raises(
-                Refused, match=f"sends this on to {site.url('')}, which is the address to name"
+                Refused, match=f"sends this on to {site.url('')}, which the address has to name"
             ):
                 await client.requeue("1")
     assert len(site.requests) == 1
@@ -108,7 +108,7 @@ async def test_before_anything_is_sent_it_is_known_where_to():
         site.pages["/healthz"] = redirect(site.url("/elsewhere"))
         async with GatewayClient(site.url("")) as client:
             with pytest.raises(
-                Refused, match=f"sends this on to {site.url('')}, which is the address to name"
+                Refused, match=f"sends this on to {site.url('')}, which the address has to name"
             ):
                 await client.check()
 

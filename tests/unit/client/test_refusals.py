@@ -55,7 +55,7 @@ def test_a_proxy_is_told_from_a_gateway(status, says):
 def test_the_place_that_a_proxy_sends_requests_on_to_is_named():
     location = "https://me:secret@images.example.com:8443/api/v1/batch?key=secret"
     refused = refusal(308, None, {"Location": location}, HERE)
-    says = "sends this on to https://images.example.com:8443, which is the address to name"
+    says = "sends this on to https://images.example.com:8443, which the address has to name"
     assert str(refused) == f"{BEFORE} {says} (HTTP status 308)"
 
 
