@@ -199,7 +199,7 @@ export class BatchClient {
       const reason = await passage.reasonOf(connection, signal);
       const pauseS = pauseAfter(failures, { code: connection.closed.code, retryAfterS: reason.retryAfterS });
       onWait(reason, pauseS);
-      await sleep(pauseS, signal);
+      if (!followed.isOver) await sleep(pauseS, signal, connection);
     }
   }
 
@@ -350,7 +350,7 @@ class Turns {
   leave(jobId) {
     if (this.#subscribed.has(jobId) && this.#connection.isUp) this.#say(jobId, { type: "unsubscribe" });
     this.ended(jobId);
-    this.#connection.wake();
+    if (!this.#jobs.size) this.#connection.wake();
   }
 
   answered(jobId) {
@@ -842,7 +842,8 @@ function alarm(seconds, call) {
   return setTimeout(call, Math.min(1000 * seconds, LONGEST_TIMER_MS));
 }
 
-function sleep(seconds, signal) {
+/** Until its time, or until `sleeper.wake` is called. */
+function sleep(seconds, signal, sleeper = {}) {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const wake = () => {
@@ -851,6 +852,7 @@ function sleep(seconds, signal) {
       signal?.aborted ? reject(signal.reason) : resolve();
     };
     const timer = alarm(seconds, wake);
+    sleeper.wake = wake;
     signal?.addEventListener("abort", wake);
   });
 }

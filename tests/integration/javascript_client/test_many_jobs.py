@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.javascript_client.clocks import drawn, timers_kept
 from tests.servers.browser import Page
-from tests.servers.scripted_doors import HEAR, Blocked, Talk, scripted_doors
+from tests.servers.scripted_doors import CUT, HEAR, Blocked, Talk, scripted_doors
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -246,6 +246,18 @@ class TestWhileItRuns:
             then = "setTimeout(() => jobs.unsubscribe('a'));"  # When it waits for what comes next.
             told = await followed(page, gateway.base_url, "a", then=then)
             await gateway.until_left()
+        assert told["events"] == ["progress a e:1"]
+
+    @pytest.mark.parametrize(
+        "on_wait",
+        ["jobs.unsubscribe('a')", "setTimeout(() => jobs.unsubscribe('a'))"],
+        ids=["before", "in it"],
+    )
+    async def test_who_leaves_the_last_one_in_a_pause_is_done(self, page: Page, on_wait: str) -> None:
+        steps = [HEAR, subscribed("a"), opening("a", 1)]
+        async with scripted_doors(Talk(steps, CUT)) as gateway, drawn(page, 1000), timers_kept(page):
+            told = await followed(page, gateway.base_url, "a", options=f"onWait: () => {on_wait}")
+            assert await page.run("console.log(timers.size)") == [0]
         assert told["events"] == ["progress a e:1"]
 
     async def test_what_comes_of_a_job_that_was_left_is_not_told_to_who_has_added_it_again(
