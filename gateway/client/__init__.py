@@ -28,7 +28,7 @@ from gateway.client.answers import (
 from gateway.client.client import GatewayClient
 from gateway.client.errors import ClientError, Closed, NoGateway, NotConnected, Refused, Unreachable
 from gateway.client.live.told import FROM_THE_START
-from gateway.client.upload import ImageSource
+from gateway.client.sources import ImageSource
 
 __all__ = [
     "FROM_THE_START",

@@ -37,8 +37,9 @@ from gateway.client.pauses import SPREAD_S, Pauses
 from gateway.client.polling import Polling
 from gateway.client.results import Results
 from gateway.client.sending import send_batch, with_key
+from gateway.client.sources import ImageSource
 from gateway.client.tries import until_answered
-from gateway.client.upload import ImageSource, body_of
+from gateway.client.upload import body_of
 
 OnWait = Callable[[ClientError], None]
 """Is told each time why another try has to wait."""
@@ -94,7 +95,7 @@ class GatewayClient:
 
     async def submit(
         self,
-        images: Sequence[ImageSource],
+        images: Iterable[ImageSource],
         metadata: Mapping[str, str] | None = None,
         *,
         key: str | None = None,
@@ -108,7 +109,7 @@ class GatewayClient:
         It is sent again while the gateway is busy or away, up to `patience_s` after the first try that failed, and
         taken once: each try has the same idempotency key. `on_wait` is told each time why it has to wait. All calls
         with one `key` make one job, within a day; without it a call has a key of its own. Raises OSError for a file
-        that can't be read.
+        that can't be read, and, before anything is sent, TypeError and ValueError for what is no list of images.
         """
         options = {"metadata": dict(metadata)} if metadata else {}
         body = await asyncio.to_thread(body_of, images, options)
@@ -133,7 +134,7 @@ class GatewayClient:
 
     async def submit_and_follow(
         self,
-        images: Sequence[ImageSource],
+        images: Iterable[ImageSource],
         metadata: Mapping[str, str] | None = None,
         *,
         key: str | None = None,
@@ -203,7 +204,7 @@ class GatewayClient:
         self,
         job_id: str,
         index: int,
-        to: Path,
+        to: Path | str,
         *,
         which: str = "processed",
         on_wait: OnWait = _say_nothing,
@@ -215,7 +216,7 @@ class GatewayClient:
         the connection is lost, or the gateway is busy or away.
         """
         path = f"batch/{job_id}/images/{index}/{which}"
-        fetch = partial(download, self._http, path, to, ready_s=self.ready_s)
+        fetch = partial(download, self._http, path, Path(to), ready_s=self.ready_s)
         return await self._coming_back(on_wait).until_done(fetch)
 
     def follow(

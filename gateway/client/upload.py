@@ -10,17 +10,15 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard
 
 from attrs import define, field, frozen
 
-PIECE_BYTES = 256 * 1024
+from gateway.client.sources import ImageSource, LocalImage, sources_of
 
-LocalImage = Path | tuple[str, bytes]
-ImageSource = LocalImage | str
-"""A file, a name with its bytes, or a URL that the gateway downloads."""
+PIECE_BYTES = 256 * 1024
 
 
 class Body(Protocol):
@@ -129,12 +127,13 @@ def _limit(taking: asyncio.Timeout, when: float | None) -> None:
         taking.reschedule(when)
 
 
-def body_of(images: Sequence[ImageSource], options: Mapping[str, Any]) -> Body:
-    """Raises OSError for a file that can't be read."""
-    if _are_local(images):
+def body_of(images: Iterable[ImageSource], options: Mapping[str, Any]) -> Body:
+    """Raises TypeError and ValueError as `sources_of` does, OSError for a file that can't be read."""
+    sources = sources_of(images)
+    if _are_local(sources):
         said = [Part.options(options)] if options else []
-        return Multipart([*said, *map(Part.image, images)])
-    batch = {"images": list(map(_described, images))} | ({"options": options} if options else {})
+        return Multipart([*said, *map(Part.image, sources)])
+    batch = {"images": list(map(_described, sources))} | ({"options": options} if options else {})
     return Document(json.dumps(batch).encode())
 
 

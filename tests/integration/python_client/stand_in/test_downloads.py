@@ -1,6 +1,7 @@
 """The Python client downloads images: whole files or none, and not before they are ready."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,10 @@ from tests.servers.tcp_proxy import tcp_proxy
 from tests.servers.web import answer, web_server
 
 
-async def test_a_download_writes_the_whole_file_and_nothing_else(client, tmp_path):
+@pytest.mark.parametrize("kind", [Path, str])
+async def test_a_download_writes_the_whole_file_and_nothing_else(client, tmp_path, kind):
     job_id = (await client.submit([("a.jpg", b"a")])).job_id
-    await client.download(job_id, 0, tmp_path / "copy.jpg")
+    await client.download(job_id, 0, to=kind(tmp_path / "copy.jpg"))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"copy.jpg": b"tagged a"}
 
 

@@ -38,6 +38,11 @@ async def test_files_and_bytes_are_sent_in_order_with_their_names(stand_in, clie
     assert submitted.job_id in stand_in.jobs
 
 
+async def test_files_and_bytes_may_come_one_by_one(stand_in, client):
+    await client.submit((f"{name}.png", name.encode()) for name in "ab")
+    assert stand_in.batches == [[("a.png", b"a"), ("b.png", b"b")]]
+
+
 async def test_a_batch_with_a_url_goes_as_json(stand_in, client, tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"file")
     await client.submit(["https://a.example/b.jpg", tmp_path / "a.jpg", ("c.png", b"bytes")])
