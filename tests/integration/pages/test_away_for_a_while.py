@@ -1,11 +1,15 @@
 """A batch's page that nobody looked at for a while shows how the batch stands, and each image once."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.domain.job import Job
 from tests import builders
+from tests.integration.pages.conftest import EMPTY
 from tests.integration.pages.test_after_a_crash import COUNT_ENDS
 from tests.integration.pages.visiting import Visitor
+from tests.servers.opened_page import opened_page
 from tests.servers.quiet_gateway import QuietGateway
 from tests.servers.tcp_proxy import tcp_proxy
 
@@ -19,11 +23,16 @@ async def a_job(gateway: QuietGateway) -> Job:
 
 
 async def test_a_page_that_slept_while_its_connection_was_lost_goes_on(
-    quiet: QuietGateway, visitor: Visitor
+    quiet: QuietGateway, tmp_path: Path
 ) -> None:
-    """As on a computer that is shut and opened again, or in a tab that a browser froze."""
+    """As on a computer that is shut and opened again, or in a tab that a browser froze.
+
+    It has its own browser, which shows no pictures any more after that.
+    """
     job = await a_job(quiet)
-    async with tcp_proxy(quiet.port) as proxy:
+    async with opened_page(tmp_path, EMPTY) as page, tcp_proxy(quiet.port) as proxy:
+        visitor = Visitor(page)
+        await visitor.begin()
         await visitor.visit(f"http://127.0.0.1:{proxy.port}/batches/{job.job_id}")
         await quiet.complete(job.job_id, 0)
         await visitor.until_text("#summary", "1 of 3 images tagged, 2 to go.")
