@@ -10,6 +10,7 @@ from attrs import frozen
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 API = ROOT / "docs" / "BATCH_API.md"
+CLIENTS = [ROOT / "docs" / "guides" / f"{language}-client.md" for language in ("javascript", "python")]
 
 RUN = ("bash", "javascript", "python")
 """Languages of examples; commands that set something up are `sh` and run elsewhere."""

@@ -20,7 +20,7 @@ from attrs import frozen
 
 from gateway.images.signatures import image_type
 from tests.chaos.bodies import undecodable
-from tests.documents import API, README, ROOT, Example, examples
+from tests.documents import API, CLIENTS, README, ROOT, Example, examples
 from tests.servers.browser import Page, ScriptFailed, browser_page
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.web import Page as SitePage
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RUN_S = 90
 END_S = 60
-EXAMPLES = [example for document in (README, API) for example in examples(document)]
+EXAMPLES = [example for document in (README, API, *CLIENTS) for example in examples(document)]
 PREAMBLES = {
     language: next(example for example in examples(API) if example.code.language == language)
     for language in ("bash", "javascript", "python")
@@ -130,7 +130,7 @@ async def test_a_page_whose_origin_is_not_on_the_list_is_kept_out(page: Page, tm
 
 
 def _code(example: Example, world: World) -> str:
-    """As the reader runs it: those of the API's document after its first lines."""
+    """As the reader runs it: those of the API's document, and of the clients', after its first lines."""
     preamble = PREAMBLES[example.code.language]
     begins = "" if example.document == README or example == preamble else preamble.code.text
     return world.told(begins + example.code.text)
