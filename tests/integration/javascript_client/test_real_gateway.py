@@ -224,6 +224,8 @@ class TestSilence:
     HEAR: Final = "while (window.heard < 5) await new Promise((wake) => setTimeout(wake, 20));"
     """Four signs of life, over more than the time after which silence would be noticed."""
 
+    OPEN: Final = "while (!window.opened) await new Promise((wake) => setTimeout(wake, 20));"
+
     async def test_is_none_while_signs_of_life_come(self, page: Page, tmp_path: Path) -> None:
         async with quiet_gateway(tmp_path, subscribers=self.SETTINGS) as gateway:
             job = await gateway.accept(images=1)
@@ -244,7 +246,7 @@ class TestSilence:
             job = await gateway.accept(images=1)
             base_url = f"http://127.0.0.1:{proxy.port}"
             await page.run(self.FOLLOW.format(base_url=base_url, job_id=job.job_id))
-            await some_subscriber(gateway)
+            await page.run(self.OPEN)
             proxy.freeze()
             await gateway.fail(job.job_id, 0)
             assert await page.run("console.log(await window.over, window.opened)") == [

@@ -84,10 +84,10 @@ class Visitor:
         told, self.page.told = self.page.told, []
         addresses = [
             event["params"]["url"]
-            if event["method"] == "Network.webSocketCreated"
+            if event.get("method") == "Network.webSocketCreated"
             else event["params"]["request"]["url"]
             for event in told
-            if event["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
+            if event.get("method") in ("Network.requestWillBeSent", "Network.webSocketCreated")
         ]
         return {URL(address).host or "" for address in addresses if not address.startswith("data:")}
 
