@@ -90,10 +90,10 @@ class Talk:
 
 @frozen
 class Refusal:
-    """An answer in place of a WebSocket, of events, or to a batch."""
+    """An answer in place of a WebSocket, of events, or to a batch; without a code it is none of a gateway."""
 
     status: int
-    code: str
+    code: str = ""
     headers: Mapping[str, str] = {}
 
 
@@ -273,6 +273,8 @@ def _cut(request: web.Request) -> None:
 
 
 def _refused(refusal: Refusal) -> web.Response:
+    if not refusal.code:
+        return web.Response(status=refusal.status, text="<h1>Nobody</h1>", content_type="text/html")
     body = {"status": refusal.status, "detail": f"No: {refusal.code}.", "code": refusal.code}
     return web.json_response(
         body, status=refusal.status, headers=refusal.headers, content_type="application/problem+json"

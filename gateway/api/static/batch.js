@@ -38,6 +38,7 @@ const DELETED = 4500;
 const FOR_GOOD = [ENDED, 1002, 1003, NO_JSON, 1008, 1009, 1010];
 const UPGRADE_REQUIRED = 426;
 const TRY_AGAIN = [429, 502, 503, 504];
+const NO_GATEWAY = [404, 405, 501]; // By who answers in its place while it is away, in none of its words.
 const STATUS_OF = { job_not_found: 404, too_many_subscriptions: 429, unavailable: 503 }; // What HTTP would say.
 
 const EVENT_STREAM = "text/event-stream";
@@ -48,7 +49,7 @@ const OF_ALL_JOBS = ["jobs", "job_changed", "job_deleted"];
 export class Refused extends Error {
   name = "Refused";
 
-  constructor(status, { code = "", detail = `The gateway answered ${status}.`, errors = [] } = {}, retryAfterS) {
+  constructor(status, { code = "", detail = `HTTP status ${status}, in none of the gateway's words.`, errors = [] } = {}, retryAfterS) {
     super(detail);
     Object.assign(this, { status, code, errors, retryAfterS });
   }
@@ -97,6 +98,7 @@ export class BatchClient {
   /** `baseUrl` is where the gateway is, below a path too. By default it is the one that this module came from. */
   constructor(baseUrl = new URL("..", import.meta.url)) {
     this.#baseUrl = new URL(baseUrl, globalThis.location?.href);
+    if (!this.#baseUrl.protocol.startsWith("http")) throw new TypeError("no address of a gateway, http://... or https://...");
     if (!this.#baseUrl.pathname.endsWith("/")) this.#baseUrl.pathname += "/";
     this.#way = wayTo(this.#baseUrl);
   }
@@ -467,6 +469,7 @@ class Passage {
   #doors;
   #urlOf;
   #blockedTries = 0;
+  #hasOpened = false;
 
   constructor(way, doors, urlOf) {
     this.#way = way;
@@ -482,6 +485,7 @@ class Passage {
 
   /** The connection has brought something. */
   opened() {
+    this.#hasOpened = true;
     if (!this.#isByEvents) this.#way.isProven = true;
   }
 
@@ -491,8 +495,12 @@ class Passage {
     if (closed.code === DELETED) throw new Refused(404, { code: "job_not_found", detail: "The job was deleted." });
     if (!comesBack(closed.code)) throw closed;
     const refusal = await this.#refusalOf(connection, signal);
-    if (refusal && !TRY_AGAIN.includes(refusal.status)) throw refusal;
+    if (refusal && !this.#mayPass(refusal)) throw refusal;
     return refusal ?? closed;
+  }
+
+  #mayPass({ status, code }) {
+    return TRY_AGAIN.includes(status) || (this.#hasOpened && !code && NO_GATEWAY.includes(status));
   }
 
   /** Why there was no connection; undefined if there was one, or if the gateway has nothing against it. */

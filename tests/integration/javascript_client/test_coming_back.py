@@ -176,6 +176,28 @@ class TestARefusal:
         assert (wait["name"], wait["code"], told["events"]) == ("Refused", "busy", ALL)
         assert 1 <= wait["pauseS"] <= 1.7
 
+    @pytest.mark.parametrize("status", [404, 405, 501])
+    async def test_by_who_answers_while_the_gateway_is_away_passes(self, page: Page, status: int) -> None:
+        async with scripted_doors(Visit(FIRST, CUT), Refusal(status), Visit(REST)) as gateway:
+            told = await followed(page, gateway.base_url)
+        assert told["events"] == ALL
+        assert {"name": "Refused", "code": ""}.items() <= told["waits"][-1].items()
+
+    @pytest.mark.parametrize(
+        "refusal", [Refusal(404), Refusal(403)], ids=["who is no gateway", "who lets nobody in"]
+    )
+    async def test_by_another_server_is_thrown_where_no_gateway_has_answered(
+        self, page: Page, refusal: Refusal
+    ) -> None:
+        async with scripted_doors(refusal) as gateway:
+            told = await followed(page, gateway.base_url)
+        assert told["error"] == {"name": "Refused", "status": refusal.status, "code": ""}
+
+    async def test_of_who_must_log_in_anew_is_thrown(self, page: Page) -> None:
+        async with scripted_doors(Visit(FIRST, CUT), Refusal(401)) as gateway:
+            told = await followed(page, gateway.base_url)
+        assert told["error"] == {"name": "Refused", "status": 401, "code": ""}
+
     async def test_that_names_a_time_beyond_all_timers_is_not_come_back_to_at_once(self, page: Page) -> None:
         refusal = Refusal(503, "busy", {"Retry-After": "3000000"})
         async with scripted_doors(refusal, Visit([*FIRST, *REST[1:]])) as gateway:

@@ -213,3 +213,13 @@ async def test_a_gateway_may_lie_below_a_path(page: Page, base_url: str, shown: 
             f'console.log(new BatchClient("{base_url}").imageUrl("job", 0));'
         )
         assert await page.run(script) == [shown]
+
+
+async def test_who_has_a_copy_and_names_no_gateway_is_told_so(page: Page) -> None:
+    """As in Node.js, whose modules come from files."""
+    async with scripted_doors() as gateway:
+        script = (
+            f'const {{ BatchClient }} = await import("{gateway.base_url}/static/batch.js");'
+            'try { new BatchClient("file:///home/batch.mjs"); } catch ({ message }) { console.log(message); }'
+        )
+        assert await page.run(script) == ["no address of a gateway, http://... or https://..."]
