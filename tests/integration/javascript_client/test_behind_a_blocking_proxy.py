@@ -2,24 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 
 from tests.integration.javascript_client.following import UNKNOWN, followed
-from tests.pictures import plain
 from tests.servers.browser import Page
-from tests.servers.gateway import Gateway, running_gateway
+from tests.servers.gateway import Gateway
 from tests.servers.nginx import plain_site, running_nginx
 from tests.servers.quiet_gateway import QuietGateway
-from tests.servers.web import Site, held, image, web_server
+from tests.servers.web import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-JPEG: Final = plain("JPEG")
 
 FOLLOW: Final = """
 const {{ BatchClient }} = await import("{base_url}/static/batch.js");
@@ -34,28 +30,6 @@ window.over = (async () => {{
   }}
 }})();
 """
-
-
-@pytest_asyncio.fixture(loop_scope="package")
-async def may_go() -> asyncio.Event:
-    """Set, the site answers for b.jpg and c.jpg."""
-    return asyncio.Event()
-
-
-@pytest_asyncio.fixture(loop_scope="package")
-async def site(may_go: asyncio.Event) -> AsyncIterator[Site]:
-    late = held(may_go, image(JPEG, "image/jpeg"))
-    pages = {"/a.jpg": image(JPEG, "image/jpeg"), "/b.jpg": late, "/c.jpg": late}
-    async with web_server(pages) as site:
-        yield site
-
-
-@pytest_asyncio.fixture(loop_scope="package")
-async def gateway(site: Site, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with running_gateway(
-        tmp_path / "data", fetch_allowed_networks=site.network, fetch_allowed_ports=site.port
-    ) as gateway:
-        yield gateway
 
 
 async def test_after_a_kill_each_image_ends_once(

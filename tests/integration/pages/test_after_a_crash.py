@@ -1,6 +1,11 @@
-"""A batch's page goes on by itself when the gateway was killed and is there again."""
+"""A batch's page goes on by itself when the gateway was killed and is there again.
+
+Straight or through a proxy that lets no WebSocket through: nginx, as it is by default, drops the upgrade.
+"""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -9,6 +14,7 @@ import pytest
 from tests.integration.pages.visiting import Visitor
 from tests.pictures import plain
 from tests.servers.gateway import Gateway, running_gateway
+from tests.servers.nginx import plain_site, running_nginx
 from tests.servers.web import held, image, web_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -29,7 +35,21 @@ new MutationObserver((changes) => {
 """
 
 
-async def test_each_image_is_shown_to_end_once(visitor: Visitor, tmp_path: Path) -> None:
+Way = Callable[[Gateway, Path], AbstractAsyncContextManager[int]]
+"""On which port the gateway is reached."""
+
+
+@asynccontextmanager
+async def straight(gateway: Gateway, _: Path) -> AsyncIterator[int]:
+    yield gateway.port
+
+
+def without_websockets(gateway: Gateway, folder: Path) -> AbstractAsyncContextManager[int]:
+    return running_nginx(folder, plain_site, behind=gateway.port)
+
+
+@pytest.mark.parametrize("way", [straight, without_websockets])
+async def test_each_image_is_shown_to_end_once(visitor: Visitor, tmp_path: Path, way: Way) -> None:
     may_go = asyncio.Event()
     late = held(may_go, image(JPEG, "image/jpeg"))
     pages = {"/a.jpg": image(JPEG, "image/jpeg"), "/b.jpg": late, "/c.jpg": late}
@@ -38,9 +58,10 @@ async def test_each_image_is_shown_to_end_once(visitor: Visitor, tmp_path: Path)
         running_gateway(
             tmp_path / "data", fetch_allowed_networks=site.network, fetch_allowed_ports=site.port
         ) as gateway,
+        way(gateway, tmp_path / "nginx") as port,
     ):
         job_id = await submitted(gateway, [site.url(f"/{name}.jpg") for name in "abc"])
-        await visitor.visit(gateway.url(f"/batches/{job_id}"))
+        await visitor.visit(f"http://127.0.0.1:{port}/batches/{job_id}")
         await visitor.until_text("#summary", "1 of 3 images tagged, 2 to go.")
         await visitor.value(COUNT_ENDS)
         await gateway.kill()
