@@ -79,7 +79,7 @@ def _url(image: dict[str, Any], at: str, faults: list[Fault]) -> str:
         faults.append(Fault(at, "bad_url", f"url {error}"))
     except UrlRefused:
         scheme = URL(url).scheme[:20]
-        wanted = f"must be http or https, not {scheme}" if scheme else "must begin with http:// or https://"
+        wanted = f"must be http or https, not {scheme}" if scheme else "must begin with http: or https:"
         faults.append(Fault(at, "bad_scheme", f"url {wanted}"))
     return url
 

@@ -55,7 +55,7 @@ def test_it_tells_names_urls_and_options():
         ({"images": [{"url": A_URL}], "options": {"x": 1}}, "/options/x", "known is metadata"),
         ({"images": [{"url": "ftp://example.com/a.jpg"}]}, "/images/0/url", "ftp"),
         ({"images": [{"url": "file:///etc/passwd"}]}, "/images/0/url", "file"),
-        ({"images": [{"url": "photo.jpg"}]}, "/images/0/url", "must begin with http://"),
+        ({"images": [{"url": "photo.jpg"}]}, "/images/0/url", "must begin with http: or https:"),
         ({"images": [{"url": "http://"}]}, "/images/0/url", "no host"),
         ({"images": [{"url": "http://[::1/a.jpg"}]}, "/images/0/url", "not a valid URL"),
         ({"images": [{"url": "http://example.com:99999/"}]}, "/images/0/url", "not a valid URL"),
