@@ -8,7 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON_ENV := .venv/bin/python
 RUN := .venv/ready-run
 TEST := .venv/ready-test
-WORKERS ?= 2
+# More than cores, for they mostly wait for what they start.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help
