@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.integration.live.test_job_socket import following, frame, frames_to_the_end
+from tests.integration.live.job_socket import following, frame, frames_to_the_end
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 

@@ -2,54 +2,25 @@
 
 import asyncio
 import json
-import re
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import WSMsgType
 
-from gateway.api.live.audience import LEAVE_S
-from gateway.domain import transitions
-from gateway.domain.events import Change
-from gateway.domain.job import Failure, Job
 from gateway.events.settings import SubscriberSettings
-from gateway.settings import HttpSettings
+from tests.integration.live.job_socket import (
+    a_deaf_subscriber,
+    closed,
+    failed_with,
+    following,
+    frame,
+    frames_to_the_end,
+    path_of,
+)
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket.client import opened
 from tests.websocket.frames import PING
-
-UNKNOWN = "550e8400-e29b-41d4-a716-446655440000"
-
-
-def path_of(job: Job) -> str:
-    return f"/api/v1/batch/{job.job_id}/ws"
-
-
-@asynccontextmanager
-async def following(
-    quiet: QuietGateway, job: Job, after: str | None = None
-) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    params = {} if after is None else {"after": after}
-    async with quiet.http.ws_connect(path_of(job), params=params) as websocket:
-        yield websocket
-
-
-async def frame(websocket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    message = await websocket.receive(timeout=PATIENCE_S)
-    assert message.type is WSMsgType.TEXT, message
-    parsed: dict[str, Any] = json.loads(message.data)
-    return parsed
-
-
-async def frames_to_the_end(websocket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
-    async with asyncio.timeout(PATIENCE_S):
-        return [json.loads(message.data) async for message in websocket]
 
 
 async def test_the_current_state_comes_first(quiet: QuietGateway) -> None:
@@ -208,109 +179,6 @@ async def test_an_unknown_position_gets_the_current_state(quiet: QuietGateway, a
     assert (first["type"], first["resumed"]) == ("progress", False)
 
 
-@pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense"])
-async def test_an_unknown_job_is_404_before_the_upgrade(quiet: QuietGateway, job_id: str) -> None:
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-        await quiet.http.ws_connect(f"/api/v1/batch/{job_id}/ws")
-    assert refusal.value.status == 404
-
-
-async def test_an_unknown_job_is_told_as_a_problem(quiet: QuietGateway) -> None:
-    async with quiet.http.get(f"/api/v1/batch/{UNKNOWN}/ws") as answer:
-        assert answer.status == 404
-        assert (await answer.json(content_type="application/problem+json"))["code"] == "job_not_found"
-
-
-@pytest.mark.parametrize(
-    ("query", "code"), [("images=yes", "bad_parameter"), ("afer=0", "unknown_parameter")]
-)
-async def test_a_wrong_parameter_is_400_before_the_upgrade(
-    quiet: QuietGateway, query: str, code: str
-) -> None:
-    job = await quiet.accept()
-    async with quiet.http.get(f"/api/v1/batch/{job.job_id}/ws?{query}") as answer:
-        assert answer.status == 400
-        assert (await answer.json(content_type="application/problem+json"))["code"] == code
-
-
-async def test_a_plain_get_is_426(quiet: QuietGateway) -> None:
-    job = await quiet.accept()
-    async with quiet.http.get(path_of(job)) as answer:
-        assert answer.status == 426
-        assert answer.headers["Upgrade"] == "websocket"
-        assert (await answer.json(content_type="application/problem+json"))["code"] == "upgrade_required"
-
-
-async def test_a_plain_get_is_told_of_the_door_for_it(quiet: QuietGateway) -> None:
-    job = await quiet.accept()
-    async with quiet.http.get(path_of(job)) as answer:
-        text = (await answer.json(content_type="application/problem+json"))["detail"]
-    (door,) = re.findall(r"GET (/\S+)", text)
-    async with quiet.http.get(door.format(job_id=job.job_id)) as answer:
-        assert (answer.status, answer.content_type) == (200, "text/event-stream")
-
-
-async def test_a_gateway_that_stops_sends_everybody_away_with_1001_at_once(quiet: QuietGateway) -> None:
-    job = await quiet.accept()
-    async with following(quiet, job) as one, following(quiet, job) as other:
-        await frame(one)
-        await frame(other)
-        codes = asyncio.gather(*(closed(websocket) for websocket in (one, other)))
-        async with asyncio.timeout(2):
-            await quiet.stop_doors()
-            assert await codes == [1001, 1001]
-
-
-async def test_a_subscriber_that_was_busy_when_the_gateway_stopped_sees_1001_too(quiet: QuietGateway) -> None:
-    job = await quiet.accept()
-    async with following(quiet, job) as websocket:
-        await frame(websocket)
-        stopping = asyncio.create_task(quiet.stop_doors())
-        await asyncio.sleep(0.5)
-        assert not stopping.done()
-        assert await closed(websocket) == 1001
-        await stopping
-
-
-async def test_the_goodbye_follows_the_frame_that_was_being_sent(quiet: QuietGateway) -> None:
-    job = await quiet.accept(images=2)
-    loop, received = asyncio.get_running_loop(), b""
-    with closing(await a_deaf_subscriber(quiet, job)) as slow:
-        for index in range(2):
-            await quiet.change(job.job_id, lambda job, index=index: failed_with(job, index, "x" * 1_000_000))  # type: ignore[misc]
-        async with asyncio.timeout(PATIENCE_S):
-            while b"xx" not in received:  # the first of the two has begun
-                received = await loop.sock_recv(slow, 1000)
-            stopping = asyncio.create_task(quiet.stop_doors())
-            while chunk := await loop.sock_recv(slow, 1 << 20):
-                received = received[-10:] + chunk
-        await stopping
-    assert received[-4:] == b"\x88\x02\x03\xe9"  # a close frame with 1001 (RFC 6455, section 5.5.1)
-
-
-async def test_silent_subscribers_delay_the_stop_by_the_time_of_one(quiet: QuietGateway) -> None:
-    job = await quiet.accept()
-    silent = [await a_deaf_subscriber(quiet, job) for _ in range(20)]
-    async with asyncio.timeout(5 * LEAVE_S):
-        await quiet.stop_doors()
-    for each in silent:
-        each.close()
-
-
-async def closed(websocket: aiohttp.ClientWebSocketResponse) -> int | None:
-    async for _ in websocket:
-        pass
-    return websocket.close_code
-
-
-async def test_a_gateway_that_stops_takes_no_subscriber(quiet: QuietGateway) -> None:
-    job = await quiet.accept()
-    quiet.context.background.ask_to_stop()
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
-        await quiet.http.ws_connect(path_of(job))
-    assert refusal.value.status == 503
-
-
 async def test_what_a_subscriber_says_is_not_listened_to(quiet: QuietGateway) -> None:
     job = await quiet.accept(images=1)
     async with following(quiet, job) as websocket:
@@ -374,67 +242,3 @@ async def test_a_reader_that_does_not_read_holds_up_nobody_and_is_cut_off(quiet:
         await quiet.fail(job.job_id, 99)
         assert (await frames_to_the_end(websocket))[-1]["type"] == "job_complete"
     deaf.close()
-
-
-def failed_with(job: Job, index: int, text: str) -> Change | None:
-    return transitions.fail(job, index, Failure("analysis_failed", text), job.updated_at)
-
-
-async def a_deaf_subscriber(quiet: QuietGateway, job: Job) -> socket.socket:
-    """One that shakes hands and never reads again, with small buffers."""
-    deaf = socket.socket()
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    deaf.setblocking(False)
-    loop = asyncio.get_running_loop()
-    await loop.sock_connect(deaf, ("127.0.0.1", quiet.port))
-    handshake = (
-        f"GET {path_of(job)} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    await loop.sock_sendall(deaf, handshake.encode())
-    assert b"101" in await loop.sock_recv(deaf, 100)
-    return deaf
-
-
-class TestOrigins:
-    @pytest.fixture
-    async def listing(self, tmp_path: Path) -> AsyncIterator[QuietGateway]:
-        http = HttpSettings(cors_origins=("https://app.example.com",))
-        async with quiet_gateway(tmp_path, http=http) as gateway:
-            yield gateway
-
-    async def status(self, gateway: QuietGateway, headers: dict[str, str]) -> int:
-        job = await gateway.accept()
-        try:
-            async with gateway.http.ws_connect(path_of(job), headers=headers):
-                return 101
-        except aiohttp.WSServerHandshakeError as refusal:
-            return refusal.status
-
-    async def test_by_default_any_page_may_follow(self, quiet: QuietGateway) -> None:
-        assert await self.status(quiet, {"Origin": "https://anywhere.example"}) == 101
-
-    async def test_a_page_of_the_list_may_follow(self, listing: QuietGateway) -> None:
-        assert await self.status(listing, {"Origin": "https://app.example.com"}) == 101
-
-    @pytest.mark.parametrize(
-        "origin", ["https://evil.example", "null", "https://app.example.com.evil.example"]
-    )
-    async def test_another_page_may_not(self, listing: QuietGateway, origin: str) -> None:
-        assert await self.status(listing, {"Origin": origin}) == 403
-
-    @pytest.mark.parametrize("scheme", ["http", "https"])
-    async def test_pages_of_the_gateway_itself_may(self, listing: QuietGateway, scheme: str) -> None:
-        """They are served beside it, and a proxy may speak TLS for both."""
-        assert await self.status(listing, {"Origin": f"{scheme}://127.0.0.1:{listing.port}"}) == 101
-
-    async def test_they_may_by_the_name_that_a_proxy_passes_on(self, listing: QuietGateway) -> None:
-        named = {"Origin": "https://Gateway.example", "Host": "gateway.example"}
-        assert await self.status(listing, named) == 101
-
-    @pytest.mark.parametrize("origin", ["http://127.0.0.1", "http://127.0.0.1:1", "http://", "://", ""])
-    async def test_others_on_its_machine_may_not(self, listing: QuietGateway, origin: str) -> None:
-        assert await self.status(listing, {"Origin": origin}) == 403
-
-    async def test_who_is_no_browser_may(self, listing: QuietGateway) -> None:
-        assert await self.status(listing, {}) == 101

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from tests.servers.serving import serving
 SOON_S = 3.0
 """To a client in a hurry, a door that tells nothing for so long is shut."""
 IMAGES = 30
+PHOTOS = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES)]
 STATUSES = [400, 403, 404, 426, 501, 502]
 
 BARS = {str(status): refusing_upgrades(status) for status in STATUSES} | {
@@ -59,6 +60,27 @@ async def client_behind(
             yield client
         async with GatewayClient(url) as other:
             await other.check()
+
+
+@asynccontextmanager
+async def killed_once(
+    tmp_path: Path, is_held_back: bool
+) -> AsyncIterator[tuple[GatewayClient, Callable[[], Awaitable[None]]]]:
+    """A client, and what kills its gateway at the first call; it starts again while the client asks for it."""
+    restarts: list[asyncio.Task[None]] = []
+    async with (
+        running_gateway(tmp_path / "data") as gateway,
+        client_behind(barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+
+        async def kill() -> None:
+            if not restarts:
+                await gateway.kill()
+                restarts.append(tasks.create_task(gateway.start()))
+
+        yield client, kill
+    assert len(restarts) == 1
 
 
 def barring_site(is_held_back: bool) -> Site:
@@ -222,47 +244,32 @@ async def test_many_jobs_are_followed_one_by_one_and_one_that_is_not_there_is_to
 @pytest.mark.parametrize("is_held_back", [False, True])
 async def test_over_a_kill_of_the_gateway_nothing_is_lost_or_told_twice(tmp_path, is_held_back):
     """It starts again while the client asks for it."""
-    photos = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES)]
-    killed: list[asyncio.Task[None]] = []
-    async with (
-        running_gateway(tmp_path / "data") as gateway,
-        client_behind(barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back) as client,
-        asyncio.TaskGroup() as tasks,
-    ):
-        _, coming = await client.submit_and_follow(photos)
+    async with killed_once(tmp_path, is_held_back) as (client, kill):
+        _, coming = await client.submit_and_follow(PHOTOS)
 
         async def act(event: Event) -> None:
-            if event.ended >= 3 and not killed:
-                await gateway.kill()
-                killed.append(tasks.create_task(gateway.start()))
+            if event.ended >= 3:
+                await kill()
 
         events = await all_of(coming, act)
     numbers = [int(event.id.rpartition(":")[2]) for event in events]
     assert Counter(event.image.index for event in events if event.image) == Counter(range(IMAGES))
     assert numbers == sorted(set(numbers))
     assert [event.ended for event in events] == sorted(event.ended for event in events)
-    assert (len(killed), events[-1].is_last) == (1, True)
+    assert events[-1].is_last
 
 
 @pytest.mark.parametrize("is_held_back", [False, True])
 async def test_so_it_is_with_many_jobs_that_are_followed_one_by_one(tmp_path, is_held_back):
-    photos = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES)]
-    killed: list[asyncio.Task[None]] = []
-    async with (
-        running_gateway(tmp_path / "data") as gateway,
-        client_behind(barring_site(is_held_back), gateway, tmp_path, is_hurried=is_held_back) as client,
-        asyncio.TaskGroup() as tasks,
-    ):
-        job_ids = [(await client.submit(photos[start::3])).job_id for start in range(3)]
+    async with killed_once(tmp_path, is_held_back) as (client, kill):
+        job_ids = [(await client.submit(PHOTOS[start::3])).job_id for start in range(3)]
 
         async def act(event: Event) -> None:
-            if event.ended and not killed:
-                await gateway.kill()
-                killed.append(tasks.create_task(gateway.start()))
+            if event.ended:
+                await kill()
 
         coming = client.follow_many(job_ids, dict.fromkeys(job_ids, FROM_THE_START))
         events = await all_of(coming, act)
-    assert len(killed) == 1
     for job_id in job_ids:
         told = [event for event in events if event.job_id == job_id]
         numbers = [int(event.id.rpartition(":")[2]) for event in told]
