@@ -40,8 +40,14 @@ def known_paths(image: Image) -> Iterator[tuple[AttemptName, str]]:
     filename = message_name(image, image.original)
     for number in range(image.attempt, 0, -1):
         name = AttemptName(image.trace_id, number)
-        for folder in _FOLDERS:
-            yield name, f"{folder}{name}/{filename}"
+        for path in paths_of(name, filename):
+            yield name, path
+
+
+def paths_of(name: AttemptName, filename: str) -> Iterator[str]:
+    """Where that attempt may have put the object of an image that messages call so."""
+    for folder in _FOLDERS:
+        yield f"{folder}{name}/{filename}"
 
 
 def is_of_attempt(path: str, name: AttemptName) -> bool:
@@ -61,7 +67,7 @@ class Tagged:
 
 @define(eq=False)
 class ProcessedImages:
-    """Reads at most READS_AT_ONCE of them at a time."""
+    """Reads or removes at most READS_AT_ONCE of them at a time."""
 
     _objects: ObjectStore
     _turns: asyncio.Semaphore = field(init=False, factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
@@ -87,6 +93,7 @@ class ProcessedImages:
     async def remove(self, path: str) -> None:
         """Delete what lies there; a path that is no key is none of ours. Raises Unavailable."""
         try:
-            await self._objects.delete(ObjectKey(Bucket.PROCESSED, path))
+            async with self._turns:
+                await self._objects.delete(ObjectKey(Bucket.PROCESSED, path))
         except BadInput as error:
             log.warning("no key of a processed image", reason=str(error))

@@ -2,30 +2,28 @@
 
 Results come at least once and in any order. What has arrived is one group: those of a job are decided in one change,
 in their order, and all changes are committed together. One that is not ours is parked for its owner, a malformed one
-is copied to the dead letters (a reject would destroy both); a late one is counted as such and its object removed.
+is copied to the dead letters (a reject would destroy both); a late one is counted as such and its object removed, and
+so is what an attempt that failed has left.
 What a store that is down holds up waits in hand and is given back after a pause; the others go on.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from typing import Final
 
 import structlog
-from attrs import define, field, frozen
+from attrs import define, field
 
-from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.events import Change
-from gateway.domain.job import Failure, Image, Job, Status
+from gateway.domain.job import Failure, Image, Job
 from gateway.domain.transitions import AttemptEnd, attempts_ended
 from gateway.errors import BadInput, GatewayError
 from gateway.events.latest import LatestJobs
-from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.jobs.failure_texts import fit_for_clients
 from gateway.jobs.ledger import Ledger
-from gateway.jobs.processed import ProcessedImages, is_of_attempt
-from gateway.messages import FAILURE_CODE, ImageProcessed, Malformed, decode
+from gateway.jobs.processed import ProcessedImages
+from gateway.jobs.results.result import Result, ResultKind, read_result
 from gateway.pacing import keep_doing, pause_after
 from gateway.ports.broker import Broker, Delivery, Queue, Subscription
 from gateway.ports.clock import Clock
@@ -37,29 +35,6 @@ from gateway.telemetry.metrics import Metrics
 log = structlog.get_logger(__name__)
 
 _NO_OBJECT: Final = Failure("storage_failed", "the tagged image is not in the object store")
-
-
-class ResultKind(StrEnum):
-    """What became of a result.
-
-    COUNTED: it ended its image. REPEATED: it is the one that did. LATE: another attempt, a cancel or the cleaner was
-    first. FOREIGN, MALFORMED: it went to another queue.
-    """
-
-    COUNTED = "counted"
-    REPEATED = "repeated"
-    LATE = "late"
-    FOREIGN = "foreign"
-    MALFORMED = "malformed"
-
-
-@frozen(eq=False)
-class _Result:
-    """One of ours, in hand."""
-
-    delivery: Delivery
-    message: ImageProcessed
-    name: AttemptName
 
 
 @define(eq=False)
@@ -104,26 +79,17 @@ class Collector:
     async def _settle_all(self, deliveries: Sequence[Delivery]) -> set[Delivery]:
         """Those that are done with; the others are left for later."""
         done: set[Delivery] = set()
-        by_job: dict[str, list[_Result]] = {}
+        by_job: dict[str, list[Result]] = {}
         async with asyncio.TaskGroup() as steps:
             for delivery in deliveries:
-                read = self._read(delivery)
-                if isinstance(read, _Result):
+                read = read_result(delivery, self._prefix)
+                if isinstance(read, Result):
                     by_job.setdefault(read.message.group_id, []).append(read)
                 else:
                     steps.create_task(self._hand_on(delivery, read, done))
             for job_id, results in by_job.items():
                 steps.create_task(self._settle_job(job_id, results, done))
         return done
-
-    def _read(self, delivery: Delivery) -> _Result | ResultKind:
-        try:
-            message = decode(ImageProcessed, delivery.body)
-        except Malformed as error:
-            log.warning("malformed result", reason=str(error))
-            return ResultKind.MALFORMED
-        name = parse_attempt(message.trace_id, self._prefix)
-        return ResultKind.FOREIGN if name is None else _Result(delivery, message, name)
 
     async def _hand_on(self, delivery: Delivery, kind: ResultKind, done: set[Delivery]) -> None:
         queue = Queue.FOREIGN if kind is ResultKind.FOREIGN else Queue.DEAD_LETTER
@@ -135,33 +101,34 @@ class Collector:
         self._tally(kind)
         done.add(delivery)
 
-    async def _settle_job(self, job_id: str, results: Sequence[_Result], done: set[Delivery]) -> None:
+    async def _settle_job(self, job_id: str, results: Sequence[Result], done: set[Delivery]) -> None:
         ends = await self._ends(results)
         try:
             counted = await self._commit(job_id, [end for _, end in ends])
         except GatewayError as error:
             _leave_for_later(error, job_id)
             return
-        told: dict[ResultKind, list[_Result]] = {}
-        for (result, _), was_counted in zip(ends, counted, strict=True):
-            kind = ResultKind.COUNTED if was_counted else await self._settle_late(result)
+        told: dict[ResultKind, list[Result]] = {}
+        settled = await self._settle_each([result for result, _ in ends], counted)
+        for (result, _), was_counted, kind in zip(ends, counted, settled, strict=True):
             if kind is not None:
-                told.setdefault(kind, []).append(result)
                 done.add(result.delivery)
+            if was_counted or kind is not None:
+                told.setdefault(kind or ResultKind.COUNTED, []).append(result)
         self._tell(job_id, told)
 
-    async def _ends(self, results: Sequence[_Result]) -> Sequence[tuple[_Result, AttemptEnd]]:
+    async def _ends(self, results: Sequence[Result]) -> Sequence[tuple[Result, AttemptEnd]]:
         """What each says of its attempt, in their order; without those whose object can't be read now."""
-        completed = [result for result in results if result.message.status == "completed"]
+        completed = [result for result in results if not result.is_failure]
         read = dict(zip(completed, await asyncio.gather(*map(self._completed, completed)), strict=True))
         ends = ((result, read[result] if result in read else self._failed(result)) for result in results)
         return [(result, end) for result, end in ends if end is not None]
 
-    def _failed(self, result: _Result) -> AttemptEnd:
-        failure = Failure(_code(result.delivery), fit_for_clients(result.message.error))
+    def _failed(self, result: Result) -> AttemptEnd:
+        failure = Failure(result.failure_code, fit_for_clients(result.message.error))
         return AttemptEnd(result.name, self._clock.now(), failure=failure)
 
-    async def _completed(self, result: _Result) -> AttemptEnd | None:
+    async def _completed(self, result: Result) -> AttemptEnd | None:
         message, name, now = result.message, result.name, self._clock.now()
         path = message.processed_path
         try:
@@ -186,22 +153,41 @@ class Collector:
             await self._ledger.change(job_id, decide)
         return counted
 
-    async def _settle_late(self, result: _Result) -> ResultKind | None:
-        """Delete the object of a result that came too late, unless images have ended with that very object.
+    async def _settle_each(
+        self, results: Sequence[Result], counted: Sequence[bool]
+    ) -> Sequence[ResultKind | None]:
+        """What became of each; None where its objects can't be removed now."""
+        async with asyncio.TaskGroup() as steps:
+            settling = [
+                steps.create_task(self._settle(result, was_counted))
+                for result, was_counted in zip(results, counted, strict=True)
+            ]
+        return [task.result() for task in settling]
 
-        Also one of another job, for of a job that is gone results may be repeated.
-        """
-        path = result.message.processed_path
+    async def _settle(self, result: Result, was_counted: bool) -> ResultKind | None:
+        if was_counted and not result.is_failure:
+            return ResultKind.COUNTED
         try:
             image = await self._image_of(result)
-            if image is not None and _is_repeated(image, result):
-                return ResultKind.REPEATED
-            if is_of_attempt(path, result.name) and not await self._is_named(path, image):
-                await self._processed.remove(path)
+            is_repeated = image is not None and result.has_ended(image)
+            # An image that is open may yet be completed with what an attempt has put.
+            if (result.is_failure or not is_repeated) and (image is None or image.status.is_final):
+                await self._remove_objects(result, image)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
             return None
-        return ResultKind.LATE
+        if was_counted:
+            return ResultKind.COUNTED
+        return ResultKind.REPEATED if is_repeated else ResultKind.LATE
+
+    async def _remove_objects(self, result: Result, image: Image | None) -> None:
+        """Delete what the attempt put, unless images have ended with that very object.
+
+        Also one of another job, for of a job that is gone results may be repeated. Raises Unavailable.
+        """
+        for path in result.paths():
+            if not await self._is_named(path, image):
+                await self._processed.remove(path)
 
     async def _is_named(self, path: str, image: Image | None) -> bool:
         """Whether the image, or in place of a job that is gone another one, has its tagged copy there."""
@@ -209,14 +195,14 @@ class Collector:
             return image.processed_path == path
         return await self._analysed.is_shared(path)
 
-    async def _image_of(self, result: _Result) -> Image | None:
+    async def _image_of(self, result: Result) -> Image | None:
         try:
             job = await self._latest.get(result.message.group_id)
         except JobNotFound:
             return None
         return job.image_of(result.name.trace_id)
 
-    def _tell(self, job_id: str, told: Mapping[ResultKind, Sequence[_Result]]) -> None:
+    def _tell(self, job_id: str, told: Mapping[ResultKind, Sequence[Result]]) -> None:
         """One line for those of a job: a line each would cost more than all the rest."""
         for kind, results in told.items():
             self._tally(kind, len(results))
@@ -255,19 +241,6 @@ async def _give_back(results: Subscription, left: Sequence[Delivery], pause_s: f
     with suppress(GatewayError):
         for delivery in left:
             await results.requeue(delivery)
-
-
-def _code(failed: Delivery) -> str:
-    """As a processor of ours gives it."""
-    told = failed.headers.get(FAILURE_CODE)
-    return told if isinstance(told, str) and told in TAGGING_CODES else TAGGING_FAILED
-
-
-def _is_repeated(image: Image, result: _Result) -> bool:
-    """Whether the image ended by this very result."""
-    if result.message.status == "completed":
-        return image.status is Status.COMPLETED and image.processed_path == result.message.processed_path
-    return image.status is Status.FAILED and image.attempt == result.name.number
 
 
 def _leave_for_later(error: GatewayError, job_id: str | None = None) -> None:

@@ -33,8 +33,9 @@ from gateway.jobs.ledger import Ledger
 from gateway.jobs.originals import Originals
 from gateway.jobs.pipeline import Pipeline
 from gateway.jobs.processed import ProcessedImages
-from gateway.jobs.results.collector import Collector, ResultKind
+from gateway.jobs.results.collector import Collector
 from gateway.jobs.results.rescuer import Rescuer
+from gateway.jobs.results.result import ResultKind
 from gateway.jobs.reuse import Reuse
 from gateway.jobs.sending.dispatcher import Dispatcher
 from gateway.jobs.settings import JobsSettings

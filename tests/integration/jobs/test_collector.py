@@ -13,7 +13,8 @@ from gateway.domain.events import Change, EventType
 from gateway.domain.job import Failure, Job, Status
 from gateway.errors import Unavailable
 from gateway.jobs.processed import READS_AT_ONCE, ProcessedImages
-from gateway.jobs.results.collector import Collector, ResultKind
+from gateway.jobs.results.collector import Collector
+from gateway.jobs.results.result import ResultKind
 from gateway.messages import FAILURE_CODE, ImageProcessed, encode
 from gateway.metadata import Metadata
 from gateway.ports.broker import Queue
@@ -290,9 +291,14 @@ class HalfDown:
         finally:
             self._at_once -= 1
 
+    async def delete(self, key: ObjectKey) -> None:
+        if key.key in self.down_for:
+            raise Unavailable("The store is down.")
+        await self.objects.delete(key)
+
 
 def collecting_from(parts: Parts, objects: HalfDown) -> Collector:
-    return evolve(parts.collector, processed=ProcessedImages(objects))  # type: ignore[arg-type]  # it only opens
+    return evolve(parts.collector, processed=ProcessedImages(objects))  # type: ignore[arg-type]  # it does no more
 
 
 async def test_a_result_whose_object_can_not_be_read_now_holds_up_no_other(parts: Parts):
