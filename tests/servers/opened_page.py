@@ -51,6 +51,12 @@ class OpenedPage:
         except NotAnswered:
             return False  # The page was left while it was asked.
 
+    async def until_told(self, method: str) -> None:
+        """Until it has said that unasked, which need not come before the answer to what is asked after it."""
+        async with asyncio.timeout(PATIENCE_S):
+            while method not in [event.get("method") for event in self.told]:
+                self.told.append(await self._tools.receive_json())
+
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         await self._tools.send_json({"id": self._number, "method": method, "params": parameters})

@@ -50,12 +50,16 @@ async def drawn(page: Page, number: float) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def fast_clock(page: Page) -> AsyncIterator[None]:
-    """What takes a client seconds takes a fraction of them: for what is awaited in vain, not for what is to come."""
+async def fast_clock(page: Page, *, above_s: float = 0) -> AsyncIterator[None]:
+    """What takes a client seconds takes a fraction of them: for what is awaited in vain, not for what is to come.
+
+    What takes no longer than `above_s` takes its time.
+    """
     await page.run(f"""
         window.ownClock = {{ now: performance.now, setTimeout: window.setTimeout }};
         performance.now = () => {TIMES} * ownClock.now.call(performance);
-        window.setTimeout = (call, ms) => ownClock.setTimeout.call(window, call, ms / {TIMES});
+        window.setTimeout = (call, ms) =>
+          ownClock.setTimeout.call(window, call, ms > {1000 * above_s} ? ms / {TIMES} : ms);
     """)
     try:
         yield

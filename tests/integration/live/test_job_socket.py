@@ -134,9 +134,12 @@ async def test_one_that_came_back_to_a_quiet_job_sees_signs_of_life_too(tmp_path
         job = await gateway.accept(images=2)
         await gateway.complete(job.job_id, 0)
         async with following(gateway, job, after="0") as websocket:
-            told = [await frame(websocket) for _ in range(4)]
-    assert [each["type"] for each in told] == ["progress", "image_complete", "progress", "progress"]
-    assert told[1]["id"] == told[2]["id"] == told[3]["id"]
+            told = await frame(websocket)
+            while told["type"] == "progress":  # a log that is read slowly has signs of life before it
+                told = await frame(websocket)
+            signs = [await frame(websocket) for _ in range(2)]
+    assert told["type"] == "image_complete"
+    assert [(sign["type"], sign["id"]) for sign in signs] == [("progress", told["id"])] * 2
 
 
 async def test_after_goes_on_where_it_stopped(quiet: QuietGateway) -> None:

@@ -47,7 +47,10 @@ class Visitor:
         await self.page.call("Emulation.setEmulatedMedia", features=named)
 
     async def visit(self, address: str) -> None:
+        """The page that is shown may have an address that begins so: it is to be left first."""
+        await self.page.until("window.is_to_be_left = true")
         await self.page.call("Page.navigate", url=address)
+        await self.page.until("!window.is_to_be_left")
         await self.arrive(address)
 
     async def arrive(self, address_begin: str) -> str:
