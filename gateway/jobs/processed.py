@@ -50,6 +50,16 @@ def paths_of(name: AttemptName, filename: str) -> Iterator[str]:
         yield f"{folder}{name}/{filename}"
 
 
+def leftover_paths(image: Image) -> Iterator[str]:
+    """Of an image that has ended: where attempts of it may have left what it does not name.
+
+    One that was not the newest may have died behind its put and failed then, when the image was still open. Of an only
+    attempt the result tells all.
+    """
+    if image.attempt > 1:
+        yield from (path for _, path in known_paths(image) if path != image.processed_path)
+
+
 def is_of_attempt(path: str, name: AttemptName) -> bool:
     """Whether an object there can only be that attempt's."""
     folder, _, filename = path.rpartition("/")

@@ -3,7 +3,7 @@
 Results come at least once and in any order. What has arrived is one group: those of a job are decided in one change,
 in their order, and all changes are committed together. One that is not ours is parked for its owner, a malformed one
 is copied to the dead letters (a reject would destroy both); a late one is counted as such and its object removed, and
-so is what an attempt that failed has left.
+so is what other attempts of an image that has ended have left.
 What a store that is down holds up waits in hand and is given back after a pause; the others go on.
 """
 
@@ -104,16 +104,16 @@ class Collector:
     async def _settle_job(self, job_id: str, results: Sequence[Result], done: set[Delivery]) -> None:
         ends = await self._ends(results)
         try:
-            counted = await self._commit(job_id, [end for _, end in ends])
+            ended = await self._commit(job_id, [end for _, end in ends])
         except GatewayError as error:
             _leave_for_later(error, job_id)
             return
         told: dict[ResultKind, list[Result]] = {}
-        settled = await self._settle_each([result for result, _ in ends], counted)
-        for (result, _), was_counted, kind in zip(ends, counted, settled, strict=True):
+        settled = await self._settle_each([result for result, _ in ends], ended)
+        for (result, _), image, kind in zip(ends, ended, settled, strict=True):
             if kind is not None:
                 done.add(result.delivery)
-            if was_counted or kind is not None:
+            if image is not None or kind is not None:
                 told.setdefault(kind or ResultKind.COUNTED, []).append(result)
         self._tell(job_id, told)
 
@@ -141,59 +141,61 @@ class Collector:
             return None
         return AttemptEnd(name, now, processed_path=path, metadata=words)
 
-    async def _commit(self, job_id: str, ends: Sequence[AttemptEnd]) -> Sequence[bool]:
-        """Which of them counted. Raises Unavailable, NoRoom."""
-        counted = [False] * len(ends)
+    async def _commit(self, job_id: str, ends: Sequence[AttemptEnd]) -> Sequence[Image | None]:
+        """The image that each of them has ended; None for one that did not count. Raises Unavailable, NoRoom."""
+        counted: list[bool] = []
 
         def decide(job: Job) -> Change | None:
             change, counted[:] = attempts_ended(job, ends)
             return change
 
+        change = None
         with suppress(JobNotFound):
-            await self._ledger.change(job_id, decide)
-        return counted
+            change = await self._ledger.change(job_id, decide)
+        if change is None:
+            return [None] * len(ends)
+        images = {event.image.trace_id: event.image for event in change.events if event.image is not None}
+        return [
+            images[end.name.trace_id] if was_counted else None
+            for end, was_counted in zip(ends, counted, strict=True)
+        ]
 
     async def _settle_each(
-        self, results: Sequence[Result], counted: Sequence[bool]
+        self, results: Sequence[Result], ended: Sequence[Image | None]
     ) -> Sequence[ResultKind | None]:
-        """What became of each; None where its objects can't be removed now."""
+        """What became of each, with the image that it has ended; None where its objects can't be removed now."""
         async with asyncio.TaskGroup() as steps:
             settling = [
-                steps.create_task(self._settle(result, was_counted))
-                for result, was_counted in zip(results, counted, strict=True)
+                steps.create_task(self._settle(result, image))
+                for result, image in zip(results, ended, strict=True)
             ]
         return [task.result() for task in settling]
 
-    async def _settle(self, result: Result, was_counted: bool) -> ResultKind | None:
-        if was_counted and not result.is_failure:
-            return ResultKind.COUNTED
+    async def _settle(self, result: Result, ended: Image | None) -> ResultKind | None:
         try:
-            image = await self._image_of(result)
-            is_repeated = image is not None and result.has_ended(image)
-            # An image that is open may yet be completed with what an attempt has put.
-            if (result.is_failure or not is_repeated) and (image is None or image.status.is_final):
-                await self._remove_objects(result, image)
+            image = ended or await self._image_of(result)
+            if image is None:
+                await self._remove_what_nobody_reuses(result)
+            elif image.status.is_final:  # one that is open may yet be completed with what an attempt has put
+                await self._remove_leftovers(result, image)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
             return None
-        if was_counted:
+        if ended is not None:
             return ResultKind.COUNTED
+        is_repeated = image is not None and result.has_ended(image)
         return ResultKind.REPEATED if is_repeated else ResultKind.LATE
 
-    async def _remove_objects(self, result: Result, image: Image | None) -> None:
-        """Delete what the attempt put, unless images have ended with that very object.
+    async def _remove_leftovers(self, result: Result, image: Image) -> None:
+        """Raises Unavailable."""
+        for path in result.leftovers(image):
+            await self._processed.remove(path)
 
-        Also one of another job, for of a job that is gone results may be repeated. Raises Unavailable.
-        """
+    async def _remove_what_nobody_reuses(self, result: Result) -> None:
+        """Of a job that is gone. A result may be repeated, and another job name its object. Raises Unavailable."""
         for path in result.paths():
-            if not await self._is_named(path, image):
+            if not await self._analysed.is_shared(path):
                 await self._processed.remove(path)
-
-    async def _is_named(self, path: str, image: Image | None) -> bool:
-        """Whether the image, or in place of a job that is gone another one, has its tagged copy there."""
-        if image is not None:
-            return image.processed_path == path
-        return await self._analysed.is_shared(path)
 
     async def _image_of(self, result: Result) -> Image | None:
         try:

@@ -19,7 +19,7 @@ from gateway.domain.schedule import Waiting, each
 from gateway.domain.transitions import attempt_completed, attempt_lost, fail
 from gateway.jobs.ledger import Ledger
 from gateway.jobs.pipeline import Pipeline
-from gateway.jobs.processed import ProcessedImages
+from gateway.jobs.processed import ProcessedImages, leftover_paths
 from gateway.jobs.settings import JobsSettings
 from gateway.jobs.side_by_side import for_each
 from gateway.pacing import keep_doing
@@ -121,7 +121,15 @@ class Rescuer:
         except JobNotFound:
             return
         if change is not None:
-            self._tell(waiting, change.job.images[waiting.index])
+            image = change.job.images[waiting.index]
+            self._tell(waiting, image)
+            if image.status.is_final:
+                await self._remove_leftovers(image)
+
+    async def _remove_leftovers(self, image: Image) -> None:
+        """What can't be removed now goes with the job. Raises Unavailable."""
+        for path in leftover_paths(image):
+            await self._processed.remove(path)
 
     def _tell(self, waiting: Waiting, image: Image) -> None:
         how, happened = {

@@ -9,7 +9,7 @@ from attrs import frozen
 from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.job import Image, Status
 from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
-from gateway.jobs.processed import is_of_attempt, paths_of
+from gateway.jobs.processed import is_of_attempt, leftover_paths, paths_of
 from gateway.messages import FAILURE_CODE, ImageProcessed, Malformed, decode
 from gateway.ports.broker import Delivery
 
@@ -62,6 +62,11 @@ class Result:
             paths_of(self.name, message.original_filename) if self.is_failure else [message.processed_path]
         )
         return (path for path in paths if is_of_attempt(path, self.name))
+
+    def leftovers(self, image: Image) -> Iterable[str]:
+        """Where objects may lie that are nobody's now that its image has ended: its own one, and those of others."""
+        paths = dict.fromkeys((*self.paths(), *leftover_paths(image)))
+        return (path for path in paths if path != image.processed_path)
 
 
 def read_result(delivery: Delivery, prefix: str) -> Result | ResultKind:

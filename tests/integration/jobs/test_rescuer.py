@@ -124,6 +124,15 @@ async def test_the_object_of_the_newest_attempt_is_taken_first_and_of_an_older_o
     assert paths == [f"{both}-a2/photo.jpg", f"{old}/photo.jpg"]
 
 
+async def test_an_image_that_is_found_keeps_the_object_that_it_names_alone(parts: Parts):
+    job = await rescued(parts)
+    for attempt in (1, 2):
+        await put_tagged(parts, result(job, attempt=attempt))
+    await work_past_the_deadline(parts)
+    found = (await image_of(parts, job)).processed_path
+    assert [file for file in parts.files() if file.startswith("processed/")] == [f"processed/{found}"]
+
+
 @define(eq=False)
 class BusyBacklog:
     """The real one; more happens just after it answered."""

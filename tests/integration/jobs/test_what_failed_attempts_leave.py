@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from attrs import evolve
 
-from gateway.domain.job import Status
+from gateway.domain.job import Job, Status
 from gateway.domain.transitions import attempt_again
 from gateway.jobs.results.result import ResultKind
-from gateway.messages import encode
+from gateway.messages import ImageProcessed, encode
 from gateway.ports.broker import Queue
 from gateway.ports.object_store import Bucket
 from tests.integration.jobs.parts import Parts
@@ -80,3 +80,75 @@ async def test_while_the_store_is_down_the_image_has_ended_and_its_object_goes_l
         while f"processed/{path}" in parts.files():
             await asyncio.sleep(0.01)
         collecting.cancel()
+
+
+async def test_the_end_of_an_image_takes_along_what_attempts_put_that_failed_before_it(parts: Parts):
+    job = await a_published_job(parts)
+    older, newest = result(job), result(job, attempt=2)
+    for message in (older, newest):
+        await put_tagged(parts, message)
+    await sent_again(parts, job)
+    await collect(parts, encode(failure_of(older)))
+    assert processed_in(parts) == {older.processed_path, newest.processed_path}
+    await collect(parts, encode(newest))
+    assert processed_in(parts) == {newest.processed_path}
+
+
+async def test_the_failure_of_an_image_takes_along_what_attempts_put_that_failed_before_it(parts: Parts):
+    job = await a_published_job(parts)
+    older, newest = result(job), result(job, attempt=2)
+    await put_tagged(parts, older)
+    await sent_again(parts, job)
+    await collect(parts, encode(failure_of(older)))
+    await collect(parts, encode(failure_of(newest)))
+    assert processed_in(parts) == set()
+
+
+async def test_an_older_attempt_that_wins_takes_along_what_a_newer_one_put_that_failed_before_it(
+    parts: Parts,
+):
+    job = await a_published_job(parts)
+    winner, newer = result(job), result(job, attempt=2)
+    for message in (winner, newer):
+        await put_tagged(parts, message)
+        await sent_again(parts, job)
+    await collect(parts, encode(failure_of(newer)))
+    await collect(parts, encode(winner))
+    assert processed_in(parts) == {winner.processed_path}
+
+
+async def test_while_the_store_is_down_an_image_completes_and_what_it_does_not_name_goes_later(parts: Parts):
+    job = await a_published_job(parts)
+    older, newest = result(job), result(job, attempt=2)
+    for message in (older, newest):
+        await put_tagged(parts, message)
+    await sent_again(parts, job)
+    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(newest))
+    objects = HalfDown(parts.objects, {older.processed_path})
+    collector = collecting_from(parts, objects)
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as steps:
+        collecting = steps.create_task(collector.run())
+        while not parts.kinds():
+            await asyncio.sleep(0.01)
+        assert (await parts.jobs.get(job.job_id)).images[0].status is Status.COMPLETED
+        assert older.processed_path in processed_in(parts)
+        objects.down_for.clear()
+        while processed_in(parts) != {newest.processed_path}:
+            await asyncio.sleep(0.01)
+        collecting.cancel()
+    assert parts.kinds()[ResultKind.COUNTED] == 1
+
+
+def failure_of(completed: ImageProcessed) -> ImageProcessed:
+    """Of the same attempt, which has put its object nevertheless."""
+    return evolve(completed, processed_path="", status="failed", error="no")
+
+
+def processed_in(parts: Parts) -> set[str]:
+    return {file.removeprefix("processed/") for file in parts.files() if file.startswith("processed/")}
+
+
+async def sent_again(parts: Parts, job: Job) -> None:
+    """One more attempt of its only image is under way."""
+    await parts.ledger.change(job.job_id, lambda job: attempt_again(job, 0))
+    await parts.dispatcher.run_once()
