@@ -147,17 +147,22 @@ async def run(times: int, folder: Path, dice: random.Random) -> Measured:
             strikes = Strikes(world, beside.make, place, thrown_from(dice))
             await _struck(battle, strikes, share)
             measured += await battle.measured(share, may_fail_with={TAGGING_FAILED})
-            measured += needless_failures((await world.jobs()).values(), strikes.refused_by("processor"))
+            measured += needless_failures((await world.jobs()).values(), world.processor.output())
     return measured
 
 
-def needless_failures(jobs: Iterable[Job], refused: int) -> Measured:
-    """A processor has called so many failed: no more than those have."""
-    failed = [image for job in jobs for image in job["images"] if image.get("code") == TAGGING_FAILED]
-    if len(failed) <= refused:
-        return Measured()
-    text = f"lost: {len(failed)} images are {TAGGING_FAILED}, and the processor refused {refused}"
-    return Measured(lost=len(failed) - refused, violations=(text,))
+def needless_failures(jobs: Iterable[Job], told: str) -> Measured:
+    """Images that failed for a reason that is none of those that the processor `told` of in its log.
+
+    By the reason, not by how many there are: what is killed may have answered, and not yet have written its last lines.
+    """
+    texts = tuple(
+        f"lost: image {image['index']} of {job['job_id']} is {TAGGING_FAILED}, and no processor told: {image['error']}"
+        for job in jobs
+        for image in job["images"]
+        if image.get("code") == TAGGING_FAILED and image["error"] not in told
+    )
+    return Measured(lost=len(texts), violations=texts)
 
 
 async def _struck(battle: Battle, strikes: Strikes, times: int) -> None:
