@@ -111,17 +111,18 @@ async def surveyed(
 
 
 async def until_nothing_happens(world: World) -> None:
-    """All jobs end, those too that nobody was told of, and requests that were broken off are undone; or no more
-    changes.
+    """All jobs end, those too that nobody was told of, requests that were broken off are undone, and attempts that came
+    second are over; or no more changes.
     """
     clock = asyncio.get_running_loop()
     changed_at, before = clock.time(), None
     while clock.time() < changed_at + QUIET_S:
-        open_jobs = await world.open_jobs()
-        objects = await world.objects()
-        if (open_jobs, objects) != before:
-            changed_at, before = clock.time(), (open_jobs, objects)
-        if not open_jobs and _without_empty(objects) == _without_empty(keys_of(await world.jobs())):
+        open_jobs, on_their_way = await world.open_jobs(), await world.on_their_way()
+        objects = await world.objects()  # last: what puts them is over by then, or seen to be on its way
+        if (open_jobs, on_their_way, objects) != before:
+            changed_at, before = clock.time(), (open_jobs, on_their_way, objects)
+        is_over = not open_jobs and not on_their_way
+        if is_over and _without_empty(objects) == _without_empty(keys_of(await world.jobs())):
             return
         await asyncio.sleep(0.1)
 

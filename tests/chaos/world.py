@@ -75,6 +75,12 @@ class World(ABC):
         """Of the queues, by name; empty where there are none."""
         return {}
 
+    async def on_their_way(self) -> int:
+        """Messages of the pipeline that somebody is not done with yet. Attempts of an image that has ended go on, and
+        put objects that are gone with their results.
+        """
+        return 0
+
     def complaints(self) -> list[str]:
         """Errors and tracebacks of the gateway, and of workers that are ours."""
         return self.gateway.complaints()
@@ -153,10 +159,8 @@ class ProductionWorld(World):
     async def is_ready(self) -> None:
         """And analyzer and processor take messages again."""
         await super().is_ready()
-        names = self.place.names
-        taken = (names.image_upload, names.metadata_generated, names.image_processed)
         async with asyncio.timeout(READY_S):
-            while not await self._have_consumers(taken):
+            while not await self._have_consumers(self._taken):
                 await asyncio.sleep(0.02)
 
     async def objects(self) -> dict[str, set[str]]:
@@ -166,9 +170,19 @@ class ProductionWorld(World):
     async def depths(self) -> Mapping[str, Depth]:
         return await self.node.depths("/")
 
+    async def on_their_way(self) -> int:
+        depths = await self.depths()
+        return sum(depths[queue].ready + depths[queue].unacked for queue in self._taken if queue in depths)
+
     def complaints(self) -> list[str]:
         ours = [program for program in (self.analyzer, self.processor) if "gateway" in program.command]
         return super().complaints() + [text for each in ours for text in complaints_in(each.output())]
+
+    @property
+    def _taken(self) -> Sequence[str]:
+        """The queues that an image passes."""
+        names = self.place.names
+        return (names.image_upload, names.metadata_generated, names.image_processed)
 
     async def _have_consumers(self, queues: Sequence[str]) -> bool:
         depths = await self.depths()
