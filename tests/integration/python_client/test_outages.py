@@ -11,15 +11,18 @@ from typing import ClassVar
 import pytest
 
 from gateway.client import FROM_THE_START, Closed, Event, GatewayClient, Image, JobList, Unreachable
+from gateway.client.sources import ImageSource
 from gateway.events.settings import SubscriberSettings
 from tests.client_calls import DEADLINE_S, Waits, all_of
 from tests.photos import a_jpeg
 from tests.servers.gateway import Gateway, running_gateway
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
+from tests.servers.web import Site, held, image, web_server
 
 IMAGES = 30
-PHOTOS = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES)]
+LATE = 10
+"""Of them: those that the gateway fetches, and gets once the outage is over. So no job ends before it."""
 
 LONGER_THAN_SILENCE_S = 3.0
 
@@ -27,8 +30,31 @@ Outage = Callable[[Gateway], Awaitable[None]]
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with running_gateway(tmp_path / "data") as gateway:
+async def is_over() -> asyncio.Event:
+    """The outage, for the site of the late images."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def site(is_over: asyncio.Event) -> AsyncIterator[Site]:
+    late = {
+        f"/{index}.jpg": image(a_jpeg(64 + index), "image/jpeg") for index in range(IMAGES - LATE, IMAGES)
+    }
+    async with web_server({path: held(is_over, page) for path, page in late.items()}) as site:
+        yield site
+
+
+@pytest.fixture
+def photos(site: Site) -> list[ImageSource]:
+    sent = [(f"{index}.jpg", a_jpeg(64 + index)) for index in range(IMAGES - LATE)]
+    return [*sent, *map(site.url, site.pages)]
+
+
+@pytest.fixture
+async def gateway(site: Site, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with running_gateway(
+        tmp_path / "data", fetch_allowed_networks=site.network, fetch_allowed_ports=site.port
+    ) as gateway:
         yield gateway
 
 
@@ -56,14 +82,20 @@ def ends_of(events: list[Event]) -> Counter[int]:
     ("outage", "code"), [(kill_and_start, 1006), (Gateway.restart, 1001)], ids=["killed", "stopped"]
 )
 async def test_a_job_whose_gateway_goes_and_comes_back_is_told_without_gap_or_repeat(
-    gateway: Gateway, client: GatewayClient, outage: Outage, code: int
+    gateway: Gateway,
+    client: GatewayClient,
+    photos: list[ImageSource],
+    is_over: asyncio.Event,
+    outage: Outage,
+    code: int,
 ):
     waits = Waits()
-    _, coming = await client.submit_and_follow(PHOTOS, on_wait=waits)
+    _, coming = await client.submit_and_follow(photos, on_wait=waits)
 
     async def act(event: Event) -> None:
         if event.ended == 3 and not waits.reasons:
             await outage(gateway)
+            is_over.set()
 
     events = await all_of(coming, act)
     assert isinstance(waits.reasons[0], Closed)
@@ -74,9 +106,13 @@ async def test_a_job_whose_gateway_goes_and_comes_back_is_told_without_gap_or_re
 
 
 async def test_a_job_that_was_restored_from_a_backup_begins_anew_and_tells_no_end_twice(
-    gateway: Gateway, client: GatewayClient, tmp_path: Path
+    gateway: Gateway,
+    client: GatewayClient,
+    photos: list[ImageSource],
+    is_over: asyncio.Event,
+    tmp_path: Path,
 ):
-    job_id = (await client.submit(PHOTOS)).job_id
+    job_id = (await client.submit(photos)).job_id
     await gateway.kill()
     shutil.copytree(gateway.data_dir, tmp_path / "backup")
     await gateway.start()
@@ -88,6 +124,7 @@ async def test_a_job_that_was_restored_from_a_backup_begins_anew_and_tells_no_en
             shutil.rmtree(gateway.data_dir)
             shutil.copytree(tmp_path / "backup", gateway.data_dir)
             await gateway.start()
+            is_over.set()
 
     events = await all_of(client.follow(job_id, FROM_THE_START, images=True, on_wait=waits), act)
     told_by_states = {image.index for event in events for image in event.images if image.is_final}
@@ -100,14 +137,15 @@ async def test_a_job_that_was_restored_from_a_backup_begins_anew_and_tells_no_en
 
 
 async def test_many_jobs_whose_gateway_is_killed_are_told_without_gap_or_repeat(
-    gateway: Gateway, client: GatewayClient
+    gateway: Gateway, client: GatewayClient, photos: list[ImageSource], is_over: asyncio.Event
 ):
-    job_ids = [(await client.submit(PHOTOS[start::3])).job_id for start in range(3)]
+    job_ids = [(await client.submit(photos[start::3])).job_id for start in range(3)]
     waits, from_the_start = Waits(), dict.fromkeys(job_ids, FROM_THE_START)
 
     async def act(event: Event) -> None:
         if event.ended == 3 and not waits.reasons:
             await kill_and_start(gateway)
+            is_over.set()
 
     events = await all_of(client.follow_many(job_ids, from_the_start, on_wait=waits), act)
     assert waits.reasons != []
@@ -119,15 +157,16 @@ async def test_many_jobs_whose_gateway_is_killed_are_told_without_gap_or_repeat(
 
 
 async def test_results_whose_gateway_is_killed_come_without_gap_or_repeat(
-    gateway: Gateway, client: GatewayClient
+    gateway: Gateway, client: GatewayClient, photos: list[ImageSource], is_over: asyncio.Event
 ):
-    job_id, waits = (await client.submit(PHOTOS)).job_id, Waits()
+    job_id, waits = (await client.submit(photos)).job_id, Waits()
     indices: list[int] = []
 
     async def act(image: Image) -> None:
         indices.append(image.index)
         if len(indices) == 3:
             await kill_and_start(gateway)
+            is_over.set()
 
     await all_of(client.results(job_id, follow=True, on_wait=waits), act)
     assert waits.reasons != []
@@ -135,7 +174,7 @@ async def test_results_whose_gateway_is_killed_come_without_gap_or_repeat(
 
 
 async def test_all_jobs_are_told_again_after_a_kill(gateway: Gateway, client: GatewayClient):
-    job_id = (await client.submit(PHOTOS[:1])).job_id
+    job_id = (await client.submit([("a.jpg", a_jpeg())])).job_id
     await all_of(client.follow(job_id))
     async with asyncio.timeout(DEADLINE_S), aclosing(client.follow_all()) as news:
         before = await anext(news)
