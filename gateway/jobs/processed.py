@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-import structlog
 from attrs import define, field, frozen
 
 from gateway.domain.attempt import AttemptName
@@ -19,8 +18,6 @@ from gateway.images.names import safe_name
 from gateway.jobs.originals import type_of
 from gateway.metadata import Metadata
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore
-
-log = structlog.get_logger(__name__)
 
 READS_AT_ONCE: Final = 32
 """Each holds the head of an image: 16 MB together."""
@@ -101,9 +98,15 @@ class ProcessedImages:
         return None
 
     async def remove(self, path: str) -> None:
-        """Delete what lies there; a path that is no key is none of ours. Raises Unavailable."""
-        try:
-            async with self._turns:
-                await self._objects.delete(ObjectKey(Bucket.PROCESSED, path))
-        except BadInput as error:
-            log.warning("no key of a processed image", reason=str(error))
+        """Delete what lies there, if anything does. Raises Unavailable.
+
+        Looked for first, for mostly nothing does, and to an S3 a delete is two questions and needs a right of its own.
+        So of a put that was killed in the midst parts may stay, until the job goes.
+        """
+        key = ObjectKey(Bucket.PROCESSED, path)
+        async with self._turns:
+            try:
+                await self._objects.head(key)
+            except ObjectNotFound:
+                return
+            await self._objects.delete(key)

@@ -45,7 +45,7 @@ def test_every_warning_and_error_of_the_services_is_in_the_table_of_the_log() ->
         "a check crashed", "a commit was not told", "a subscriber's log can't be read", "a subscription crashed",
         "analysis crashed",
         "connection does not end", "download crashed", "download cut short", "an upload was not aborted",
-        "image failed", "no key of a processed image", "not a key", "object storage could not clean up",
+        "image failed", "not a key", "object storage could not clean up",
         "late result names no object", "oldest messages dropped: the queue is full", "malformed message",
         "results cut short", "service does not stop", "tagging crashed",
     }  # fmt: skip

@@ -173,18 +173,27 @@ class Collector:
 
     async def _settle(self, result: Result, ended: Image | None) -> ResultKind | None:
         try:
-            image = ended or await self._image_of(result)
-            if image is None:
-                await self._remove_what_nobody_reuses(result)
-            elif image.status.is_final:  # one that is open may yet be completed with what an attempt has put
-                await self._remove_leftovers(result, image)
+            if ended is None:
+                return await self._settle_late(result)
+            await self._remove_leftovers(result, ended)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
             return None
-        if ended is not None:
-            return ResultKind.COUNTED
-        is_repeated = image is not None and result.has_ended(image)
-        return ResultKind.REPEATED if is_repeated else ResultKind.LATE
+        return ResultKind.COUNTED
+
+    async def _settle_late(self, result: Result) -> ResultKind:
+        """What became of one that has ended no image now. Raises Unavailable."""
+        try:
+            job = await self._latest.get(result.message.group_id)
+        except JobNotFound:
+            await self._remove_what_nobody_reuses(result)
+            return ResultKind.LATE
+        image = job.image_of(result.name.trace_id)
+        if image is None:  # it names a job that is not its image's: that one may have ended with the object
+            return ResultKind.LATE
+        if image.status.is_final:  # one that is open may yet be completed with what an attempt has put
+            await self._remove_leftovers(result, image)
+        return ResultKind.REPEATED if result.has_ended(image) else ResultKind.LATE
 
     async def _remove_leftovers(self, result: Result, image: Image) -> None:
         """Raises Unavailable."""
@@ -196,13 +205,6 @@ class Collector:
         for path in result.paths():
             if not await self._analysed.is_shared(path):
                 await self._processed.remove(path)
-
-    async def _image_of(self, result: Result) -> Image | None:
-        try:
-            job = await self._latest.get(result.message.group_id)
-        except JobNotFound:
-            return None
-        return job.image_of(result.name.trace_id)
 
     def _tell(self, job_id: str, told: Mapping[ResultKind, Sequence[Result]]) -> None:
         """One line for those of a job: a line each would cost more than all the rest."""

@@ -18,7 +18,7 @@ from gateway.jobs.results.result import ResultKind
 from gateway.messages import FAILURE_CODE, ImageProcessed, encode
 from gateway.metadata import Metadata
 from gateway.ports.broker import Queue
-from gateway.ports.object_store import Bucket, ObjectKey, ObjectReader, ObjectStore
+from gateway.ports.object_store import Bucket, ObjectKey, ObjectReader, ObjectStore, StoredObject
 from gateway.processor.tags import write_tags
 from tests.golden import golden, golden_names
 from tests.integration.jobs.parts import Parts
@@ -196,6 +196,19 @@ async def test_a_late_result_can_not_remove_an_object_that_is_not_its_own(parts:
     assert "processed/others/photo.jpg" in parts.files()
 
 
+@pytest.mark.parametrize("status", ["completed", "failed"])
+async def test_a_result_that_names_another_job_than_that_of_its_image_leaves_the_image_its_object(
+    parts: Parts, status
+):
+    job, other = await a_published_job(parts), await a_published_job(parts)
+    completed = result(job)
+    await put_tagged(parts, completed)
+    await collect(parts, encode(completed))
+    await collect(parts, encode(evolve(completed, group_id=other.job_id, status=status)))
+    assert f"processed/{completed.processed_path}" in parts.files()
+    assert parts.kinds() == {ResultKind.COUNTED: 1, ResultKind.LATE: 1}
+
+
 async def test_a_failure_told_of_an_attempt_that_was_completed_leaves_the_image_its_object(parts: Parts):
     job = await a_published_job(parts)
     completed = result(job)
@@ -291,9 +304,12 @@ class HalfDown:
         finally:
             self._at_once -= 1
 
-    async def delete(self, key: ObjectKey) -> None:
+    async def head(self, key: ObjectKey) -> StoredObject:
         if key.key in self.down_for:
             raise Unavailable("The store is down.")
+        return await self.objects.head(key)
+
+    async def delete(self, key: ObjectKey) -> None:
         await self.objects.delete(key)
 
 

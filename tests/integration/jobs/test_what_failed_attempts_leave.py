@@ -3,14 +3,15 @@
 import asyncio
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve
 
 from gateway.domain.job import Job, Status
 from gateway.domain.transitions import attempt_again
+from gateway.errors import Unavailable
 from gateway.jobs.results.result import ResultKind
 from gateway.messages import ImageProcessed, encode
 from gateway.ports.broker import Queue
-from gateway.ports.object_store import Bucket
+from gateway.ports.object_store import Bucket, ObjectKey
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import (
     HalfDown,
@@ -82,6 +83,15 @@ async def test_while_the_store_is_down_the_image_has_ended_and_its_object_goes_l
         collecting.cancel()
 
 
+async def test_a_failure_that_left_nothing_is_done_with_though_the_store_lets_nobody_delete(parts: Parts):
+    job = await a_published_job(parts)
+    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(result(job, status="failed", error="no")))
+    async with parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=100) as results:
+        await collecting_from(parts, KeepsAll(parts.objects)).run_once(results)
+    assert (await parts.broker.depth(Queue.IMAGE_PROCESSED)).messages == 0
+    assert (await parts.jobs.get(job.job_id)).images[0].status is Status.FAILED
+
+
 async def test_the_end_of_an_image_takes_along_what_attempts_put_that_failed_before_it(parts: Parts):
     job = await a_published_job(parts)
     older, newest = result(job), result(job, attempt=2)
@@ -137,6 +147,14 @@ async def test_while_the_store_is_down_an_image_completes_and_what_it_does_not_n
             await asyncio.sleep(0.01)
         collecting.cancel()
     assert parts.kinds()[ResultKind.COUNTED] == 1
+
+
+@define(eq=False)
+class KeepsAll(HalfDown):
+    """A store in which the gateway has no right to delete."""
+
+    async def delete(self, key: ObjectKey) -> None:
+        raise Unavailable("The store refuses.")
 
 
 def failure_of(completed: ImageProcessed) -> ImageProcessed:
