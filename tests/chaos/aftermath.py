@@ -11,8 +11,8 @@ from tests.chaos.records import Accepted, Records, Sent
 from tests.chaos.world import Job, World
 from tests.following import Frame
 
-QUIET_S = 20
-"""Nothing changes for so long: what is not right by then never will be."""
+QUIET_S = 40
+"""Nothing changes for so long, which is well above any deadline: what is not right by then never will be."""
 DOWNLOADS_AT_ONCE = 8
 
 Place = tuple[str, int]

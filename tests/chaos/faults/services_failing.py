@@ -21,10 +21,12 @@ from tests.chaos.battle import Battle
 from tests.chaos.beside import BESIDE_EXISTING, BESIDE_OURS
 from tests.chaos.fault import Fault, shared_out, thrown_from
 from tests.chaos.report import Measured
-from tests.chaos.world import DEADLINE_BESIDE_EXISTING_S, Job, ProductionWorld, production_world
+from tests.chaos.world import Job, ProductionWorld, production_world
 from tests.servers.system import Make, Part, Program
 
 MOST_OF_ONE_WORLD = 5
+DEADLINE_BESIDE_OURS_S = 4
+"""Soon, for a part hangs until it has passed."""
 LONGEST_ABSENCE_S = 1.0
 REFUSALS = 3
 """So many images are refused before the service is whole again."""
@@ -43,7 +45,7 @@ SENT_AGAIN = "image is sent again: no result came"
 """What the gateway's log says of each attempt that ends by a dead letter, and of each that it gives up waiting for."""
 
 BESIDE = (
-    evolve(BESIDE_OURS, options={"jobs_result_timeout_s": DEADLINE_BESIDE_EXISTING_S}),
+    evolve(BESIDE_OURS, options={"jobs_result_timeout_s": DEADLINE_BESIDE_OURS_S}),
     BESIDE_EXISTING,
 )
 
