@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 
 PART = b'--x\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"\r\n\r\nx\r\n'
@@ -16,7 +17,7 @@ async def problem_of(gateway: QuietGateway, content_type: bytes, body: bytes) ->
     try:
         head = b"Host: x\r\nContent-Type: %b\r\nContent-Length: %d\r\n" % (content_type, len(body))
         writer.write(b"POST /api/v1/batch HTTP/1.1\r\n%b\r\n%b" % (head, body))
-        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         length = int(answer.lower().partition(b"content-length: ")[2].split()[0])
         problem = orjson.loads(await reader.readexactly(length))
     finally:

@@ -22,6 +22,7 @@ from gateway.jobs.processed import known_paths
 from gateway.ports.object_store import Bucket, ObjectKey, StoredObject
 from tests.integration.jobs.parts import Parts, parts_in
 from tests.integration.jobs.test_submit import sent
+from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
 from tests.servers.odd_s3 import odd_s3
 from tests.servers.s3 import S3Server, plain_client
@@ -84,7 +85,7 @@ def open_descriptors() -> int:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():
             await asyncio.sleep(0.02)
 
@@ -193,7 +194,7 @@ async def a_put_that_stalls(store: S3ObjectStore) -> "asyncio.Task[StoredObject]
         await asyncio.Event().wait()
 
     task = asyncio.create_task(store.put(PHOTO, body(), media_type="image/jpeg", max_bytes=100 * MB))
-    await asyncio.wait_for(stalled.wait(), 10)
+    await asyncio.wait_for(stalled.wait(), PATIENCE_S)
     return task
 
 
@@ -288,7 +289,7 @@ async def kill_in_mid_upload(options: Mapping[str, Any], key: ObjectKey) -> None
     child = await asyncio.create_subprocess_exec(*program, stdout=PIPE, cwd=ROOT)
     try:
         assert child.stdout is not None
-        assert await asyncio.wait_for(child.stdout.readline(), 30) == b"stalled\n"
+        assert await asyncio.wait_for(child.stdout.readline(), PATIENCE_S) == b"stalled\n"
     finally:
         child.kill()
         await child.wait()

@@ -16,6 +16,7 @@ from gateway.adapters.object_store.settings import ObjectStoreSettings
 from gateway.errors import BadInput, RangeRefused, TooLarge
 from gateway.ports.object_store import Bucket, ObjectKey, ObjectNotFound, ObjectStore, StoredObject
 from tests.golden import golden
+from tests.patience import PATIENCE_S
 from tests.servers.s3 import S3Server
 
 MB = 1024 * 1024
@@ -234,7 +235,7 @@ async def test_a_put_cancelled_in_mid_body_leaves_no_object(store: ObjectStore, 
         await asyncio.Event().wait()
 
     task = asyncio.create_task(store.put(PHOTO, body(), media_type="image/jpeg", max_bytes=10 * MB))
-    await asyncio.wait_for(stalled.wait(), 10)
+    await asyncio.wait_for(stalled.wait(), PATIENCE_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -10,9 +10,8 @@ import asyncio
 from aiohttp import web
 from attrs import define, field
 
+from tests.patience import PATIENCE_S
 from tests.servers.faulty_s3 import Fault, FaultyS3, passed_on
-
-PATIENCE_S = 20
 
 
 @define(eq=False)
