@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from gateway.domain import transitions
-from gateway.domain.events import Change
+from gateway.domain.events import Change, Event
 from gateway.domain.job import Failure, Job
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
@@ -60,6 +60,17 @@ async def a_deaf_subscriber(quiet: QuietGateway, job: Job) -> socket.socket:
 
 def failed_with(job: Job, index: int, text: str) -> Change | None:
     return transitions.fail(job, index, Failure("analysis_failed", text), job.updated_at)
+
+
+def all_failed(job: Job, indexes: Iterable[int], text: str) -> Change:
+    """In one commit."""
+    events: list[Event] = []
+    for index in indexes:
+        change = failed_with(job, index, text)
+        assert change is not None
+        job = change.job
+        events += change.events
+    return Change(job, tuple(events))
 
 
 async def closed(websocket: aiohttp.ClientWebSocketResponse) -> int | None:

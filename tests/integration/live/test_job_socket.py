@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from gateway.events.settings import SubscriberSettings
 from tests.integration.live.job_socket import (
     a_deaf_subscriber,
+    all_failed,
     closed,
-    failed_with,
     following,
     frame,
     frames_to_the_end,
@@ -233,12 +234,12 @@ async def test_a_reader_that_does_not_read_holds_up_nobody_and_is_cut_off(quiet:
         await frame(websocket)
         assert listeners(quiet) == 2
         big = "x" * 100_000
-        for index in range(99):
-            await quiet.change(job.job_id, lambda job, index=index: failed_with(job, index, big))  # type: ignore[misc]
-        async with asyncio.timeout(8):  # while the other one is still there
-            told = 0
-            while told < 99:
-                told += (await frame(websocket))["type"] == "image_complete"
+        for first in range(0, 99, 11):
+            await quiet.change(job.job_id, partial(all_failed, indexes=range(first, first + 11), text=big))
+        told = 0
+        while told < 99:
+            told += (await frame(websocket))["type"] == "image_complete"
+        assert listeners(quiet) == 2
         async with asyncio.timeout(PATIENCE_S):
             while listeners(quiet) == 2:
                 await asyncio.sleep(0.05)

@@ -4,19 +4,21 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import pytest
 
-from gateway.domain import transitions
-from gateway.domain.events import Change
-from gateway.domain.job import Failure, Job
+from gateway.domain.job import Job
+from tests.integration.live.job_socket import all_failed
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway
 from tests.servers.raw_http import HOST, Line, head
 from tests.streamed_answers import StreamedAnswer, answered, streamed
 
 IMAGES: Final = 100
+AT_ONCE: Final = 10
+"""Of them end."""
 LONG_ERROR: Final = "x" * 100_000
 VERSIONS: Final = ("1.1", "1.0")
 
@@ -40,13 +42,10 @@ async def deaf(quiet: QuietGateway, path: str, version: str = "1.1") -> AsyncIte
 
 
 async def fail_all(quiet: QuietGateway, job: Job) -> None:
-    """With texts that fill every buffer on the way."""
-    for index in range(IMAGES):
-        await quiet.change(job.job_id, lambda job, index=index: failed(job, index))  # type: ignore[misc]
-
-
-def failed(job: Job, index: int) -> Change | None:
-    return transitions.fail(job, index, Failure("analysis_failed", LONG_ERROR), job.updated_at)
+    """With texts that fill every buffer on the way; in few commits, for who takes nothing is there for 10 s alone."""
+    for first in range(0, IMAGES, AT_ONCE):
+        indexes = range(first, first + AT_ONCE)
+        await quiet.change(job.job_id, partial(all_failed, indexes=indexes, text=LONG_ERROR))
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ import aiohttp
 import pytest
 
 from gateway.domain import transitions
-from gateway.domain.events import Change, Event
-from gateway.domain.job import Failure, Job
+from gateway.domain.job import Job
 from gateway.events.peer import ROOM_BYTES
 from gateway.events.send_queue import UNSENT_BYTES, untaken_bytes
 from gateway.events.settings import SubscriberSettings
+from tests.integration.live.job_socket import all_failed
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.traced_memory import TracedMemory, traced_memory
@@ -38,19 +38,8 @@ def path_of(job: Job, after: str | None = None) -> str:
     return f"/api/v1/batch/{job.job_id}/ws" + (f"?after={after}" if after else "")
 
 
-def all_fail(job: Job, indexes: Iterable[int], text: str) -> Change:
-    """In one commit."""
-    events: list[Event] = []
-    for index in indexes:
-        change = transitions.fail(job, index, Failure("analysis_failed", text), job.updated_at)
-        assert change is not None
-        job = change.job
-        events += change.events
-    return Change(job, tuple(events))
-
-
 async def fail(gateway: QuietGateway, job: Job, first: int, count: int, text: str = "x" * 100) -> Job:
-    return await gateway.change(job.job_id, lambda job: all_fail(job, range(first, first + count), text))
+    return await gateway.change(job.job_id, lambda job: all_failed(job, range(first, first + count), text))
 
 
 async def one_that_reads(gateway: QuietGateway, job: Job, images: int) -> list[int]:
