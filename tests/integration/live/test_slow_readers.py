@@ -22,8 +22,8 @@ from tests.traced_memory import TracedMemory, traced_memory
 from tests.websocket.slow_socket import SlowSocket, connected_slowly, slow_socket
 
 HEARTBEAT_S = 4.0
-STALLED = 100
-UPDATES = 4000
+STALLED = 50
+UPDATES = 2000
 
 
 @pytest.fixture
