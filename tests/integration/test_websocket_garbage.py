@@ -1,7 +1,6 @@
 """A connection that is over is gone at once: nothing of it is a circle of garbage, which stays until a collection."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gateway.api.live.websocket.socket import Socket as ServersSocket
 from gateway.events.follower import Follower
 from gateway.events.peer import Peer
 from gateway.events.topic import Topic
+from tests.gone_at_once import alive, gone, nothing_collected
 from tests.patience import PATIENCE_S
 from tests.servers.quiet_gateway import QuietGateway, quiet_gateway
 from tests.websocket.client import Socket, opened
@@ -37,23 +37,8 @@ async def gateway(tmp_path: Path) -> AsyncIterator[QuietGateway]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_collected(gateway: QuietGateway) -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-def alive() -> list[str]:
-    return sorted(type(each).__name__ for each in gc.get_objects() if isinstance(each, OURS))
-
-
-async def all_is_gone() -> None:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while alive():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        pytest.fail(f"there is still {alive()}")
+    with nothing_collected():
+        yield
 
 
 async def path_of_one(gateway: QuietGateway) -> str:
@@ -71,9 +56,9 @@ async def follow_by_many(gateway: QuietGateway, socket: Socket) -> None:
 async def test_after_a_goodbye_of_the_client(gateway: QuietGateway) -> None:
     async with opened(gateway.port, await path_of_one(gateway)) as socket:
         await socket.message()
-        assert set(alive()) >= {"Follower", "Peer", "Protocol", "Socket", "Topic"}
+        assert set(alive(*OURS)) >= {"Follower", "Peer", "Protocol", "Socket", "Topic"}
         assert await socket.leave() == 1000
-    await all_is_gone()
+    await gone(*OURS)
 
 
 async def test_after_one_of_the_gateway(gateway: QuietGateway) -> None:
@@ -82,7 +67,7 @@ async def test_after_one_of_the_gateway(gateway: QuietGateway) -> None:
         await socket.message()
         await gateway.complete(job.job_id, 0)
         assert (await socket.to_the_end())[-1].opcode == CLOSE
-    await all_is_gone()
+    await gone(*OURS)
 
 
 async def test_after_one_that_is_not_answered(gateway: QuietGateway) -> None:
@@ -93,7 +78,7 @@ async def test_after_one_that_is_not_answered(gateway: QuietGateway) -> None:
         async with asyncio.timeout(LEAVE_S + PATIENCE_S):
             while await socket.hear() is not None:
                 pass
-    await all_is_gone()
+    await gone(*OURS)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -101,21 +86,21 @@ async def test_after_a_fault(gateway: QuietGateway, fault: str) -> None:
     async with opened(gateway.port, await path_of_one(gateway)) as socket:
         await socket.send(FAULTS[fault])
         assert (await socket.ending()).code in (1002, 1007, 1009)
-    await all_is_gone()
+    await gone(*OURS)
 
 
 async def test_after_a_reset(gateway: QuietGateway) -> None:
     async with opened(gateway.port, await path_of_one(gateway)) as socket:
         await socket.message()
         socket.line.writer.transport.abort()
-    await all_is_gone()
+    await gone(*OURS)
 
 
 async def test_after_many_jobs(gateway: QuietGateway) -> None:
     async with opened(gateway.port, "/api/v1/ws") as socket:
         await follow_by_many(gateway, socket)
         assert await socket.leave() == 1000
-    await all_is_gone()
+    await gone(*OURS)
 
 
 async def test_after_a_fault_among_many_jobs(gateway: QuietGateway) -> None:
@@ -123,4 +108,4 @@ async def test_after_a_fault_among_many_jobs(gateway: QuietGateway) -> None:
         await follow_by_many(gateway, socket)
         await socket.send(frame(BINARY, b"{}"))
         assert (await socket.ending()).code == 1003
-    await all_is_gone()
+    await gone(*OURS)

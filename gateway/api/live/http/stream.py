@@ -24,6 +24,10 @@ _FOUND_S: Final = 60.0
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
+def _nothing() -> None:
+    """No sign of life."""
+
+
 @define(eq=False)
 class HttpStream:
     """An answer whose head is sent. `sign_of_life` gives what to write in silence, if there is anything."""
@@ -32,7 +36,7 @@ class HttpStream:
     _protocol: Protocol
     _transport: asyncio.Transport
     _in_chunks: bool
-    sign_of_life: Callable[[], bytes | None] = lambda: None
+    sign_of_life: Callable[[], bytes | None] = _nothing
     farewell: Callable[[], bytes] = bytes
     peer: Peer = field(init=False)
     _over: asyncio.Event = field(init=False, factory=asyncio.Event)
@@ -80,6 +84,8 @@ class HttpStream:
         self._protocol.let_go()
         if not self._is_whole:
             cut(self._transport, in_chunks=self._in_chunks)
+        # It knows this answer, which would stay until garbage is collected.
+        self.sign_of_life = _nothing
 
     def end(self, *, is_whole: bool) -> None:
         """There is nothing more to come; whether that is all there was to tell."""
