@@ -7,6 +7,7 @@ from attrs import evolve
 from gateway.api.live.event_texts import EventTexts
 from gateway.domain.events import Event, StreamPosition, snapshot_event
 from tests import builders
+from tests.traced_memory import traced_memory
 
 
 class Positions:
@@ -40,6 +41,16 @@ def test_texts_are_bounded_by_bytes_and_the_oldest_goes_first() -> None:
     kept = [texts.of(str(number), event) for number in range(4)]
     assert [texts.of(str(number), event) is kept[number] for number in (1, 2, 3)] == [True] * 3
     assert texts.of("0", event) is not kept[0]
+
+
+def test_texts_take_no_more_memory_than_is_counted() -> None:
+    stream: Any = Positions()
+    event = snapshot_event(builders.a_job(2))
+    texts = EventTexts(stream, capacity_bytes=256 * 1024)
+    with traced_memory() as traced:
+        for number in range(1000):
+            texts.of(f"{number:036}", event)
+    assert traced.held_bytes < texts.capacity_bytes
 
 
 def test_an_event_larger_than_the_cache_is_written_all_the_same() -> None:
