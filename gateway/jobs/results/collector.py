@@ -163,7 +163,7 @@ class Collector:
     async def _settle_each(
         self, results: Sequence[Result], ended: Sequence[Image | None]
     ) -> Sequence[ResultKind | None]:
-        """What became of each, with the image that it has ended; None where its objects can't be removed now."""
+        """What became of each, given the image that it has just ended; None where leftovers can't be removed now."""
         async with asyncio.TaskGroup() as steps:
             settling = [
                 steps.create_task(self._settle(result, image))
@@ -182,7 +182,7 @@ class Collector:
         return ResultKind.COUNTED
 
     async def _settle_late(self, result: Result) -> ResultKind:
-        """What became of one that has ended no image now. Raises Unavailable."""
+        """What became of one that did not count: it did before, or comes too late. Raises Unavailable."""
         try:
             job = await self._latest.get(result.message.group_id)
         except JobNotFound:
@@ -196,7 +196,7 @@ class Collector:
         return ResultKind.REPEATED if result.has_ended(image) else ResultKind.LATE
 
     async def _remove_leftovers(self, result: Result, image: Image) -> None:
-        """Raises Unavailable."""
+        """Of the result's own attempt and of others; never what the image names. Raises Unavailable."""
         for path in result.leftovers(image):
             await self._processed.remove(path)
 

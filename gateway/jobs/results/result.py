@@ -20,7 +20,7 @@ class ResultKind(StrEnum):
     """What became of a result.
 
     COUNTED: it ended its image. REPEATED: it is the one that did. LATE: another attempt, a cancel or the cleaner was
-    first. FOREIGN, MALFORMED: it went to another queue.
+    first, or it is the failure of an attempt that is not the newest. FOREIGN, MALFORMED: it went to another queue.
     """
 
     COUNTED = "counted"
@@ -64,7 +64,7 @@ class Result:
         return (path for path in paths if is_of_attempt(path, self.name))
 
     def leftovers(self, image: Image) -> Iterable[str]:
-        """Where objects may lie that are nobody's now that its image has ended: its own one, and those of others."""
+        """Where objects may lie that nobody names, now that the image has ended: of this attempt, and of others."""
         paths = dict.fromkeys((*self.paths(), *leftover_paths(image)))
         return (path for path in paths if path != image.processed_path)
 
