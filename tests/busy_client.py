@@ -27,18 +27,20 @@ QUICK: Mapping[str, str] = {"GATEWAY_LOCAL_SEE": "false"}
 """These tests are about messages under short deadlines: what is in the photos would take the machine's cores."""
 FAST: dict[str, Any] = {"jobs_poll_s": 0.2, "jobs_watch_every_s": 0.2, "jobs_attempt_pause_s": 0.1}
 """Settings of a gateway that looks again soon."""
-PATIENCE_S = 200
+PATIENCE_S = 300
 """Of a test, on a machine that is busy with others."""
 
 
 def deadline_beside(make: Make) -> Mapping[str, Any]:
     """Existing services may lose messages, and what is lost is missed at its deadline alone: so that comes soon.
 
+    But not before a busy machine has done what fills the window: else all of that is sent again before its turn comes,
+    and again.
     Ours lose none. Beside them the deadline is the default, which is far beyond a test's end on any machine.
     """
     if make == "ours":
         return {}
-    return {"jobs_result_timeout_s": 4, "jobs_max_attempts": 50}  # a slow machine may need some
+    return {"jobs_result_timeout_s": 15, "jobs_max_attempts": 50}
 
 
 @define(eq=False)
