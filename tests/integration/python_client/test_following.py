@@ -190,11 +190,11 @@ class TestHeartbeats:
     async def test_one_with_heartbeats_is_alive_for_as_long_as_nothing_happens(self, gateway, client):
         beats = [asyncio.Event() for _ in range(4)]
         heartbeats = [step for beat in beats for step in (beat, progress("e:1"))]
-        gateway.plays([opening("e:1", heartbeat_s=1), *heartbeats, job_complete("e:2"), Close(1000)])
+        gateway.plays([opening("e:1", heartbeat_s=2), *heartbeats, job_complete("e:2"), Close(1000)])
         waits = Waits()
         following = asyncio.create_task(ids_of(client.follow(JOB_ID, on_wait=waits)))
         for beat in beats:  # all of them take longer than the silence that is allowed
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.4)
             beat.set()
         assert (await following, waits.reasons) == (["e:1", "e:2"], [])
 
