@@ -37,7 +37,9 @@ MOST_OPEN_IMAGES = 60
 OPEN_IMAGES_OF_A_FLOOD = 3
 """So many times that while somebody waits for every stage to hold images."""
 FEW_REQUESTS = 2
-"""So many may be under way meanwhile, whatever is open."""
+"""So many may be under way meanwhile, though more is open."""
+OPEN_IMAGES_OF_THE_HIGHEST_FLOOD = 12
+"""But not beyond so many times that: on a busy machine they would take longer than the whole test may."""
 
 
 @define(eq=False)
@@ -116,9 +118,10 @@ class Battle:
     def _may_send(self) -> bool:
         if not self._is_flood:
             return self.stalls.open_images < self.most_open_images
+        height = self.stalls.open_images / self.most_open_images
         # Where the rest is slow, it must not keep the first stages empty.
-        is_low = self.stalls.open_images < OPEN_IMAGES_OF_A_FLOOD * self.most_open_images
-        return is_low or self.records.under_way < FEW_REQUESTS
+        may_rise = height < OPEN_IMAGES_OF_THE_HIGHEST_FLOOD and self.records.under_way < FEW_REQUESTS
+        return height < OPEN_IMAGES_OF_A_FLOOD or may_rise
 
     def _on_accepted(self, accepted: Accepted) -> None:
         self.stalls.accepted(len(accepted.images))

@@ -14,7 +14,7 @@ from tests.chaos.world import ProductionWorld, World
 EMBEDDED_STAGES = ("to store", "to fetch", "to publish", "pipeline")
 PRODUCTION_STAGES = ("to store", "to fetch", "to publish", "queue", "analyzer", "processor")
 """Images lie in the results' queue so briefly that nobody can wait for it; `holdings` tells of it all the same."""
-PATIENCE_S = 120
+PATIENCE_S = 240
 
 Holdings = Mapping[str, int]
 
