@@ -16,7 +16,7 @@ from tests.following import follow
 from tests.free_ports import free_port
 from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
-from tests.servers.gateway import HOST, OUR_VARIABLES, Gateway
+from tests.servers.gateway import HOST, OUR_VARIABLES, START_S, Gateway
 from tests.servers.system import Program
 from tests.submitting import readiness, submit_files
 
@@ -53,7 +53,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def until_it_lives(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(START_S):
         while True:
             assert gateway.process.returncode is None, gateway.output()
             with suppress(aiohttp.ClientConnectionError):
@@ -65,7 +65,7 @@ async def until_it_lives(http: aiohttp.ClientSession, gateway: Gateway) -> None:
 
 async def opened_for_writing(pipe: Path) -> int:
     """Once somebody reads from it."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(START_S):
         while True:
             with suppress(OSError):
                 return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
@@ -105,7 +105,7 @@ async def test_a_stop_while_it_waits_for_broker_and_object_store_ends_the_start_
     program = Program(["-m", "gateway", *command], environment, tmp_path / "log", "/healthz")
     await program.launch()
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(START_S):
             while "object storage is not ready yet" not in program.output():
                 await asyncio.sleep(0.02)
         ended = await program.stop()
@@ -161,7 +161,7 @@ def test_embedded_mode_loads_no_library_of_rabbitmq_or_s3(tmp_path):
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=START_S,
     )
     loaded = done.stdout.split()
     assert "aiohttp" in loaded, done.stderr

@@ -20,7 +20,8 @@ from tests.servers.s3 import S3Server, keys_in
 
 MB = 1024**2
 AT_ONCE = 4
-SILENCE_S = 2.0
+SILENCE_S = 4.0
+"""So long a sender may pause that is to be held up for longer."""
 PHOTO = padded(a_jpeg(), 4 * MB)
 LARGE = padded(a_jpeg(), 16 * MB)
 AROUND_MB = 12
@@ -31,7 +32,7 @@ BOUNDARY = "border"
 
 @define(eq=False)
 class Scene:
-    """A gateway on an S3 that a test makes slow. Senders that pause for long are cut."""
+    """A gateway on an S3 that a test makes slow."""
 
     gateway: Gateway
     store: FaultyS3
@@ -61,7 +62,6 @@ async def scene_in(folder: Path, server: S3Server, **settings: Any) -> AsyncIter
         async with running_gateway(
             folder / "data",
             **{f"object_store_{key}": value for key, value in of_store.items()},
-            intake_silence_s=SILENCE_S,
             intake_images_at_once=AT_ONCE,
             **settings,
         ) as gateway:
@@ -114,7 +114,7 @@ class Sender:
         while True:
             before = self.sent
             try:
-                async with asyncio.timeout(3 * SILENCE_S):
+                async with asyncio.timeout(2 * SILENCE_S):
                     assert await self.line.reader.read(1) is None, "it was answered"
             except TimeoutError:
                 if self.sent == before:
@@ -125,8 +125,12 @@ async def test_a_slow_store_slows_the_sender_and_no_image_is_read_before_there_i
     rclone: S3Server, tmp_path: Path
 ):
     most_mb = AT_ONCE * len(LARGE) / MB + AROUND_MB
-    sizes = {"intake_max_image_bytes": len(LARGE), "object_store_part_bytes": len(LARGE) + MB}
-    async with scene_in(tmp_path, rclone, **sizes) as scene:
+    settings = {
+        "intake_silence_s": SILENCE_S,
+        "intake_max_image_bytes": len(LARGE),
+        "object_store_part_bytes": len(LARGE) + MB,
+    }
+    async with scene_in(tmp_path, rclone, **settings) as scene:
         held, form = hold_puts(scene.store), Form(2 * AT_ONCE, LARGE)
         peak = Peak.since_now(scene.gateway.process.pid)
         async with connection(scene.gateway.port) as line:

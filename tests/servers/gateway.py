@@ -26,7 +26,7 @@ from attrs import define, frozen
 from tests.files_below import files_below
 from tests.free_ports import free_port
 
-START_S = 60
+START_S = 120
 STOP_S = 30
 READY = "ready"
 SHOWN_CHARACTERS = 10_000

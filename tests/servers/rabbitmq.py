@@ -30,9 +30,9 @@ from tests.free_ports import free_port
 
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 20
-ASK_TIMEOUT_S = 60
+ASK_TIMEOUT_S = 120
 
 # Reads until our end of the pipe closes, by whatever cause.
 NAME_SERVICE = 'epmd -port "$ERL_EPMD_PORT" & read -r _; kill $!'

@@ -31,7 +31,7 @@ from tests.free_ports import free_port
 HOST = "127.0.0.1"
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
-START_S = 60.0
+START_S = 120.0
 STOP_S = 10.0
 
 

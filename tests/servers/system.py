@@ -26,8 +26,8 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import S3Server, plain_client, running_rclone
 from tests.servers.wire import Wire, wire
 
-START_S = 60
-STOP_S = 20
+START_S = 120
+STOP_S = 30
 HOST = "127.0.0.1"
 LIVES_SHOWN_CHARACTERS = 20_000
 
