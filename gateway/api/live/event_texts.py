@@ -25,16 +25,12 @@ class EventTexts:
         key = (job_id, event.seq, event.type)
         text = self._kept.get(key)
         if text is None:
-            text = self._kept[key] = self._written(job_id, event)
+            text = self._kept[key] = to_json(event_fields(job_id, event, str(self._stream.position(event))))
             self._held_bytes += _held_by(text)
             while self._held_bytes > self.capacity_bytes:
                 _, dropped = self._kept.popitem(last=False)
                 self._held_bytes -= _held_by(dropped)
         return text
-
-    def _written(self, job_id: str, event: Event) -> bytes:
-        """A copy, for what orjson returns has kilobytes of room behind it, which would be kept as well."""
-        return bytes(memoryview(to_json(event_fields(job_id, event, str(self._stream.position(event))))))
 
 
 def _held_by(text: bytes) -> int:
