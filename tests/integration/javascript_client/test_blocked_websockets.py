@@ -52,7 +52,7 @@ class TestThatNoneGetsThrough:
     async def test_is_not_learnt_from_two_however_long_the_page_slept_between(self, page: Page) -> None:
         """As a tab in the background does, or a computer that is shut."""
         long, opening_s = 45, 8  # Pauses of 9 and 18 s; the third one has its time to open.
-        visits = *BLOCKED[:2], Visit(WHOLE)
+        visits: list[Step] = [*BLOCKED[:2], Visit(WHOLE)]
         async with scripted_doors(*visits) as gateway, drawn(page, long), fast_clock(page, above_s=opening_s):
             told = await followed(page, gateway.base_url)
         assert (told["events"], gateway.doors) == (ALL, ["ws"] * 3)
