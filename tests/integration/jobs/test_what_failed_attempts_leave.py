@@ -1,6 +1,8 @@
 """A processor that dies behind its put gets the message again, and may fail then: its object must not stay for ever."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from attrs import define, evolve
@@ -11,7 +13,7 @@ from gateway.errors import Unavailable
 from gateway.jobs.results.result import ResultKind
 from gateway.messages import ImageProcessed, encode
 from gateway.ports.broker import Queue
-from gateway.ports.object_store import Bucket, ObjectKey
+from gateway.ports.object_store import ObjectKey
 from tests.integration.jobs.parts import Parts
 from tests.integration.jobs.test_collector import (
     HalfDown,
@@ -22,7 +24,6 @@ from tests.integration.jobs.test_collector import (
     result,
 )
 from tests.patience import PATIENCE_S
-from tests.photos import a_jpeg
 
 
 @pytest.mark.parametrize("folder", ["", "processed/"])
@@ -30,22 +31,21 @@ async def test_what_a_processor_put_before_it_died_and_then_failed_goes_with_the
     parts: Parts, folder
 ):
     job = await a_published_job(parts)
-    failed = result(job, status="failed", error="no")
-    path = f"{folder}{failed.trace_id}/{failed.original_filename}"
-    await parts.put(Bucket.PROCESSED, path, a_jpeg())
-    await collect(parts, encode(failed))
+    put = result(job)
+    put = evolve(put, processed_path=f"{folder}{put.processed_path}")
+    await put_tagged(parts, put)
+    await collect(parts, encode(failure_of(put)))
     assert (await parts.jobs.get(job.job_id)).images[0].status is Status.FAILED
-    assert f"processed/{path}" not in parts.files()
+    assert processed_in(parts) == set()
 
 
 async def test_a_failure_that_is_repeated_takes_along_what_the_first_telling_left(parts: Parts):
     job = await a_published_job(parts)
-    failed = result(job, status="failed", error="no")
-    await collect(parts, encode(failed))
-    path = f"{failed.trace_id}/{failed.original_filename}"
-    await parts.put(Bucket.PROCESSED, path, a_jpeg())
-    await collect(parts, encode(failed))
-    assert f"processed/{path}" not in parts.files()
+    put = result(job)
+    await collect(parts, encode(failure_of(put)))
+    await put_tagged(parts, put)
+    await collect(parts, encode(failure_of(put)))
+    assert processed_in(parts) == set()
     assert parts.kinds() == {ResultKind.COUNTED: 1, ResultKind.REPEATED: 1}
 
 
@@ -56,31 +56,21 @@ async def test_a_failure_of_an_attempt_before_the_newest_leaves_its_object_to_an
     completed = result(job)
     await put_tagged(parts, completed)
     await parts.ledger.change(job.job_id, lambda job: attempt_again(job, 0))
-    await collect(parts, encode(evolve(completed, status="failed")))
-    assert f"processed/{completed.processed_path}" in parts.files()
+    await collect(parts, encode(failure_of(completed)))
+    assert processed_in(parts) == {completed.processed_path}
     await collect(parts, encode(completed))
     assert (await parts.jobs.get(job.job_id)).images[0].processed_path == completed.processed_path
 
 
-async def test_while_the_store_is_down_the_image_has_ended_and_its_object_goes_later(parts: Parts):
+async def test_while_the_store_is_down_the_image_has_failed_and_its_object_goes_later(parts: Parts):
     job = await a_published_job(parts)
-    failed = result(job, status="failed", error="no")
-    path = f"{failed.trace_id}/{failed.original_filename}"
-    await parts.put(Bucket.PROCESSED, path, a_jpeg())
-    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(failed))
-    objects = HalfDown(parts.objects, {path})
-    collector = collecting_from(parts, objects)
-    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as steps:
-        collecting = steps.create_task(collector.run())
-        while not parts.kinds():
-            await asyncio.sleep(0.01)
+    put = result(job)
+    await put_tagged(parts, put)
+    async with collected_while_down(parts, failure_of(put), down_for=put.processed_path):
         assert parts.kinds() == {ResultKind.COUNTED: 1}
         assert (await parts.jobs.get(job.job_id)).images[0].status is Status.FAILED
-        assert f"processed/{path}" in parts.files()
-        objects.down_for.clear()
-        while f"processed/{path}" in parts.files():
-            await asyncio.sleep(0.01)
-        collecting.cancel()
+        assert processed_in(parts) == {put.processed_path}
+    assert processed_in(parts) == set()
 
 
 async def test_a_failure_that_left_nothing_is_done_with_though_the_store_lets_nobody_delete(parts: Parts):
@@ -133,19 +123,10 @@ async def test_while_the_store_is_down_an_image_completes_and_what_it_does_not_n
     for message in (older, newest):
         await put_tagged(parts, message)
     await sent_again(parts, job)
-    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(newest))
-    objects = HalfDown(parts.objects, {older.processed_path})
-    collector = collecting_from(parts, objects)
-    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as steps:
-        collecting = steps.create_task(collector.run())
-        while not parts.kinds():
-            await asyncio.sleep(0.01)
+    async with collected_while_down(parts, newest, down_for=older.processed_path):
         assert (await parts.jobs.get(job.job_id)).images[0].status is Status.COMPLETED
-        assert older.processed_path in processed_in(parts)
-        objects.down_for.clear()
-        while processed_in(parts) != {newest.processed_path}:
-            await asyncio.sleep(0.01)
-        collecting.cancel()
+        assert processed_in(parts) == {older.processed_path, newest.processed_path}
+    assert processed_in(parts) == {newest.processed_path}
     assert parts.kinds()[ResultKind.COUNTED] == 1
 
 
@@ -155,6 +136,24 @@ class KeepsAll(HalfDown):
 
     async def delete(self, key: ObjectKey) -> None:
         raise Unavailable("The store refuses.")
+
+
+@asynccontextmanager
+async def collected_while_down(
+    parts: Parts, message: ImageProcessed, *, down_for: str
+) -> AsyncIterator[None]:
+    """It has counted, and that object can't be removed; afterwards it can, and is gone."""
+    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(message))
+    objects = HalfDown(parts.objects, {down_for})
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as steps:
+        collecting = steps.create_task(collecting_from(parts, objects).run())
+        while not parts.kinds():
+            await asyncio.sleep(0.01)
+        yield
+        objects.down_for.clear()
+        while down_for in processed_in(parts):
+            await asyncio.sleep(0.01)
+        collecting.cancel()
 
 
 def failure_of(completed: ImageProcessed) -> ImageProcessed:
