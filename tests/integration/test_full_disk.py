@@ -9,9 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg
-from tests.servers.gateway import Gateway, running_gateway
+from tests.servers.gateway import START_S, Gateway, running_gateway
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ async def status_of(http: aiohttp.ClientSession, gateway: Gateway, path: str) ->
 
 
 async def until(http: aiohttp.ClientSession, gateway: Gateway, path: str, status: int) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(START_S):
         while await status_of(http, gateway, path) != status:
             await asyncio.sleep(0.05)
 
@@ -88,7 +87,7 @@ async def test_a_full_disk_refuses_new_work_and_keeps_the_old_readable(
 async def starts_without_room(gateway: Gateway) -> None:
     """Until it says so."""
     await gateway.launch()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(START_S):
         while "no room to start" not in gateway.output():
             await asyncio.sleep(0.05)
 

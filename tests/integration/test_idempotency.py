@@ -22,7 +22,8 @@ from tests.servers.gateway import HOST, Gateway, running_gateway
 from tests.servers.s3 import S3Server
 
 BATCH = "/api/v1/batch"
-PATIENCE_S = 60
+PATIENCE_S = 120
+"""A gateway that was killed starts meanwhile, and is killed again."""
 KILLS = 5
 CLIENTS = 4
 

@@ -11,9 +11,8 @@ import aiohttp
 from tests.busy_client import FAST, a_busy_system
 from tests.following import follow
 from tests.free_ports import free_port
-from tests.patience import PATIENCE_S
 from tests.photos import a_jpeg, padded
-from tests.servers.gateway import Gateway
+from tests.servers.gateway import START_S, Gateway
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.s3 import keys_in, running_rclone
 from tests.servers.system import Place, launched, running_system, worker
@@ -32,7 +31,7 @@ async def failing_checks(http: aiohttp.ClientSession, base_url: str) -> set[str]
 
 
 async def told_as_failing(http: aiohttp.ClientSession, base_url: str, *checks: str) -> None:
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(START_S):
         while await failing_checks(http, base_url) != set(checks):
             await asyncio.sleep(0.05)
 

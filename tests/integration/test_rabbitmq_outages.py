@@ -27,7 +27,8 @@ from tests.deliveries import (
 from tests.servers.rabbitmq import RabbitMQ, rabbitmq_node
 from tests.servers.tcp_proxy import TcpProxy, tcp_proxy
 
-PATIENCE_S = 40
+PATIENCE_S = 120
+"""A node that was killed starts meanwhile."""
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.golden import golden
 from tests.servers.chat_completions import HOST, VisionServer, vision_server, words
 from tests.servers.s3 import S3Server, plain_client
-from tests.servers.system import Program, running, worker
+from tests.servers.system import START_S, Program, running, worker
 from tests.servers.wire import Seen, Wire, replaced, wire
 
 MOST = 5
@@ -101,9 +101,11 @@ async def test_an_image_that_kills_analyzers_is_given_up_and_those_beside_it_are
             for name in COLOURS:
                 await keep_original(own_store, name)
                 await line.publish("image_upload", asking(name, UPLOAD))
-            described = {(await line.take("metadata_generated")).json["trace_id"] for _ in range(2)}
+            described = {
+                (await line.take("metadata_generated", within_s=START_S)).json["trace_id"] for _ in range(2)
+            }
             assert described == {"innocent-1", "innocent-2"}
-            letter = await line.take("dead_letter_queue")
+            letter = await line.take("dead_letter_queue", within_s=START_S)
             assert letter.body == asking("poison", UPLOAD)
             assert letter.properties["headers"] == {
                 "reject-reason": GIVEN_UP,
@@ -127,7 +129,7 @@ async def test_an_image_that_kills_processors_is_answered_as_failed(place, own_s
             await processor.kill()
             await processor.launch()
         os.kill(own_store.pid, signal.SIGCONT)
-        answer: Seen = await line.take("image_processed")
+        answer: Seen = await line.take("image_processed", within_s=START_S)
         assert (answer.json["trace_id"], answer.json["status"]) == ("poison", "failed")
         assert answer.json["error"] == GIVEN_UP
         assert answer.properties["headers"] == {"failure-code": "tagging_failed"}
@@ -136,6 +138,6 @@ async def test_an_image_that_kills_processors_is_answered_as_failed(place, own_s
 
 
 async def has_begun(program: Program, times: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(START_S):
         while program.output().count("message in hand") < times:
             await asyncio.sleep(0.02)

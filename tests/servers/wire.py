@@ -75,9 +75,9 @@ class Wire:
         )
         await channel.close()
 
-    async def take(self, queue: str) -> Seen:
+    async def take(self, queue: str, *, within_s: float = PATIENCE_S) -> Seen:
         """The oldest message of the queue, once there is one; it is gone from there."""
-        async for _ in patiently(f"a message in {queue}"):
+        async for _ in patiently(f"a message in {queue}", within_s=within_s):
             if (seen := await self.take_if_any(queue)) is not None:
                 return seen
         raise AssertionError
@@ -123,10 +123,10 @@ class Wire:
         return self._channels[-1]
 
 
-async def patiently(wish: str) -> AsyncIterator[None]:
-    """Looks, a little apart, and fails after PATIENCE_S. No question is cut: that would close its channel."""
+async def patiently(wish: str, *, within_s: float = PATIENCE_S) -> AsyncIterator[None]:
+    """Looks, a little apart, and fails after that time. No question is cut: that would close its channel."""
     clock = asyncio.get_running_loop()
-    give_up_at = clock.time() + PATIENCE_S
+    give_up_at = clock.time() + within_s
     while clock.time() < give_up_at:
         yield
         await asyncio.sleep(0.02)
