@@ -51,14 +51,16 @@ class NextDownloads:
     async def found(self, running: Container[Waiting], places: Places) -> AsyncGenerator[Next, None]:
         """As many as there are `places` for, each of which has taken its own. Raises Unavailable."""
         seen: set[str] = set()
-        self.is_cut = False
+        self.is_cut, served = False, self._after
         for _ in range(_PAGES):
             page = await self._page()
             unseen = [job_id for job_id in page if job_id not in seen]
             async for download in self._turns(unseen, running, places):
-                self._after = download.image.job_id
+                self._after = served = download.image.job_id
                 yield download
             if not places.is_any_left() or not unseen or len(page) < self._page_size:
+                # It went over all of them, and yet the turn is that of the job behind the last one served.
+                self._after = served
                 return
             seen.update(unseen)
             self._after = unseen[-1]

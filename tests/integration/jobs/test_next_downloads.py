@@ -74,3 +74,20 @@ async def test_a_look_is_cut_only_where_it_has_not_gone_over_all_jobs(
         await jobs.store.add(an_accepted_job(images), reserved=[])
     assert await hosts_found(downloads, running=["busy.test"] * 2) == []
     assert downloads.is_cut is is_cut
+
+
+@pytest.mark.parametrize("waiting", [3, 16, 20, 100])
+async def test_jobs_of_one_host_take_turns_however_many_wait(
+    downloads: NextDownloads, jobs: CountedReads, waiting: int
+):
+    """Each look finds one place free at their host, and places that no image of theirs may have."""
+    job_ids = []
+    for _ in range(waiting):
+        accepted = an_accepted_job([a_url_image(index, source_url="http://busy.test/a") for index in (0, 1)])
+        await jobs.store.add(accepted, reserved=[])
+        job_ids.append(accepted.job.job_id)
+    served = []
+    for _ in range(2 * waiting):
+        places = Places(4, 2, running=["busy.test"])
+        served += [found.image.job_id async for found in downloads.found([], places)]
+    assert served == 2 * job_ids
