@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from gateway import cli
 
 PATIENCE_S = 60
+MANY = 300
 SAMPLES = Path(__file__).parents[2] / "examples/photos"
 
 
@@ -93,8 +94,12 @@ async def test_a_photo_that_is_not_tagged_makes_it_fail(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_its_gateway_too(number):
-    demo = await start()
+async def test_a_signal_ends_its_gateway_too(number, tmp_path):
+    """Of a demo that is not over before the signal comes."""
+    sample = next(SAMPLES.glob("*.jpg"))
+    for copy in range(MANY):
+        (tmp_path / f"{copy}.jpg").symlink_to(sample)
+    demo = await start("--photos", tmp_path)
     assert demo.stdout
     async with asyncio.timeout(PATIENCE_S):
         first_line = (await demo.stdout.readline()).decode()
