@@ -23,11 +23,11 @@ from attrs import define, field, frozen
 
 from tests.free_ports import free_port
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 ROOT = Path(__file__).parents[2]
-STEPS_S = 250
-COMMAND_S = 60
+STEPS_S = 500
+COMMAND_S = 120
 OF_THE_IMAGE = re.compile(r"(?<![\w./])/(?=(?:opt|src|wheels|data|etc|run)\b)")
 """Where a path of the image begins; the machine's own /bin/sh is left alone."""
 NOT_FOR_TESTS = {"PIP_NO_CACHE_DIR"}
