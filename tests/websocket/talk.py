@@ -127,5 +127,6 @@ def _order_in(text: bytes) -> dict[str, Any] | None:
         and job_id.isprintable()
         and order.keys() <= {"type", "job_id", *optional}
         and all(isinstance(order[name], kind) for name, kind in optional.items() if name in order)
+        and not (job_id == ALL and order.get("images"))  # the list of all has none
     )
     return order if is_right else None
