@@ -38,6 +38,7 @@ def build_application(context: AppContext) -> web.Application:
     intake = context.settings.intake
     cross_origin = CrossOrigin(context.settings.http.cors_origins)
     views = StatusViews(context.stream)
+    context.hub.observe_deletions(views.forget)
     admission = Admission(intake, context.background, context.bytes_in_flight, context.metrics.intake)
     subscribers = context.settings.subscribers_beside_requests
     audience = Audience(subscribers, context.background.stopping, context.metrics.subscribers)

@@ -71,6 +71,12 @@ class StatusViews:
         self._keep(view)
         return view
 
+    def forget(self, job_id: str) -> None:
+        """The job was deleted."""
+        dropped = self._kept.pop(job_id, None)
+        if dropped is not None:
+            self._held_bytes -= dropped.held_bytes
+
     def _new(self, job: Job) -> StatusView:
         images = [_fragment(image) for image in job.images]
         return self._view(job, images, sum(map(_is_stored, job.images)))

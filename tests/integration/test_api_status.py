@@ -1,12 +1,14 @@
 """GET of batches and images: what they show, and to whom they are nothing new."""
 
 import asyncio
+import gc
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
 
+from gateway.api.status_views import StatusView
 from gateway.domain import transitions
 from gateway.domain.job import Original
 from tests import builders
@@ -349,3 +351,17 @@ class TestStoredAnswers:
         assert answer.split()[1] == b"200"
         assert answer.endswith(b"}") == line.startswith("GET")
         writer.close()
+
+
+async def test_of_a_job_that_is_deleted_no_answer_is_kept(quiet: QuietGateway) -> None:
+    def kept() -> list[str]:
+        views = [each for each in gc.get_objects() if isinstance(each, StatusView)]
+        return [view.etag for view in views if view.job.job_id == job.job_id]
+
+    job = await quiet.accept(images=2)
+    await json_of(quiet, f"/api/v1/batch/{job.job_id}")
+    assert len(kept()) == 1
+    await quiet.ledger.delete(job.job_id)
+    async with asyncio.timeout(PATIENCE_S):
+        while kept():
+            await asyncio.sleep(0.05)

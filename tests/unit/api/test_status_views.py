@@ -65,6 +65,19 @@ def test_the_cache_is_bounded_by_bytes_and_the_longest_unused_goes_first() -> No
     assert views.of(jobs[1]) is not kept[jobs[1].job_id]
 
 
+def test_a_job_that_is_deleted_leaves_its_room_to_others() -> None:
+    stream: Any = Positions()
+    jobs = [builders.a_job(2) for _ in range(4)]
+    views = StatusViews(stream, capacity_bytes=3 * 2 * len(StatusViews(stream).of(jobs[0]).body))
+    kept = [views.of(job) for job in jobs[:3]]
+    views.forget(jobs[1].job_id)
+    views.forget(jobs[1].job_id)
+    views.of(jobs[3])
+    assert views.of(jobs[0]) is kept[0]
+    assert views.of(jobs[2]) is kept[2]
+    assert views.of(jobs[1]) is not kept[1]
+
+
 def test_a_job_larger_than_the_cache_is_shown_all_the_same() -> None:
     stream: Any = Positions()
     views = StatusViews(stream, capacity_bytes=10)
