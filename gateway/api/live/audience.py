@@ -116,7 +116,9 @@ class Audience:
 
     def with_member(self, member: Member) -> Held:
         """Among those who are given signs of life, and are sent away at a stop."""
-        turn = random.choice(self._turns)  # noqa: S311 - spreads them, keeps no secret
+        # Spread, and not before half a round: until then there is news enough in the opening.
+        turns_from_now = random.randint(_TURNS // 2, _TURNS)  # noqa: S311 - spreads them, keeps no secret
+        turn = self._turns[(self._turn + turns_from_now) % _TURNS]
         turn[member] = None
         self._members += 1
         self._all_left.clear()

@@ -178,6 +178,14 @@ class TestSignsOfLife:
         loop.turn(20, step_s=0.1)
         assert len({member.beats[0] for member in members}) > 10
 
+    def test_nobody_has_one_right_after_coming(self, loop: HandLoop, stack: ExitStack):
+        """When the opening is told, or was a moment ago: there is no silence yet."""
+        audience = an_audience()
+        for _ in range(3):
+            members = self.there(audience, loop, stack, 50)
+            loop.turn(0.4 * SETTINGS.heartbeat_s)
+            assert [member.beats for member in members] == [[]] * len(members)
+
     def test_one_whose_turn_fails_is_sent_away_and_no_other_misses_its_own(
         self, loop: HandLoop, stack: ExitStack
     ):
