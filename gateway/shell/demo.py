@@ -20,7 +20,7 @@ from gateway.shell.report import printable
 
 FIRST_PORT, LAST_PORT = 20_000, 32_000
 """Below those that Linux takes for outgoing connections: none of them can be in the way."""
-START_S = 20.0
+START_S = 60.0
 STOP_S = 10.0
 ALL_IMAGES_S = 60.0
 POLL_S = 0.05
