@@ -21,7 +21,7 @@ class SubscriberSettings:
         default=LONGEST_HEARTBEAT_S,
         validator=[validators.ge(SHORTEST_HEARTBEAT_S), validators.le(LONGEST_HEARTBEAT_S)],
     )
-    """At most so many seconds lie between signs of life where there is nothing to tell."""
+    """At most so many seconds lie between signs of life."""
     max_connections: int = field(default=6000, validator=validators.ge(1))
     """In all; at most three quarters of `http.max_connections`, for the others are for requests."""
     max_per_job: int = field(default=5000, validator=validators.ge(1))

@@ -28,7 +28,7 @@ def event_schemas() -> Schema:
         "JobComplete": _event(EventType.JOB_COMPLETE, OUTCOME, {}, "The last event of a job."),
         "JobHeartbeat": an_object(
             {"type": {"const": "heartbeat"}, "job_id": JOB_ID, "timestamp": time("Now.")},
-            description="There was nothing to tell. It has no id, for it is no event.",
+            description="A sign of life. It has no id, for it is no event.",
         ),
         "Result": _result(),
     }

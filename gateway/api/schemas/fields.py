@@ -34,8 +34,7 @@ RESUMED: Final[Schema] = {
 HEARTBEAT_S: Final[Schema] = {
     "type": "number",
     "exclusiveMinimum": 0,
-    "description": "Most seconds between signs of life, where there is nothing to tell. The connection is dead when "
-    "nothing came for 2.5 times as many.",
+    "description": "Most seconds between signs of life. The connection is dead when nothing came for 2.5 times as many.",
 }
 AFTER: Final = text(
     "Position of the last event that you have seen, to go on behind it; 0 for everything from the start. With none, "

@@ -34,7 +34,7 @@ class HttpWire(Wire, Protocol):
         """Whether what is written says that there is no more to come; else that is for the end of the answer."""
 
     def sign_of_life(self, job_id: str) -> bytes:
-        """What is written when there is nothing to tell."""
+        """What is written now and then, so that silence tells of a connection that is dead."""
 
     def farewell(self) -> bytes:
         """What is written last to one who is to come back."""
