@@ -34,7 +34,7 @@ RESUMED: Final[Schema] = {
 HEARTBEAT_S: Final[Schema] = {
     "type": "number",
     "exclusiveMinimum": 0,
-    "description": "Most seconds between signs of life. The connection is dead when nothing came for 2.5 times as many.",
+    "description": "Most seconds between signs of life. A connection is dead when nothing came for 2.5 times as long.",
 }
 AFTER: Final = text(
     "Position of the last event that you have seen, to go on behind it; 0 for everything from the start. With none, "
