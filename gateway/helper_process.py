@@ -65,10 +65,12 @@ def _take_over_stdio() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _load(calls: BinaryIO) -> tuple[Any, Any] | None:
-    """The next (function, args), None at the end."""
+    """The next (function, args), None at the end, also where that comes amidst a call: the parent was killed."""
     try:
         function, args = pickle.load(calls)  # noqa: S301 - from our parent, by a pipe nobody else holds
-    except EOFError:
+    except (EOFError, pickle.UnpicklingError):
+        if calls.read(1):
+            raise
         return None
     return function, args
 
