@@ -120,8 +120,8 @@ class Strikes:
             await self._refuses("object storage", at=" device: 'b-")
 
     async def at_a_processed_object(self) -> None:
-        with self.objects.without_room(self._some_pages()):
-            await self._is_told("message given back", "object storage", service="processor")
+        """Where what is in the pipeline is done in the room that was left, nothing more comes into it."""
+        await self._meets(self.objects, "message given back", "object storage", service="processor")
 
     async def at_a_download(self) -> None:
         with self.objects.without_room(self._some_pages()):
@@ -132,15 +132,15 @@ class Strikes:
             await self._refuses("store the job")
 
     async def at_a_result(self) -> None:
-        await self._meets("result left for later")
+        await self._meets(self.jobs, "result left for later", "store the job")
 
     async def at_a_publish(self) -> None:
         """The commit of its confirm."""
-        await self._meets("in trouble, will try again", service="dispatcher")
+        await self._meets(self.jobs, "in trouble, will try again", "store the job", service="dispatcher")
 
     async def at_a_dead_letter(self) -> None:
         """Its copy, or the lease under which it is taken."""
-        await self._meets("in trouble, will try again", service="dead-letters")
+        await self._meets(self.jobs, "in trouble, will try again", "store the job", service="dead-letters")
 
     async def at_a_reservation(self) -> None:
         """A gateway that has just started has none: the first image that is sent along needs one."""
@@ -164,13 +164,14 @@ class Strikes:
             await self._is_told("no room to start", "for the job store")
         await self._listens()
 
-    async def _meets(self, event: str, **more: str) -> None:
-        """A full disk of jobs, at a write of its own accord. Again, if none was due just then: there is ever more time
-        before, for who met a full disk meanwhile, and brings on the work of which that write comes, pauses ever longer.
+    async def _meets(self, disk: Disk, event: str, no_room: str, **more: str) -> None:
+        """A full disk, at a write of its own accord. Again, if none was due just then: there is ever more time before,
+        for who met a full disk meanwhile, and brings on the work of which that write comes, pauses ever longer.
         """
         for number in range(MOST_ROUNDS):
-            with self.jobs.without_room(pages_left=0), suppress(TimeoutError):
-                await self._is_told(event, "store the job", within_s=ROUND_S, **more)
+            pages_left = 0 if disk is self.jobs else self._some_pages()
+            with disk.without_room(pages_left), suppress(TimeoutError):
+                await self._is_told(event, no_room, within_s=ROUND_S, **more)
                 return
             await asyncio.sleep(self.dice.uniform(0, ROUND_S / 4 * (number + 1)))
         raise AssertionError(f"it never met a full disk: {event}, {more}")
