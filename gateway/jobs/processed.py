@@ -5,7 +5,8 @@ an attempt's object lies is known before its result, and without one.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from attrs import define, field, frozen
@@ -97,16 +98,15 @@ class ProcessedImages:
                 continue
         return None
 
-    async def remove(self, path: str) -> None:
+    async def remove(self, paths: Iterable[str]) -> None:
         """Delete what lies there, if anything does. Raises Unavailable.
 
         Looked for first, for mostly nothing does, and to an S3 a delete is two questions and needs a right of its own.
         So of a put that was killed in the midst parts may stay, until the job goes.
         """
-        key = ObjectKey(Bucket.PROCESSED, path)
-        async with self._turns:
-            try:
-                await self._objects.head(key)
-            except ObjectNotFound:
-                return
-            await self._objects.delete(key)
+        for path in paths:
+            key = ObjectKey(Bucket.PROCESSED, path)
+            async with self._turns:
+                with suppress(ObjectNotFound):
+                    await self._objects.head(key)
+                    await self._objects.delete(key)

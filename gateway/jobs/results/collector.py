@@ -8,7 +8,7 @@ What a store that is down holds up waits in hand and is given back after a pause
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -108,14 +108,17 @@ class Collector:
         except GatewayError as error:
             _leave_for_later(error, job_id)
             return
-        told: dict[ResultKind, list[Result]] = {}
-        settled = await self._settle_each([result for result, _ in ends], ended)
-        for (result, _), image, kind in zip(ends, ended, settled, strict=True):
-            if kind is not None:
-                done.add(result.delivery)
-            if image is not None or kind is not None:
-                told.setdefault(kind or ResultKind.COUNTED, []).append(result)
-        self._tell(job_id, told)
+        self._tell(
+            job_id,
+            ResultKind.COUNTED,
+            [result for (result, _), image in zip(ends, ended, strict=True) if image is not None],
+        )
+        late: dict[ResultKind, list[Result]] = {}
+        async with asyncio.TaskGroup() as steps:
+            for (result, _), image in zip(ends, ended, strict=True):
+                steps.create_task(self._settle(result, image, late, done))
+        for kind, told in late.items():
+            self._tell(job_id, kind, told)
 
     async def _ends(self, results: Sequence[Result]) -> Sequence[tuple[Result, AttemptEnd]]:
         """What each says of its attempt, in their order; without those whose object can't be read now."""
@@ -160,26 +163,23 @@ class Collector:
             for end, was_counted in zip(ends, counted, strict=True)
         ]
 
-    async def _settle_each(
-        self, results: Sequence[Result], ended: Sequence[Image | None]
-    ) -> Sequence[ResultKind | None]:
-        """What became of each, given the image that it has just ended; None where leftovers can't be removed now."""
-        async with asyncio.TaskGroup() as steps:
-            settling = [
-                steps.create_task(self._settle(result, image))
-                for result, image in zip(results, ended, strict=True)
-            ]
-        return [task.result() for task in settling]
-
-    async def _settle(self, result: Result, ended: Image | None) -> ResultKind | None:
+    async def _settle(
+        self,
+        result: Result,
+        ended: Image | None,
+        late: dict[ResultKind, list[Result]],
+        done: set[Delivery],
+    ) -> None:
+        """Remove what it leaves behind, given the image that it has ended; else it is one of the late ones as well."""
         try:
-            if ended is None:
-                return await self._settle_late(result)
-            await self._remove_leftovers(result, ended)
+            if ended is not None:
+                await self._processed.remove(result.leftovers(ended))
+            else:
+                late.setdefault(await self._settle_late(result), []).append(result)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
-            return None
-        return ResultKind.COUNTED
+            return
+        done.add(result.delivery)
 
     async def _settle_late(self, result: Result) -> ResultKind:
         """What became of one that did not count: it did before, or comes too late. Raises Unavailable."""
@@ -192,34 +192,27 @@ class Collector:
         if image is None:  # it names a job that is not its image's: that one may have ended with the object
             return ResultKind.LATE
         if image.status.is_final:  # one that is open may yet be completed with what an attempt has put
-            await self._remove_leftovers(result, image)
+            await self._processed.remove(result.leftovers(image))
         return ResultKind.REPEATED if result.has_ended(image) else ResultKind.LATE
-
-    async def _remove_leftovers(self, result: Result, image: Image) -> None:
-        """Of the result's own attempt and of others; never what the image names. Raises Unavailable."""
-        for path in result.leftovers(image):
-            await self._processed.remove(path)
 
     async def _remove_what_nobody_reuses(self, result: Result) -> None:
         """Of a job that is gone. A result may be repeated, and another job name its object. Raises Unavailable."""
-        for path in result.paths():
-            if not await self._analysed.is_shared(path):
-                await self._processed.remove(path)
+        unshared = [path for path in result.paths() if not await self._analysed.is_shared(path)]
+        await self._processed.remove(unshared)
 
-    def _tell(self, job_id: str, told: Mapping[ResultKind, Sequence[Result]]) -> None:
-        """One line for those of a job: a line each would cost more than all the rest."""
-        for kind, results in told.items():
-            self._tally(kind, len(results))
-            failed = {
-                result.message.trace_id: result.message.error for result in results if result.message.error
-            }
-            log.info(
-                "results",
-                job_id=job_id,
-                kind=kind.value,
-                trace_ids=[result.message.trace_id for result in results],
-                **({"reasons": failed} if failed else {}),
-            )
+    def _tell(self, job_id: str, kind: ResultKind, results: Sequence[Result]) -> None:
+        """One line for those of a job, if there are any: a line each would cost more than all the rest."""
+        if not results:
+            return
+        self._tally(kind, len(results))
+        failed = {result.message.trace_id: result.message.error for result in results if result.message.error}
+        log.info(
+            "results",
+            job_id=job_id,
+            kind=kind.value,
+            trace_ids=[result.message.trace_id for result in results],
+            **({"reasons": failed} if failed else {}),
+        )
 
     def _tally(self, kind: ResultKind, number: int = 1) -> None:
         self._metrics.jobs.results.of(kind=kind).add(number)

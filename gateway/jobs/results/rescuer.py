@@ -123,13 +123,8 @@ class Rescuer:
         if change is not None:
             image = change.job.images[waiting.index]
             self._tell(waiting, image)
-            if image.status.is_final:
-                await self._remove_leftovers(image)
-
-    async def _remove_leftovers(self, image: Image) -> None:
-        """What can't be removed now goes with the job. Raises Unavailable."""
-        for path in leftover_paths(image):
-            await self._processed.remove(path)
+            if image.status.is_final:  # what can't be removed now goes with the job
+                await self._processed.remove(leftover_paths(image))
 
     def _tell(self, waiting: Waiting, image: Image) -> None:
         how, happened = {

@@ -62,6 +62,13 @@ async def test_a_failure_of_an_attempt_before_the_newest_leaves_its_object_to_an
     assert (await parts.jobs.get(job.job_id)).images[0].processed_path == completed.processed_path
 
 
+@pytest.mark.parametrize("name", ["..", ".", "a\0b.jpg", "x" * 5000, "a\\b", "%2e%2e", "\n"])
+async def test_a_failure_with_a_name_that_no_key_has_is_done_with(parts: Parts, name):
+    job = await a_published_job(parts)
+    await collect(parts, encode(evolve(failure_of(result(job)), original_filename=name)))
+    assert parts.kinds() == {ResultKind.COUNTED: 1}
+
+
 async def test_while_the_store_is_down_the_image_has_failed_and_its_object_goes_later(parts: Parts):
     job = await a_published_job(parts)
     put = result(job)
@@ -83,11 +90,7 @@ async def test_a_failure_that_left_nothing_is_done_with_though_the_store_lets_no
 
 
 async def test_the_end_of_an_image_takes_along_what_attempts_put_that_failed_before_it(parts: Parts):
-    job = await a_published_job(parts)
-    older, newest = result(job), result(job, attempt=2)
-    for message in (older, newest):
-        await put_tagged(parts, message)
-    await sent_again(parts, job)
+    _, older, newest = await a_job_with_two_attempts(parts)
     await collect(parts, encode(failure_of(older)))
     assert processed_in(parts) == {older.processed_path, newest.processed_path}
     await collect(parts, encode(newest))
@@ -118,11 +121,7 @@ async def test_an_older_attempt_that_wins_takes_along_what_a_newer_one_put_that_
 
 
 async def test_while_the_store_is_down_an_image_completes_and_what_it_does_not_name_goes_later(parts: Parts):
-    job = await a_published_job(parts)
-    older, newest = result(job), result(job, attempt=2)
-    for message in (older, newest):
-        await put_tagged(parts, message)
-    await sent_again(parts, job)
+    job, older, newest = await a_job_with_two_attempts(parts)
     async with collected_while_down(parts, newest, down_for=older.processed_path):
         assert (await parts.jobs.get(job.job_id)).images[0].status is Status.COMPLETED
         assert processed_in(parts) == {older.processed_path, newest.processed_path}
@@ -163,6 +162,16 @@ def failure_of(completed: ImageProcessed) -> ImageProcessed:
 
 def processed_in(parts: Parts) -> set[str]:
     return {file.removeprefix("processed/") for file in parts.files() if file.startswith("processed/")}
+
+
+async def a_job_with_two_attempts(parts: Parts) -> tuple[Job, ImageProcessed, ImageProcessed]:
+    """Of its only image; each has put its object, and may tell of it."""
+    job = await a_published_job(parts)
+    older, newest = result(job), result(job, attempt=2)
+    for message in (older, newest):
+        await put_tagged(parts, message)
+    await sent_again(parts, job)
+    return job, older, newest
 
 
 async def sent_again(parts: Parts, job: Job) -> None:
