@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import helper_process
 from gateway.errors import ContentError, RangeRefused, Unavailable
 from gateway.processes import STOP_S, HelperDied, HelperProcesses, HelperSettings, HelperTimeout
 from tests.garbage import collector_at_rest
@@ -443,14 +441,6 @@ async def test_a_helper_calculates_on_one_core(one_helper: HelperProcesses) -> N
     assert await one_helper.run(threads_after_a_multiplication, timeout_s=PLENTY_S) == 1
 
 
-def test_a_helper_starts_without_the_services_libraries() -> None:
-    code = "import sys, gateway.helper_process; print(*sys.modules)"
-    modules = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert not {"aiohttp", "asyncio", "attrs", "multiprocessing", "PIL"} & set(modules)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "a stop by systemd"])
 async def test_a_helper_ignores_what_the_whole_group_is_told(
     one_helper: HelperProcesses, number: signal.Signals
@@ -490,11 +480,3 @@ async def test_a_busy_helper_dies_with_its_parent(tmp_path: Path) -> None:
         pid = await pid_in(tmp_path / "pid")
         parent.kill()
     await until(lambda: not is_running(pid))
-
-
-def test_a_helper_whose_parent_is_killed_amidst_a_call_ends_without_a_word() -> None:
-    call = pickle.dumps((len, (b"x" * 100_000, "é", [1, 2])), protocol=pickle.HIGHEST_PROTOCOL)
-    command = [sys.executable, "-m", helper_process.__name__, str(os.getpid()), str(1 << 30)]
-    for size in (0, 1, 5, 20, len(call) // 2, len(call) - 1):
-        helper = subprocess.run(command, input=call[:size], capture_output=True, check=False)
-        assert (helper.returncode, helper.stdout, helper.stderr) == (0, b"", b""), size

@@ -57,6 +57,10 @@ class Member(Protocol):
         """Begin to say goodbye."""
 
 
+def no_sign_of_life() -> None:
+    """Of a member that has none to give."""
+
+
 @define(eq=False)
 class Held:
     """Something that was taken, and is given back at the end of a `with`.

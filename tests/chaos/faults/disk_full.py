@@ -121,7 +121,9 @@ class Strikes:
 
     async def at_a_processed_object(self) -> None:
         """Where what is in the pipeline is done in the room that was left, nothing more comes into it."""
-        await self._meets(self.objects, "message given back", "object storage", service="processor")
+        await self._meets(
+            self.objects, "message given back", "object storage", MOST_PAGES_LEFT, service="processor"
+        )
 
     async def at_a_download(self) -> None:
         with self.objects.without_room(self._some_pages()):
@@ -164,12 +166,14 @@ class Strikes:
             await self._is_told("no room to start", "for the job store")
         await self._listens()
 
-    async def _meets(self, disk: Disk, event: str, no_room: str, **more: str) -> None:
+    async def _meets(
+        self, disk: Disk, event: str, no_room: str, most_pages_left: int = 0, **more: str
+    ) -> None:
         """A full disk, at a write of its own accord. Again, if none was due just then: there is ever more time before,
         for who met a full disk meanwhile, and brings on the work of which that write comes, pauses ever longer.
         """
         for number in range(MOST_ROUNDS):
-            pages_left = 0 if disk is self.jobs else self._some_pages()
+            pages_left = self.dice.randint(0, most_pages_left)
             with disk.without_room(pages_left), suppress(TimeoutError):
                 await self._is_told(event, no_room, within_s=ROUND_S, **more)
                 return

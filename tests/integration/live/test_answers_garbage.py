@@ -6,6 +6,7 @@ import pytest
 
 from gateway.api.connections.protocol import Protocol
 from gateway.api.live.http.stream import HttpStream
+from gateway.domain.job import Job
 from gateway.events.follower import Follower
 from gateway.events.peer import Peer
 from gateway.events.topic import Topic
@@ -23,10 +24,17 @@ def nothing_is_collected(quiet: QuietGateway) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_after_the_end_of_the_job_though_the_connection_stays(quiet: QuietGateway, door: str) -> None:
+@pytest.fixture
+async def job(quiet: QuietGateway) -> Job:
+    """One of its two images has ended."""
     job = await quiet.accept(images=2)
-    await quiet.complete(job.job_id, 0)
+    return await quiet.complete(job.job_id, 0)
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_after_the_end_of_the_job_though_the_connection_stays(
+    quiet: QuietGateway, job: Job, door: str
+) -> None:
     async with streamed(quiet.port, f"/api/v1/batch/{job.job_id}/{door}") as answer:
         await answer.text()
         assert alive(*ANSWER) == ["Follower", "HttpStream", "Peer", "Topic"]
@@ -37,9 +45,7 @@ async def test_after_the_end_of_the_job_though_the_connection_stays(quiet: Quiet
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_after_a_client_that_left(quiet: QuietGateway, door: str) -> None:
-    job = await quiet.accept(images=2)
-    await quiet.complete(job.job_id, 0)
+async def test_after_a_client_that_left(quiet: QuietGateway, job: Job, door: str) -> None:
     async with streamed(quiet.port, f"/api/v1/batch/{job.job_id}/{door}") as answer:
         await answer.text()
     await gone(*ANSWER, Protocol)

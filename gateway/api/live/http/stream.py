@@ -14,7 +14,7 @@ from aiohttp import web
 from attrs import define, field
 
 from gateway.api.connections.protocol import Protocol
-from gateway.api.live.audience import LEAVE_S
+from gateway.api.live.audience import LEAVE_S, no_sign_of_life
 from gateway.api.live.close_codes import CloseCode
 from gateway.api.live.http.wires import frame, takes_chunks
 from gateway.events.peer import Peer, PeerLeft
@@ -22,10 +22,6 @@ from gateway.events.peer import Peer, PeerLeft
 _FOUND_S: Final = 60.0
 """Within which a dead connection is found: a sign of life is written to it, and must be confirmed in what is left."""
 _RESET: Final = struct.pack("ii", 1, 0)
-
-
-def _nothing() -> None:
-    """No sign of life."""
 
 
 @define(eq=False)
@@ -36,7 +32,7 @@ class HttpStream:
     _protocol: Protocol
     _transport: asyncio.Transport
     _in_chunks: bool
-    sign_of_life: Callable[[], bytes | None] = _nothing
+    sign_of_life: Callable[[], bytes | None] = no_sign_of_life
     farewell: Callable[[], bytes] = bytes
     peer: Peer = field(init=False)
     _over: asyncio.Event = field(init=False, factory=asyncio.Event)
@@ -85,7 +81,7 @@ class HttpStream:
         if not self._is_whole:
             cut(self._transport, in_chunks=self._in_chunks)
         # It knows this answer, which would stay until garbage is collected.
-        self.sign_of_life = _nothing
+        self.sign_of_life = no_sign_of_life
 
     def end(self, *, is_whole: bool) -> None:
         """There is nothing more to come; whether that is all there was to tell."""

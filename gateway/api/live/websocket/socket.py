@@ -13,7 +13,7 @@ from aiohttp import WebSocketError, WSMessage, WSMsgType, web
 from attrs import define, field
 
 from gateway.api.connections.protocol import Protocol
-from gateway.api.live.audience import LEAVE_S
+from gateway.api.live.audience import LEAVE_S, no_sign_of_life
 from gateway.api.live.close_codes import ABNORMAL, ENDED, SILENT, TOO_SLOW, CloseCode
 from gateway.api.live.websocket.handshake import opened_socket
 from gateway.api.live.websocket.wires import PING, close_message, pong
@@ -30,10 +30,6 @@ async def _unheard(_: WSMessage) -> None:
     """What is said is not listened to."""
 
 
-def _nothing() -> None:
-    """No sign of life."""
-
-
 @define(eq=False)
 class Socket:
     """A connection whose handshake is done. `repeat` gives a sign of life, if there is one to give beside a ping."""
@@ -41,7 +37,7 @@ class Socket:
     response: web.WebSocketResponse
     _protocol: Protocol
     _sent: Counter
-    repeat: Callable[[], bytes | None] = _nothing
+    repeat: Callable[[], bytes | None] = no_sign_of_life
     peer: Peer = field(init=False)
     _goodbye: int | None = field(init=False, default=None)
     """The first that was said; what the other answers to it is its own affair."""
@@ -92,7 +88,7 @@ class Socket:
                 await asyncio.gather(self._leaving, return_exceptions=True)
             await self.peer.close()
             # Both know this connection: it would stay until garbage is collected.
-            self._leaving, self.repeat = None, _nothing
+            self._leaving, self.repeat = None, no_sign_of_life
 
     def beat(self, now: float) -> None:
         if self._leaving is not None:
