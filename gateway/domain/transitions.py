@@ -134,20 +134,23 @@ def unpublished(job: Job, name: AttemptName) -> Change | None:
     return Change(_with_images(job, [evolve(image, published_at=None)]))
 
 
-def attempts_ended(job: Job, ends: Sequence[AttemptEnd]) -> tuple[Change | None, list[bool]]:
-    """Results that came together, each judged by what those before it left: one change, and which of them counted."""
+def attempts_ended(job: Job, ends: Sequence[AttemptEnd]) -> tuple[Change | None, list[Image | None]]:
+    """Results that came together, each judged by what those before it left: one change, and the image that each of
+    them ended, None for one that did not count.
+    """
     images = {image.trace_id: image for image in job.images}
-    ended: list[Image] = []
-    counted: list[bool] = []
+    ended: list[Image | None] = []
     for end in ends:
         image = images.get(end.name.trace_id)
-        counted.append(image is not None and _decides(end, image))
-        if image is not None and counted[-1]:
-            images[image.trace_id] = _ended_by(end, image)
-            ended.append(images[image.trace_id])
-    if not ended:
-        return None, counted
-    return _commit(_with_images(job, ended), ended, max(end.at for end in ends)), counted
+        if image is not None and _decides(end, image):
+            images[image.trace_id] = image = _ended_by(end, image)
+            ended.append(image)
+        else:
+            ended.append(None)
+    changed = [image for image in ended if image is not None]
+    if not changed:
+        return None, ended
+    return _commit(_with_images(job, changed), changed, max(end.at for end in ends)), ended
 
 
 def attempt_completed(

@@ -5,7 +5,7 @@ an attempt's object lies is known before its result, and without one.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -48,14 +48,15 @@ def paths_of(name: AttemptName, filename: str) -> Iterator[str]:
         yield f"{folder}{name}/{filename}"
 
 
-def leftover_paths(image: Image) -> Iterator[str]:
+def leftover_paths(image: Image) -> Sequence[str]:
     """Of an image that has ended: where attempts of it may have left what it does not name.
 
-    One that was not the newest may have died behind its put and failed then, when the image was still open. Of an only
-    attempt the result tells all.
+    One that was not the newest may have died behind its put and failed then, when the image was still open, and so may
+    one that an embedded gateway died with. Of an only attempt, begun once, the result tells all.
     """
-    if image.attempt > 1:
-        yield from (path for _, path in known_paths(image) if path != image.processed_path)
+    if image.attempt == 1 and not image.interruptions:
+        return ()
+    return [path for _, path in known_paths(image) if path != image.processed_path]
 
 
 def is_of_attempt(path: str, name: AttemptName) -> bool:

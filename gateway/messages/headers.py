@@ -20,7 +20,8 @@ REJECT_REASON: Final = "reject-reason"
 FAILURE_CODE: Final = "failure-code"
 """With a dead letter or a failed result: why, as a stable word of the API."""
 TRIES: Final = "tries"
-"""In a queue of work: which try it is to work on the message; 1 where it is missing."""
+"""In a queue of work: which try it is to work on the message; 1 where it is missing. With a failed result: which one
+failed, of a message that had come again."""
 
 
 def encode_policy(policy: MetadataPolicy) -> str:

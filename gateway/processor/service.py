@@ -11,7 +11,7 @@ from typing import Final, Literal
 import structlog
 from attrs import define, evolve
 
-from gateway.consuming import GIVEN_UP, Workers
+from gateway.consuming import GIVEN_UP, Workers, tries_of
 from gateway.errors import BadInput, ContentError, GatewayError, TooLarge
 from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.images.signatures import ImageType, image_type
@@ -19,6 +19,7 @@ from gateway.messages import (
     FAILURE_CODE,
     METADATA_POLICY,
     METADATA_WRITER,
+    TRIES,
     ImageProcessed,
     Malformed,
     MetadataGenerated,
@@ -88,6 +89,9 @@ class Processor:
             return
         with structlog.contextvars.bound_contextvars(job_id=message.group_id, trace_id=message.trace_id):
             answer, headers = await process(message, delivery.headers)
+            if answer.status == "failed" and (delivery.redelivered or TRIES in delivery.headers):
+                # Whoever began it before may have died just behind its put.
+                headers = {**(headers or {}), TRIES: tries_of(delivery)}
             await self._broker.publish(Queue.IMAGE_PROCESSED, encode(answer), headers)
 
     async def _process(self, message: MetadataGenerated, headers: Headers) -> Answer:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from attrs import evolve
 from structlog.testing import capture_logs
 
 from gateway.adapters.broker.in_process import InProcessBroker
@@ -280,6 +281,25 @@ class TestProcessor:
         processor = Processor(broker, objects, RefusingHelpers(), ProcessorSettings(), MAX_BYTES)
         await processor.handle(delivered(message, Queue.METADATA_GENERATED))
         assert await the_headers_in(broker, Queue.IMAGE_PROCESSED) == {"failure-code": "image_data_changed"}
+
+    @pytest.mark.parametrize(
+        ("headers", "redelivered", "told"), [({}, False, None), ({"tries": 2}, False, 2), ({}, True, 1)]
+    )
+    async def test_of_a_message_that_came_again_a_failure_tells_which_try_it_was(
+        self,
+        broker: InProcessBroker,
+        objects: ObjectStore,
+        headers: dict[str, object],
+        redelivered: bool,
+        told: int | None,
+    ) -> None:
+        """Whoever began it before may have died just behind its put."""
+        (message,) = golden("metadata_generated")
+        await put(objects, orjson.loads(message["body"])["original_path"], a_jpeg())
+        processor = Processor(broker, objects, RefusingHelpers(), ProcessorSettings(), MAX_BYTES)
+        delivery = delivered(message, Queue.METADATA_GENERATED, **headers)
+        await processor.handle(evolve(delivery, redelivered=redelivered))
+        assert (await the_headers_in(broker, Queue.IMAGE_PROCESSED)).get("tries") == told
 
     async def test_a_completed_image_has_no_code(self, processor, broker, objects):
         (message,) = golden("metadata_generated")

@@ -116,7 +116,12 @@ class Collector:
         late: dict[ResultKind, list[Result]] = {}
         async with asyncio.TaskGroup() as steps:
             for (result, _), image in zip(ends, ended, strict=True):
-                steps.create_task(self._settle(result, image, late, done))
+                if image is None:
+                    steps.create_task(self._settle_late(result, late, done))
+                elif leftovers := result.leftovers(image):
+                    steps.create_task(self._settle(result, leftovers, done))
+                else:
+                    done.add(result.delivery)
         for kind, told in late.items():
             self._tell(job_id, kind, told)
 
@@ -146,43 +151,39 @@ class Collector:
 
     async def _commit(self, job_id: str, ends: Sequence[AttemptEnd]) -> Sequence[Image | None]:
         """The image that each of them has ended; None for one that did not count. Raises Unavailable, NoRoom."""
-        counted: list[bool] = []
+        ended: list[Image | None] = [None] * len(ends)
 
         def decide(job: Job) -> Change | None:
-            change, counted[:] = attempts_ended(job, ends)
+            change, ended[:] = attempts_ended(job, ends)
             return change
 
-        change = None
         with suppress(JobNotFound):
-            change = await self._ledger.change(job_id, decide)
-        if change is None:
-            return [None] * len(ends)
-        images = {event.image.trace_id: event.image for event in change.events if event.image is not None}
-        return [
-            images[end.name.trace_id] if was_counted else None
-            for end, was_counted in zip(ends, counted, strict=True)
-        ]
+            await self._ledger.change(job_id, decide)
+        return ended
 
-    async def _settle(
-        self,
-        result: Result,
-        ended: Image | None,
-        late: dict[ResultKind, list[Result]],
-        done: set[Delivery],
-    ) -> None:
-        """Remove what it leaves behind, given the image that it has ended; else it is one of the late ones as well."""
+    async def _settle(self, result: Result, leftovers: Sequence[str], done: set[Delivery]) -> None:
+        """One that counted, once what its image left behind is removed."""
         try:
-            if ended is not None:
-                await self._processed.remove(result.leftovers(ended))
-            else:
-                late.setdefault(await self._settle_late(result), []).append(result)
+            await self._processed.remove(leftovers)
         except GatewayError as error:
             _leave_for_later(error, result.message.group_id)
             return
         done.add(result.delivery)
 
-    async def _settle_late(self, result: Result) -> ResultKind:
-        """What became of one that did not count: it did before, or comes too late. Raises Unavailable."""
+    async def _settle_late(
+        self, result: Result, late: dict[ResultKind, list[Result]], done: set[Delivery]
+    ) -> None:
+        """One that did not count: it did before, or comes too late."""
+        try:
+            kind = await self._clear_up(result)
+        except GatewayError as error:
+            _leave_for_later(error, result.message.group_id)
+            return
+        late.setdefault(kind, []).append(result)
+        done.add(result.delivery)
+
+    async def _clear_up(self, result: Result) -> ResultKind:
+        """Remove what a result that did not count has left behind; which kind it is. Raises Unavailable."""
         try:
             job = await self._latest.get(result.message.group_id)
         except JobNotFound:

@@ -1,6 +1,6 @@
 """What comes out of the pipeline, read: one of ours, or what else became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import structlog
@@ -10,7 +10,7 @@ from gateway.domain.attempt import AttemptName, parse_attempt
 from gateway.domain.job import Image, Status
 from gateway.failure_codes import TAGGING_CODES, TAGGING_FAILED
 from gateway.jobs.processed import is_of_attempt, leftover_paths, paths_of
-from gateway.messages import FAILURE_CODE, ImageProcessed, Malformed, decode
+from gateway.messages import FAILURE_CODE, TRIES, ImageProcessed, Malformed, decode
 from gateway.ports.broker import Delivery
 
 log = structlog.get_logger(__name__)
@@ -55,18 +55,27 @@ class Result:
             return image.status is Status.FAILED and image.attempt == self.name.number
         return image.status is Status.COMPLETED and image.processed_path == self.message.processed_path
 
-    def paths(self) -> Iterable[str]:
-        """Where its attempt may have an object; one that failed may have died once before, just behind its put."""
+    def paths(self) -> Sequence[str]:
+        """Where its attempt may have an object. One that failed may only if a processor died with it before, as it may
+        have just behind its put: those of ours say so.
+        """
         message = self.message
-        paths = (
-            paths_of(self.name, message.original_filename) if self.is_failure else [message.processed_path]
-        )
-        return (path for path in paths if is_of_attempt(path, self.name))
+        if not self.is_failure:
+            paths: Iterable[str] = [message.processed_path]
+        elif TRIES in self.delivery.headers:
+            paths = paths_of(self.name, message.original_filename)
+        else:
+            return ()
+        return [path for path in paths if is_of_attempt(path, self.name)]
 
-    def leftovers(self, image: Image) -> Iterable[str]:
-        """Where objects may lie that nobody names, now that the image has ended: of this attempt, and of others."""
-        paths = dict.fromkeys((*self.paths(), *leftover_paths(image)))
-        return (path for path in paths if path != image.processed_path)
+    def leftovers(self, image: Image) -> Sequence[str]:
+        """Where objects may lie that nobody names, now that the image has ended: of this attempt, and of others.
+        Mostly there are none.
+        """
+        own, others = self.paths(), leftover_paths(image)
+        if not own and not others:
+            return ()
+        return [path for path in dict.fromkeys((*own, *others)) if path != image.processed_path]
 
 
 def read_result(delivery: Delivery, prefix: str) -> Result | ResultKind:

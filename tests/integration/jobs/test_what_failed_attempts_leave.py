@@ -11,7 +11,7 @@ from gateway.domain.job import Job, Status
 from gateway.domain.transitions import attempt_again
 from gateway.errors import Unavailable
 from gateway.jobs.results.result import ResultKind
-from gateway.messages import ImageProcessed, encode
+from gateway.messages import TRIES, ImageProcessed, encode
 from gateway.ports.broker import Queue
 from gateway.ports.object_store import ObjectKey
 from tests.integration.jobs.parts import Parts
@@ -25,6 +25,9 @@ from tests.integration.jobs.test_collector import (
 )
 from tests.patience import PATIENCE_S
 
+BEGUN_BEFORE = {TRIES: 2}
+"""What a processor says of a failure when the message came again."""
+
 
 @pytest.mark.parametrize("folder", ["", "processed/"])
 async def test_what_a_processor_put_before_it_died_and_then_failed_goes_with_the_failure(
@@ -34,17 +37,38 @@ async def test_what_a_processor_put_before_it_died_and_then_failed_goes_with_the
     put = result(job)
     put = evolve(put, processed_path=f"{folder}{put.processed_path}")
     await put_tagged(parts, put)
+    await collect(parts, encode(failure_of(put)), headers=BEGUN_BEFORE)
+    assert (await parts.jobs.get(job.job_id)).images[0].status is Status.FAILED
+    assert processed_in(parts) == set()
+
+
+async def test_what_was_put_before_an_embedded_gateway_died_goes_with_the_failure_that_follows(parts: Parts):
+    job = await a_published_job(parts)
+    put = result(job)
+    await put_tagged(parts, put)
+    await parts.jobs.forget_publishes()
+    await parts.dispatcher.run_once()
     await collect(parts, encode(failure_of(put)))
     assert (await parts.jobs.get(job.job_id)).images[0].status is Status.FAILED
     assert processed_in(parts) == set()
 
 
+async def test_a_failure_of_what_was_begun_once_asks_the_store_nothing(parts: Parts):
+    job = await a_published_job(parts)
+    put = result(job)
+    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(failure_of(put)))
+    objects = HalfDown(parts.objects, {put.processed_path, f"processed/{put.processed_path}"})
+    async with parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=100) as results:
+        await collecting_from(parts, objects).run_once(results)
+    assert (await parts.broker.depth(Queue.IMAGE_PROCESSED)).messages == 0
+
+
 async def test_a_failure_that_is_repeated_takes_along_what_the_first_telling_left(parts: Parts):
     job = await a_published_job(parts)
     put = result(job)
-    await collect(parts, encode(failure_of(put)))
+    await collect(parts, encode(failure_of(put)), headers=BEGUN_BEFORE)
     await put_tagged(parts, put)
-    await collect(parts, encode(failure_of(put)))
+    await collect(parts, encode(failure_of(put)), headers=BEGUN_BEFORE)
     assert processed_in(parts) == set()
     assert parts.kinds() == {ResultKind.COUNTED: 1, ResultKind.REPEATED: 1}
 
@@ -65,7 +89,9 @@ async def test_a_failure_of_an_attempt_before_the_newest_leaves_its_object_to_an
 @pytest.mark.parametrize("name", ["..", ".", "a\0b.jpg", "x" * 5000, "a\\b", "%2e%2e", "\n"])
 async def test_a_failure_with_a_name_that_no_key_has_is_done_with(parts: Parts, name):
     job = await a_published_job(parts)
-    await collect(parts, encode(evolve(failure_of(result(job)), original_filename=name)))
+    await collect(
+        parts, encode(evolve(failure_of(result(job)), original_filename=name)), headers=BEGUN_BEFORE
+    )
     assert parts.kinds() == {ResultKind.COUNTED: 1}
 
 
@@ -82,7 +108,8 @@ async def test_while_the_store_is_down_the_image_has_failed_and_its_object_goes_
 
 async def test_a_failure_that_left_nothing_is_done_with_though_the_store_lets_nobody_delete(parts: Parts):
     job = await a_published_job(parts)
-    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(result(job, status="failed", error="no")))
+    failed = result(job, status="failed", error="no")
+    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(failed), BEGUN_BEFORE)
     async with parts.broker.subscribe(Queue.IMAGE_PROCESSED, prefetch=100) as results:
         await collecting_from(parts, KeepsAll(parts.objects)).run_once(results)
     assert (await parts.broker.depth(Queue.IMAGE_PROCESSED)).messages == 0
@@ -142,7 +169,7 @@ async def collected_while_down(
     parts: Parts, message: ImageProcessed, *, down_for: str
 ) -> AsyncIterator[None]:
     """It has counted, and that object can't be removed; afterwards it can, and is gone."""
-    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(message))
+    await parts.broker.publish(Queue.IMAGE_PROCESSED, encode(message), BEGUN_BEFORE)
     objects = HalfDown(parts.objects, {down_for})
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as steps:
         collecting = steps.create_task(collecting_from(parts, objects).run())

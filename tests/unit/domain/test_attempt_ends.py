@@ -124,9 +124,10 @@ def ends_of(job: Job, *results: tuple[int, int, bool]) -> list[AttemptEnd]:
 def test_results_that_came_together_are_one_change_and_each_is_judged_by_what_those_before_it_left():
     job = a_job(images=3, published=3)
     ends = ends_of(job, (1, 2, False), (0, 1, True), (0, 1, False), (1, 1, False), (1, 1, True), (2, 1, True))
-    change, counted = attempts_ended(job, ends)
-    assert counted == [False, True, False, True, False, True]
+    change, ended = attempts_ended(job, ends)
     assert change is not None
+    completed, failed, last = change.job.images
+    assert ended == [None, completed, None, failed, None, last]
     assert [image.status for image in change.job.images] == [
         Status.COMPLETED,
         Status.FAILED,
@@ -141,7 +142,7 @@ def test_results_that_came_together_are_one_change_and_each_is_judged_by_what_th
 
 def test_results_none_of_which_counts_are_no_change():
     job = a_job(images=1, completed=1)
-    assert attempts_ended(job, ends_of(job, (0, 1, False), (0, 1, True))) == (None, [False, False])
+    assert attempts_ended(job, ends_of(job, (0, 1, False), (0, 1, True))) == (None, [None, None])
     assert attempts_ended(job, []) == (None, [])
 
 
