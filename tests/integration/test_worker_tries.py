@@ -132,7 +132,7 @@ async def test_an_image_that_kills_processors_is_answered_as_failed(place, own_s
         answer: Seen = await line.take("image_processed", within_s=START_S)
         assert (answer.json["trace_id"], answer.json["status"]) == ("poison", "failed")
         assert answer.json["error"] == GIVEN_UP
-        assert answer.properties["headers"] == {"failure-code": "tagging_failed"}
+        assert answer.properties["headers"] == {"failure-code": "tagging_failed", "tries": MOST}
         assert processor.output().count("message in hand") == MOST
         await line.holds("metadata_generated", 0)
 
